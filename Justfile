@@ -1,0 +1,69 @@
+# Recipes of the project. Run them as `./dev RECIPE`, which first fetches what they need.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+medshare := target / "debug" / "medshare"
+
+# What there is to run.
+default:
+    @just --list --unsorted
+
+# Builds the medshare command in the dev profile.
+build:
+    cargo build --locked -p medshare --bin medshare
+
+# Starts a system of its own in a fresh folder and runs the story against it.
+demo *arguments: build
+    @cd "${MEDSHARE_CALLED_FROM:-.}" && exec {{ quote(medshare) }} demo "$@"
+
+# Starts a system and leaves it running; Ctrl-C stops all of it.
+up *arguments: build
+    @cd "${MEDSHARE_CALLED_FROM:-.}" && exec {{ quote(medshare) }} up "$@"
+
+# Every test; a name or nextest option narrows it.
+test *arguments: build
+    @infra/tools/run-tests --workspace "$@"
+
+# Formatting, lints, arrows between crates, licences, generated files.
+check: format lint arrows deny generated
+
+# Formatting as rustfmt has it.
+format:
+    cargo fmt --all --check
+
+# Clippy and rustc warnings are errors.
+lint:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# The arrows between crates, read from cargo metadata.
+arrows:
+    cargo test --locked -q -p medshare --test architecture
+
+# Licences, sources and bans of dependencies (needs cargo-deny; advisories need a network).
+deny:
+    @if command -v cargo-deny >/dev/null; then cargo deny --offline --locked check bans licenses sources; \
+    else echo "deny: skipped, cargo-deny is not installed (cargo install cargo-deny --locked)" >&2; fi
+
+# Generated files are regenerated and compared.
+generated:
+    @infra/tools/check-generated
+
+# The end-to-end suites: stories, chaos, attacks or pages.
+e2e suite="stories" *arguments: build
+    @shift; infra/tools/run-tests -p e2e --test {{ quote(suite) }} "$@"
+
+# The seeded simulator of the ordering cluster.
+sim *arguments:
+    @cargo run --locked -q -p simulator -- "$@"
+
+# Measurements, in the release profile.
+bench *arguments:
+    cargo build --locked --release -p medshare --bin medshare
+    @cd "${MEDSHARE_CALLED_FROM:-.}" && exec {{ quote(target / "release" / "medshare") }} bench "$@"
+
+# Removes what was built and fetched.
+clean:
+    cargo clean
+    rm -rf -- "${MEDSHARE_DEV_DIR:?}"

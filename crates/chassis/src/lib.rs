@@ -1,0 +1,1 @@
+//! What every service process has: configuration, telemetry, health, shutdown.

@@ -1,0 +1,3 @@
+//! The medshare command.
+
+fn main() {}
