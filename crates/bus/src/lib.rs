@@ -1,0 +1,1 @@
+//! The message bus: subjects, request and reply, submission, following the ledger, trace context.

@@ -1,0 +1,1 @@
+//! Runs contracts over state, block by block.

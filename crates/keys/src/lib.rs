@@ -1,0 +1,1 @@
+//! Member keys: signing, sealing, codes, certificates and session tokens.

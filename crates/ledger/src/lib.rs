@@ -1,0 +1,44 @@
+//! The hash-chained ledger: transactions, blocks, Merkle trees, certificates, receipts and their offline verification.
+//!
+//! Pure: no clock, no randomness, no input or output. Everything that leaves this crate as bytes
+//! has exactly one encoding ([`canonical`]), and everything that is hashed or signed carries a
+//! domain tag. `docs/ledger-format.md` describes the bytes for people who write their own verifier.
+//!
+//! Reading order: [`canonical`], [`digest`], [`identifier`], [`signature`], [`transaction`],
+//! [`outcome`], [`merkle`], [`block`], [`genesis`], [`certificate`], [`receipt`], [`chain`],
+//! [`store_format`], [`tlog`].
+
+pub mod block;
+pub mod byte_string;
+pub mod canonical;
+pub mod certificate;
+pub mod chain;
+pub mod digest;
+pub mod genesis;
+pub mod identifier;
+pub mod merkle;
+pub mod outcome;
+pub mod receipt;
+pub mod receipt_file;
+pub mod signature;
+pub mod store_format;
+pub mod tlog;
+pub mod transaction;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use block::{Block, BlockError, CertifiedBlock, Header};
+pub use canonical::CanonicalError;
+pub use certificate::{BlockVote, Certificate, CertificateError, VerifiedCertificate};
+pub use chain::{ChainError, ChainVerifier, Summary};
+pub use digest::{tagged, Commitment, Digest, DigestAlgorithm};
+pub use genesis::{
+    EpochDescription, EpochError, GenesisError, GenesisFile, GenesisMember, GenesisParameters, ReplicaDescription,
+};
+pub use identifier::{ContractId, Epoch, Height, LedgerId, ReplicaId, Timestamp};
+pub use merkle::HistoryLog;
+pub use outcome::{LedgerEvent, Outcome, OutcomeLeaf, RecordedEvent, WriteSet, LEDGER_CONTRACT};
+pub use receipt::{BlockProofs, EpochLink, Receipt, ReceiptError, VerifiedReceipt};
+pub use signature::{PublicKey, Signature, SignatureBatch, SignatureError, SigningKey};
+pub use transaction::{SignedTransaction, TransactionBody, TransactionError, TransactionId, MAX_VALIDITY_US};

@@ -1,0 +1,1 @@
+//! A PBFT replica as a state machine: input in, effects out.

@@ -1,0 +1,1 @@
+//! A seeded cluster in one thread: network, clock, disk, Byzantine replicas, checkers.

@@ -1,0 +1,1 @@
+//! A service's own database: connection, migrations, outbox, projections.

@@ -1,0 +1,1 @@
+//! Authorization: the application workflow and sealed delivery.

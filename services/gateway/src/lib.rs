@@ -1,0 +1,1 @@
+//! Gateway: REST with OpenAPI and gRPC for partner systems.

@@ -1,0 +1,1 @@
+//! Identity: certificate authority, registration, endorsement, sign-in, custody of natural persons' keys.

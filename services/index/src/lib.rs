@@ -1,0 +1,1 @@
+//! Index: disease search with brief, de-identified answers.

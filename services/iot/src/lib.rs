@@ -1,0 +1,1 @@
+//! IoT: devices over MQTT, readings, early warnings.

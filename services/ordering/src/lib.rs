@@ -1,0 +1,1 @@
+//! Ordering: intake, consensus driver, durable log, execution, delivery.

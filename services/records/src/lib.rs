@@ -1,0 +1,1 @@
+//! Records: one process per hospital; intake, commitment, viewing, codes, amendments.

@@ -1,0 +1,1 @@
+//! Settlement: accounts, escrow, payout, coverage, adjudication.
