@@ -1,1 +1,102 @@
 //! A PBFT replica as a state machine: input in, effects out.
+//!
+//! Practical Byzantine Fault Tolerance after Castro and Liskov (OSDI 1999; TOCS 20(4), 2002; section
+//! numbers in this crate are those of OSDI 1999 unless it says TOCS'02), with signatures instead of MAC
+//! vectors, one file per phase. Pure: no clock, no network, no disk, no randomness, no threads. The same
+//! inputs give the same effects, byte for byte.
+//!
+//! Reading order: [`message`], [`statement`], [`verify`], [`durable`], [`input`], [`effect`], then
+//! `replica`, `slot` and the phases: `request`, `propose`, `pre_prepare`, `prepare`, `commit`, `execute`,
+//! `certify`, `checkpoint`, `view_change`, `new_view`, `retransmit`, `state_transfer`, `restore`.
+//!
+//! # The contract between core and driver
+//!
+//! ```text
+//! let mut replica = Replica::restore(configuration, signer, log_records, stored_chain, moment)?;
+//! loop {
+//!     wait for an input, or until replica.next_wakeup() on the monotonic clock (then Input::Wakeup)
+//!     for effect in replica.step(Moment { monotonic, wall }, input) { perform it }
+//! }
+//! ```
+//!
+//! **Messages.** Bytes from the wire go through [`Verifier::verify_bytes`] on any thread; what comes out
+//! is given as [`Input::Message`]. What fails is dropped and charged to its source. Loss, duplication,
+//! reordering and delay are all allowed; the core asks again for what it misses. [`Effect::Broadcast`]
+//! and [`Effect::Send`] may be dropped when a queue is full.
+//!
+//! **Durability.** [`Effect::Persist`] hands out a [`Pending`] log entry. The driver appends
+//! [`Pending::record_bytes`], makes sure that the bodies named by [`Pending::bodies`] are on disk too, syncs
+//! once for as many entries as are at hand ([`Durable::after`]), and returns them in order by
+//! [`Input::Persisted`]. Only then does the core give out the message for sending ([`Outgoing`]).
+//! [`Effect::CompactLog`] replaces the log. At start the records are given back in order.
+//!
+//! **Bodies.** Clients send transactions to every replica through the broker. The driver checks a body
+//! (canonical, chain, size, signature), keeps it under its wire digest and tells [`Input::Submitted`].
+//! A digest in a proposal whose body is not held gives [`Effect::FetchBodies`], answered by
+//! [`Input::BodiesHeld`]. The driver keeps bodies until [`Effect::ForgetBodies`] or [`Effect::Refused`] and
+//! serves them to other replicas that fetch them. PREPARE is sent only when all bodies are held and durable.
+//!
+//! **Execution.** [`Effect::Execute`] comes in order. The driver runs the contracts, stores the block
+//! durably, and answers [`Input::Executed`] with a [`Durable<ExecutedBlock>`]. The core then signs a block
+//! vote (the same bytes as [`ledger::BlockVote`]), collects the others', and gives
+//! [`Effect::Certified`] with the certificate, in order: then receipts may be answered. Height equals
+//! sequence; a null batch gives an empty block.
+//!
+//! **Catch-up.** When others are ahead and the missing votes no longer come, [`Effect::FetchBlocks`] names a
+//! peer and a range. The driver fetches certified blocks, proves each by [`Verifier::certified`] (and its
+//! roots by executing it), stores it with its certificate, and gives [`Input::BlocksInstalled`]. A block that
+//! was already executed here must be compared with the stored one (different: stop and report) and
+//! its certificate stored. Execution and installation belong to one executor, in the order of arrival.
+//!
+//! **Time.** [`Moment`] carries both clocks. Fresh proposals are within `clock_tolerance_us` of a
+//! backup's wall clock at receipt and later than their predecessor's time; re-proposed batches keep their
+//! time. A block's time is its batch's, or its predecessor's plus 1 µs where that is later (always so for
+//! null batches), so block times are strictly increasing in every history.
+//!
+//! **Epochs.** A `Replica` lives in one epoch. To change the replica set the driver builds a new one with
+//! the next [`ledger::EpochDescription`] and an empty vote log, at the height where it activates.
+//!
+//! **Bounds.** The pool, the slots (at most twice the window), votes (one per replica and slot), view
+//! changes (one per replica) are bounded by [`Limits`]. Everything a faulty replica can make the core
+//! keep is counted per replica.
+
+pub mod batch;
+pub mod configuration;
+pub mod durable;
+pub mod effect;
+pub mod input;
+pub mod message;
+pub mod number;
+pub mod statement;
+pub mod verify;
+
+mod certify;
+mod checkpoint;
+mod commit;
+mod evidence;
+mod execute;
+mod new_view;
+mod pre_prepare;
+mod prepare;
+mod propose;
+mod quorum;
+mod replica;
+mod request;
+mod restore;
+mod retransmit;
+mod slot;
+mod state_transfer;
+mod timer;
+mod view_change;
+mod vote;
+
+pub use batch::Batch;
+pub use configuration::{Base, Configuration, Limits, RestoreError};
+pub use durable::{Durable, LogRecord, Outgoing, Pending};
+pub use effect::{Effect, Equivocation, HaltReason, Refusal};
+pub use input::{ExecutedBlock, Input, InstalledBlock, Request};
+pub use message::{Message, SignedMessage};
+pub use number::{Moment, Sequence, View};
+pub use replica::{Replica, Summary};
+pub use restore::{StoredBlock, StoredChain};
+pub use verify::{CertifiedHash, Ed25519, SignatureScheme, Signer, VerificationError, Verified, Verifier};

@@ -1,0 +1,123 @@
+//! What a replica is set up with.
+
+use ledger::{Digest, EpochDescription, ReplicaId, Timestamp};
+
+use crate::number::Sequence;
+
+/// Identity, epoch and tuning of a replica. All replicas of an epoch use the same limits.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// The chain id.
+    pub chain: Digest,
+    /// The replica set.
+    pub epoch: EpochDescription,
+    /// Which of them this is.
+    pub replica: ReplicaId,
+    /// The last block before this epoch's first (the genesis block in epoch 0).
+    pub base: Base,
+    /// Limits and timers.
+    pub limits: Limits,
+}
+
+/// The block on which an epoch builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Base {
+    /// Its height.
+    pub sequence: Sequence,
+    /// Its hash.
+    pub block: Digest,
+    /// Its time.
+    pub time: Timestamp,
+}
+
+/// Limits and timers. Durations are microseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// K: a checkpoint every so many heights.
+    pub checkpoint_interval: u64,
+    /// L: how far above the stable checkpoint votes are cast (a multiple of K, at least 2 K).
+    pub window: u64,
+    /// How many proposals may be in flight (proposed and not executed) at once.
+    pub pipeline_depth: u64,
+    /// How many digests a batch holds at most.
+    pub batch_digests_max: usize,
+    /// How many requests wait at most.
+    pub pool_requests_max: usize,
+    /// How many requests of one client wait at most.
+    pub client_requests_max: usize,
+    /// After how long a backup relays a waiting request to the primary.
+    pub forward_after_us: u64,
+    /// After how long without a certified block a waiting request starts a view change (doubles with every
+    /// view change that brings none).
+    pub request_timeout_us: u64,
+    /// How long a view change may take once a quorum wants it (doubles likewise).
+    pub new_view_timeout_us: u64,
+    /// The largest factor by which the two timeouts grow.
+    pub timeout_factor_max: u64,
+    /// An empty block after so long without one.
+    pub idle_block_after_us: u64,
+    /// How far a proposed time may be from a backup's wall clock.
+    pub clock_tolerance_us: u64,
+    /// How often status is told while something is outstanding.
+    pub status_interval_us: u64,
+    /// How often status is told when nothing is.
+    pub status_interval_idle_us: u64,
+    /// After how long an unanswered vote, body or batch is sent or asked for again.
+    pub retransmit_after_us: u64,
+    /// After how long a fetch of blocks is given up.
+    pub fetch_timeout_us: u64,
+    /// How many blocks one fetch asks for at most.
+    pub fetch_blocks_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            checkpoint_interval: 64,
+            window: 128,
+            pipeline_depth: 8,
+            batch_digests_max: 1_000,
+            pool_requests_max: 20_000,
+            client_requests_max: 4_096,
+            forward_after_us: 300_000,
+            request_timeout_us: 1_000_000,
+            new_view_timeout_us: 1_000_000,
+            timeout_factor_max: 64,
+            idle_block_after_us: 10_000_000,
+            clock_tolerance_us: 2_000_000,
+            status_interval_us: 200_000,
+            status_interval_idle_us: 1_000_000,
+            retransmit_after_us: 200_000,
+            fetch_timeout_us: 5_000_000,
+            fetch_blocks_max: 256,
+        }
+    }
+}
+
+/// Why a configuration or a log is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The replica is not in the epoch.
+    #[error("replica {0} is not a member of the epoch")]
+    NotAMember(ReplicaId),
+    /// A limit makes no sense.
+    #[error("limits: {0}")]
+    Limits(&'static str),
+    /// The signer's key is not the one that the epoch names for this replica.
+    #[error("the signing key is not the one of this replica in the epoch")]
+    WrongKey,
+    /// A log record is not decodable or not ours.
+    #[error("vote log record {index}: {reason}")]
+    Record {
+        /// Position in the log.
+        index: usize,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The log holds two different votes for one slot.
+    #[error("the vote log holds two votes for one slot at sequence {0}")]
+    ConflictingVotes(Sequence),
+    /// The stored chain contradicts itself or the log.
+    #[error("the stored chain: {0}")]
+    Chain(&'static str),
+}

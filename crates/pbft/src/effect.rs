@@ -1,0 +1,171 @@
+//! What a replica asks the driver to do.
+
+use ledger::{Certificate, Digest, ReplicaId, Timestamp};
+
+use crate::durable::{LogRecord, Outgoing, Pending};
+use crate::message::SignedMessage;
+use crate::number::{Sequence, View};
+
+/// One thing to do. Effects of one step, and of successive steps, are performed in order where they
+/// touch the same resource (log, network peer, executor); different resources may run side by side.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Append to the vote log and sync; answered by [`crate::Input::Persisted`]. Collect as many as are
+    /// at hand into one group (one fsync).
+    Persist(Pending),
+    /// Atomically replace the vote log by these records (write a new file, sync, rename, sync the folder).
+    /// Entries given to `Persist` before are contained or obsolete, but still get their `Persisted`.
+    CompactLog(Vec<LogRecord>),
+    /// Send to every other replica of the epoch.
+    Broadcast(Outgoing),
+    /// Send to one replica.
+    Send {
+        /// The receiver.
+        to: ReplicaId,
+        /// What.
+        message: Outgoing,
+    },
+    /// Get these bodies from `from` (or anyone), check them, keep them; answered by
+    /// [`crate::Input::BodiesHeld`] for those that are found. Asked again, of others, if they stay away.
+    FetchBodies {
+        /// Wire digests.
+        digests: Vec<Digest>,
+        /// Who should have them.
+        from: ReplicaId,
+    },
+    /// Send these bodies, which the driver holds, to the primary (§4.1: the request is relayed).
+    ForwardBodies {
+        /// Wire digests.
+        digests: Vec<Digest>,
+        /// The primary.
+        to: ReplicaId,
+    },
+    /// The core no longer needs these bodies (they are in stored blocks, or expired).
+    ForgetBodies(Vec<Digest>),
+    /// Execute this batch as the block at `sequence` with block time `time`; answered by
+    /// [`crate::Input::Executed`] once the block is durable. Given in order of sequence, without gaps
+    /// other than those filled by [`crate::Input::BlocksInstalled`]; a sequence that the driver has
+    /// installed meanwhile is answered with the installed block.
+    Execute {
+        /// The height of the block.
+        sequence: Sequence,
+        /// The view in which it committed (for telemetry; it is not part of the block).
+        view: View,
+        /// Wire digests, in order. All bodies are held.
+        digests: Vec<Digest>,
+        /// The block time.
+        time: Timestamp,
+    },
+    /// The block at `sequence` has a certificate: answers may go out. Given in order, each height once
+    /// per run, except for heights whose certificate came with [`crate::Input::BlocksInstalled`].
+    Certified {
+        /// The height.
+        sequence: Sequence,
+        /// The block's hash.
+        block: Digest,
+        /// A quorum of block votes.
+        certificate: Certificate,
+    },
+    /// Fetch certified blocks `first..=last` from `peer`, verify each against the epoch, execute and store
+    /// them; answered by [`crate::Input::BlocksInstalled`] (any prefix of the range, at once or in parts)
+    /// or [`crate::Input::FetchFailed`].
+    FetchBlocks {
+        /// The first height wanted.
+        first: Sequence,
+        /// The last height wanted.
+        last: Sequence,
+        /// Whom to ask.
+        peer: ReplicaId,
+    },
+    /// A replica signed two different things for one slot.
+    Evidence(Equivocation),
+    /// A request is not taken: the driver may answer the client, and forgets the body.
+    Refused {
+        /// Wire digest.
+        digest: Digest,
+        /// Why.
+        reason: Refusal,
+    },
+    /// This replica entered a view (telemetry).
+    EnteredView {
+        /// The view.
+        view: View,
+        /// Its primary.
+        primary: ReplicaId,
+    },
+    /// Something that must never happen did. The replica does nothing from now on; the driver stops
+    /// voting, reports, and leaves the data for inspection.
+    Halt(HaltReason),
+}
+
+/// Two signed messages of one replica that cannot both be honest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Equivocation {
+    /// Who.
+    pub replica: ReplicaId,
+    /// What it signed first (as seen here).
+    pub first: SignedMessage,
+    /// What else it signed for the same slot.
+    pub second: SignedMessage,
+}
+
+/// Why a request was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The pool is full.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// This client has too many requests waiting.
+    #[error("too many requests of this client are waiting")]
+    ClientBusy,
+    /// It was executed in a recent block.
+    #[error("already executed")]
+    AlreadyExecuted,
+    /// It waited past its validity.
+    #[error("expired before it was ordered")]
+    Expired,
+}
+
+/// Why a replica stopped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HaltReason {
+    /// More than f replicas voted for another block at a height that was executed here.
+    #[error("block {sequence} is {own} here, but at least one correct replica has {others}")]
+    Divergence {
+        /// The height.
+        sequence: Sequence,
+        /// Our block's hash.
+        own: Digest,
+        /// Theirs.
+        others: Digest,
+    },
+    /// A place was committed with two batches: more than f replicas are faulty.
+    #[error("sequence {sequence} committed twice: {first} and {second}")]
+    ConflictingCommit {
+        /// The place.
+        sequence: Sequence,
+        /// The batch executed here.
+        first: Digest,
+        /// The batch that the others have.
+        second: Digest,
+    },
+    /// The core was about to sign a second, different vote for one slot.
+    #[error("a second vote was about to be signed for view {view}, sequence {sequence}")]
+    ConflictingVote {
+        /// The view.
+        view: View,
+        /// The place.
+        sequence: Sequence,
+    },
+    /// A vote of ours came back that our log does not hold: the log was lost or is an old copy.
+    #[error("a vote of ours for view {view}, sequence {sequence} is not in our log")]
+    LostVotes {
+        /// The view.
+        view: View,
+        /// The place.
+        sequence: Sequence,
+    },
+    /// The driver broke the contract (for example an executed block that was never asked for).
+    #[error("the driver broke the contract: {0}")]
+    Driver(&'static str),
+}

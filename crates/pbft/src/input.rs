@@ -1,0 +1,68 @@
+//! What a replica is told.
+
+use ledger::{Digest, LedgerId, ReplicaId, Timestamp};
+
+use crate::durable::{Durable, Pending};
+use crate::message::SignedMessage;
+use crate::number::Sequence;
+use crate::verify::{CertifiedHash, Verified};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A message of another replica whose signatures were verified off the core's thread.
+    Message(Verified<SignedMessage>),
+    /// A client's transaction whose body the driver holds and has checked (signature, size, chain).
+    /// The driver keeps the body until [`crate::Effect::ForgetBodies`] names it.
+    Submitted(Request),
+    /// Bodies asked for by [`crate::Effect::FetchBodies`] (any subset, at any time) that the driver now
+    /// holds and has checked, under the same rule of keeping.
+    BodiesHeld(Vec<Digest>),
+    /// Entries of [`crate::Effect::Persist`], now durable, in the order in which they were given.
+    Persisted(Vec<Durable<Pending>>),
+    /// The block of [`crate::Effect::Execute`] was executed and is stored durably.
+    Executed(Durable<ExecutedBlock>),
+    /// Certified blocks that were fetched, verified, executed and stored durably (in order of height).
+    /// Heights that were executed before must have been found equal to what is stored.
+    BlocksInstalled(Vec<Durable<InstalledBlock>>),
+    /// [`crate::Effect::FetchBlocks`] brought nothing usable; another peer will be asked.
+    FetchFailed {
+        /// The peer that was asked.
+        peer: ReplicaId,
+    },
+    /// The contracts have something to do at this block time, and it has come (or the wall clock says so).
+    DeadlineDue(Timestamp),
+    /// [`crate::Replica::next_wakeup`] has come. Harmless at any other time.
+    Wakeup,
+}
+
+/// A client's request as the core sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// Wire digest of the signed transaction.
+    pub digest: Digest,
+    /// Who submitted it (for the limit per client).
+    pub client: LedgerId,
+    /// Past this block time it can no longer be accepted, so it is dropped.
+    pub valid_until: Timestamp,
+}
+
+/// The result of an [`crate::Effect::Execute`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecutedBlock {
+    /// The height.
+    pub sequence: Sequence,
+    /// The hash of the header.
+    pub block: Digest,
+}
+
+/// A block that was fetched with its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledBlock {
+    /// Height, hash and verified certificate.
+    pub proof: CertifiedHash,
+    /// The block's time.
+    pub time: Timestamp,
+    /// Wire digests of its transactions.
+    pub digests: Vec<Digest>,
+}
