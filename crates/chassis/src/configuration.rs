@@ -64,14 +64,19 @@ pub struct InvalidKey {
 impl InvalidKey {
     /// Names the key and what is wrong with it.
     pub fn new(key: impl Into<String>, reason: impl ToString) -> Self {
-        Self { key: key.into(), reason: reason.to_string() }
+        Self {
+            key: key.into(),
+            reason: reason.to_string(),
+        }
     }
 }
 
 /// Reads the configuration at `file`, overridden by this process's environment.
 pub fn load<T: DeserializeOwned>(file: &Path) -> Result<(ProcessConfig, T), ConfigurationError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| ConfigurationError::Unreadable { file: file.to_owned(), source })?;
+    let text = std::fs::read_to_string(file).map_err(|source| ConfigurationError::Unreadable {
+        file: file.to_owned(),
+        source,
+    })?;
     parse(file, &text, std::env::vars())
 }
 
@@ -81,29 +86,39 @@ pub fn parse<T: DeserializeOwned>(
     text: &str,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(ProcessConfig, T), ConfigurationError> {
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| ConfigurationError::NotToml {
-        file: file.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let mut table: Table =
+        text.parse()
+            .map_err(|error: toml::de::Error| ConfigurationError::NotToml {
+                file: file.to_owned(),
+                reason: error.to_string(),
+            })?;
     let mut overridden = BTreeSet::new();
     for (name, value) in environment {
-        let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+        let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
+            continue;
+        };
         let path = path.to_ascii_lowercase().replace("__", ".");
-        set(&mut table, &path, environment_value(&value)).map_err(|reason| ConfigurationError::BadKey {
-            place: format!("environment variable {name}"),
-            key: path.clone(),
-            reason,
+        set(&mut table, &path, environment_value(&value)).map_err(|reason| {
+            ConfigurationError::BadKey {
+                place: format!("environment variable {name}"),
+                key: path.clone(),
+                reason,
+            }
         })?;
         overridden.insert(path);
     }
-    let process = Table::from_iter([("process".to_owned(), table.remove("process").unwrap_or(Value::Table(Table::new())))]);
-    let place = Place { file, overridden: &overridden };
-    Ok((
-        Figment::from(Serialized::defaults(process))
-            .extract_inner("process")
-            .map_err(|error| place.bad_key(error))?,
-        Figment::from(Serialized::defaults(table)).extract().map_err(|error| place.bad_key(error))?,
-    ))
+    let process = Table::from_iter([(
+        "process".to_owned(),
+        table
+            .remove("process")
+            .unwrap_or(Value::Table(Table::new())),
+    )]);
+    let place = Place {
+        file,
+        overridden: &overridden,
+    };
+    let chassis: ChassisPart = place.extract(process)?;
+    Ok((chassis.process, place.extract(table)?))
 }
 
 /// A value from the environment: TOML where it reads as such (numbers, booleans, arrays), else text.
@@ -111,7 +126,13 @@ fn environment_value(text: &str) -> Value {
     format!("value = {text}")
         .parse::<Table>()
         .ok()
-        .and_then(|mut table| if table.len() == 1 { table.remove("value") } else { None })
+        .and_then(|mut table| {
+            if table.len() == 1 {
+                table.remove("value")
+            } else {
+                None
+            }
+        })
         .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
@@ -121,11 +142,19 @@ fn set(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
             table.insert(path.to_owned(), value);
             Ok(())
         }
-        Some((first, rest)) => match table.entry(first).or_insert_with(|| Value::Table(Table::new())) {
+        Some((first, rest)) => match table
+            .entry(first)
+            .or_insert_with(|| Value::Table(Table::new()))
+        {
             Value::Table(inner) => set(inner, rest, value),
             _ => Err(format!("`{first}` is not a table")),
         },
     }
+}
+
+#[derive(serde::Deserialize)]
+struct ChassisPart {
+    process: ProcessConfig,
 }
 
 struct Place<'a> {
@@ -134,6 +163,12 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    fn extract<T: DeserializeOwned>(&self, table: Table) -> Result<T, ConfigurationError> {
+        Figment::from(Serialized::defaults(table))
+            .extract()
+            .map_err(|error| self.bad_key(error))
+    }
+
     fn bad_key(&self, error: figment::Error) -> ConfigurationError {
         let mut path = error.path.clone();
         let reason = match &error.kind {
@@ -151,7 +186,10 @@ impl Place<'_> {
         };
         let key = path.join(".");
         let place = if self.overridden.contains(&key) {
-            format!("environment variable {ENVIRONMENT_PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())
+            format!(
+                "environment variable {ENVIRONMENT_PREFIX}{}",
+                key.replace('.', "__").to_ascii_uppercase()
+            )
         } else {
             self.file.display().to_string()
         };
@@ -178,10 +216,13 @@ mod tests {
         retries: u32,
     }
 
-    const GOOD: &str = "database = 'x'\n[bus]\nurl = 'nats://127.0.0.1'\n[process.health]\nport = 7\n";
+    const GOOD: &str =
+        "database = 'x'\n[bus]\nurl = 'nats://127.0.0.1'\n[process.health]\nport = 7\n";
 
     fn parsed(text: &str, environment: &[(&str, &str)]) -> Result<(ProcessConfig, Config), String> {
-        let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
         parse(Path::new("identity.toml"), text, environment).map_err(|error| error.to_string())
     }
 
@@ -201,18 +242,30 @@ mod tests {
             ("MEDSHARE_DEV_DIR", "/elsewhere"),
         ];
         let (process, config) = parsed(GOOD, &environment).unwrap();
-        assert_eq!((config.bus.url.as_str(), config.bus.retries), ("nats://127.0.0.1:4333", 3));
+        assert_eq!(
+            (config.bus.url.as_str(), config.bus.retries),
+            ("nats://127.0.0.1:4333", 3)
+        );
         assert_eq!(process.health.port, 9);
     }
 
     #[test]
     fn an_unknown_key_is_refused_and_named() {
         let error = parsed(&GOOD.replace("url =", "retires = 3\nurl ="), &[]).unwrap_err();
-        assert!(error.starts_with("identity.toml: key `bus.retires`: is unknown"), "{error}");
+        assert!(
+            error.starts_with("identity.toml: key `bus.retires`: is unknown"),
+            "{error}"
+        );
         let error = parsed(&GOOD.replace("port", "prot"), &[]).unwrap_err();
-        assert!(error.starts_with("identity.toml: key `process.health.prot`: is unknown"), "{error}");
+        assert!(
+            error.starts_with("identity.toml: key `process.health.prot`: is unknown"),
+            "{error}"
+        );
         let error = parsed(&format!("datbase = 1\n{GOOD}"), &[]).unwrap_err();
-        assert!(error.starts_with("identity.toml: key `datbase`: is unknown"), "{error}");
+        assert!(
+            error.starts_with("identity.toml: key `datbase`: is unknown"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -224,14 +277,23 @@ mod tests {
     #[test]
     fn a_wrong_value_names_the_key_and_where_it_came_from() {
         let error = parsed(&GOOD.replace("url = 'nats://127.0.0.1'", "url = 5"), &[]).unwrap_err();
-        assert!(error.starts_with("identity.toml: key `bus.url`: "), "{error}");
+        assert!(
+            error.starts_with("identity.toml: key `bus.url`: "),
+            "{error}"
+        );
         let error = parsed(GOOD, &[("MEDSHARE__BUS__RETRIES", "many")]).unwrap_err();
-        assert!(error.starts_with("environment variable MEDSHARE__BUS__RETRIES: key `bus.retries`: "), "{error}");
+        assert!(
+            error.starts_with("environment variable MEDSHARE__BUS__RETRIES: key `bus.retries`: "),
+            "{error}"
+        );
     }
 
     #[test]
     fn text_that_is_not_toml_is_refused_with_its_line() {
         let error = parsed("database = 'x'\nbus", &[]).unwrap_err();
-        assert!(error.starts_with("identity.toml: is not TOML: ") && error.contains("line 2"), "{error}");
+        assert!(
+            error.starts_with("identity.toml: is not TOML: ") && error.contains("line 2"),
+            "{error}"
+        );
     }
 }

@@ -46,13 +46,21 @@ fn router(shutdown: Shutdown) -> Router {
 async fn readiness(State(shutdown): State<Shutdown>) -> impl IntoResponse {
     let degraded = shutdown.degraded();
     let ready = shutdown.is_ready() && degraded.is_empty();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::json!({ "service": shutdown.service(), "ready": ready, "degraded": degraded });
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body =
+        serde_json::json!({ "service": shutdown.service(), "ready": ready, "degraded": degraded });
     (status, Json(body))
 }
 
 async fn metrics(State(shutdown): State<Shutdown>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], crate::metrics::render(shutdown.service()))
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        crate::metrics::render(shutdown.service()),
+    )
 }
 
 #[cfg(test)]
@@ -62,7 +70,8 @@ mod tests {
 
     async fn status_of(address: SocketAddr, path: &str) -> (String, String) {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -73,7 +82,9 @@ mod tests {
     #[tokio::test]
     async fn readiness_follows_what_the_service_tells() {
         let shutdown = Shutdown::detached("identity");
-        let address = serve(&HealthConfig::default(), shutdown.clone()).await.unwrap();
+        let address = serve(&HealthConfig::default(), shutdown.clone())
+            .await
+            .unwrap();
         assert_eq!(status_of(address, "/healthz").await.0, "200");
         assert_eq!(status_of(address, "/readyz").await.0, "503");
         shutdown.ready();
@@ -92,6 +103,9 @@ mod tests {
         crate::metrics::counter("health_test_total", "counts").add(2);
         let address = serve(&HealthConfig::default(), shutdown).await.unwrap();
         let (_, body) = status_of(address, "/metrics").await;
-        assert!(body.contains("medshare_health_test_total{service=\"identity\"} 2"), "{body}");
+        assert!(
+            body.contains("medshare_health_test_total{service=\"identity\"} 2"),
+            "{body}"
+        );
     }
 }

@@ -10,10 +10,12 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of a histogram's buckets, in seconds.
-const BOUNDS_SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+const BOUNDS_SECONDS: [f64; 14] = [
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
 
-static REGISTRY: LazyLock<Mutex<BTreeMap<&'static str, (&'static str, Metric)>>> = LazyLock::new(Mutex::default);
+static REGISTRY: LazyLock<Mutex<BTreeMap<&'static str, (&'static str, Metric)>>> =
+    LazyLock::new(Mutex::default);
 
 #[derive(Clone)]
 enum Metric {
@@ -63,7 +65,10 @@ impl Histogram {
     /// Counts one duration.
     pub fn record(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
-        let bucket = BOUNDS_SECONDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS_SECONDS.len());
+        let bucket = BOUNDS_SECONDS
+            .iter()
+            .position(|bound| seconds <= *bound)
+            .unwrap_or(BOUNDS_SECONDS.len());
         self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
         let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.0.sum_us.fetch_add(microseconds, Ordering::Relaxed);
@@ -105,12 +110,19 @@ pub fn histogram(name: &'static str, help: &'static str) -> Histogram {
 
 fn registered(name: &'static str, help: &'static str, new: impl FnOnce() -> Metric) -> Metric {
     let mut registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
-    registry.entry(name).or_insert_with(|| (help, new())).1.clone()
+    registry
+        .entry(name)
+        .or_insert_with(|| (help, new()))
+        .1
+        .clone()
 }
 
 /// All metrics of this process in Prometheus text format.
 pub fn render(service: &str) -> String {
-    let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let registry = REGISTRY
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let mut text = String::new();
     for (name, (help, metric)) in registry {
         let kind = match metric {
@@ -119,25 +131,51 @@ pub fn render(service: &str) -> String {
             Metric::Histogram(_) => "histogram",
         };
         let label = format!("service=\"{service}\"");
-        let _ = writeln!(text, "# HELP medshare_{name} {help}\n# TYPE medshare_{name} {kind}");
+        let _ = writeln!(
+            text,
+            "# HELP medshare_{name} {help}\n# TYPE medshare_{name} {kind}"
+        );
         let _ = match metric {
-            Metric::Counter(value) => writeln!(text, "medshare_{name}{{{label}}} {}", value.0.load(Ordering::Relaxed)),
-            Metric::Gauge(value) => writeln!(text, "medshare_{name}{{{label}}} {}", value.0.load(Ordering::Relaxed)),
+            Metric::Counter(value) => writeln!(
+                text,
+                "medshare_{name}{{{label}}} {}",
+                value.0.load(Ordering::Relaxed)
+            ),
+            Metric::Gauge(value) => writeln!(
+                text,
+                "medshare_{name}{{{label}}} {}",
+                value.0.load(Ordering::Relaxed)
+            ),
             Metric::Histogram(value) => render_histogram(&mut text, name, &label, &value.0),
         };
     }
     text
 }
 
-fn render_histogram(text: &mut String, name: &str, label: &str, buckets: &Buckets) -> std::fmt::Result {
+fn render_histogram(
+    text: &mut String,
+    name: &str,
+    label: &str,
+    buckets: &Buckets,
+) -> std::fmt::Result {
     let mut cumulative = 0;
     for (index, count) in buckets.counts.iter().enumerate() {
         cumulative += count.load(Ordering::Relaxed);
-        let bound = BOUNDS_SECONDS.get(index).map_or("+Inf".to_owned(), f64::to_string);
-        writeln!(text, "medshare_{name}_bucket{{{label},le=\"{bound}\"}} {cumulative}")?;
+        let bound = BOUNDS_SECONDS
+            .get(index)
+            .map_or("+Inf".to_owned(), f64::to_string);
+        writeln!(
+            text,
+            "medshare_{name}_bucket{{{label},le=\"{bound}\"}} {cumulative}"
+        )?;
     }
     let sum_us = buckets.sum_us.load(Ordering::Relaxed);
-    writeln!(text, "medshare_{name}_sum{{{label}}} {}.{:06}", sum_us / 1_000_000, sum_us % 1_000_000)?;
+    writeln!(
+        text,
+        "medshare_{name}_sum{{{label}}} {}.{:06}",
+        sum_us / 1_000_000,
+        sum_us % 1_000_000
+    )?;
     writeln!(text, "medshare_{name}_count{{{label}}} {cumulative}")
 }
 
@@ -152,9 +190,22 @@ mod tests {
         histogram.record(Duration::from_millis(4));
         histogram.record(Duration::from_secs(60));
         let text = render("index");
-        assert!(text.contains("medshare_metrics_test_seconds_bucket{service=\"index\",le=\"0.001\"} 1\n"), "{text}");
-        assert!(text.contains("medshare_metrics_test_seconds_bucket{service=\"index\",le=\"0.005\"} 2\n"));
-        assert!(text.contains("medshare_metrics_test_seconds_bucket{service=\"index\",le=\"+Inf\"} 3\n"));
+        assert!(
+            text.contains(
+                "medshare_metrics_test_seconds_bucket{service=\"index\",le=\"0.001\"} 1\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "medshare_metrics_test_seconds_bucket{service=\"index\",le=\"0.005\"} 2\n"
+            )
+        );
+        assert!(
+            text.contains(
+                "medshare_metrics_test_seconds_bucket{service=\"index\",le=\"+Inf\"} 3\n"
+            )
+        );
         assert!(text.contains("medshare_metrics_test_seconds_sum{service=\"index\"} 60.004900\n"));
     }
 

@@ -28,7 +28,12 @@ pub struct ProcessConfig {
 
 impl Default for ProcessConfig {
     fn default() -> Self {
-        Self { health: HealthConfig::default(), telemetry: TelemetryConfig::default(), threads: 2, grace_seconds: 10 }
+        Self {
+            health: HealthConfig::default(),
+            telemetry: TelemetryConfig::default(),
+            threads: 2,
+            grace_seconds: 10,
+        }
     }
 }
 
@@ -53,7 +58,10 @@ where
         Err(error) => return refuse(service, &error),
     };
     if process.threads == 0 {
-        return refuse(service, &InvalidKey::new("process.threads", "must be at least 1"));
+        return refuse(
+            service,
+            &InvalidKey::new("process.threads", "must be at least 1"),
+        );
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(process.threads)
@@ -90,7 +98,13 @@ where
     let shutdown = Shutdown::announcing(service);
     if let Err(error) = health::serve(&process.health, shutdown.clone()).await {
         let port = process.health.port;
-        return refuse(service, &InvalidKey::new("process.health.port", format!("cannot listen on {port}: {error}")));
+        return refuse(
+            service,
+            &InvalidKey::new(
+                "process.health.port",
+                format!("cannot listen on {port}: {error}"),
+            ),
+        );
     }
     if let Err(error) = stop_on_signals(shutdown.clone()) {
         eprintln!("{service}: cannot listen for signals: {error}");
@@ -116,7 +130,12 @@ where
     code
 }
 
-fn exit_code(service: &str, options: &ProcessOptions, ended: anyhow::Result<()>, asked: bool) -> ExitCode {
+fn exit_code(
+    service: &str,
+    options: &ProcessOptions,
+    ended: anyhow::Result<()>,
+    asked: bool,
+) -> ExitCode {
     match ended {
         Ok(()) if asked => ExitCode::SUCCESS,
         Ok(()) => {

@@ -43,7 +43,9 @@ impl Shutdown {
             health: OnceLock::new(),
             degraded: Mutex::new(BTreeMap::new()),
         };
-        Self { process: Arc::new(process) }
+        Self {
+            process: Arc::new(process),
+        }
     }
 
     /// The service's name, as in its subcommand.
@@ -79,8 +81,10 @@ impl Shutdown {
         if self.process.ready.send_replace(true) || !self.process.announces {
             return;
         }
-        let addresses: BTreeMap<&str, String> =
-            addresses.iter().map(|(name, address)| (*name, address.to_string())).collect();
+        let addresses: BTreeMap<&str, String> = addresses
+            .iter()
+            .map(|(name, address)| (*name, address.to_string()))
+            .collect();
         let line = serde_json::json!({
             "ready": self.process.service,
             "health": self.process.health.get().map(SocketAddr::to_string),
@@ -123,7 +127,10 @@ impl Shutdown {
     }
 
     fn lock_degraded(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
-        self.process.degraded.lock().unwrap_or_else(PoisonError::into_inner)
+        self.process
+            .degraded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

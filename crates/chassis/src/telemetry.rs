@@ -36,7 +36,12 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { endpoint: None, format: LogFormat::default(), filter: "info,async_nats=warn".to_owned(), name: None }
+        Self {
+            endpoint: None,
+            format: LogFormat::default(),
+            filter: "info,async_nats=warn".to_owned(),
+            name: None,
+        }
     }
 }
 
@@ -88,7 +93,10 @@ pub fn init(service: &str, config: &TelemetryConfig) -> Result<Telemetry, Teleme
     let provider = match &config.endpoint {
         None => None,
         Some(endpoint) => {
-            let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+            let exporter = opentelemetry_otlp::SpanExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .build()?;
             Some(provider(name, exporter))
         }
     };
@@ -96,9 +104,14 @@ pub fn init(service: &str, config: &TelemetryConfig) -> Result<Telemetry, Teleme
         // Spans are exported whatever the log filter says, down to the level of info.
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("medshare"))
-            .with_filter(tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO))
+            .with_filter(
+                tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO),
+            )
     });
-    tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).try_init()?;
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(spans)
+        .try_init()?;
     Ok(Telemetry { provider })
 }
 
@@ -107,7 +120,10 @@ fn provider(name: String, exporter: impl SpanExporter + 'static) -> SdkTracerPro
         .with_service_name(name)
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
-    SdkTracerProvider::builder().with_batch_exporter(Redacting(exporter)).with_resource(resource).build()
+    SdkTracerProvider::builder()
+        .with_batch_exporter(Redacting(exporter))
+        .with_resource(resource)
+        .build()
 }
 
 impl Telemetry {
@@ -124,17 +140,52 @@ impl Telemetry {
 /// Whether a span's attribute of this key leaves the process: ids, positions, counts and the protocol's own words.
 pub fn is_exported(key: &str) -> bool {
     const WORDS: [&str; 28] = [
-        "attempt", "batch", "block", "bytes", "code", "contract", "count", "device", "digest", "duration_us", "epoch",
-        "events", "height", "id", "item", "operation", "outcome", "parts", "position", "replica", "sequence", "service",
-        "status", "subject", "transaction", "transactions", "version", "view",
+        "attempt",
+        "batch",
+        "block",
+        "bytes",
+        "code",
+        "contract",
+        "count",
+        "device",
+        "digest",
+        "duration_us",
+        "epoch",
+        "events",
+        "height",
+        "id",
+        "item",
+        "operation",
+        "outcome",
+        "parts",
+        "position",
+        "replica",
+        "sequence",
+        "service",
+        "status",
+        "subject",
+        "transaction",
+        "transactions",
+        "version",
+        "view",
     ];
-    const PREFIXES: [&str; 9] =
-        ["busy_ns", "code.", "http.", "idle_ns", "messaging.", "otel.", "rpc.", "server.", "thread."];
+    const PREFIXES: [&str; 9] = [
+        "busy_ns",
+        "code.",
+        "http.",
+        "idle_ns",
+        "messaging.",
+        "otel.",
+        "rpc.",
+        "server.",
+        "thread.",
+    ];
     const NEVER: [&str; 3] = ["http.url", "http.target", "http.request.header"];
     WORDS.contains(&key)
         || key.ends_with("_id")
         || key.ends_with(".id")
-        || PREFIXES.iter().any(|prefix| key.starts_with(prefix)) && !NEVER.iter().any(|never| key.starts_with(never))
+        || PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+            && !NEVER.iter().any(|never| key.starts_with(never))
 }
 
 /// Strings longer than an identifier are not identifiers.
@@ -207,7 +258,11 @@ mod tests {
         provider.force_flush().unwrap();
         let spans = exporter.0.lock().unwrap();
         assert!(!format!("{spans:?}").contains("CANARY"));
-        let keys: Vec<&str> = spans[0].attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+        let keys: Vec<&str> = spans[0]
+            .attributes
+            .iter()
+            .map(|attribute| attribute.key.as_str())
+            .collect();
         assert_eq!(keys, ["transaction_id", "height"]);
     }
 }
