@@ -1,0 +1,169 @@
+//! Blocks: ordered transactions with their outcomes under a header.
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical;
+use crate::certificate::Certificate;
+use crate::digest::{tagged, Digest};
+use crate::identifier::{Epoch, Height, Timestamp};
+use crate::merkle;
+use crate::outcome::{Outcome, OutcomeLeaf};
+use crate::transaction::SignedTransaction;
+
+const HEADER_TAG: &str = "medshare/header/v1";
+
+/// What replicas vote on. Its digest is the block's hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The chain id.
+    pub chain: Digest,
+    /// The block's position.
+    pub height: Height,
+    /// The hash of the block before; zero for the genesis block.
+    pub previous: Digest,
+    /// Block time, strictly increasing.
+    pub time: Timestamp,
+    /// The epoch whose replicas certify this block.
+    pub epoch: Epoch,
+    /// How many transactions. The outcome tree has one leaf more.
+    pub transactions: u32,
+    /// The tree over the transactions' wire digests.
+    pub transaction_root: Digest,
+    /// The tree over the outcome leaves' hashes.
+    pub outcome_root: Digest,
+    /// The state's root at the newest checkpoint.
+    pub state_root: Digest,
+    /// The tree over the hashes of all blocks before this one.
+    pub history_root: Digest,
+}
+
+impl Header {
+    /// The block's hash.
+    pub fn hash(&self) -> Digest {
+        tagged(HEADER_TAG, &[&canonical::encode(self)])
+    }
+}
+
+/// A block as executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// The header.
+    pub header: Header,
+    /// The transactions in order.
+    pub transactions: Vec<SignedTransaction>,
+    /// Leaf 0 is the system's, leaf `i + 1` belongs to transaction `i`.
+    pub outcomes: Vec<OutcomeLeaf>,
+}
+
+/// How a block's content contradicts its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// The header counts another number of transactions.
+    #[error("the header counts {header} transactions, the block has {found}")]
+    TransactionCount {
+        /// In the header.
+        header: u32,
+        /// In the block.
+        found: usize,
+    },
+    /// There is not exactly one outcome more than transactions.
+    #[error("{transactions} transactions need {} outcomes, there are {found}", transactions + 1)]
+    OutcomeCount {
+        /// How many transactions.
+        transactions: usize,
+        /// How many outcomes.
+        found: usize,
+    },
+    /// Leaf 0 names a transaction or is rejected.
+    #[error("outcome 0 is not the system's")]
+    SystemLeaf,
+    /// An outcome belongs to another transaction than its place says.
+    #[error("outcome {0} is not of the transaction at its place")]
+    OutcomePlace(usize),
+    /// A rejected transaction has events.
+    #[error("outcome {0} is rejected and has events")]
+    RejectedWithEvents(usize),
+    /// The transactions do not give the header's root.
+    #[error("the transactions do not give the header's transaction root")]
+    TransactionRoot,
+    /// The outcomes do not give the header's root.
+    #[error("the outcomes do not give the header's outcome root")]
+    OutcomeRoot,
+}
+
+/// The data of the transaction tree's leaves: wire digests.
+pub fn transaction_leaves(transactions: &[SignedTransaction]) -> Vec<Digest> {
+    transactions.iter().map(SignedTransaction::wire_digest).collect()
+}
+
+/// The data of the outcome tree's leaves.
+pub fn outcome_leaves(outcomes: &[OutcomeLeaf]) -> Vec<Digest> {
+    outcomes.iter().map(OutcomeLeaf::hash).collect()
+}
+
+/// The root over the transactions.
+pub fn transaction_root(transactions: &[SignedTransaction]) -> Digest {
+    merkle::root(&transaction_leaves(transactions))
+}
+
+/// The root over the outcomes.
+pub fn outcome_root(outcomes: &[OutcomeLeaf]) -> Digest {
+    merkle::root(&outcome_leaves(outcomes))
+}
+
+impl Block {
+    /// The block's hash: its header's.
+    pub fn hash(&self) -> Digest {
+        self.header.hash()
+    }
+
+    /// Checks counts, the places of the outcomes, and both roots. Signatures are checked elsewhere.
+    ///
+    /// # Errors
+    /// [`BlockError`], the first contradiction found.
+    pub fn check_roots(&self) -> Result<(), BlockError> {
+        let count = self.transactions.len();
+        if self.header.transactions as usize != count {
+            return Err(BlockError::TransactionCount { header: self.header.transactions, found: count });
+        }
+        if self.outcomes.len() != count + 1 {
+            return Err(BlockError::OutcomeCount { transactions: count, found: self.outcomes.len() });
+        }
+        self.check_outcomes()?;
+        if transaction_root(&self.transactions) != self.header.transaction_root {
+            return Err(BlockError::TransactionRoot);
+        }
+        if outcome_root(&self.outcomes) != self.header.outcome_root {
+            return Err(BlockError::OutcomeRoot);
+        }
+        Ok(())
+    }
+
+    fn check_outcomes(&self) -> Result<(), BlockError> {
+        let system = &self.outcomes[0];
+        if system.transaction != Digest::ZERO || system.outcome != Outcome::Accepted {
+            return Err(BlockError::SystemLeaf);
+        }
+        for (index, (transaction, leaf)) in self.transactions.iter().zip(&self.outcomes[1..]).enumerate() {
+            if leaf.transaction != transaction.id() {
+                return Err(BlockError::OutcomePlace(index + 1));
+            }
+            if !leaf.outcome.is_accepted() && !leaf.events.is_empty() {
+                return Err(BlockError::RejectedWithEvents(index + 1));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A block with the certificate over its header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifiedBlock {
+    /// The block.
+    pub block: Block,
+    /// The certificate; without votes for the genesis block.
+    pub certificate: Certificate,
+}

@@ -1,0 +1,43 @@
+//! The one encoding of everything that is hashed, signed or stored: postcard, and nothing that postcard merely tolerates.
+//!
+//! Postcard alone accepts overlong varints, and leaves trailing bytes to the caller: two different
+//! byte strings would then mean one transaction with two digests. So decoding re-encodes and compares.
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+/// Why bytes are not the canonical encoding of a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CanonicalError {
+    /// The bytes do not decode as the expected type.
+    #[error("not a valid encoding: {0}")]
+    Malformed(postcard::Error),
+    /// The bytes decode, but are not the one encoding of what they decode to
+    /// (an overlong integer, or bytes after the end).
+    #[error("not the canonical encoding of its value")]
+    NotCanonical,
+}
+
+/// The canonical bytes of `value`.
+///
+/// # Panics
+/// If `value` has no postcard encoding (a sequence of unknown length, a failing custom
+/// serialiser): a defect of the type, never of the data.
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    match postcard::to_stdvec(value) {
+        Ok(bytes) => bytes,
+        Err(error) => panic!("a type without a canonical encoding: {error}"),
+    }
+}
+
+/// The value whose canonical encoding is exactly `bytes`.
+///
+/// # Errors
+/// [`CanonicalError`] for anything else; never panics on any input.
+pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, CanonicalError> {
+    let (value, rest) = postcard::take_from_bytes::<T>(bytes).map_err(CanonicalError::Malformed)?;
+    if !rest.is_empty() || encode(&value) != bytes {
+        return Err(CanonicalError::NotCanonical);
+    }
+    Ok(value)
+}

@@ -1,0 +1,249 @@
+//! Ed25519 under ZIP 215, separated by domain; the same signatures are accepted singly and in batches.
+//!
+//! What is signed is `len(domain) as u8 || domain || message`, so that a signature made for one
+//! purpose never serves another.
+
+use std::fmt;
+
+use ed25519_zebra::batch::{Item, Verifier};
+use ed25519_zebra::{VerificationKey, VerificationKeyBytes};
+use rand_core::{TryCryptoRng, TryRng};
+use sha2::{Digest as _, Sha512};
+use zeroize::Zeroize;
+
+crate::hex_bytes! {
+    /// An Ed25519 public key as encoded bytes; not known to be a point until used.
+    PublicKey, 32
+}
+
+crate::hex_bytes! {
+    /// An Ed25519 signature.
+    Signature, 64
+}
+
+/// Why a signature is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// The public key is not an encoded point.
+    #[error("the public key is not a point of the curve")]
+    MalformedKey,
+    /// The signature was not made by this key over this message in this domain.
+    #[error("the signature does not verify")]
+    Invalid,
+}
+
+/// A secret signing key; wiped when dropped, never shown.
+#[derive(Clone)]
+pub struct SigningKey(ed25519_zebra::SigningKey);
+
+impl SigningKey {
+    /// The key that RFC 8032 derives from a 32-byte secret seed.
+    pub fn from_seed(mut seed: [u8; 32]) -> SigningKey {
+        let key = SigningKey(ed25519_zebra::SigningKey::from(seed));
+        seed.zeroize();
+        key
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(VerificationKeyBytes::from(&self.0).into())
+    }
+
+    /// Signs `message` for the purpose `domain`; deterministic (RFC 8032).
+    pub fn sign(&self, domain: &str, message: &[u8]) -> Signature {
+        self.sign_undomained(&in_domain(domain, message))
+    }
+
+    /// Signs bytes whose format other people define (signed notes, [`crate::tlog`]).
+    ///
+    /// Such bytes must not start with a byte equal to the length of one of our domains followed
+    /// by that domain; the origin line of a note cannot.
+    pub(crate) fn sign_undomained(&self, bytes: &[u8]) -> Signature {
+        Signature(self.0.sign(bytes).to_bytes())
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SigningKey(of {})", self.public_key())
+    }
+}
+
+impl Drop for SigningKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// The y-coordinates (sign bit cleared, little-endian hex) of the points of order 1, 2, 4 and 8:
+/// what curve arithmetic gives for the torsion subgroup, see the test that recomputes it.
+const SMALL_ORDER_Y: [&str; 5] = [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+];
+
+/// The field's prime 2^255 - 19, little-endian.
+const FIELD_PRIME: [u8; 32] = {
+    let mut prime = [0xff; 32];
+    prime[0] = 0xed;
+    prime[31] = 0x7f;
+    prime
+};
+
+impl PublicKey {
+    /// Whether `signature` was made by this key over `message` for `domain` (ZIP 215).
+    ///
+    /// # Errors
+    /// [`SignatureError`]; a weak key is not an error here (see [`PublicKey::is_weak`]).
+    pub fn verify(&self, domain: &str, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+        self.verify_undomained(&in_domain(domain, message), signature)
+    }
+
+    pub(crate) fn verify_undomained(&self, bytes: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+        VerificationKey::try_from(self.0)
+            .map_err(|_| SignatureError::MalformedKey)?
+            .verify(&ed25519_zebra::Signature::from_bytes(&signature.0), bytes)
+            .map_err(|_| SignatureError::Invalid)
+    }
+
+    /// Whether this key must be refused at enrolment: not a point, not the canonical encoding of
+    /// its point, or a point of small order (under which one signature fits many messages).
+    pub fn is_weak(&self) -> bool {
+        let mut y = self.0;
+        y[31] &= 0x7f;
+        let canonical = y.iter().rev().lt(FIELD_PRIME.iter().rev());
+        let small_order = SMALL_ORDER_Y.iter().any(|hex| data_encoding::HEXLOWER.encode(&y) == *hex);
+        !canonical || small_order || VerificationKey::try_from(self.0).is_err()
+    }
+}
+
+fn in_domain(domain: &str, message: &[u8]) -> Vec<u8> {
+    assert!(domain.len() <= usize::from(u8::MAX), "a signature domain has at most 255 bytes");
+    let mut bytes = Vec::with_capacity(1 + domain.len() + message.len());
+    bytes.push(domain.len() as u8);
+    bytes.extend_from_slice(domain.as_bytes());
+    bytes.extend_from_slice(message);
+    bytes
+}
+
+/// Signatures to be checked together, about twice as fast as one by one.
+#[derive(Default)]
+pub struct SignatureBatch {
+    items: Vec<Item>,
+    /// Hash of everything pushed; the coefficients of the batch equation depend on it.
+    transcript: Sha512,
+}
+
+impl SignatureBatch {
+    /// An empty batch.
+    pub fn new() -> SignatureBatch {
+        SignatureBatch::default()
+    }
+
+    /// Adds one signature; its index is the number of signatures pushed before it.
+    pub fn push(&mut self, domain: &str, message: &[u8], key: &PublicKey, signature: &Signature) {
+        let bytes = in_domain(domain, message);
+        self.transcript.update(key.0);
+        self.transcript.update(signature.0);
+        self.transcript.update((bytes.len() as u64).to_le_bytes());
+        self.transcript.update(&bytes);
+        self.items.push(Item::from((
+            VerificationKeyBytes::from(key.0),
+            ed25519_zebra::Signature::from_bytes(&signature.0),
+            &bytes,
+        )));
+    }
+
+    /// How many signatures were pushed.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing was pushed.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Checks all; accepts exactly what [`PublicKey::verify`] accepts one by one.
+    ///
+    /// `seed` should be fresh random bytes. The coefficients are derived from it and from the
+    /// whole content of the batch, so that even a known seed gives a forger nothing to aim at.
+    ///
+    /// # Errors
+    /// The ascending indexes of the signatures that do not verify (the batch is bisected).
+    pub fn verify(self, seed: [u8; 32]) -> Result<(), Vec<usize>> {
+        let mut coefficients = Coefficients::new(seed, self.transcript);
+        let mut bad = Vec::new();
+        bisect(&self.items, 0, &mut coefficients, &mut bad);
+        if bad.is_empty() { Ok(()) } else { Err(bad) }
+    }
+}
+
+/// Below this many signatures one by one is as fast as another round of batches.
+const BISECTION_FLOOR: usize = 4;
+
+fn bisect(items: &[Item], offset: usize, coefficients: &mut Coefficients, bad: &mut Vec<usize>) {
+    if items.len() <= BISECTION_FLOOR {
+        let failing = items.iter().enumerate().filter(|(_, item)| (*item).clone().verify_single().is_err());
+        bad.extend(failing.map(|(index, _)| offset + index));
+        return;
+    }
+    let mut verifier = Verifier::new();
+    for item in items {
+        verifier.queue(item.clone());
+    }
+    if verifier.verify(&mut *coefficients).is_ok() {
+        return;
+    }
+    let (left, right) = items.split_at(items.len() / 2);
+    bisect(left, offset, coefficients, bad);
+    bisect(right, offset + left.len(), coefficients, bad);
+}
+
+/// SHA-512 in counter mode over seed and transcript.
+struct Coefficients {
+    state: [u8; 64],
+    counter: u64,
+}
+
+impl Coefficients {
+    fn new(seed: [u8; 32], transcript: Sha512) -> Coefficients {
+        let state = Sha512::new()
+            .chain_update(b"medshare/signature-batch/v1")
+            .chain_update(seed)
+            .chain_update(transcript.finalize())
+            .finalize()
+            .into();
+        Coefficients { state, counter: 0 }
+    }
+}
+
+impl TryRng for Coefficients {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Self::Error> {
+        for chunk in target.chunks_mut(64) {
+            let block = Sha512::new().chain_update(self.state).chain_update(self.counter.to_le_bytes()).finalize();
+            self.counter += 1;
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Coefficients {}
