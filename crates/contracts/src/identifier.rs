@@ -4,31 +4,31 @@ use serde::{Deserialize, Serialize};
 
 ledger::identifier16! {
     /// The random number of a record; says nothing of patient, hospital or time.
-    pub struct RecordNumber;
+    RecordNumber
 }
 ledger::identifier16! {
     /// A third party's application for one or more records.
-    pub struct ApplicationId;
+    ApplicationId
 }
 ledger::identifier16! {
     /// The permission that comes of a released item, an emergency or a telemetry share.
-    pub struct GrantId;
+    GrantId
 }
 ledger::identifier16! {
     /// An opened emergency access (break-glass): one patient, one doctor, a few hours.
-    pub struct EmergencyId;
+    EmergencyId
 }
 ledger::identifier16! {
     /// An early warning raised from a device's readings.
-    pub struct WarningId;
+    WarningId
 }
 ledger::identifier16! {
     /// A proposal that node operators vote on.
-    pub struct ProposalId;
+    ProposalId
 }
 ledger::identifier16! {
     /// The unique reference of a deposit or a withdrawal, as the treasurer's bank statement shows it.
-    pub struct PaymentReference;
+    PaymentReference
 }
 
 /// One record in an application: the application and the item's place in it, from 0.

@@ -1,0 +1,141 @@
+//! Index: disease search with brief, de-identified answers.
+
+use contracts::RecordNumber;
+use ledger::{Digest, LedgerId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::identity::Done;
+use crate::{Base64, PageRequest, use_case};
+
+/// Searches a disease. By a third party or an insurer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchDisease {
+    /// SNOMED CT or ICD-10 code, or words of a disease's name.
+    pub disease: String,
+    /// Only encounters in or after this year.
+    #[serde(default)]
+    pub from_year: Option<u16>,
+    /// Only encounters in or before this year.
+    #[serde(default)]
+    pub until_year: Option<u16>,
+    /// Which part.
+    #[serde(default)]
+    pub page: PageRequest,
+}
+use_case!("index", "search_disease", SearchDisease -> DiseaseSearchResult);
+
+/// Brief, de-identified answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiseaseSearchResult {
+    /// The disease, as understood.
+    pub disease: String,
+    /// Patients found; none when fewer than the small-cell threshold (nothing else is shown then).
+    pub patients: Option<u64>,
+    /// Whether the answer is suppressed because too few patients have the disease.
+    pub suppressed: bool,
+    /// Patients by hospital, age band and sex; small cells and their complements are suppressed (no number).
+    pub cells: Vec<SearchCell>,
+    /// Records to apply for.
+    pub records: Vec<BriefRecord>,
+    /// Give it back as `page.after` for more.
+    pub next: Option<String>,
+}
+
+/// A cell of a breakdown, counted in patients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SearchCell {
+    /// `hospital`, `age_band` or `sex`.
+    pub dimension: String,
+    /// The value.
+    pub value: String,
+    /// Patients; none when suppressed.
+    pub patients: Option<u64>,
+}
+
+/// The brief information of one record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BriefRecord {
+    /// The record, to apply for.
+    #[schema(value_type = String)]
+    pub record: RecordNumber,
+    /// The hospital that holds it.
+    #[schema(value_type = String)]
+    pub hospital: LedgerId,
+    /// Year of the encounter.
+    pub year: u16,
+    /// Age band at the encounter.
+    pub age_band: String,
+    /// Administrative sex.
+    pub sex: String,
+    /// Encounter class.
+    pub class: String,
+    /// How many conditions, observations, procedures and medications it holds.
+    pub entries: u32,
+}
+
+/// Hands in index rows before their records are committed. By a hospital's records service.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PutIndexRows {
+    /// The rows.
+    pub rows: Vec<IndexRow>,
+}
+use_case!("index", "put_index_rows", PutIndexRows -> Done);
+
+/// A row of the search index; it counts once its record's commitment on the ledger opens with it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct IndexRow {
+    /// The record.
+    pub record: RecordNumber,
+    /// The version.
+    pub version: u32,
+    /// The hospital.
+    pub hospital: LedgerId,
+    /// The patient's ledger id at the hospital.
+    pub patient: LedgerId,
+    /// Counts patients across hospitals (`identity::PatientMatch::person`).
+    pub person: Digest,
+    /// The brief facts, canonical bytes (`clinical::brief`).
+    pub facts: Base64,
+    /// Salt of the index commitment.
+    pub salt: Digest,
+}
+
+/// Says which record a code opens. By hospitals' records services; the locator is one-way.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PutCodeLocators {
+    /// Locator of a code, and its record; an older locator of the same record and holder is forgotten.
+    pub locators: Vec<CodeLocator>,
+}
+use_case!("index", "put_code_locators", PutCodeLocators -> Done);
+
+/// Where a code leads.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CodeLocator {
+    /// Derived from the code alone (`keys::code`).
+    pub locator: Digest,
+    /// The record.
+    pub record: RecordNumber,
+    /// `patient` or `hospital`.
+    pub holder: String,
+    /// Bus name of the records service that holds the record.
+    pub service: String,
+}
+
+/// Finds the record a code opens. For the gateway.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LocateCode {
+    /// Derived from the code alone.
+    pub locator: Digest,
+}
+use_case!("index", "locate_code", LocateCode -> LocatedCode);
+
+/// Where a code leads.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LocatedCode {
+    /// The record.
+    pub record: RecordNumber,
+    /// Bus name of the records service.
+    pub service: String,
+}
