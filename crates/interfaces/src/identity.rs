@@ -247,7 +247,8 @@ pub struct OwnAccount {
 /// Signs a transaction with a custodial key of the one who is signed in. For services, with the member's token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SignTransaction {
-    /// Canonical bytes of the body; its submitter must be a ledger id of the token's account.
+    /// Canonical bytes of the body; its submitter must be a ledger id of the token's account. Its public key is
+    /// replaced by the submitter's current one before signing, so the caller need not know it.
     pub unsigned: Base64,
 }
 use_case!("identity", "sign_transaction", SignTransaction -> TransactionSignature);
@@ -255,6 +256,8 @@ use_case!("identity", "sign_transaction", SignTransaction -> TransactionSignatur
 /// A custodial signature.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TransactionSignature {
+    /// The submitter's current key, which the body names.
+    pub public_key: PublicKey,
     /// 64 bytes.
     pub signature: Base64,
 }
