@@ -7,7 +7,8 @@ run.py into the folder that FHIR_VALIDATION_DIR names.
 
     python3 derive_structure.py SCHEMA.json > crates/clinical/structure/r4.txt
 
-Format: a type's name at the start of a line, then one indented line for each element:
+Format: a type's name at the start of a line (`resource` after it if it is one; a resource type with
+no elements is known, but not checked further), then one indented line for each element:
 name, type, `*` if it repeats, `!` if it must be present, `?value` if it is one form of the choice
 `value[x]` (`?value!` if one form must be present), `=a,b,c` for a closed list of codes.
 """
@@ -24,7 +25,7 @@ AllergyIntolerance CarePlan CareTeam Goal Claim ClaimResponse ExplanationOfBenef
 Account ServiceRequest Device DeviceRequest DeviceMetric SupplyDelivery DocumentReference
 Composition FamilyMemberHistory RelatedPerson Provenance Consent AuditEvent Task Flag RiskAssessment
 QuestionnaireResponse ClinicalImpression DetectedIssue NutritionOrder Appointment List Basic
-Group Binary PaymentReconciliation OperationOutcome Parameters
+Group Binary PaymentReconciliation OperationOutcome Bundle
 """.split()
 
 PRIMITIVES = {
@@ -68,7 +69,8 @@ def rules_of(name):
 
 
 def main():
-    schema = json.load(open(sys.argv[1], encoding="utf-8"))["definitions"]
+    document = json.load(open(sys.argv[1], encoding="utf-8"))
+    schema, resources = document["definitions"], set(document["discriminator"]["mapping"])
     queue, seen = list(RESOURCES), set()
     out = {}
     while queue:
@@ -98,9 +100,8 @@ def main():
                 kind = "Resource"
             # Choices (`valueString`, ...) carry only a pattern: the type is the name's ending.
             if "$ref" not in inner and not codes:
-                for primitive in PRIMITIVES:
-                    if element.endswith(primitive[0].upper() + primitive[1:]):
-                        kind = primitive
+                endings = [p for p in PRIMITIVES if element.endswith(p[0].upper() + p[1:])]
+                kind = max(endings, key=len, default=kind)
             if kind not in PRIMITIVES and kind != "Resource":
                 queue.append(kind)
             line = f"  {element} {dotted(kind)}"
@@ -115,9 +116,10 @@ def main():
             lines.append(line)
         out[name] = lines
     print("# FHIR R4 (4.0.1) elements, derived by e2e/fhir_validation/derive_structure.py.")
-    for name in sorted(out):
-        print(dotted(name))
-        print("\n".join(out[name]))
+    for name in sorted(resources | set(out)):
+        print(dotted(name) + (" resource" if name in resources else ""))
+        for line in out.get(name, []):
+            print(line)
 
 
 main()

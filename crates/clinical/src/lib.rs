@@ -10,27 +10,27 @@
 //! 5. [`vitals`], [`senml`], [`physionet`], [`news2`], [`warning`], [`observation`]: device readings.
 //! 6. [`generator`]: made-up patients and vital series, from a seed.
 
-pub mod brief;
+// brief
 pub mod bundle;
 pub mod canonical;
 pub mod claim;
 pub mod date;
-pub mod deidentify;
-pub mod generator;
+// deidentify
+// generator
 pub mod hospital;
 pub mod json;
-pub mod news2;
-pub mod observation;
-pub mod personal;
-pub mod physionet;
+// news2
+// observation
+// personal
+// physionet
 pub mod record;
 pub mod refusal;
-pub mod senml;
+// senml
 pub mod split;
 pub mod structure;
-pub mod terminology;
+// terminology
 pub mod vitals;
-pub mod warning;
+// warning
 
 pub use record::Record;
 pub use refusal::Refusal;
