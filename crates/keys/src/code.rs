@@ -36,6 +36,11 @@ impl AuthorizationCode {
         SigningKey::from_seed(secret::hkdf_sha256(&self.0, record, b"medshare/authorization-code/v1"))
     }
 
+    /// The one-way locator by which the index finds the record that a code opens.
+    pub fn locator(&self) -> ledger::Digest {
+        ledger::tagged("medshare/code-locator/v1", &[&self.0])
+    }
+
     /// The 120 bits, for keeping the code sealed.
     pub fn expose_bytes(&self) -> &[u8; BYTES] {
         &self.0

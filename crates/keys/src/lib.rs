@@ -10,6 +10,8 @@
 //! | [`member`] | the signing and sealing key of one member, from one seed |
 //! | [`seal`] | HPKE: sealing to a public key, and request with reply between two processes |
 //! | [`content`] | XChaCha20-Poly1305 with a key per record, wrapped keys |
+//! | [`delivery`] | released content, sealed to an applicant's item key |
+//! | [`viewer_name`] | the viewer's name, sealed to patient and regulator |
 //! | [`code`] | authorization codes that prove themselves |
 //! | [`password`] | secrets wrapped under a password (Argon2id) |
 //! | [`token`] | session tokens (PASETO v4.public) |
@@ -21,6 +23,7 @@ pub mod certificate;
 pub mod certificate_check;
 pub mod code;
 pub mod content;
+pub mod delivery;
 pub mod identity_hash;
 pub mod member;
 pub mod nkey;
@@ -28,6 +31,7 @@ pub mod password;
 pub mod seal;
 pub mod secret;
 pub mod token;
+pub mod viewer_name;
 
 pub use code::AuthorizationCode;
 pub use content::ContentKey;
