@@ -1,7 +1,7 @@
 //! Index: disease search with brief, de-identified answers.
 
 use contracts::RecordNumber;
-use ledger::{Digest, LedgerId};
+use ledger::{Commitment, Digest, DigestAlgorithm, LedgerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -100,6 +100,22 @@ pub struct IndexRow {
     pub facts: Base64,
     /// Salt of the index commitment.
     pub salt: Digest,
+}
+
+impl IndexRow {
+    /// The commitment to this row, as `RegisterRecord` and `AmendRecord` put it on the ledger: over record, version
+    /// (big-endian), hospital, patient, person and facts, in this order.
+    pub fn commitment(&self, algorithm: DigestAlgorithm) -> Commitment {
+        let version = self.version.to_be_bytes();
+        let parts: [&[u8]; 6] =
+            [&self.record.0, &version, &self.hospital.0, &self.patient.0, &self.person.0, &self.facts.0];
+        Commitment::new(algorithm, &self.salt.0, &parts)
+    }
+
+    /// Whether the ledger's commitment is to this row.
+    pub fn opens(&self, commitment: &Commitment) -> bool {
+        self.commitment(commitment.algorithm) == *commitment
+    }
 }
 
 /// Says which record a code opens. By hospitals' records services; the locator is one-way.
