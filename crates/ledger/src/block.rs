@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical;
 use crate::certificate::Certificate;
-use crate::digest::{tagged, Digest};
+use crate::digest::{Digest, tagged};
 use crate::identifier::{Epoch, Height, Timestamp};
 use crate::merkle;
 use crate::outcome::{Outcome, OutcomeLeaf};
@@ -95,7 +95,10 @@ pub enum BlockError {
 
 /// The data of the transaction tree's leaves: wire digests.
 pub fn transaction_leaves(transactions: &[SignedTransaction]) -> Vec<Digest> {
-    transactions.iter().map(SignedTransaction::wire_digest).collect()
+    transactions
+        .iter()
+        .map(SignedTransaction::wire_digest)
+        .collect()
 }
 
 /// The data of the outcome tree's leaves.
@@ -126,10 +129,16 @@ impl Block {
     pub fn check_roots(&self) -> Result<(), BlockError> {
         let count = self.transactions.len();
         if self.header.transactions as usize != count {
-            return Err(BlockError::TransactionCount { header: self.header.transactions, found: count });
+            return Err(BlockError::TransactionCount {
+                header: self.header.transactions,
+                found: count,
+            });
         }
         if self.outcomes.len() != count + 1 {
-            return Err(BlockError::OutcomeCount { transactions: count, found: self.outcomes.len() });
+            return Err(BlockError::OutcomeCount {
+                transactions: count,
+                found: self.outcomes.len(),
+            });
         }
         self.check_outcomes()?;
         if transaction_root(&self.transactions) != self.header.transaction_root {
@@ -146,7 +155,12 @@ impl Block {
         if system.transaction != Digest::ZERO || system.outcome != Outcome::Accepted {
             return Err(BlockError::SystemLeaf);
         }
-        for (index, (transaction, leaf)) in self.transactions.iter().zip(&self.outcomes[1..]).enumerate() {
+        for (index, (transaction, leaf)) in self
+            .transactions
+            .iter()
+            .zip(&self.outcomes[1..])
+            .enumerate()
+        {
             if leaf.transaction != transaction.id() {
                 return Err(BlockError::OutcomePlace(index + 1));
             }

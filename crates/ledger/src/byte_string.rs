@@ -15,7 +15,10 @@ pub mod array {
     use super::*;
 
     /// Writes `N` raw bytes, or `2 * N` hex characters in a text format.
-    pub fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer, const N: usize>(
+        bytes: &[u8; N],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             return serializer.serialize_str(&data_encoding::HEXLOWER.encode(bytes));
         }
@@ -27,7 +30,9 @@ pub mod array {
     }
 
     /// Reads what [`serialize`] wrote.
-    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(deserializer: D) -> Result<[u8; N], D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        deserializer: D,
+    ) -> Result<[u8; N], D::Error> {
         if deserializer.is_human_readable() {
             deserializer.deserialize_str(ArrayVisitor::<N>)
         } else {
@@ -41,7 +46,11 @@ pub mod array {
         type Value = [u8; N];
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(formatter, "{N} bytes, in text formats as {} lowercase hex characters", 2 * N)
+            write!(
+                formatter,
+                "{N} bytes, in text formats as {} lowercase hex characters",
+                2 * N
+            )
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<[u8; N], E> {
@@ -51,7 +60,9 @@ pub mod array {
         fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<[u8; N], A::Error> {
             let mut bytes = [0; N];
             for (index, byte) in bytes.iter_mut().enumerate() {
-                *byte = sequence.next_element()?.ok_or_else(|| A::Error::invalid_length(index, &self))?;
+                *byte = sequence
+                    .next_element()?
+                    .ok_or_else(|| A::Error::invalid_length(index, &self))?;
             }
             Ok(bytes)
         }
@@ -111,7 +122,11 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != 2 * N {
         return None;
     }
-    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
+    HEXLOWER_PERMISSIVE
+        .decode(text.as_bytes())
+        .ok()?
+        .try_into()
+        .ok()
 }
 
 /// Declares a fixed-length byte type whose text form is lowercase hex.

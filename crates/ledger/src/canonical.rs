@@ -3,8 +3,8 @@
 //! Postcard alone accepts overlong varints, and leaves trailing bytes to the caller: two different
 //! byte strings would then mean one transaction with two digests. So decoding re-encodes and compares.
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Why bytes are not the canonical encoding of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

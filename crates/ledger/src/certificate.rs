@@ -36,8 +36,17 @@ impl BlockVote {
         block: Digest,
         key: &SigningKey,
     ) -> BlockVote {
-        let signature = key.sign(VOTE_DOMAIN, &vote_message(chain, replica, epoch, height, &block));
-        BlockVote { replica, epoch, height, block, signature }
+        let signature = key.sign(
+            VOTE_DOMAIN,
+            &vote_message(chain, replica, epoch, height, &block),
+        );
+        BlockVote {
+            replica,
+            epoch,
+            height,
+            block,
+            signature,
+        }
     }
 
     /// Checks the signature under the replica's key.
@@ -50,7 +59,13 @@ impl BlockVote {
     }
 }
 
-fn vote_message(chain: &Digest, replica: ReplicaId, epoch: Epoch, height: Height, block: &Digest) -> Vec<u8> {
+fn vote_message(
+    chain: &Digest,
+    replica: ReplicaId,
+    epoch: Epoch,
+    height: Height,
+    block: &Digest,
+) -> Vec<u8> {
     canonical::encode(&(chain, replica, epoch, height, block))
 }
 
@@ -128,13 +143,22 @@ impl VerifiedCertificate {
 impl Certificate {
     /// No votes: what stands in the place of the genesis block's certificate.
     pub fn of_genesis() -> Certificate {
-        Certificate { epoch: Epoch(0), votes: Vec::new() }
+        Certificate {
+            epoch: Epoch(0),
+            votes: Vec::new(),
+        }
     }
 
     /// The certificate that these votes make, whatever their order. The caller has checked that they
     /// are equal and distinct; [`Certificate::verify`] says whether they suffice.
-    pub fn from_votes<'a>(epoch: Epoch, votes: impl IntoIterator<Item = &'a BlockVote>) -> Certificate {
-        let mut votes: Vec<_> = votes.into_iter().map(|vote| (vote.replica, vote.signature)).collect();
+    pub fn from_votes<'a>(
+        epoch: Epoch,
+        votes: impl IntoIterator<Item = &'a BlockVote>,
+    ) -> Certificate {
+        let mut votes: Vec<_> = votes
+            .into_iter()
+            .map(|vote| (vote.replica, vote.signature))
+            .collect();
         votes.sort_by_key(|(replica, _)| *replica);
         Certificate { epoch, votes }
     }
@@ -151,7 +175,10 @@ impl Certificate {
         epoch: &EpochDescription,
     ) -> Result<VerifiedCertificate, CertificateError> {
         if self.epoch != epoch.epoch {
-            return Err(CertificateError::WrongEpoch { expected: epoch.epoch, found: self.epoch });
+            return Err(CertificateError::WrongEpoch {
+                expected: epoch.epoch,
+                found: self.epoch,
+            });
         }
         let mut previous = None;
         for (replica, _) in &self.votes {
@@ -161,16 +188,26 @@ impl Certificate {
             previous = Some(*replica);
         }
         if self.votes.len() < epoch.quorum() {
-            return Err(CertificateError::NoQuorum { quorum: epoch.quorum(), found: self.votes.len() });
+            return Err(CertificateError::NoQuorum {
+                quorum: epoch.quorum(),
+                found: self.votes.len(),
+            });
         }
         for (replica, signature) in &self.votes {
-            let signer = epoch.replica(*replica).ok_or(CertificateError::UnknownSigner(*replica))?;
+            let signer = epoch
+                .replica(*replica)
+                .ok_or(CertificateError::UnknownSigner(*replica))?;
             let message = vote_message(chain, *replica, self.epoch, height, block);
             signer
                 .public_key
                 .verify(VOTE_DOMAIN, &message, signature)
                 .map_err(|_| CertificateError::BadVote(*replica))?;
         }
-        Ok(VerifiedCertificate { epoch: self.epoch, height, block: *block, votes: self.votes.len() })
+        Ok(VerifiedCertificate {
+            epoch: self.epoch,
+            height,
+            block: *block,
+            votes: self.votes.len(),
+        })
     }
 }

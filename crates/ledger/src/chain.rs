@@ -7,7 +7,7 @@ use crate::genesis::{EpochDescription, GenesisError, GenesisFile};
 use crate::identifier::{Epoch, Height, Timestamp};
 use crate::merkle::HistoryLog;
 use crate::outcome::OutcomeLeaf;
-use crate::receipt::{check_succession, EpochLink, BlockProofs, LinkError};
+use crate::receipt::{BlockProofs, EpochLink, LinkError, check_succession};
 use crate::signature::SignatureBatch;
 
 /// What one verified block holds, for counting and reporting.
@@ -157,13 +157,19 @@ impl ChainVerifier {
         block.check_roots()?;
         let epoch = self.epoch_at(header.height).clone();
         if header.epoch != epoch.epoch {
-            return Err(ChainError::Epoch { expected: epoch.epoch, found: header.epoch });
+            return Err(ChainError::Epoch {
+                expected: epoch.epoch,
+                found: header.epoch,
+            });
         }
         let votes = if header.height == Height(0) {
             self.check_genesis(certified)?;
             0
         } else {
-            certified.certificate.verify(&self.chain, header.height, &hash, &epoch)?.votes()
+            certified
+                .certificate
+                .verify(&self.chain, header.height, &hash, &epoch)?
+                .votes()
         };
         self.check_transactions(certified)?;
         let announced = self.check_announcement(certified, &epoch)?;
@@ -176,7 +182,10 @@ impl ChainVerifier {
             return Err(ChainError::ForeignChain);
         }
         if header.height != self.height() {
-            return Err(ChainError::Height { expected: self.height(), found: header.height });
+            return Err(ChainError::Height {
+                expected: self.height(),
+                found: header.height,
+            });
         }
         let (previous, time) = self.last.unwrap_or((Digest::ZERO, Timestamp(0)));
         if header.previous != previous {
@@ -196,13 +205,22 @@ impl ChainVerifier {
         let follows = block.header.time == self.genesis_time
             && block.transactions.is_empty()
             && certified.certificate.votes.is_empty()
-            && block.outcomes[0].epoch_started().is_none_or(|started| started == self.epoch);
-        if follows { Ok(()) } else { Err(ChainError::Genesis) }
+            && block.outcomes[0]
+                .epoch_started()
+                .is_none_or(|started| started == self.epoch);
+        if follows {
+            Ok(())
+        } else {
+            Err(ChainError::Genesis)
+        }
     }
 
     fn check_transactions(&self, certified: &CertifiedBlock) -> Result<(), ChainError> {
         let transactions = &certified.block.transactions;
-        if let Some(index) = transactions.iter().position(|transaction| transaction.body.chain != self.chain) {
+        if let Some(index) = transactions
+            .iter()
+            .position(|transaction| transaction.body.chain != self.chain)
+        {
             return Err(ChainError::ForeignTransaction(index));
         }
         if self.member_signatures {
@@ -211,7 +229,9 @@ impl ChainVerifier {
                 transaction.push_to(&mut batch);
             }
             // The batch's coefficients depend on all its content, so the block's hash is seed enough.
-            batch.verify(certified.block.hash().0).map_err(|bad| ChainError::MemberSignature(bad[0]))?;
+            batch
+                .verify(certified.block.hash().0)
+                .map_err(|bad| ChainError::MemberSignature(bad[0]))?;
         }
         Ok(())
     }
@@ -229,13 +249,22 @@ impl ChainVerifier {
         epoch: &EpochDescription,
     ) -> Result<Option<EpochDescription>, ChainError> {
         let height = certified.block.header.height;
-        let leaves = certified.block.outcomes.iter().filter(|leaf| leaf.outcome.is_accepted());
+        let leaves = certified
+            .block
+            .outcomes
+            .iter()
+            .filter(|leaf| leaf.outcome.is_accepted());
         let mut started = leaves.filter_map(OutcomeLeaf::epoch_started);
-        let Some(next) = started.next() else { return Ok(None) };
+        let Some(next) = started.next() else {
+            return Ok(None);
+        };
         if height == Height(0) {
             return Ok(None);
         }
-        let pending = self.announced.as_ref().is_some_and(|announced| height < announced.first_height);
+        let pending = self
+            .announced
+            .as_ref()
+            .is_some_and(|announced| height < announced.first_height);
         if pending || started.next().is_some() {
             return Err(ChainError::SecondAnnouncement);
         }
@@ -265,7 +294,10 @@ impl ChainVerifier {
 
 fn summarise(certified: &CertifiedBlock, hash: Digest, votes: usize) -> Summary {
     let block = &certified.block;
-    let accepted = block.outcomes[1..].iter().filter(|leaf| leaf.outcome.is_accepted()).count();
+    let accepted = block.outcomes[1..]
+        .iter()
+        .filter(|leaf| leaf.outcome.is_accepted())
+        .count();
     Summary {
         height: block.header.height,
         hash,

@@ -1,7 +1,7 @@
 //! Digests with domain tags, and salted commitments that name their algorithm.
 
-use hmac::digest::{InvalidLength, OutputSizeUser};
 use hmac::digest::typenum::U32;
+use hmac::digest::{InvalidLength, OutputSizeUser};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256, Sha512_256};
@@ -32,7 +32,10 @@ pub fn tagged(tag: &str, parts: &[&[u8]]) -> Digest {
 }
 
 fn tagged_hasher(tag: &str) -> Sha256 {
-    assert!(tag.len() <= usize::from(u8::MAX), "a domain tag has at most 255 bytes");
+    assert!(
+        tag.len() <= usize::from(u8::MAX),
+        "a domain tag has at most 255 bytes"
+    );
     let mut hasher = Sha256::new();
     hasher.update([tag.len() as u8]);
     hasher.update(tag.as_bytes());
@@ -84,12 +87,24 @@ impl<'de> Deserialize<'de> for DigestAlgorithm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (found, text) = if deserializer.is_human_readable() {
             let name = String::deserialize(deserializer)?;
-            (Self::ALL.into_iter().find(|algorithm| algorithm.name() == name), name)
+            (
+                Self::ALL
+                    .into_iter()
+                    .find(|algorithm| algorithm.name() == name),
+                name,
+            )
         } else {
             let number = u8::deserialize(deserializer)?;
-            (Self::ALL.into_iter().find(|algorithm| *algorithm as u8 == number), number.to_string())
+            (
+                Self::ALL
+                    .into_iter()
+                    .find(|algorithm| *algorithm as u8 == number),
+                number.to_string(),
+            )
         };
-        found.ok_or_else(|| serde::de::Error::custom(format_args!("no digest algorithm is called {text}")))
+        found.ok_or_else(|| {
+            serde::de::Error::custom(format_args!("no digest algorithm is called {text}"))
+        })
     }
 }
 
@@ -111,7 +126,9 @@ impl Commitment {
     pub fn new(algorithm: DigestAlgorithm, salt: &[u8; 32], parts: &[&[u8]]) -> Commitment {
         let value = match algorithm {
             DigestAlgorithm::Sha256 => authenticate(Hmac::<Sha256>::new_from_slice(salt), parts),
-            DigestAlgorithm::Sha512_256 => authenticate(Hmac::<Sha512_256>::new_from_slice(salt), parts),
+            DigestAlgorithm::Sha512_256 => {
+                authenticate(Hmac::<Sha512_256>::new_from_slice(salt), parts)
+            }
         };
         Commitment { algorithm, value }
     }
@@ -122,7 +139,10 @@ impl Commitment {
     }
 }
 
-fn authenticate<M: Mac + OutputSizeUser<OutputSize = U32>>(mac: Result<M, InvalidLength>, parts: &[&[u8]]) -> Digest {
+fn authenticate<M: Mac + OutputSizeUser<OutputSize = U32>>(
+    mac: Result<M, InvalidLength>,
+    parts: &[&[u8]],
+) -> Digest {
     // HMAC takes keys of any length, so a salt of 32 bytes is never refused.
     let mut mac = mac.expect("HMAC accepts keys of any length");
     for part in parts {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
-use crate::digest::{tagged, Digest};
+use crate::digest::{Digest, tagged};
 use crate::identifier::{ContractId, Epoch, Height, LedgerId, ReplicaId, Timestamp};
 use crate::signature::PublicKey;
 
@@ -65,7 +65,10 @@ impl EpochDescription {
 
     /// The replica with this id.
     pub fn replica(&self, id: ReplicaId) -> Option<&ReplicaDescription> {
-        let index = self.replicas.binary_search_by_key(&id, |replica| replica.replica).ok()?;
+        let index = self
+            .replicas
+            .binary_search_by_key(&id, |replica| replica.replica)
+            .ok()?;
         self.replicas.get(index)
     }
 
@@ -88,7 +91,11 @@ impl EpochDescription {
             }
             previous = Some(replica.replica);
         }
-        if self.replicas.is_empty() { Err(EpochError::Empty) } else { Ok(()) }
+        if self.replicas.is_empty() {
+            Err(EpochError::Empty)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -169,7 +176,8 @@ impl GenesisFile {
 
     /// The JSON as it is written to disk.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("a genesis file has no maps with keys other than strings")
+        serde_json::to_string_pretty(self)
+            .expect("a genesis file has no maps with keys other than strings")
     }
 
     /// Checks what types cannot say.

@@ -70,7 +70,11 @@ impl Height {
     /// # Panics
     /// Past `u64::MAX` blocks.
     pub fn next(self) -> Height {
-        Height(self.0.checked_add(1).expect("a chain never has 2^64 blocks"))
+        Height(
+            self.0
+                .checked_add(1)
+                .expect("a chain never has 2^64 blocks"),
+        )
     }
 }
 

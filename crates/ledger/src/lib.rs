@@ -25,20 +25,20 @@ pub mod store_format;
 pub mod tlog;
 pub mod transaction;
 
-#[cfg(test)]
-mod fixtures;
-
 pub use block::{Block, BlockError, CertifiedBlock, Header};
 pub use canonical::CanonicalError;
 pub use certificate::{BlockVote, Certificate, CertificateError, VerifiedCertificate};
 pub use chain::{ChainError, ChainVerifier, Summary};
-pub use digest::{tagged, Commitment, Digest, DigestAlgorithm};
+pub use digest::{Commitment, Digest, DigestAlgorithm, tagged};
 pub use genesis::{
-    EpochDescription, EpochError, GenesisError, GenesisFile, GenesisMember, GenesisParameters, ReplicaDescription,
+    EpochDescription, EpochError, GenesisError, GenesisFile, GenesisMember, GenesisParameters,
+    ReplicaDescription,
 };
 pub use identifier::{ContractId, Epoch, Height, LedgerId, ReplicaId, Timestamp};
 pub use merkle::HistoryLog;
-pub use outcome::{LedgerEvent, Outcome, OutcomeLeaf, RecordedEvent, WriteSet, LEDGER_CONTRACT};
+pub use outcome::{LEDGER_CONTRACT, LedgerEvent, Outcome, OutcomeLeaf, RecordedEvent, WriteSet};
 pub use receipt::{BlockProofs, EpochLink, Receipt, ReceiptError, VerifiedReceipt};
 pub use signature::{PublicKey, Signature, SignatureBatch, SignatureError, SigningKey};
-pub use transaction::{SignedTransaction, TransactionBody, TransactionError, TransactionId, MAX_VALIDITY_US};
+pub use transaction::{
+    MAX_VALIDITY_US, SignedTransaction, TransactionBody, TransactionError, TransactionId,
+};

@@ -12,12 +12,25 @@ pub fn empty_root() -> Digest {
 
 /// The hash of a leaf: SHA-256(0x00 || data).
 pub fn leaf_hash(data: &[u8]) -> Digest {
-    Digest(Sha256::new().chain_update([0]).chain_update(data).finalize().into())
+    Digest(
+        Sha256::new()
+            .chain_update([0])
+            .chain_update(data)
+            .finalize()
+            .into(),
+    )
 }
 
 /// The hash of an inner node: SHA-256(0x01 || left || right).
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    Digest(Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0).finalize().into())
+    Digest(
+        Sha256::new()
+            .chain_update([1])
+            .chain_update(left.0)
+            .chain_update(right.0)
+            .finalize()
+            .into(),
+    )
 }
 
 /// A tree with all its nodes: appending and proving cost O(log n).
@@ -110,7 +123,14 @@ impl Tree {
     }
 
     /// SUBPROOF(first, D[start..end], complete) of RFC 9162.
-    fn prove_consistency(&self, first: usize, start: usize, end: usize, complete: bool, proof: &mut Vec<Digest>) {
+    fn prove_consistency(
+        &self,
+        first: usize,
+        start: usize,
+        end: usize,
+        complete: bool,
+        proof: &mut Vec<Digest>,
+    ) {
         if first == end - start {
             if !complete {
                 proof.push(self.range_root(start, end));
@@ -157,7 +177,13 @@ pub fn consistency_proof<T: AsRef<[u8]>>(leaves: &[T], first: u64) -> Option<Vec
 
 /// Whether `proof` shows that `leaf` is leaf `index` of the tree of `size` leaves with this `root`
 /// (RFC 9162 section 2.1.3.2).
-pub fn verify_inclusion(root: &Digest, size: u64, index: u64, leaf: &[u8], proof: &[Digest]) -> bool {
+pub fn verify_inclusion(
+    root: &Digest,
+    size: u64,
+    index: u64,
+    leaf: &[u8],
+    proof: &[Digest],
+) -> bool {
     if index >= size {
         return false;
     }
@@ -262,7 +288,10 @@ impl TryFrom<Frontier> for HistoryLog {
         if decoded.frontier.len() != decoded.size.count_ones() as usize {
             return Err("a history log has one subtree per set bit of its size");
         }
-        Ok(HistoryLog { size: decoded.size, frontier: decoded.frontier })
+        Ok(HistoryLog {
+            size: decoded.size,
+            frontier: decoded.frontier,
+        })
     }
 }
 
@@ -286,7 +315,10 @@ impl HistoryLog {
         let mut carried = leaf_hash(&block.0);
         let mut rest = self.size;
         while rest % 2 == 1 {
-            let left = self.frontier.pop().expect("one subtree per set bit of the size");
+            let left = self
+                .frontier
+                .pop()
+                .expect("one subtree per set bit of the size");
             carried = node_hash(&left, &carried);
             rest /= 2;
         }
@@ -302,7 +334,9 @@ impl HistoryLog {
     /// The root.
     pub fn root(&self) -> Digest {
         let mut subtrees = self.frontier.iter().rev();
-        let Some(smallest) = subtrees.next() else { return empty_root() };
+        let Some(smallest) = subtrees.next() else {
+            return empty_root();
+        };
         subtrees.fold(*smallest, |right, left| node_hash(left, &right))
     }
 }

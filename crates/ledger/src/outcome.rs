@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
-use crate::digest::{tagged, Digest};
+use crate::digest::{Digest, tagged};
 use crate::genesis::EpochDescription;
 use crate::identifier::ContractId;
 
@@ -49,7 +49,10 @@ pub struct RecordedEvent {
 impl RecordedEvent {
     /// Records an event of the ledger itself.
     pub fn of_ledger(event: &LedgerEvent) -> RecordedEvent {
-        RecordedEvent { contract: LEDGER_CONTRACT, bytes: canonical::encode(event) }
+        RecordedEvent {
+            contract: LEDGER_CONTRACT,
+            bytes: canonical::encode(event),
+        }
     }
 
     /// The event, if it is one of the ledger itself and well-formed.
@@ -84,9 +87,11 @@ impl OutcomeLeaf {
 
     /// The new epoch this leaf announces, if it does.
     pub fn epoch_started(&self) -> Option<EpochDescription> {
-        self.events.iter().find_map(|event| match event.as_ledger_event()? {
-            LedgerEvent::EpochStarted(description) => Some(description),
-        })
+        self.events
+            .iter()
+            .find_map(|event| match event.as_ledger_event()? {
+                LedgerEvent::EpochStarted(description) => Some(description),
+            })
     }
 }
 

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::{outcome_leaves, transaction_leaves, CertifiedBlock, Header};
+use crate::block::{CertifiedBlock, Header, outcome_leaves, transaction_leaves};
 use crate::canonical::{self, CanonicalError};
 use crate::certificate::{Certificate, CertificateError, VerifiedCertificate};
 use crate::digest::Digest;
@@ -14,7 +14,7 @@ use crate::genesis::{EpochDescription, EpochError, GenesisError, GenesisFile};
 use crate::identifier::{Epoch, Height, Timestamp};
 use crate::merkle::{self, Tree};
 use crate::outcome::{Outcome, OutcomeLeaf, RecordedEvent};
-use crate::transaction::{SignedTransaction, TransactionId, MAX_TRANSACTION_BYTES};
+use crate::transaction::{MAX_TRANSACTION_BYTES, SignedTransaction, TransactionId};
 
 /// The longest receipt that is read, in bytes.
 pub const MAX_RECEIPT_BYTES: usize = 16 * 1024 * 1024;
@@ -97,7 +97,9 @@ pub enum ReceiptError {
     #[error("the transaction is not in the header's transaction tree at its place")]
     TransactionProof,
     /// The genesis block holds no transactions.
-    #[error("the header is the genesis block's, which needs no certificate and has no transactions")]
+    #[error(
+        "the header is the genesis block's, which needs no certificate and has no transactions"
+    )]
     GenesisHeight,
     /// The header is of an epoch that the links do not lead to.
     #[error("the header is of epoch {header}, the links lead to epoch {linked}")]
@@ -277,7 +279,9 @@ impl Receipt {
         if self.transaction.to_bytes().len() > MAX_TRANSACTION_BYTES {
             return Err(ReceiptError::TransactionTooLong);
         }
-        self.transaction.verify().map_err(|_| ReceiptError::TransactionSignature)?;
+        self.transaction
+            .verify()
+            .map_err(|_| ReceiptError::TransactionSignature)?;
         if self.leaf.transaction != self.transaction.id() {
             return Err(ReceiptError::WrongTransaction);
         }
@@ -294,37 +298,70 @@ impl Receipt {
             return Err(ReceiptError::Index);
         }
         let wire = self.transaction.wire_digest();
-        if !merkle::verify_inclusion(&self.header.transaction_root, size, index, &wire.0, &self.transaction_proof) {
+        if !merkle::verify_inclusion(
+            &self.header.transaction_root,
+            size,
+            index,
+            &wire.0,
+            &self.transaction_proof,
+        ) {
             return Err(ReceiptError::TransactionProof);
         }
         let leaf = self.leaf.hash();
-        if !merkle::verify_inclusion(&self.header.outcome_root, size + 1, index + 1, &leaf.0, &self.proof) {
+        if !merkle::verify_inclusion(
+            &self.header.outcome_root,
+            size + 1,
+            index + 1,
+            &leaf.0,
+            &self.proof,
+        ) {
             return Err(ReceiptError::OutcomeProof);
         }
         Ok(())
     }
 
-    fn follow_links(&self, genesis: &GenesisFile, chain: &Digest) -> Result<EpochDescription, ReceiptError> {
+    fn follow_links(
+        &self,
+        genesis: &GenesisFile,
+        chain: &Digest,
+    ) -> Result<EpochDescription, ReceiptError> {
         let mut epoch = genesis.epoch.clone();
         for link in &self.epochs {
             let next = Epoch(epoch.epoch.0.saturating_add(1));
-            epoch = link.verify(chain, &epoch).map_err(|reason| ReceiptError::Link { epoch: next, reason })?;
+            epoch = link
+                .verify(chain, &epoch)
+                .map_err(|reason| ReceiptError::Link {
+                    epoch: next,
+                    reason,
+                })?;
         }
         Ok(epoch)
     }
 
-    fn check_certificate(&self, chain: &Digest, epoch: &EpochDescription) -> Result<VerifiedCertificate, ReceiptError> {
+    fn check_certificate(
+        &self,
+        chain: &Digest,
+        epoch: &EpochDescription,
+    ) -> Result<VerifiedCertificate, ReceiptError> {
         let header = &self.header;
         if header.height == Height(0) {
             return Err(ReceiptError::GenesisHeight);
         }
         if header.epoch != epoch.epoch {
-            return Err(ReceiptError::WrongEpoch { header: header.epoch, linked: epoch.epoch });
+            return Err(ReceiptError::WrongEpoch {
+                header: header.epoch,
+                linked: epoch.epoch,
+            });
         }
         if header.height < epoch.first_height {
-            return Err(ReceiptError::BeforeEpoch { height: header.height, first: epoch.first_height });
+            return Err(ReceiptError::BeforeEpoch {
+                height: header.height,
+                first: epoch.first_height,
+            });
         }
-        Ok(self.certificate.verify(chain, header.height, &header.hash(), epoch)?)
+        Ok(self
+            .certificate
+            .verify(chain, header.height, &header.hash(), epoch)?)
     }
 }
 
@@ -333,18 +370,32 @@ impl EpochLink {
     ///
     /// # Errors
     /// [`LinkError`].
-    pub fn verify(&self, chain: &Digest, before: &EpochDescription) -> Result<EpochDescription, LinkError> {
+    pub fn verify(
+        &self,
+        chain: &Digest,
+        before: &EpochDescription,
+    ) -> Result<EpochDescription, LinkError> {
         let header = &self.header;
         if header.chain != *chain {
             return Err(LinkError::ForeignChain);
         }
-        if header.epoch != before.epoch || header.height < before.first_height || header.height == Height(0) {
+        if header.epoch != before.epoch
+            || header.height < before.first_height
+            || header.height == Height(0)
+        {
             return Err(LinkError::WrongEpoch);
         }
-        self.certificate.verify(chain, header.height, &header.hash(), before)?;
+        self.certificate
+            .verify(chain, header.height, &header.hash(), before)?;
         let size = u64::from(header.transactions) + 1;
         let hash = self.leaf.hash();
-        if !merkle::verify_inclusion(&header.outcome_root, size, u64::from(self.index), &hash.0, &self.proof) {
+        if !merkle::verify_inclusion(
+            &header.outcome_root,
+            size,
+            u64::from(self.index),
+            &hash.0,
+            &self.proof,
+        ) {
             return Err(LinkError::Proof);
         }
         if !self.leaf.outcome.is_accepted() {
@@ -407,7 +458,8 @@ impl<'a> BlockProofs<'a> {
     /// The link to the epoch that this block announces, if it announces one.
     pub fn epoch_link(&self) -> Option<EpochLink> {
         let block = &self.certified.block;
-        let starts = |leaf: &OutcomeLeaf| leaf.outcome.is_accepted() && leaf.epoch_started().is_some();
+        let starts =
+            |leaf: &OutcomeLeaf| leaf.outcome.is_accepted() && leaf.epoch_started().is_some();
         let index = block.outcomes.iter().position(starts)? as u32;
         Some(EpochLink {
             leaf: block.outcomes[index as usize].clone(),

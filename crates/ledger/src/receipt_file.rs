@@ -4,7 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
-use crate::receipt::{Receipt, ReceiptError, MAX_RECEIPT_BYTES};
+use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
 
 /// The format's version, the value of `medshare_receipt`.
 pub const RECEIPT_FILE_VERSION: u32 = 1;
@@ -59,14 +59,18 @@ impl Receipt {
         if file.medshare_receipt != RECEIPT_FILE_VERSION {
             return Err(ReceiptFileError::Version(file.medshare_receipt));
         }
-        let bytes = BASE64URL_NOPAD.decode(file.bytes.as_bytes()).map_err(|_| ReceiptFileError::Base64)?;
+        let bytes = BASE64URL_NOPAD
+            .decode(file.bytes.as_bytes())
+            .map_err(|_| ReceiptFileError::Base64)?;
         Ok(Receipt::from_bytes(&bytes)?)
     }
 
     fn summary(&self) -> serde_json::Value {
         let outcome = match self.leaf.outcome {
             Outcome::Accepted => "accepted".to_string(),
-            Outcome::Rejected { contract, code } => format!("rejected by contract {contract} with code {code}"),
+            Outcome::Rejected { contract, code } => {
+                format!("rejected by contract {contract} with code {code}")
+            }
         };
         serde_json::json!({
             "note": "for people; verification reads only `bytes`",

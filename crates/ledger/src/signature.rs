@@ -98,11 +98,20 @@ impl PublicKey {
     ///
     /// # Errors
     /// [`SignatureError`]; a weak key is not an error here (see [`PublicKey::is_weak`]).
-    pub fn verify(&self, domain: &str, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+    pub fn verify(
+        &self,
+        domain: &str,
+        message: &[u8],
+        signature: &Signature,
+    ) -> Result<(), SignatureError> {
         self.verify_undomained(&in_domain(domain, message), signature)
     }
 
-    pub(crate) fn verify_undomained(&self, bytes: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+    pub(crate) fn verify_undomained(
+        &self,
+        bytes: &[u8],
+        signature: &Signature,
+    ) -> Result<(), SignatureError> {
         VerificationKey::try_from(self.0)
             .map_err(|_| SignatureError::MalformedKey)?
             .verify(&ed25519_zebra::Signature::from_bytes(&signature.0), bytes)
@@ -115,13 +124,18 @@ impl PublicKey {
         let mut y = self.0;
         y[31] &= 0x7f;
         let canonical = y.iter().rev().lt(FIELD_PRIME.iter().rev());
-        let small_order = SMALL_ORDER_Y.iter().any(|hex| data_encoding::HEXLOWER.encode(&y) == *hex);
+        let small_order = SMALL_ORDER_Y
+            .iter()
+            .any(|hex| data_encoding::HEXLOWER.encode(&y) == *hex);
         !canonical || small_order || VerificationKey::try_from(self.0).is_err()
     }
 }
 
 fn in_domain(domain: &str, message: &[u8]) -> Vec<u8> {
-    assert!(domain.len() <= usize::from(u8::MAX), "a signature domain has at most 255 bytes");
+    assert!(
+        domain.len() <= usize::from(u8::MAX),
+        "a signature domain has at most 255 bytes"
+    );
     let mut bytes = Vec::with_capacity(1 + domain.len() + message.len());
     bytes.push(domain.len() as u8);
     bytes.extend_from_slice(domain.as_bytes());
@@ -187,7 +201,10 @@ const BISECTION_FLOOR: usize = 4;
 
 fn bisect(items: &[Item], offset: usize, coefficients: &mut Coefficients, bad: &mut Vec<usize>) {
     if items.len() <= BISECTION_FLOOR {
-        let failing = items.iter().enumerate().filter(|(_, item)| (*item).clone().verify_single().is_err());
+        let failing = items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| (*item).clone().verify_single().is_err());
         bad.extend(failing.map(|(index, _)| offset + index));
         return;
     }
@@ -238,7 +255,10 @@ impl TryRng for Coefficients {
 
     fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Self::Error> {
         for chunk in target.chunks_mut(64) {
-            let block = Sha512::new().chain_update(self.state).chain_update(self.counter.to_le_bytes()).finalize();
+            let block = Sha512::new()
+                .chain_update(self.state)
+                .chain_update(self.counter.to_le_bytes())
+                .finalize();
             self.counter += 1;
             chunk.copy_from_slice(&block[..chunk.len()]);
         }

@@ -70,7 +70,11 @@ pub fn parse_segment_name(name: &str) -> Option<Height> {
 /// If the block is longer than [`MAX_PAYLOAD_BYTES`], which batch limits exclude.
 pub fn encode_record(block: &CertifiedBlock) -> Vec<u8> {
     let payload = canonical::encode(block);
-    assert!(payload.len() <= MAX_PAYLOAD_BYTES, "a block of {} bytes does not fit a record", payload.len());
+    assert!(
+        payload.len() <= MAX_PAYLOAD_BYTES,
+        "a block of {} bytes does not fit a record",
+        payload.len()
+    );
     let mut record = Vec::with_capacity(RECORD_HEADER_BYTES + payload.len());
     record.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     record.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
@@ -83,22 +87,37 @@ pub fn decode_record(bytes: &[u8]) -> Decoded {
     if bytes.iter().all(|byte| *byte == 0) {
         return Decoded::End;
     }
-    let Some((length, checksum)) = record_header(bytes) else { return Decoded::Torn };
+    let Some((length, checksum)) = record_header(bytes) else {
+        return Decoded::Torn;
+    };
     if length == 0 || length > MAX_PAYLOAD_BYTES {
         return Decoded::Corrupt(CorruptRecord::Length);
     }
     let consumed = RECORD_HEADER_BYTES + length;
     let Some(payload) = bytes.get(RECORD_HEADER_BYTES..consumed) else {
-        return if record_follows(bytes) { Decoded::Corrupt(CorruptRecord::Length) } else { Decoded::Torn };
+        return if record_follows(bytes) {
+            Decoded::Corrupt(CorruptRecord::Length)
+        } else {
+            Decoded::Torn
+        };
     };
     if crc32fast::hash(payload) != checksum {
         // A record cut short in preallocated room ends in zeros and has nothing but zeros after it;
         // a whole one ends in a signature, never in 16 zeros.
-        let cut_short = bytes[consumed.saturating_sub(16)..].iter().all(|byte| *byte == 0);
-        return if cut_short { Decoded::Torn } else { Decoded::Corrupt(CorruptRecord::Checksum) };
+        let cut_short = bytes[consumed.saturating_sub(16)..]
+            .iter()
+            .all(|byte| *byte == 0);
+        return if cut_short {
+            Decoded::Torn
+        } else {
+            Decoded::Corrupt(CorruptRecord::Checksum)
+        };
     }
     match canonical::decode(payload) {
-        Ok(block) => Decoded::Record { block: Box::new(block), consumed },
+        Ok(block) => Decoded::Record {
+            block: Box::new(block),
+            consumed,
+        },
         Err(error) => Decoded::Corrupt(error.into()),
     }
 }
@@ -146,7 +165,9 @@ pub enum SegmentError {
 }
 
 /// The blocks of a whole segment, in order; ends after the first error.
-pub fn read_segment(file: &[u8]) -> impl Iterator<Item = Result<CertifiedBlock, SegmentError>> + '_ {
+pub fn read_segment(
+    file: &[u8],
+) -> impl Iterator<Item = Result<CertifiedBlock, SegmentError>> + '_ {
     let mut position = Some(0);
     std::iter::from_fn(move || {
         let mut at = position.take()?;

@@ -50,12 +50,21 @@ pub enum CheckpointError {
 impl Checkpoint {
     /// The checkpoint of a chain's history log.
     pub fn of(chain: Digest, history: &HistoryLog) -> Checkpoint {
-        Checkpoint { chain, size: history.size(), root: history.root() }
+        Checkpoint {
+            chain,
+            size: history.size(),
+            root: history.root(),
+        }
     }
 
     /// The text that is signed, ending in a newline.
     pub fn text(&self) -> String {
-        format!("medshare/{}\n{}\n{}\n", self.chain, self.size, BASE64.encode(&self.root.0))
+        format!(
+            "medshare/{}\n{}\n{}\n",
+            self.chain,
+            self.size,
+            BASE64.encode(&self.root.0)
+        )
     }
 
     /// Reads the text that is signed (without signature lines).
@@ -64,16 +73,25 @@ impl Checkpoint {
     /// [`CheckpointError`], naming the line.
     pub fn parse(text: &str) -> Result<Checkpoint, CheckpointError> {
         let mut lines = text.splitn(4, '\n');
-        let origin = lines.next().and_then(|line| line.strip_prefix("medshare/")).ok_or(CheckpointError::Origin)?;
+        let origin = lines
+            .next()
+            .and_then(|line| line.strip_prefix("medshare/"))
+            .ok_or(CheckpointError::Origin)?;
         let chain = origin.parse().map_err(|_| CheckpointError::Origin)?;
         let size_line = lines.next().ok_or(CheckpointError::Size)?;
         let size: u64 = size_line.parse().map_err(|_| CheckpointError::Size)?;
         let root_line = lines.next().ok_or(CheckpointError::Root)?;
-        let root = BASE64.decode(root_line.as_bytes()).map_err(|_| CheckpointError::Root)?;
+        let root = BASE64
+            .decode(root_line.as_bytes())
+            .map_err(|_| CheckpointError::Root)?;
         let root = Digest(root.try_into().map_err(|_| CheckpointError::Root)?);
         let checkpoint = Checkpoint { chain, size, root };
         // One text per checkpoint: "+1" and "01" parse as numbers, and hex has two cases.
-        if checkpoint.text() == text { Ok(checkpoint) } else { Err(CheckpointError::Ending) }
+        if checkpoint.text() == text {
+            Ok(checkpoint)
+        } else {
+            Err(CheckpointError::Ending)
+        }
     }
 
     /// A signature line by `name`, ending in a newline.
@@ -95,9 +113,17 @@ impl Checkpoint {
             .and_then(|rest| rest.strip_prefix(' '))
             .and_then(|rest| rest.strip_suffix('\n'))
             .ok_or(CheckpointError::SignatureLine)?;
-        let bytes = BASE64.decode(encoded.as_bytes()).map_err(|_| CheckpointError::SignatureLine)?;
-        let signature = bytes.strip_prefix(&key_id(name, key)).ok_or(CheckpointError::SignatureLine)?;
-        let signature = Signature(signature.try_into().map_err(|_| CheckpointError::SignatureLine)?);
+        let bytes = BASE64
+            .decode(encoded.as_bytes())
+            .map_err(|_| CheckpointError::SignatureLine)?;
+        let signature = bytes
+            .strip_prefix(&key_id(name, key))
+            .ok_or(CheckpointError::SignatureLine)?;
+        let signature = Signature(
+            signature
+                .try_into()
+                .map_err(|_| CheckpointError::SignatureLine)?,
+        );
         Ok(key.verify_undomained(self.text().as_bytes(), &signature)?)
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::{self, CanonicalError};
-use crate::digest::{tagged, Digest};
+use crate::digest::{Digest, tagged};
 use crate::identifier::{ContractId, LedgerId, Timestamp};
 use crate::signature::{PublicKey, Signature, SignatureBatch, SignatureError, SigningKey};
 
@@ -85,12 +85,19 @@ impl SignedTransaction {
     /// # Errors
     /// [`SignatureError`].
     pub fn verify(&self) -> Result<(), SignatureError> {
-        self.body.public_key.verify(TRANSACTION_TAG, &self.body.id().0, &self.signature)
+        self.body
+            .public_key
+            .verify(TRANSACTION_TAG, &self.body.id().0, &self.signature)
     }
 
     /// Adds the signature to a batch, to be checked there instead of by [`SignedTransaction::verify`].
     pub fn push_to(&self, batch: &mut SignatureBatch) {
-        batch.push(TRANSACTION_TAG, &self.body.id().0, &self.body.public_key, &self.signature);
+        batch.push(
+            TRANSACTION_TAG,
+            &self.body.id().0,
+            &self.body.public_key,
+            &self.signature,
+        );
     }
 
     /// The transaction's id.

@@ -1,0 +1,14 @@
+//! What the ledger promises, each test named after its claim.
+
+mod block_file;
+mod canonical_encoding;
+mod certificates;
+mod chain_of_blocks;
+mod checkpoints;
+mod consortium;
+mod digests;
+mod epochs;
+mod golden;
+mod receipts;
+mod signatures;
+mod trees;
