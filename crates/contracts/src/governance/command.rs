@@ -1,5 +1,7 @@
 //! What can be asked of the governance contract.
 
+use std::ops::RangeInclusive;
+
 use ledger::{ContractId, Height, ReplicaDescription, ReplicaId};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,62 @@ pub enum Parameter {
     /// Most replicas retired or added by one change.
     ReplicaChangeMax,
 }
+
+impl Parameter {
+    /// Every parameter, in the order of their numbers.
+    pub const ALL: [Parameter; 6] = [
+        Parameter::SmallCellThreshold,
+        Parameter::ItemPriceMin,
+        Parameter::ItemDeadlineUs,
+        Parameter::PersonEndorsements,
+        Parameter::EmergencyDurationUs,
+        Parameter::ReplicaChangeMax,
+    ];
+
+    /// The name that the genesis file uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Parameter::SmallCellThreshold => "small_cell_threshold",
+            Parameter::ItemPriceMin => "item_price_min",
+            Parameter::ItemDeadlineUs => "item_deadline_us",
+            Parameter::PersonEndorsements => "person_endorsements",
+            Parameter::EmergencyDurationUs => "emergency_duration_us",
+            Parameter::ReplicaChangeMax => "replica_change_max",
+        }
+    }
+
+    /// The parameter of that name.
+    pub fn from_name(name: &str) -> Option<Parameter> {
+        Parameter::ALL.into_iter().find(|parameter| parameter.name() == name)
+    }
+
+    /// Its value where the genesis file says nothing.
+    pub fn default_value(self) -> i64 {
+        match self {
+            Parameter::SmallCellThreshold => 11,
+            Parameter::ItemPriceMin => 0,
+            Parameter::ItemDeadlineUs => 14 * DAY_US,
+            Parameter::PersonEndorsements => 1,
+            Parameter::EmergencyDurationUs => 4 * HOUR_US,
+            Parameter::ReplicaChangeMax => 1,
+        }
+    }
+
+    /// The values it may take.
+    pub fn bounds(self) -> RangeInclusive<i64> {
+        match self {
+            Parameter::SmallCellThreshold => 1..=1_000,
+            Parameter::ItemPriceMin => 0..=1_000_000_000_000,
+            Parameter::ItemDeadlineUs => 1_000_000..=365 * DAY_US,
+            Parameter::PersonEndorsements => 1..=100,
+            Parameter::EmergencyDurationUs => 60_000_000..=7 * DAY_US,
+            Parameter::ReplicaChangeMax => 0..=1,
+        }
+    }
+}
+
+const HOUR_US: i64 = 3_600_000_000;
+const DAY_US: i64 = 24 * HOUR_US;
 
 /// A change that node operators vote on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! What the governance contract decided.
 
-use ledger::LedgerId;
+use ledger::{LedgerId, ReplicaDescription};
 use serde::{Deserialize, Serialize};
 
-use super::command::Change;
+use super::command::{Change, Parameter};
 use crate::identifier::ProposalId;
 
 /// An event of the governance contract.
@@ -42,5 +42,17 @@ pub enum Event {
     ChangeRejected {
         /// The proposal.
         proposal: ProposalId,
+    },
+    /// The genesis file, or the default, sets a parameter. Only in the genesis block.
+    ParameterFounded {
+        /// Which.
+        parameter: Parameter,
+        /// To what.
+        value: i64,
+    },
+    /// The genesis file names a replica of epoch 0. Only in the genesis block.
+    ReplicaFounded {
+        /// The replica.
+        replica: ReplicaDescription,
     },
 }

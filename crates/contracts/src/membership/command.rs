@@ -1,6 +1,6 @@
 //! What can be asked of the membership contract.
 
-use ledger::{Commitment, LedgerId, PublicKey, Signature, Timestamp};
+use ledger::{Commitment, ContractId, LedgerId, PublicKey, Signature, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What a member is; decides what it may ask for.
@@ -26,6 +26,48 @@ pub enum MemberKind {
     NodeOperator,
     /// A service of the consortium, limited to the commands listed at its registration.
     Service,
+}
+
+impl MemberKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [MemberKind; 10] = [
+        MemberKind::Patient,
+        MemberKind::Doctor,
+        MemberKind::Hospital,
+        MemberKind::ThirdParty,
+        MemberKind::Insurer,
+        MemberKind::Regulator,
+        MemberKind::Treasurer,
+        MemberKind::Device,
+        MemberKind::NodeOperator,
+        MemberKind::Service,
+    ];
+
+    /// The name that the genesis file uses: the variant's own.
+    pub fn name(self) -> &'static str {
+        match self {
+            MemberKind::Patient => "Patient",
+            MemberKind::Doctor => "Doctor",
+            MemberKind::Hospital => "Hospital",
+            MemberKind::ThirdParty => "ThirdParty",
+            MemberKind::Insurer => "Insurer",
+            MemberKind::Regulator => "Regulator",
+            MemberKind::Treasurer => "Treasurer",
+            MemberKind::Device => "Device",
+            MemberKind::NodeOperator => "NodeOperator",
+            MemberKind::Service => "Service",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<MemberKind> {
+        MemberKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it is a person or a person's device: endorsed by few, and never named on the ledger.
+    pub fn is_personal(self) -> bool {
+        matches!(self, MemberKind::Patient | MemberKind::Doctor | MemberKind::Device)
+    }
 }
 
 /// A command of the membership contract.
@@ -93,9 +135,15 @@ pub struct RegisterMember {
     pub possession: Signature,
     /// Commitment to the checked real name and identity ID, or an organisation's certificate; salt kept by identity.
     pub attestation: Commitment,
-    /// The public name; organisations and services only, at most 120 bytes.
+    /// The public name; organisations and services only, at most [`NAME_BYTES_MAX`] bytes.
     pub name: Option<String>,
+    /// Services only: the commands it may submit, as (contract, command number), ascending; each must be one of
+    /// [`SERVICE_COMMANDS`](crate::submission::SERVICE_COMMANDS). Empty for everybody else.
+    pub allowed: Vec<(ContractId, u16)>,
 }
+
+/// The most bytes of a public name.
+pub const NAME_BYTES_MAX: usize = 120;
 
 /// The message a new key signs (domain `medshare/possession/v1`) to prove that it is held: chain id, member, key.
 pub fn possession_message(chain: &ledger::Digest, member: &LedgerId, key: &PublicKey) -> Vec<u8> {

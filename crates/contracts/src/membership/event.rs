@@ -1,6 +1,6 @@
 //! What the membership contract decided.
 
-use ledger::{Commitment, LedgerId, PublicKey, Timestamp};
+use ledger::{Commitment, ContractId, LedgerId, PublicKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::command::MemberKind;
@@ -22,6 +22,8 @@ pub enum Event {
         attestation: Commitment,
         /// Public name of an organisation or service.
         name: Option<String>,
+        /// The commands a service may submit, as (contract, command number).
+        allowed: Vec<(ContractId, u16)>,
     },
     /// A node operator endorsed a member.
     MemberEndorsed {
@@ -80,5 +82,20 @@ pub enum Event {
         public_key: PublicKey,
         /// The new sealing key.
         sealing_key: [u8; 32],
+    },
+    /// The genesis file names a member: active from the start. Only in the genesis block.
+    FounderNamed {
+        /// The member.
+        member: LedgerId,
+        /// What it is.
+        kind: MemberKind,
+        /// Its signing key.
+        public_key: PublicKey,
+        /// Public name of an organisation or service.
+        name: Option<String>,
+        /// The commands a service may submit, as (contract, command number).
+        allowed: Vec<(ContractId, u16)>,
+        /// Whether it endorses and votes as a node operator: by its kind, or as operator of a first replica.
+        operator: bool,
     },
 }

@@ -1,2 +1,13 @@
+//! Devices, anchored readings and warnings.
+
 pub mod command;
+mod decide;
 pub mod event;
+mod rejection;
+pub(crate) mod state;
+
+pub use command::Command;
+pub use decide::decide;
+pub use event::Event;
+pub use rejection::Rejection;
+pub use state::fold;

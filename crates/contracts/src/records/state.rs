@@ -1,0 +1,151 @@
+//! What the records contract keeps, under which keys, and how its events change it.
+
+use ledger::{LedgerId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::command::{Code, CodeHolder, TamperingKind};
+use super::event::Event;
+use crate::identifier::{EmergencyId, RecordNumber};
+use crate::key::key;
+use crate::{Contract, State};
+
+const RECORD: u8 = 1;
+const CODE: u8 = 2;
+const CONSENT: u8 = 3;
+const EMERGENCY: u8 = 4;
+const TAMPERING: u8 = 5;
+
+/// How far a record's erasure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Erasure {
+    /// It stands.
+    None,
+    /// The patient asked for it; nobody may view it any more.
+    Asked,
+    /// The hospital certified that salts, keys and rows are destroyed.
+    Certified,
+}
+
+/// What is read for every view, hence small: commitments are in the events, decisions don't need them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) patient: LedgerId,
+    pub(crate) hospital: LedgerId,
+    pub(crate) version: u32,
+    pub(crate) erasure: Erasure,
+}
+
+/// A patient's standing consents; both are on until the patient says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Consent {
+    pub(crate) share_for_treatment: bool,
+    pub(crate) research: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Emergency {
+    pub(crate) patient: LedgerId,
+    pub(crate) doctor: LedgerId,
+    pub(crate) hospital: LedgerId,
+    /// Exclusive.
+    pub(crate) until: Timestamp,
+    pub(crate) reviewed: bool,
+}
+
+pub(crate) fn record(state: &State, number: &RecordNumber) -> Option<Record> {
+    state.read(&record_key(number))
+}
+
+pub(crate) fn code(state: &State, record: &RecordNumber, holder: CodeHolder) -> Option<Code> {
+    state.read(&code_key(record, holder))
+}
+
+pub(crate) fn consent(state: &State, patient: &LedgerId) -> Consent {
+    state.read(&consent_key(patient)).unwrap_or(Consent { share_for_treatment: true, research: true })
+}
+
+pub(crate) fn emergency(state: &State, id: &EmergencyId) -> Option<Emergency> {
+    state.read(&emergency_key(id))
+}
+
+pub(crate) fn is_reported(state: &State, record: &RecordNumber, version: u32, kind: TamperingKind) -> bool {
+    state.contains(&tampering_key(record, version, kind))
+}
+
+fn record_key(number: &RecordNumber) -> Vec<u8> {
+    key(Contract::Records, RECORD, &[&number.0])
+}
+
+fn code_key(record: &RecordNumber, holder: CodeHolder) -> Vec<u8> {
+    key(Contract::Records, CODE, &[&record.0, &[holder as u8]])
+}
+
+fn consent_key(patient: &LedgerId) -> Vec<u8> {
+    key(Contract::Records, CONSENT, &[&patient.0])
+}
+
+fn emergency_key(id: &EmergencyId) -> Vec<u8> {
+    key(Contract::Records, EMERGENCY, &[&id.0])
+}
+
+fn tampering_key(record: &RecordNumber, version: u32, kind: TamperingKind) -> Vec<u8> {
+    key(Contract::Records, TAMPERING, &[&record.0, &version.to_be_bytes(), &[kind as u8]])
+}
+
+/// Brings the state up to date with what was decided.
+pub fn fold(state: &mut State, event: &Event) {
+    match event {
+        Event::RecordRegistered { record, patient, hospital, patient_code, hospital_code, .. } => {
+            let entry = Record { patient: *patient, hospital: *hospital, version: 1, erasure: Erasure::None };
+            state.write(record_key(record), &entry);
+            write_code(state, record, CodeHolder::Patient, patient_code);
+            write_code(state, record, CodeHolder::Hospital, hospital_code);
+        }
+        Event::RecordAmended { record, version, .. } => {
+            change_record(state, record, |entry| Record { version: *version, ..entry });
+        }
+        Event::CodeSet { record, holder, code } => write_code(state, record, *holder, code),
+        Event::CodeWithdrawn { record, holder } => state.delete(code_key(record, *holder)),
+        Event::CodeRedeemed { record, holder, uses_left, .. } => {
+            if let Some(entry) = code(state, record, *holder) {
+                write_code(state, record, *holder, &Code { uses: *uses_left, ..entry });
+            }
+        }
+        Event::ConsentSet { patient, share_for_treatment, research } => {
+            let entry = Consent { share_for_treatment: *share_for_treatment, research: *research };
+            state.write(consent_key(patient), &entry);
+        }
+        Event::EmergencyOpened { emergency, patient, doctor, hospital, until, .. } => {
+            let (patient, doctor, hospital, until) = (*patient, *doctor, *hospital, *until);
+            state.write(emergency_key(emergency), &Emergency { patient, doctor, hospital, until, reviewed: false });
+        }
+        Event::EmergencyReviewed { emergency: id, .. } => {
+            if let Some(entry) = emergency(state, id) {
+                state.write(emergency_key(id), &Emergency { reviewed: true, ..entry });
+            }
+        }
+        Event::TamperingReported { record, version, kind, .. } => {
+            state.write(tampering_key(record, *version, *kind), &());
+        }
+        Event::RecordErased { record, .. } => {
+            change_record(state, record, |entry| Record { erasure: Erasure::Asked, ..entry });
+            state.delete(code_key(record, CodeHolder::Patient));
+            state.delete(code_key(record, CodeHolder::Hospital));
+        }
+        Event::ErasureCertified { record, .. } => {
+            change_record(state, record, |entry| Record { erasure: Erasure::Certified, ..entry });
+        }
+        // A trace: it permits one view and changes nothing.
+        Event::AccessLogged { .. } => {}
+    }
+}
+
+fn write_code(state: &mut State, record: &RecordNumber, holder: CodeHolder, code: &Code) {
+    state.write(code_key(record, holder), code);
+}
+
+fn change_record(state: &mut State, number: &RecordNumber, change: impl FnOnce(Record) -> Record) {
+    if let Some(entry) = record(state, number) {
+        state.write(record_key(number), &change(entry));
+    }
+}
