@@ -363,8 +363,9 @@ pub struct OpenedSealed {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IssueCertificate {
-    /// PKCS #10 request, PEM.
-    pub request: String,
+    /// The key to certify: the member's current one.
+    #[schema(value_type = String)]
+    pub public_key: PublicKey,
 }
 use_case!("identity", "issue_certificate", IssueCertificate -> IssuedCertificate);
 

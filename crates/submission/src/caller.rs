@@ -1,0 +1,84 @@
+//! Who is signed in.
+
+use interfaces::Problem;
+use keys::token::{self, Role, Session, TokenError};
+use ledger::{LedgerId, PublicKey, Timestamp};
+
+/// The verified caller of a use case. No `Debug`: the token is a secret.
+#[derive(Clone)]
+pub struct Caller {
+    session: Session,
+    token: String,
+}
+
+impl Caller {
+    /// Verifies a call's token with the identity service's public key at `now`.
+    ///
+    /// # Errors
+    /// 401 when there is no token, or it is invalid, or has ended.
+    pub fn verify(identity: &PublicKey, authorization: Option<&str>, now: Timestamp) -> Result<Caller, Problem> {
+        let token = authorization.ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
+        let session = token::verify(identity, token, now).map_err(|error| match error {
+            TokenError::Expired => Problem::unauthenticated("the session has ended; sign in again"),
+            TokenError::Invalid => Problem::unauthenticated("the session token is not valid"),
+        })?;
+        Ok(Caller { session, token: token.to_owned() })
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The token, to be handed on to identity inside a sealed request and nowhere else.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Refuses (403) unless the caller has the role.
+    pub fn require(&self, role: Role) -> Result<(), Problem> {
+        self.require_any(&[role])
+    }
+
+    /// Refuses (403) unless the caller has one of the roles.
+    pub fn require_any(&self, roles: &[Role]) -> Result<(), Problem> {
+        if roles.iter().any(|role| self.session.has_role(*role)) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("this is not for the role you are signed in with"))
+    }
+
+    /// The caller's ledger id in a context (`self` for members with one id).
+    ///
+    /// # Errors
+    /// 403 when the caller has none there.
+    pub fn ledger_id(&self, context: &str) -> Result<LedgerId, Problem> {
+        self.session.ledger_ids.get(context).copied().ok_or_else(|| Problem::forbidden("you have no ledger id in this context"))
+    }
+
+    /// The ledger id of a member that has just one (organisations, operators, doctors, devices).
+    pub fn member(&self) -> Result<LedgerId, Problem> {
+        self.ledger_id("self")
+    }
+
+    /// All of the caller's ledger ids, ascending.
+    pub fn ledger_ids(&self) -> Vec<LedgerId> {
+        let mut ids: Vec<LedgerId> = self.session.ledger_ids.values().copied().collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// Refuses (403) unless `ledger_id` is one of the caller's own.
+    pub fn require_owner(&self, ledger_id: &LedgerId) -> Result<(), Problem> {
+        if self.session.owns(ledger_id) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("this belongs to somebody else"))
+    }
+
+    /// Whether identity keeps the caller's keys: natural persons, while they are signed in.
+    pub fn has_custodial_keys(&self) -> bool {
+        self.session.sealed_secret.is_some()
+    }
+}

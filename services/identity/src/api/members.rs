@@ -1,0 +1,72 @@
+//! Members, as the ledger knows them: for node operators and regulators as lists, one by one for everybody.
+
+use std::sync::Arc;
+
+use bus::Call;
+use interfaces::identity::{GetMember, ListMembers, ListPendingMembers, MemberSummary};
+use interfaces::{Base64, Page, PageRequest, Problem};
+use keys::token::Role;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::people::parse;
+use crate::service::{Identity, database};
+
+const COLUMNS: &str = "SELECT member, kind, status, name, public_key, sealing_key, endorsements FROM members";
+
+/// For node operators and regulators.
+pub(crate) async fn list_pending_members(identity: Arc<Identity>, call: Call, request: ListPendingMembers) -> Result<Page<MemberSummary>, Problem> {
+    let caller = identity.caller(&call).await?;
+    caller.require_any(&[Role::NodeOperator, Role::Regulator])?;
+    page(&identity, "status = 'pending'", None, &request.page).await
+}
+
+/// For regulators.
+pub(crate) async fn list_members(identity: Arc<Identity>, call: Call, request: ListMembers) -> Result<Page<MemberSummary>, Problem> {
+    let caller = identity.caller(&call).await?;
+    caller.require(Role::Regulator)?;
+    match request.kind {
+        Some(kind) => page(&identity, "kind = $3", Some(kind.name()), &request.page).await,
+        None => page(&identity, "1 = 1", None, &request.page).await,
+    }
+}
+
+/// For everybody: this is what the ledger says to anyone.
+pub(crate) async fn get_member(identity: Arc<Identity>, _call: Call, request: GetMember) -> Result<MemberSummary, Problem> {
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE member = $1")))
+        .bind(request.member.to_string())
+        .fetch_optional(identity.store.reader())
+        .await
+        .map_err(database)?;
+    summary(&row.ok_or_else(|| Problem::not_found("no member has this ledger id"))?)
+}
+
+async fn page(identity: &Identity, condition: &str, kind: Option<&str>, request: &PageRequest) -> Result<Page<MemberSummary>, Problem> {
+    let limit = request.limit();
+    let sql = format!("{COLUMNS} WHERE member > $1 AND {condition} ORDER BY member LIMIT $2");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(request.after.clone().unwrap_or_default()).bind(i64::from(limit) + 1);
+    let query = match kind {
+        Some(kind) => query.bind(kind.to_owned()),
+        None => query,
+    };
+    let rows = query.fetch_all(identity.store.reader()).await.map_err(database)?;
+    let mut entries = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
+    let more = entries.len() > limit as usize;
+    entries.truncate(limit as usize);
+    let next = entries.last().filter(|_| more).map(|last| last.member.to_string());
+    Ok(Page { entries, next })
+}
+
+fn summary(row: &AnyRow) -> Result<MemberSummary, Problem> {
+    let text = |place: usize| row.try_get::<String, _>(place).map_err(database);
+    Ok(MemberSummary {
+        member: parse(&text(0)?)?,
+        kind: contracts::membership::command::MemberKind::from_name(&text(1)?)
+            .ok_or_else(|| Problem::failure("a member row has an unknown kind"))?,
+        status: text(2)?,
+        name: row.try_get(3).map_err(database)?,
+        public_key: parse(&text(4)?)?,
+        sealing_key: Base64(parse::<ledger::Digest>(&text(5)?)?.0.to_vec()),
+        endorsements: row.try_get::<i64, _>(6).map_err(database)? as u32,
+    })
+}

@@ -1,0 +1,68 @@
+//! The tables of the identity service.
+//!
+//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `ended_sessions`. In flight: `challenges`. Projection (droppable): `members`.
+
+/// All migrations, in order.
+pub const MIGRATIONS: &[store::Migration] = &[(
+    1,
+    "identity",
+    "
+CREATE TABLE accounts (
+    account TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    login TEXT NOT NULL UNIQUE,
+    identity_hash TEXT NOT NULL UNIQUE,
+    patient_id TEXT UNIQUE,
+    sealed_person BLOB NOT NULL,
+    custody_key TEXT NOT NULL,
+    password_envelope TEXT NOT NULL,
+    created_us BIGINT NOT NULL
+);
+CREATE TABLE ledger_ids (
+    ledger_id TEXT PRIMARY KEY,
+    account TEXT NOT NULL REFERENCES accounts (account),
+    context TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    sealing_key TEXT NOT NULL,
+    sealed_seed BLOB NOT NULL,
+    registration BLOB NOT NULL,
+    submitted_us BIGINT NOT NULL,
+    UNIQUE (account, context)
+);
+CREATE TABLE matches (
+    hospital TEXT NOT NULL,
+    patient_number_hash TEXT NOT NULL,
+    account TEXT NOT NULL REFERENCES accounts (account),
+    undone BIGINT NOT NULL,
+    PRIMARY KEY (hospital, patient_number_hash, account)
+);
+CREATE TABLE certificates (
+    serial TEXT PRIMARY KEY,
+    member TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    issued_us BIGINT NOT NULL,
+    not_after_us BIGINT NOT NULL
+);
+CREATE TABLE ended_sessions (
+    session TEXT PRIMARY KEY,
+    ended_us BIGINT NOT NULL
+);
+CREATE TABLE challenges (
+    challenge TEXT PRIMARY KEY,
+    member TEXT NOT NULL,
+    expires_us BIGINT NOT NULL
+);
+CREATE TABLE members (
+    member TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    status TEXT NOT NULL,
+    name TEXT,
+    public_key TEXT NOT NULL,
+    sealing_key TEXT NOT NULL,
+    operator BIGINT NOT NULL,
+    endorsements BIGINT NOT NULL,
+    revoked_us BIGINT
+);
+CREATE INDEX members_by_status ON members (status, member);
+",
+)];

@@ -1,0 +1,189 @@
+//! The service: its configuration, what it holds, and how it runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bus::{Bus, BusConfig, Call, Router};
+use chassis::{InvalidKey, Shutdown};
+use interfaces::{CommandReply, Problem, UseCase};
+use keys::certificate::Authority;
+use keys::content::ContentKey;
+use keys::seal::SealingPublicKey;
+use keys::token::TokenKey;
+use keys::{MemberKey, Secret};
+use ledger::{GenesisFile, LedgerId, Timestamp};
+use serde::Deserialize;
+use store::{Outbox, Store};
+use submission::{Caller, Desk};
+use tokio::sync::Semaphore;
+
+use crate::migrations::MIGRATIONS;
+use crate::projections::members::Members;
+
+/// Configuration of the identity service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Connection to the bus.
+    pub bus: BusConfig,
+    /// Database URL: `sqlite:...` or `postgres://...`.
+    pub database: String,
+    /// The genesis file.
+    pub genesis: PathBuf,
+    /// The service's member key file: signs registrations.
+    pub member_key: PathBuf,
+    /// Secret file: encrypts names, keys the hashes of identity IDs.
+    pub master_secret: PathBuf,
+    /// Secret file: the seed of the key that signs session tokens.
+    pub token_seed: PathBuf,
+    /// Secret file: opens the session secrets inside tokens.
+    pub session_secret: PathBuf,
+    /// Directory with `root.pem`, `issuing.pem` and `issuing.key.pem`.
+    pub authority: PathBuf,
+    /// Sealing key (hex) of the regulator, to whom viewers' names are sealed as well.
+    pub regulator_sealing_key: SealingPublicKey,
+    /// How long a session lasts, in minutes.
+    #[serde(default = "default_session_minutes")]
+    pub session_minutes: u64,
+}
+
+fn default_session_minutes() -> u64 {
+    60
+}
+
+/// What every use case works with.
+pub(crate) struct Identity {
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) desk: Desk,
+    pub(crate) member: MemberKey,
+    pub(crate) names: ContentKey,
+    pub(crate) hash_key: Secret,
+    pub(crate) person_key: Secret,
+    pub(crate) attestation_key: Secret,
+    pub(crate) token: TokenKey,
+    pub(crate) session: keys::seal::SealingKey,
+    pub(crate) authority: Authority,
+    pub(crate) root_pem: String,
+    pub(crate) regulator: SealingPublicKey,
+    pub(crate) session_us: u64,
+    /// Few password derivations at a time: each takes 19 MiB and a core.
+    pub(crate) derivations: Semaphore,
+}
+
+impl Identity {
+    /// The verified caller, whose session has not been ended.
+    pub(crate) async fn caller(&self, call: &Call) -> Result<Caller, Problem> {
+        let caller = Caller::verify(&self.token.public_key(), call.authorization.as_deref(), now())?;
+        let ended: Option<(i64,)> = sqlx::query_as("SELECT ended_us FROM ended_sessions WHERE session = $1")
+            .bind(&caller.session().session)
+            .fetch_optional(self.store.reader())
+            .await
+            .map_err(database)?;
+        if ended.is_some() {
+            return Err(Problem::unauthenticated("the session was ended; sign in again"));
+        }
+        Ok(caller)
+    }
+
+    /// Refuses (403) unless the calling records service belongs to the hospital.
+    pub(crate) async fn require_own_hospital(&self, call: &Call, hospital: &LedgerId) -> Result<(), Problem> {
+        let key_on_the_bus = self.bus.directory().get(&call.caller).map(|entry| entry.public_key);
+        let member = self.member_status(hospital).await?;
+        if member.is_some_and(|(status, key)| status == "active" && Some(key) == key_on_the_bus) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("this is another hospital's"))
+    }
+
+    /// Submits a member's command that has no facts, with the key the member has.
+    pub(crate) async fn command(
+        &self,
+        caller: &Caller,
+        submitter: LedgerId,
+        command: contracts::membership::command::Command,
+    ) -> Result<CommandReply, Problem> {
+        self.desk.command(caller, submitter, command, submission::no_facts()).await
+    }
+
+    /// Refuses (403) unless the calling process is a hospital's records service.
+    pub(crate) fn require_records_service(call: &Call) -> Result<(), Problem> {
+        if call.caller.starts_with("records-") {
+            return Ok(());
+        }
+        Err(Problem::forbidden("this is for hospitals' records services"))
+    }
+}
+
+/// The present time.
+pub(crate) fn now() -> Timestamp {
+    Timestamp(chassis::clock::now())
+}
+
+/// A database failure, logged without values.
+pub(crate) fn database(error: sqlx::Error) -> Problem {
+    tracing::error!(%error, "database");
+    Problem::failure("identity's database did not do its work")
+}
+
+fn usable<T, E: std::fmt::Display>(key: &str, result: Result<T, E>) -> Result<T, InvalidKey> {
+    result.map_err(|error| InvalidKey::new(key, error))
+}
+
+/// Runs the identity service until it is told to stop.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let genesis_text = usable("genesis", std::fs::read_to_string(&config.genesis))?;
+    let genesis = usable("genesis", GenesisFile::from_json(&genesis_text))?;
+    let master = usable("master_secret", Secret::load(&config.master_secret))?;
+    let read = |file: &str| std::fs::read_to_string(config.authority.join(file));
+    let root_pem = usable("authority", read("root.pem"))?;
+    let issuing_pem = usable("authority", read("issuing.pem"))?;
+    let issuing_key = usable("authority", keys::secret::read_private(&config.authority.join("issuing.key.pem")))?;
+    let member = usable("member_key", MemberKey::load(&config.member_key))?;
+    let token = TokenKey::from_seed(&usable("token_seed", Secret::load(&config.token_seed))?);
+    let session_secret = usable("session_secret", Secret::load(&config.session_secret))?;
+    let authority = usable("authority", Authority::from_pem(&issuing_pem, &issuing_key))?;
+
+    let store = usable("database", Store::open(&config.database, MIGRATIONS).await)?;
+    let bus = Bus::connect(&config.bus).await?;
+    let outbox = Outbox::start(store.clone(), bus.clone(), shutdown.clone()).await?;
+    let desk = Desk::new(bus.clone(), store.clone(), outbox, genesis.chain_id());
+    let identity = Arc::new(Identity {
+        bus: bus.clone(),
+        desk,
+        member,
+        names: ContentKey::from_secret(master.derive("medshare/identity/names/v1")),
+        hash_key: master.derive("medshare/identity/hash/v1"),
+        attestation_key: master.derive("medshare/identity/attestations/v1"),
+        person_key: master.derive("medshare/identity/person/v1"),
+        token,
+        session: keys::seal::SealingKey::from_secret(&session_secret),
+        authority,
+        root_pem,
+        regulator: config.regulator_sealing_key,
+        session_us: config.session_minutes * 60_000_000,
+        derivations: Semaphore::new(2),
+        store: store.clone(),
+    });
+    let projection = tokio::spawn(store::projections::run(store, bus.clone(), Members, shutdown.clone()));
+    let registrations = tokio::spawn(crate::reactions::resend_registrations(identity.clone(), shutdown.clone()));
+    let serving = crate::api::router(Router::new(&bus), identity).serve(shutdown.clone());
+    shutdown.ready();
+    tokio::select! {
+        served = serving => served?,
+        ended = projection => ended??,
+        ended = registrations => ended?,
+    }
+    Ok(())
+}
+
+/// Answers a use case with a method of [`Identity`].
+pub(crate) fn answer<Q, F, Fut>(router: Router, identity: &Arc<Identity>, handler: F) -> Router
+where
+    Q: UseCase,
+    F: Fn(Arc<Identity>, Call, Q) -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = Result<Q::Reply, Problem>> + Send + 'static,
+{
+    let identity = identity.clone();
+    router.on::<Q, _, _>(move |call, request| handler(identity.clone(), call, request))
+}
