@@ -41,6 +41,8 @@ pub struct Limits {
     pub pipeline_depth: u64,
     /// How many digests a batch holds at most.
     pub batch_digests_max: usize,
+    /// With proposals in flight, a batch that is not full waits this long for more requests.
+    pub batch_wait_us: u64,
     /// How many requests wait at most.
     pub pool_requests_max: usize,
     /// How many requests of one client wait at most.
@@ -64,6 +66,8 @@ pub struct Limits {
     pub status_interval_idle_us: u64,
     /// After how long an unanswered vote, body or batch is sent or asked for again.
     pub retransmit_after_us: u64,
+    /// How long a missing body is awaited from its client before it is fetched from a replica.
+    pub body_patience_us: u64,
     /// After how long a fetch of blocks is given up.
     pub fetch_timeout_us: u64,
     /// How many blocks one fetch asks for at most.
@@ -77,6 +81,7 @@ impl Default for Limits {
             window: 128,
             pipeline_depth: 8,
             batch_digests_max: 1_000,
+            batch_wait_us: 1_000,
             pool_requests_max: 20_000,
             client_requests_max: 4_096,
             forward_after_us: 300_000,
@@ -88,9 +93,29 @@ impl Default for Limits {
             status_interval_us: 200_000,
             status_interval_idle_us: 1_000_000,
             retransmit_after_us: 200_000,
+            body_patience_us: 20_000,
             fetch_timeout_us: 5_000_000,
             fetch_blocks_max: 256,
         }
+    }
+}
+
+impl Limits {
+    pub(crate) fn check(&self) -> Result<(), RestoreError> {
+        let wrong = |reason| Err(RestoreError::Limits(reason));
+        if self.checkpoint_interval == 0 || self.pipeline_depth == 0 || self.batch_digests_max == 0 {
+            return wrong("checkpoint_interval, pipeline_depth and batch_digests_max are at least 1");
+        }
+        if self.window < 2 * self.checkpoint_interval || self.window % self.checkpoint_interval != 0 {
+            return wrong("window is a multiple of checkpoint_interval, at least twice as large");
+        }
+        if self.status_interval_us == 0 || self.request_timeout_us == 0 || self.new_view_timeout_us == 0 {
+            return wrong("intervals and timeouts are longer than nothing");
+        }
+        if self.fetch_blocks_max == 0 || self.timeout_factor_max == 0 {
+            return wrong("fetch_blocks_max and timeout_factor_max are at least 1");
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a replica asks the driver to do.
 
-use ledger::{Certificate, Digest, ReplicaId, Timestamp};
+use ledger::{Certificate, Digest, Epoch, ReplicaId, Signature, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::durable::{LogRecord, Outgoing, Pending};
-use crate::message::SignedMessage;
 use crate::number::{Sequence, View};
+use crate::statement::Phase;
 
 /// One thing to do. Effects of one step, and of successive steps, are performed in order where they
 /// touch the same resource (log, network peer, executor); different resources may run side by side.
@@ -98,15 +99,24 @@ pub enum Effect {
     Halt(HaltReason),
 }
 
-/// Two signed messages of one replica that cannot both be honest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Two signatures of one replica that cannot both be honest: the same epoch, view, sequence and phase with
+/// two digests. Anyone can check them with [`crate::statement::Statement::signing_bytes`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Equivocation {
     /// Who.
     pub replica: ReplicaId,
+    /// In which epoch.
+    pub epoch: Epoch,
+    /// In which view (0 for block votes).
+    pub view: View,
+    /// For which place.
+    pub sequence: Sequence,
+    /// In which phase.
+    pub phase: Phase,
     /// What it signed first (as seen here).
-    pub first: SignedMessage,
-    /// What else it signed for the same slot.
-    pub second: SignedMessage,
+    pub first: (Digest, Signature),
+    /// What else it signed.
+    pub second: (Digest, Signature),
 }
 
 /// Why a request was not taken.

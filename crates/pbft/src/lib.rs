@@ -21,14 +21,16 @@
 //!
 //! **Messages.** Bytes from the wire go through [`Verifier::verify_bytes`] on any thread; what comes out
 //! is given as [`Input::Message`]. What fails is dropped and charged to its source. Loss, duplication,
-//! reordering and delay are all allowed; the core asks again for what it misses. [`Effect::Broadcast`]
+//! reordering and delay are all allowed; the core asks again for what it misses. The author of a message is
+//! whoever signed it, not whoever delivered it: replicas relay pre-prepares and new views of others. [`Effect::Broadcast`]
 //! and [`Effect::Send`] may be dropped when a queue is full.
 //!
 //! **Durability.** [`Effect::Persist`] hands out a [`Pending`] log entry. The driver appends
 //! [`Pending::record_bytes`], makes sure that the bodies named by [`Pending::bodies`] are on disk too, syncs
 //! once for as many entries as are at hand ([`Durable::after`]), and returns them in order by
 //! [`Input::Persisted`]. Only then does the core give out the message for sending ([`Outgoing`]).
-//! [`Effect::CompactLog`] replaces the log. At start the records are given back in order.
+//! [`Effect::CompactLog`] replaces the log. At start the records are given back in order, and the first
+//! step (a [`Input::Wakeup`] at once) returns what the restored replica has to say.
 //!
 //! **Bodies.** Clients send transactions to every replica through the broker. The driver checks a body
 //! (canonical, chain, size, signature), keeps it under its wire digest and tells [`Input::Submitted`].
@@ -40,7 +42,8 @@
 //! durably, and answers [`Input::Executed`] with a [`Durable<ExecutedBlock>`]. The core then signs a block
 //! vote (the same bytes as [`ledger::BlockVote`]), collects the others', and gives
 //! [`Effect::Certified`] with the certificate, in order: then receipts may be answered. Height equals
-//! sequence; a null batch gives an empty block.
+//! sequence; a null batch gives an empty block. A body that is in a stored block counts as held and
+//! durable, and is served to others from there.
 //!
 //! **Catch-up.** When others are ahead and the missing votes no longer come, [`Effect::FetchBlocks`] names a
 //! peer and a range. The driver fetches certified blocks, proves each by [`Verifier::certified`] (and its

@@ -195,4 +195,7 @@ pub struct Status {
     pub executed: Sequence,
     /// The height up to which it holds certificates.
     pub certified: Sequence,
+    /// Whether it started a moment ago: peers then return the votes that they have of it, so that it
+    /// finds out if its log is not the one that it voted with.
+    pub restarted: bool,
 }

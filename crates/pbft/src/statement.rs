@@ -4,7 +4,7 @@
 //! signature serves in another chain, epoch, view, place or phase.
 
 use ledger::{Digest, Epoch, ReplicaId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::message::{Message, ViewChange};
 use crate::number::{Sequence, View};
@@ -16,7 +16,7 @@ pub const DOMAIN: &str = "medshare/pbft/v1";
 pub const BLOCK_VOTE_DOMAIN: &str = "medshare/block-vote/v1";
 
 /// The phase that a signature speaks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Phase {
     /// Pre-prepare, alone or in a new view.

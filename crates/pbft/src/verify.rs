@@ -11,7 +11,7 @@ use ledger::{Certificate, Digest, Epoch, EpochDescription, PublicKey, ReplicaId,
 
 use crate::configuration::{Base, Configuration};
 use crate::message::{BlockHash, Checkpoint, Message, NewView, PreparedCertificate, SignedMessage, ViewChange, Vote};
-use crate::number::{Sequence, View};
+use crate::number::Sequence;
 use crate::quorum::Quorum;
 use crate::statement::{Phase, Statement};
 
@@ -361,16 +361,5 @@ pub(crate) fn pre_prepare_statement(vote: Vote) -> Statement {
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Verifier").field("epoch", &self.epoch).finish_non_exhaustive()
-    }
-}
-
-/// The view of which a message speaks, where it speaks of one.
-pub(crate) fn view_of(message: &Message) -> Option<View> {
-    match message {
-        Message::PrePrepare(proposal) => Some(proposal.view),
-        Message::Prepare(vote) | Message::Commit(vote) => Some(vote.view),
-        Message::ViewChange(change) => Some(change.view),
-        Message::NewView(opening) => Some(opening.view),
-        _ => None,
     }
 }

@@ -1,0 +1,82 @@
+//! Block votes and certificates: after execution every replica says which block it has.
+
+use std::collections::BTreeMap;
+
+use ledger::{Certificate, Digest, ReplicaId, Signature};
+
+use crate::effect::{Effect, HaltReason};
+use crate::message::BlockHash;
+use crate::number::{Sequence, View};
+use crate::replica::Replica;
+use crate::statement::Phase;
+use crate::verify::CertifiedHash;
+
+impl Replica {
+    /// Another's block vote.
+    pub(crate) fn on_block_vote(&mut self, sender: ReplicaId, vote: BlockHash, signature: Signature) {
+        let BlockHash { sequence, block } = vote;
+        let reach = self.chain.stable.sequence.max(self.chain.executed).plus(2 * self.limits.window);
+        if sequence <= self.chain.certified || sequence > reach {
+            return;
+        }
+        let votes = self.chain.votes.entry(sequence).or_default();
+        match votes.get(&sender).copied() {
+            Some(first) if first.0 != block => {
+                self.report(sender, sequence, View(0), Phase::BlockVote, first, (block, signature));
+            }
+            Some(_) => {}
+            None => {
+                votes.insert(sender, (block, signature));
+                self.check_certified(sequence);
+            }
+        }
+    }
+
+    /// A quorum of equal votes is a certificate. f + 1 votes for another block than ours mean that a
+    /// correct replica has another: this one stops.
+    pub(crate) fn check_certified(&mut self, sequence: Sequence) {
+        let Some(votes) = self.chain.votes.get(&sequence) else { return };
+        let own = self.chain.blocks.get(&sequence).and_then(|block| block.block);
+        let mut tally: BTreeMap<Digest, Vec<(ReplicaId, Signature)>> = BTreeMap::new();
+        for (replica, (block, signature)) in votes {
+            tally.entry(*block).or_default().push((*replica, *signature));
+        }
+        for (block, votes) in tally {
+            if let Some(own) = own.filter(|own| *own != block && votes.len() >= self.quorum.one_correct()) {
+                return self.halt(HaltReason::Divergence { sequence, own, others: block });
+            }
+            if votes.len() >= self.quorum.votes() && !self.chain.certificates.contains_key(&sequence) {
+                let certificate = Certificate { epoch: self.configuration.epoch.epoch, votes };
+                let proof = CertifiedHash::from_verified_votes(sequence, block, certificate);
+                self.chain.certificates.insert(sequence, proof.clone());
+                self.note_checkpoint(&proof);
+            }
+        }
+        self.advance_certified();
+    }
+
+    /// Certificates are told in order, each after its block was executed here.
+    pub(crate) fn advance_certified(&mut self) {
+        while self.chain.certified < self.chain.executed && !self.halted {
+            let sequence = self.chain.certified.next();
+            let Some(proof) = self.chain.certificates.remove(&sequence) else { return };
+            self.set_certified(sequence);
+            self.effects.push(Effect::Certified {
+                sequence,
+                block: proof.block(),
+                certificate: proof.certificate().clone(),
+            });
+        }
+    }
+
+    /// A height is done: its requests wait no longer.
+    pub(crate) fn set_certified(&mut self, sequence: Sequence) {
+        self.chain.certified = sequence;
+        self.chain.votes.remove(&sequence);
+        self.chain.certificates.remove(&sequence);
+        self.clocks.last_certified_at = self.now.monotonic;
+        if let Some(block) = self.chain.blocks.get(&sequence) {
+            self.pool.remove(&block.digests);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! VIEW-CHANGE (§4.4, liveness §4.5.2): leaving a view whose primary does not serve.
+
+use ledger::Timestamp;
+
+use crate::durable::Entry;
+use crate::message::{Message, SignedMessage, SignedViewChange, ViewChange};
+use crate::number::View;
+use crate::replica::Replica;
+
+impl Replica {
+    /// Stops voting in the current view and asks for `view`. The message carries the stable checkpoint and
+    /// every prepared certificate above it; it leaves once it is durable.
+    pub(crate) fn start_view_change(&mut self, view: View) {
+        if view <= self.view {
+            return;
+        }
+        self.view = view;
+        self.changing = true;
+        self.opening = None;
+        self.own_opening = None;
+        self.clocks.new_view_deadline = None;
+        self.clocks.attempts = self.clocks.attempts.saturating_add(1);
+        let stable = self.chain.stable.clone();
+        let prepared = self
+            .slots
+            .range(stable.sequence.next()..)
+            .filter_map(|(_, slot)| slot.prepared.clone())
+            .collect();
+        let Some(message) = self.sign(Message::ViewChange(ViewChange { view, stable, prepared })) else { return };
+        self.own_view_change = Some((message.clone(), false));
+        self.persist(Entry::ViewChange(message), Vec::new());
+    }
+
+    /// Our VIEW-CHANGE is durable: it leaves and counts.
+    pub(crate) fn on_view_change_durable(&mut self, message: SignedMessage) {
+        let wanted = matches!(&message.message, Message::ViewChange(change) if change.view == self.view);
+        if !wanted || !self.changing {
+            return;
+        }
+        self.own_view_change = Some((message.clone(), true));
+        self.broadcast(message.clone());
+        self.keep_view_change(message);
+        self.check_view_changes();
+    }
+
+    /// Another's VIEW-CHANGE.
+    pub(crate) fn on_view_change(&mut self, signed: SignedMessage) {
+        let Message::ViewChange(change) = &signed.message else { return };
+        if change.view < self.view || change.view == self.view && !self.changing {
+            return;
+        }
+        self.keep_view_change(signed);
+        self.join_view_change();
+        self.check_view_changes();
+    }
+
+    /// Keeps the latest of each replica.
+    fn keep_view_change(&mut self, signed: SignedMessage) {
+        let SignedMessage { sender, message: Message::ViewChange(change), signature, .. } = signed else { return };
+        if self.view_changes.get(&sender).is_none_or(|known| known.change.view < change.view) {
+            self.view_changes.insert(sender, SignedViewChange { sender, change, signature });
+        }
+    }
+
+    /// §4.5.2: f + 1 replicas want views above ours: one of them is correct, so we join them in the
+    /// smallest of those views, even if our timers have not expired.
+    fn join_view_change(&mut self) {
+        let above: Vec<View> = self
+            .view_changes
+            .iter()
+            .filter(|(replica, known)| **replica != self.me && known.change.view > self.view)
+            .map(|(_, known)| known.change.view)
+            .collect();
+        if above.len() < self.quorum.one_correct() {
+            return;
+        }
+        if let Some(view) = above.into_iter().min() {
+            self.start_view_change(view);
+        }
+    }
+
+    /// A quorum wants our view: the timer of the new view starts (§4.5.2), and its primary opens it.
+    pub(crate) fn check_view_changes(&mut self) {
+        if !self.changing {
+            return;
+        }
+        let count = self.view_changes.values().filter(|known| known.change.view == self.view).count();
+        if count < self.quorum.votes() {
+            return;
+        }
+        if self.clocks.new_view_deadline.is_none() {
+            let timeout = self.scaled(self.limits.new_view_timeout_us);
+            self.clocks.new_view_deadline = Some(self.now.monotonic.plus(timeout));
+        }
+        if self.is_primary() && self.own_opening.is_none() {
+            self.open_view();
+        }
+    }
+
+    /// Timeouts double with every view change that brings no block (§4.5.2).
+    pub(crate) fn scaled(&self, timeout_us: u64) -> u64 {
+        let doublings = self.clocks.attempts.saturating_sub(1).min(32);
+        timeout_us.saturating_mul((1u64 << doublings).min(self.limits.timeout_factor_max))
+    }
+
+    /// Whether a request, an idle cluster or a deadline has waited too long for the primary, or a new view
+    /// for its opening.
+    pub(crate) fn check_suspicion(&mut self) {
+        let now = self.now.monotonic;
+        if self.changing {
+            if self.clocks.new_view_deadline.is_some_and(|deadline| deadline <= now) {
+                self.start_view_change(self.view.next());
+            }
+            return;
+        }
+        if self.suspicion_at() > now {
+            return;
+        }
+        if self.is_behind() {
+            // What we wait for may long be done: catch up first.
+            self.clocks.requests_from = now;
+            return;
+        }
+        self.start_view_change(self.view.next());
+    }
+
+    /// When the primary is suspected, if nothing happens until then.
+    pub(crate) fn suspicion_at(&self) -> Timestamp {
+        let timeout = self.scaled(self.limits.request_timeout_us);
+        let from = self.clocks.requests_from;
+        let request = self.pool.oldest_arrival().map(|arrived| arrived.max(from).plus(timeout));
+        let deadline = self.clocks.deadline.map(|(_, known)| known.max(from).plus(timeout));
+        let quiet = self.clocks.last_block_at.max(from).plus(self.limits.idle_block_after_us).plus(timeout);
+        [request, deadline].into_iter().flatten().fold(quiet, Timestamp::min)
+    }
+}
