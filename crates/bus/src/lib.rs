@@ -1,1 +1,41 @@
 //! The message bus: subjects, request and reply, submission, following the ledger, trace context.
+//!
+//! NATS is an untrusted wire: requests and replies are sealed end to end and callers known by their keys,
+//! receipts and blocks are verified by certificate, and what a broker loses is asked for again.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`connection`] | [`Bus`] and [`BusConfig`] |
+//! | [`subjects`], [`permissions`], [`streams`] | who publishes and hears what; the server's configuration |
+//! | [`request`], [`router`] | asking and answering |
+//! | [`submit`] | a signed transaction until its receipt |
+//! | [`follow`] | the ledger's blocks, in order, without gaps, verified |
+//! | [`ask`], [`ordering_wire`] | questions to replicas, and their bytes |
+
+pub mod ask;
+pub mod connection;
+pub mod directory;
+mod epochs;
+pub mod error;
+pub mod follow;
+pub mod ordering_wire;
+pub mod permissions;
+pub mod request;
+pub mod router;
+mod sealed_wire;
+pub mod streams;
+pub mod subjects;
+pub mod submit;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod trace_context;
+mod waiting;
+
+pub use connection::{Bus, BusConfig};
+pub use directory::{Directory, DirectoryEntry, DirectoryFile};
+pub use error::{AskError, BusError};
+pub use follow::{Follow, Position};
+pub use request::Target;
+pub use router::{Call, Router};
+pub use sealed_wire::BODY_BYTES_MAX;
+pub use submit::SubmitError;

@@ -1,0 +1,206 @@
+//! What each user of the broker may publish and subscribe: nothing but what its work needs.
+//!
+//! Nobody has `allow_responses` (a reply subject would bypass the publish list), nobody but the
+//! administrator reaches the JetStream API, and every inbox is private. [`users_block`] renders users
+//! for the server's configuration.
+
+use std::fmt::Write;
+
+use ledger::ReplicaId;
+
+use crate::subjects;
+
+/// What a user of the broker is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// A service that asks and answers others, submits transactions and follows the ledger
+    /// (identity, index, authorization, settlement, gateway, portal, records-<slug>).
+    Service {
+        /// Its bus name.
+        name: String,
+    },
+    /// The iot service: a service that also hears and acknowledges devices.
+    DeviceService {
+        /// Its bus name.
+        name: String,
+    },
+    /// A replica.
+    Replica(ReplicaId),
+    /// A measuring device, over MQTT.
+    Device {
+        /// Its device name, a token.
+        name: String,
+    },
+    /// Sets up streams; used by `medshare up` and the like, never by a service.
+    Administrator {
+        /// Its bus name.
+        name: String,
+    },
+}
+
+impl Role {
+    /// The role of a process's bus name: `replica-<n>`, `iot`, `administrator`, or else a service.
+    pub fn of_bus_name(name: &str) -> Role {
+        match (subjects::replica_of(name), name) {
+            (Some(replica), _) => Role::Replica(replica),
+            (None, "iot") => Role::DeviceService { name: name.into() },
+            (None, "administrator") => Role::Administrator { name: name.into() },
+            (None, _) => Role::Service { name: name.into() },
+        }
+    }
+}
+
+/// Subjects, with wildcards.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// What may be published.
+    pub publish: Vec<String>,
+    /// What may be subscribed to, also as a queue group.
+    pub subscribe: Vec<String>,
+}
+
+impl Permissions {
+    /// The permissions of a role.
+    pub fn of(role: &Role) -> Permissions {
+        match role {
+            Role::Service { name } => of_service(name),
+            Role::DeviceService { name } => {
+                let mut permissions = of_service(name);
+                permissions.subscribe.push(subjects::ALL_READINGS.into());
+                permissions.publish.push(subjects::acknowledgements("*"));
+                permissions
+            }
+            Role::Replica(replica) => of_replica(*replica),
+            Role::Device { name } => Permissions {
+                publish: vec![subjects::readings(name)],
+                // The second is the server's own delivery subject of an MQTT session with QoS 1.
+                subscribe: vec![subjects::acknowledgements(name), "$MQTT.sub.>".into()],
+            },
+            Role::Administrator { name } => Permissions {
+                publish: ["INFO", "STREAM.CREATE.BLOCKS", "STREAM.UPDATE.BLOCKS", "STREAM.INFO.BLOCKS"]
+                    .map(|api| format!("$JS.API.{api}"))
+                    .into(),
+                subscribe: vec![format!("{}.>", subjects::inbox_prefix(name))],
+            },
+        }
+    }
+}
+
+fn of_service(name: &str) -> Permissions {
+    Permissions {
+        publish: vec![
+            subjects::service("*", "*"),
+            subjects::parts("*", "*", name),
+            subjects::reply(name, "*", "*"),
+            subjects::transactions(name),
+            "ordering.*.*".into(),
+            subjects::BLOCKS_DIRECT_GET.into(),
+        ],
+        subscribe: vec![
+            subjects::all_of_service(name),
+            subjects::all_parts(name, "*"),
+            subjects::all_replies(name),
+            subjects::BLOCKS_SUBJECTS.into(),
+            format!("{}.>", subjects::inbox_prefix(name)),
+        ],
+    }
+}
+
+fn of_replica(replica: ReplicaId) -> Permissions {
+    let name = subjects::replica_name(replica);
+    Permissions {
+        publish: vec![
+            format!("pbft.*.{}.all", replica.0),
+            format!("pbft.*.{}.to.*", replica.0),
+            format!("blocks.{}.*", replica.0),
+            subjects::reply(&name, "*", "*"),
+            "ordering.*.*".into(),
+        ],
+        subscribe: vec![
+            subjects::PBFT_TO_ALL.into(),
+            subjects::pbft_to_me(replica),
+            subjects::ALL_TRANSACTIONS.into(),
+            subjects::all_of_ordering(replica),
+            subjects::all_replies(&name),
+            format!("{}.>", subjects::inbox_prefix(&name)),
+        ],
+    }
+}
+
+/// How a user of the broker proves itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// By an nkey; the public key (`U...`).
+    Nkey(String),
+    /// By user name and password (the server takes bcrypt hashes; devices over MQTT, besides their certificate).
+    Password {
+        /// The user name.
+        user: String,
+        /// The password's bcrypt hash, or the password.
+        password: String,
+    },
+    /// By the subject of a client certificate, as the server maps it (RFC 2253 text).
+    CertificateSubject(String),
+}
+
+/// One user of the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerUser {
+    /// How it proves itself.
+    pub credential: Credential,
+    /// What it is.
+    pub role: Role,
+}
+
+/// The list for `users:` in the server's configuration, brackets included.
+pub fn users_block(users: &[BrokerUser]) -> String {
+    let mut text = String::from("[\n");
+    for user in users {
+        let credential = match &user.credential {
+            Credential::Nkey(key) => format!("nkey: {}", quoted(key)),
+            Credential::Password { user, password } => format!("user: {}, password: {}", quoted(user), quoted(password)),
+            Credential::CertificateSubject(subject) => format!("user: {}", quoted(subject)),
+        };
+        let connections = match user.role {
+            Role::Device { .. } => r#", allowed_connection_types: ["MQTT"]"#,
+            _ => r#", allowed_connection_types: ["STANDARD"]"#,
+        };
+        let permissions = Permissions::of(&user.role);
+        let list = |subjects: &[String]| subjects.iter().map(|subject| quoted(subject)).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            text,
+            "  {{ {credential}{connections}\n    permissions: {{ publish: {{ allow: [{}] }}, subscribe: {{ allow: [{}] }} }} }}",
+            list(&permissions.publish),
+            list(&permissions.subscribe)
+        );
+    }
+    text.push(']');
+    text
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_publishes_under_its_own_number_only_and_has_no_jetstream() {
+        let permissions = Permissions::of(&Role::Replica(ReplicaId(2)));
+        for subject in permissions.publish.iter().filter(|subject| subject.starts_with("pbft.")) {
+            assert_eq!(subject.split('.').nth(2), Some("2"));
+        }
+        assert!(!permissions.publish.iter().any(|subject| subject.starts_with("$JS")));
+    }
+
+    #[test]
+    fn no_service_hears_another_ones_requests_replies_or_transactions() {
+        let permissions = Permissions::of(&Role::of_bus_name("index"));
+        for subject in &permissions.subscribe {
+            let own = subject.split('.').any(|token| token == "index" || token == "_INBOX_index");
+            assert!(own || subject == subjects::BLOCKS_SUBJECTS, "{subject}");
+        }
+    }
+}

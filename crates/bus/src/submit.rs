@@ -1,0 +1,212 @@
+//! Submitting a signed transaction, until its certified receipt.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ledger::{Digest, Height, Receipt, ReplicaId, SignedTransaction, Timestamp, canonical};
+use tracing::Instrument;
+
+use crate::ordering_wire::{ReceiptReply, ReceiptRequest, SubmitReply};
+use crate::waiting::{Incoming, Waiting};
+use crate::{Bus, subjects, trace_context};
+
+/// Without a receipt the same bytes are sent again after this long.
+const RESEND_AFTER: Duration = Duration::from_secs(1);
+/// How long after the end of validity the ledger may take to show whether it was in time.
+const GRACE_US: u64 = 30_000_000;
+const REPLY_SLOTS: usize = 16;
+
+/// Why there is no receipt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The replicas have too much to do; the same bytes may be sent again later.
+    #[error("the ordering service is busy")]
+    Busy,
+    /// Its validity ended, and replicas past that block time say that it was not executed: it never will be.
+    #[error("the transaction expired before it was ordered")]
+    Expired,
+    /// More than f replicas refuse it: it can never be committed.
+    #[error("refused by the ordering service ({code}): {reason}")]
+    Refused {
+        /// A number of [`crate::ordering_wire::refusal`].
+        code: u16,
+        /// For people.
+        reason: String,
+    },
+    /// The transaction is for another chain, too large, or its signature does not verify: it was not sent.
+    #[error("not a transaction of this chain: {0}")]
+    Invalid(String),
+    /// No word, until long after the end of validity: it may have been executed. Ask again with [`Bus::receipt`].
+    #[error("the ordering service does not answer")]
+    Unanswered,
+    /// The broker does not let this process submit.
+    #[error("the bus does not let this process submit transactions")]
+    Denied,
+}
+
+impl Bus {
+    /// Publishes the transaction and waits for its receipt, sending identical bytes again until its validity ends.
+    ///
+    /// The receipt is verified against the genesis file. Its outcome may be a rejection by the contract.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit(&self, transaction: &SignedTransaction) -> Result<Receipt, SubmitError> {
+        let span = tracing::info_span!("submit", transaction = %transaction.id(), contract = transaction.body.contract.0);
+        self.submit_in_span(transaction).instrument(span).await
+    }
+
+    async fn submit_in_span(&self, transaction: &SignedTransaction) -> Result<Receipt, SubmitError> {
+        if transaction.body.chain != self.inner.chain {
+            return Err(SubmitError::Invalid("it names another chain".into()));
+        }
+        transaction.verify().map_err(|error| SubmitError::Invalid(error.to_string()))?;
+        let bytes = transaction.to_bytes();
+        if bytes.len() > ledger::transaction::MAX_TRANSACTION_BYTES {
+            return Err(SubmitError::Invalid("it has more than 64 KiB".into()));
+        }
+        let id = transaction.id();
+        let subject = subjects::transactions(self.user());
+        let mut waiting = self.inner.waiters.wait(&subjects::transaction_token(&id), &subject, REPLY_SLOTS);
+        let mut verdicts = Verdicts::of(self.epoch().fault_tolerance());
+        let valid_until = transaction.body.valid_until;
+        loop {
+            let headers = trace_context::headers();
+            // A connection that is down buffers or loses this; it is sent again.
+            let _ = self.inner.client.publish_with_headers(subject.clone(), headers, bytes.clone().into()).await;
+            let heard = self.hear(&mut waiting, &id, &mut verdicts);
+            match tokio::time::timeout(RESEND_AFTER, heard).await {
+                Ok(end) => return end,
+                Err(_) if chassis::clock::now() > valid_until.0 => return self.settle(&id, valid_until).await,
+                // A receipt may have been lost on the way, and the repeat as well.
+                Err(_) => {
+                    if let Ok(Some(receipt)) = self.receipt(&id).await {
+                        return Ok(receipt);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Listens until a receipt verifies or enough replicas agree on another end.
+    async fn hear(&self, waiting: &mut Waiting, id: &Digest, verdicts: &mut Verdicts) -> Result<Receipt, SubmitError> {
+        loop {
+            let message = match waiting.next().await {
+                Incoming::Message(message) => message,
+                Incoming::Denied => return Err(SubmitError::Denied),
+            };
+            let Some(replica) = message.subject.as_str().split('.').nth(1).and_then(subjects::replica_of) else {
+                continue;
+            };
+            match canonical::decode(&message.payload) {
+                Ok(SubmitReply::Receipt(bytes)) => {
+                    if let Some(receipt) = self.verified_receipt_now(&bytes, id).await {
+                        return Ok(receipt);
+                    }
+                }
+                Ok(SubmitReply::Busy) => {
+                    if let Some(end) = verdicts.add(replica, SubmitError::Busy) {
+                        return Err(end);
+                    }
+                }
+                Ok(SubmitReply::Refused { code, reason }) => {
+                    if let Some(end) = verdicts.add(replica, SubmitError::Refused { code, reason }) {
+                        return Err(end);
+                    }
+                }
+                Err(_) => tracing::warn!(replica = replica.0, "a replica's answer can't be read"),
+            }
+        }
+    }
+
+    /// After the end of validity: a receipt, or proof enough that there never will be one.
+    async fn settle(&self, id: &Digest, valid_until: Timestamp) -> Result<Receipt, SubmitError> {
+        while chassis::clock::now() < valid_until.0.saturating_add(GRACE_US) {
+            let mut past = 0;
+            for (_, answer) in self.ask_all(&ReceiptRequest { transaction: *id }).await {
+                match answer {
+                    Ok(ReceiptReply::Found(bytes)) => {
+                        if let Some(receipt) = self.verified_receipt_now(&bytes, id).await {
+                            return Ok(receipt);
+                        }
+                    }
+                    Ok(ReceiptReply::NotFound { time, .. }) if time > valid_until => past += 1,
+                    Ok(ReceiptReply::NotFound { .. }) | Err(_) => {}
+                }
+            }
+            if past > self.epoch().fault_tolerance() {
+                return Err(SubmitError::Expired);
+            }
+            tokio::time::sleep(RESEND_AFTER).await;
+        }
+        Err(SubmitError::Unanswered)
+    }
+
+    /// The receipt in `bytes` if it verifies for `transaction`; asks for newer epochs when it names one.
+    async fn verified_receipt_now(&self, bytes: &[u8], transaction: &Digest) -> Option<Receipt> {
+        let receipt = self.verified_receipt(bytes, transaction)?;
+        if receipt.header.epoch > self.epoch().epoch {
+            // Not needed to trust the receipt, but for the next questions.
+            let _ = self.refresh_epochs().await;
+        }
+        Some(receipt)
+    }
+
+    pub(crate) fn verified_receipt(&self, bytes: &[u8], transaction: &Digest) -> Option<Receipt> {
+        let receipt = Receipt::from_bytes(bytes).ok()?;
+        match receipt.verify(&self.inner.genesis) {
+            Ok(verified) if verified.transaction() == *transaction => Some(receipt),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(%error, "a receipt does not verify");
+                None
+            }
+        }
+    }
+
+    /// The newest height that some replica claims; 0 when none answers. A hint, no proof.
+    pub async fn newest_height(&self) -> Height {
+        let status = self.ask_any(&crate::ordering_wire::StatusRequest {}).await;
+        status.map_or(Height(0), |status| status.height)
+    }
+}
+
+/// What single replicas say; it counts once f + 1 say the same kind of thing.
+struct Verdicts {
+    fault_tolerance: usize,
+    said: BTreeMap<ReplicaId, SubmitError>,
+}
+
+impl Verdicts {
+    fn of(fault_tolerance: usize) -> Verdicts {
+        Verdicts { fault_tolerance, said: BTreeMap::new() }
+    }
+
+    fn add(&mut self, replica: ReplicaId, verdict: SubmitError) -> Option<SubmitError> {
+        self.said.insert(replica, verdict.clone());
+        let same = self.said.values().filter(|said| is_alike(said, &verdict)).count();
+        (same > self.fault_tolerance).then_some(verdict)
+    }
+}
+
+fn is_alike(one: &SubmitError, other: &SubmitError) -> bool {
+    match (one, other) {
+        (SubmitError::Refused { code: one, .. }, SubmitError::Refused { code: other, .. }) => one == other,
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_replica_alone_cannot_refuse_a_transaction() {
+        let mut verdicts = Verdicts::of(1);
+        let refused = |reason: &str| SubmitError::Refused { code: 3, reason: reason.into() };
+        assert_eq!(verdicts.add(ReplicaId(0), refused("a")), None);
+        assert_eq!(verdicts.add(ReplicaId(0), refused("b")), None);
+        assert_eq!(verdicts.add(ReplicaId(1), SubmitError::Busy), None);
+        assert_eq!(verdicts.add(ReplicaId(2), refused("c")), Some(refused("c")));
+    }
+}
