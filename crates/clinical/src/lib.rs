@@ -10,27 +10,27 @@
 //! 5. [`vitals`], [`senml`], [`physionet`], [`news2`], [`warning`], [`observation`]: device readings.
 //! 6. [`generator`]: made-up patients and vital series, from a seed.
 
-// brief
+pub mod brief;
 pub mod bundle;
 pub mod canonical;
 pub mod claim;
 pub mod date;
-// deidentify
+pub mod deidentify;
 // generator
 pub mod hospital;
 pub mod json;
-// news2
-// observation
-// personal
-// physionet
+pub mod news2;
+pub mod observation;
+pub mod personal;
+pub mod physionet;
 pub mod record;
 pub mod refusal;
-// senml
+pub mod senml;
 pub mod split;
 pub mod structure;
-// terminology
+pub mod terminology;
 pub mod vitals;
-// warning
+pub mod warning;
 
 pub use record::Record;
 pub use refusal::Refusal;

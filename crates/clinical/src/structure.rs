@@ -71,6 +71,29 @@ pub fn is_resource_type(name: &str) -> bool {
     table().get(name).is_some_and(|found| found.resource)
 }
 
+/// What the table says of the element `name` of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// The element's type.
+    pub(crate) kind: &'static str,
+    /// Whether it is an array.
+    pub(crate) repeats: bool,
+    /// Whether it (or another form of its choice) must be present.
+    pub(crate) required: bool,
+}
+
+/// The rule of the element `name` of the type `kind`, if FHIR R4 has it.
+pub(crate) fn rule(kind: &str, name: &str) -> Option<Rule> {
+    let element = table().get(kind)?.elements.get(name)?;
+    let required = element.required || element.choice.is_some_and(|(_, required)| required);
+    Some(Rule { kind: element.kind, repeats: element.repeats, required })
+}
+
+/// Whether `kind` is a type with elements (not a primitive).
+pub(crate) fn is_complex(kind: &str) -> bool {
+    table().get(kind).is_some_and(|known| !known.elements.is_empty())
+}
+
 /// Checks a resource against FHIR R4, contained resources and Bundle entries included.
 ///
 /// # Errors

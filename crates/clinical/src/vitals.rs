@@ -26,6 +26,8 @@ pub enum VitalSign {
     OxygenFlow = 7,
     /// Level of consciousness, coded by [`Consciousness`] times 1000.
     Consciousness = 8,
+    /// Inhaled oxygen concentration, %; 21 is air.
+    OxygenConcentration = 9,
 }
 
 /// Level of consciousness (ACVPU). The numbers are part of stored batches.
@@ -105,7 +107,7 @@ pub struct Coding {
 
 /// The table of vital signs. Ranges hold what a living body or a monitor at its stops can give, so
 /// that a wrong unit or a broken sensor is refused and a dying patient is not.
-pub const CODINGS: [Coding; 8] = [
+pub const CODINGS: [Coding; 9] = [
     Coding { sign: VitalSign::Pulse, name: "pulse", loinc: &["8867-4"], display: "Heart rate", mdc: 149_530, ucum: "/min",
         unit_names: &["beat/min", "bpm", "1/min"], milli_min: 10_000, milli_max: 350_000, zero_is_none: true },
     Coding { sign: VitalSign::OxygenSaturation, name: "spo2", loinc: &["2708-6", "59408-5"],
@@ -123,6 +125,9 @@ pub const CODINGS: [Coding; 8] = [
         ucum: "L/min", unit_names: &["l/min"], milli_min: 0, milli_max: 80_000, zero_is_none: false },
     Coding { sign: VitalSign::Consciousness, name: "consciousness", loinc: &["67775-7"], display: "Level of responsiveness",
         mdc: 0, ucum: "", unit_names: &[], milli_min: 1_000, milli_max: 5_000, zero_is_none: true },
+    Coding { sign: VitalSign::OxygenConcentration, name: "oxygen-concentration", loinc: &["3150-6"],
+        display: "Inhaled oxygen concentration", mdc: 0, ucum: "%", unit_names: &[], milli_min: 20_000, milli_max: 100_000,
+        zero_is_none: true },
 ];
 
 /// LOINC code of the blood pressure panel, its MDC code, and the panel code of the sample data that is
