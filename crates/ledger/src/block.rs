@@ -32,7 +32,7 @@ pub struct Header {
     pub transaction_root: Digest,
     /// The tree over the outcome leaves' hashes.
     pub outcome_root: Digest,
-    /// The state's root at the newest checkpoint.
+    /// The state's root at a checkpoint some blocks before (`docs/ledger-format.md`, trees).
     pub state_root: Digest,
     /// The tree over the hashes of all blocks before this one.
     pub history_root: Digest,
