@@ -1,3 +1,68 @@
-//! The medshare command.
+//! The `medshare` command; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use medshare::arguments::{Arguments, Command, Init};
+use medshare::consortium::Consortium;
+use medshare::{admin, init, up, verify, version, wiring};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    let outcome = match arguments.command {
+        Command::Service(service) => return wiring::run(service),
+        Command::Init(arguments) => make(&arguments, json),
+        Command::Up(arguments) => in_runtime(async { up::run(&arguments, json).await.map(|()| String::new()) }),
+        Command::Admin(command) => in_runtime(admin::run(&command, json)),
+        Command::Verify(command) => verify::run(&command, json),
+        Command::Version => Ok(version::report(json)),
+    };
+    match outcome {
+        Ok(report) => {
+            if !report.is_empty() {
+                println!("{}", report.trim_end());
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            if json {
+                println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            }
+            eprintln!("medshare: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_runtime(task: impl Future<Output = anyhow::Result<String>>) -> anyhow::Result<String> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(task)
+}
+
+fn make(arguments: &Init, json: bool) -> anyhow::Result<String> {
+    let mut consortium = match &arguments.config {
+        None => Consortium::built_in(),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+            Consortium::from_toml(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?
+        }
+    };
+    consortium.brokers = arguments.nats_servers.unwrap_or(consortium.brokers);
+    consortium.database = arguments.database.clone().unwrap_or(consortium.database);
+    let description = toml::to_string(&consortium)?;
+    let consortium = Consortium::from_toml(&description)?;
+    if arguments.print_config {
+        return Ok(description);
+    }
+    let made = init::init(&consortium, &arguments.dir)?;
+    if json {
+        return Ok(serde_json::to_string(&made)?);
+    }
+    Ok(format!(
+        "made a system in {}\n  chain      {}\n  processes  {}\nstart it: medshare up --dir {}",
+        made.folder,
+        made.chain,
+        made.processes.join(", "),
+        arguments.dir.display()
+    ))
+}

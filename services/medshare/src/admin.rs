@@ -1,0 +1,62 @@
+//! `medshare admin`: steers a system that `up` runs.
+
+use anyhow::bail;
+
+use crate::arguments::{AddHospital, Admin, Folder, Named};
+use crate::consortium::HospitalDatabase;
+use crate::init;
+use crate::layout::Layout;
+use crate::supervisor::control::{self, Action};
+use crate::up;
+
+/// Does what is asked, and returns the report's text.
+pub async fn run(command: &Admin, json: bool) -> anyhow::Result<String> {
+    let (folder, action) = match command {
+        Admin::Status(folder) => (folder, Action::Status),
+        Admin::Start(Named { name, folder }) => (folder, Action::Start(name.clone())),
+        Admin::Stop(Named { name, folder }) => (folder, Action::Stop(name.clone())),
+        Admin::Restart(Named { name, folder }) => (folder, Action::Restart(name.clone())),
+        Admin::Kill(kill) if kill.stay_down => (&kill.named.folder, Action::Kill(kill.named.name.clone())),
+        Admin::Kill(kill) => (&kill.named.folder, Action::Crash(kill.named.name.clone())),
+        Admin::Pause(Named { name, folder }) => (folder, Action::Pause(name.clone())),
+        Admin::Resume(Named { name, folder }) => (folder, Action::Resume(name.clone())),
+        Admin::AddHospital(arguments) => return add_hospital(arguments, json).await,
+    };
+    ask(folder, action, json).await
+}
+
+async fn ask(folder: &Folder, action: Action, json: bool) -> anyhow::Result<String> {
+    let answer = control::ask(&Layout::new(&folder.dir), action).await?;
+    if !answer.done && !json {
+        bail!(answer.reason.unwrap_or_default());
+    }
+    if json { Ok(serde_json::to_string(&answer)?) } else { Ok(up::table(&answer.processes)) }
+}
+
+async fn add_hospital(arguments: &AddHospital, json: bool) -> anyhow::Result<String> {
+    let own = HospitalDatabase::sqlite(&arguments.mapping);
+    let database = HospitalDatabase {
+        kind: arguments.database_kind.clone(),
+        url: arguments.database_url.clone().unwrap_or(own.url),
+        mapping: arguments.mapping.clone(),
+    };
+    let layout = Layout::new(std::path::absolute(&arguments.folder.dir)?);
+    let added = init::add_hospital(&layout, &arguments.slug, &arguments.name, database)?;
+    let started = if layout.control().exists() {
+        let answer = control::ask(&layout, Action::TakeUp).await?;
+        if !answer.done {
+            bail!("{} was added but not started: {}", added.process, answer.reason.unwrap_or_default());
+        }
+        true
+    } else {
+        false
+    };
+    if json {
+        return Ok(serde_json::json!({ "added": added, "started": started }).to_string());
+    }
+    let then = if started { "runs" } else { "runs from the next `up` on" };
+    Ok(format!(
+        "{} {then}\n  ledger id   {}\n  public key  {}\n  member key  {}\nIt can act once it is registered and endorsed.",
+        added.process, added.ledger_id, added.public_key, added.member_key
+    ))
+}

@@ -1,0 +1,174 @@
+//! The configuration file of each process: one function a service, in the words of that service's `Config`.
+//!
+//! Paths are relative to the process's folder, in which it runs. Ports are the usual ones; `up` overrides those that are
+//! taken.
+
+use anyhow::Context as _;
+use keys::Secret;
+use keys::token::TokenKey;
+use ledger::PublicKey;
+use toml::{Table, Value};
+
+use super::{PublicKeys, replica_number};
+use crate::consortium::{Consortium, HospitalDatabase};
+use crate::files;
+use crate::layout::Layout;
+use crate::system::ProcessDescription;
+
+const GENESIS: &str = "../../genesis.json";
+
+/// What a process's configuration is made from.
+pub(super) struct Source<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) consortium: &'a Consortium,
+    pub(super) public_keys: &'a PublicKeys,
+    pub(super) process: &'a ProcessDescription,
+}
+
+/// Writes `config.toml` of a process.
+pub(super) fn write(
+    layout: &Layout,
+    consortium: &Consortium,
+    public_keys: &PublicKeys,
+    process: &ProcessDescription,
+) -> anyhow::Result<()> {
+    let source = Source { layout, consortium, public_keys, process };
+    let mut table = match process.command.as_str() {
+        "broker" => broker(&source),
+        "ordering" => ordering(&source),
+        "identity" => identity(&source)?,
+        "records" => records(&source)?,
+        "gateway" => gateway(&source)?,
+        _ => service(&source)?,
+    };
+    table.insert("process".to_owned(), Value::Table(chassis_part(process)));
+    let text = format!("# Configuration of {}, made by `medshare init`.\n{}", process.name, toml::to_string(&table)?);
+    files::write_private(&layout.process(&process.name).join("config.toml"), text.as_bytes())
+}
+
+/// The public half of the key that identity signs session tokens with.
+pub(super) fn session_token_key(layout: &Layout) -> anyhow::Result<PublicKey> {
+    let seed = Secret::load(&layout.process("identity").join("keys/token.seed"))?;
+    Ok(TokenKey::from_seed(&seed).public_key())
+}
+
+fn chassis_part(process: &ProcessDescription) -> Table {
+    table([("telemetry", Value::Table(table([("name", process.name.as_str().into())])))])
+}
+
+fn broker(source: &Source<'_>) -> Table {
+    let process = source.process;
+    let mut broker = table([
+        ("name", process.name.as_str().into()),
+        ("users", "../../broker-users".into()),
+        ("data", "data".into()),
+        ("servers", Value::Integer(i64::try_from(source.consortium.brokers).unwrap_or(1))),
+    ]);
+    for listener in &process.listeners {
+        if let Some(key) = listener.key.strip_prefix("broker.") {
+            broker.insert(key.to_owned(), Value::Integer(listener.port.into()));
+        }
+    }
+    if process.name == "nats-1" {
+        broker.insert("administrator_seed_file".to_owned(), "keys/administrator.seed".into());
+    }
+    table([("broker", Value::Table(broker))])
+}
+
+fn ordering(source: &Source<'_>) -> Table {
+    let replica = replica_number(&source.process.name).unwrap_or_default();
+    table([
+        ("bus", bus(source.process)),
+        ("replica", Value::Integer(replica.into())),
+        ("voting_key_file", "keys/voting.seed".into()),
+        ("data", "data".into()),
+    ])
+}
+
+fn identity(source: &Source<'_>) -> anyhow::Result<Table> {
+    Ok(table([
+        ("bus", bus(source.process)),
+        ("database", database(source)?),
+        ("genesis", GENESIS.into()),
+        ("member_key", "keys/member.json".into()),
+        ("master_secret", "keys/master.secret".into()),
+        ("token_seed", "keys/token.seed".into()),
+        ("session_secret", "keys/session.secret".into()),
+        ("authority", "authority".into()),
+        ("regulator_sealing_key", hex(&source.public_keys.regulator_sealing_key)?),
+    ]))
+}
+
+fn records(source: &Source<'_>) -> anyhow::Result<Table> {
+    let slug = &source.process.operator;
+    let hospital = source.consortium.hospitals().find(|hospital| hospital.slug == *slug);
+    let hospital = hospital.with_context(|| format!("there is no hospital {slug}"))?;
+    let of_hospital = hospital.hospital_database.clone().unwrap_or_else(|| HospitalDatabase::sqlite("a"));
+    let mut table = service(source)?;
+    table.insert(
+        "hospital".to_owned(),
+        Value::Table(self::table([("slug", slug.as_str().into()), ("name", hospital.name.as_str().into())])),
+    );
+    table.insert("hospital_database".to_owned(), Value::try_from(of_hospital)?);
+    Ok(table)
+}
+
+fn gateway(source: &Source<'_>) -> anyhow::Result<Table> {
+    let mut table = service(source)?;
+    for listener in &source.process.listeners {
+        let address = format!("127.0.0.1:{}", listener.port);
+        table.insert(listener.name.clone(), Value::Table(self::table([("address", address.into())])));
+    }
+    table.remove("database");
+    Ok(table)
+}
+
+/// What most services are configured by.
+fn service(source: &Source<'_>) -> anyhow::Result<Table> {
+    Ok(table([
+        ("bus", bus(source.process)),
+        ("database", Value::Table(table([("url", database(source)?)]))),
+        ("member", Value::Table(table([("key_file", "keys/member.json".into())]))),
+        ("sessions", Value::Table(table([("public_key", hex(&source.public_keys.session_tokens)?)]))),
+    ]))
+}
+
+fn bus(process: &ProcessDescription) -> Value {
+    let ports = process.brokers.iter().filter_map(|name| name.strip_prefix("nats-")?.parse::<u16>().ok());
+    let servers = ports.map(|number| format!("nats://127.0.0.1:{}", 4221 + number).into()).collect();
+    Value::Table(table([
+        ("servers", Value::Array(servers)),
+        ("user", process.name.as_str().into()),
+        ("nkey_seed_file", "keys/nats.seed".into()),
+        ("directory", "../../directory.json".into()),
+        ("sealing_seed_file", "keys/sealing.seed".into()),
+        ("genesis", GENESIS.into()),
+    ]))
+}
+
+/// The database URL of a service: a file of its own, or a database of its own on the server.
+fn database(source: &Source<'_>) -> anyhow::Result<Value> {
+    let name = &source.process.name;
+    if source.consortium.database == "sqlite" {
+        return Ok(format!("sqlite://data/{name}.db?mode=rwc").into());
+    }
+    let server = source.consortium.database.trim_end_matches('/');
+    Ok(format!("{server}/{}", database_name(&source.consortium.name, name)).into())
+}
+
+/// The name of a service's database on a server: `medshare_records_lakeside`.
+pub(crate) fn database_name(consortium: &str, process: &str) -> String {
+    format!("{consortium}_{process}")
+        .chars()
+        .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '_' })
+        .collect()
+}
+
+fn hex(value: &impl serde::Serialize) -> anyhow::Result<Value> {
+    let text = serde_json::to_value(value)?;
+    Ok(text.as_str().context("keys are text in JSON")?.into())
+}
+
+fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}

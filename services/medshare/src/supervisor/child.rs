@@ -1,0 +1,116 @@
+//! One child process: its command line, its readiness line, its end.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::Context as _;
+use rustix::process::{Pid, Signal};
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::sync::oneshot;
+
+/// What is needed to start a process.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The `medshare` program.
+    pub program: PathBuf,
+    /// The subcommand.
+    pub command: String,
+    /// The process's folder; it runs there, on the `config.toml` in it.
+    pub folder: PathBuf,
+    /// Overrides of configuration keys.
+    pub environment: BTreeMap<String, String>,
+    /// Where its log goes.
+    pub log: PathBuf,
+}
+
+/// The line that a process prints once it is ready.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Readiness {
+    /// Where it serves health.
+    pub health: Option<String>,
+    /// Where else it listens.
+    pub addresses: BTreeMap<String, String>,
+}
+
+/// A running child. Dropping it closes its standard input, which stops it.
+pub struct Child {
+    child: tokio::process::Child,
+    group: Pid,
+    /// Held apart from `child`, whose `wait` would close it.
+    input: Option<tokio::process::ChildStdin>,
+}
+
+impl Child {
+    /// Starts the process in a process group of its own, so that a signal reaches what it starts itself.
+    pub fn start(launch: &Launch) -> anyhow::Result<(Child, oneshot::Receiver<Readiness>)> {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&launch.log)
+            .with_context(|| format!("{} cannot be opened", launch.log.display()))?;
+        let mut child = Command::new(&launch.program)
+            .arg(&launch.command)
+            .args(["--config", "config.toml", "--die-with-parent"])
+            .current_dir(&launch.folder)
+            .envs(&launch.environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log.try_clone()?)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("{} {} cannot be started", launch.program.display(), launch.command))?;
+        let id = child.id().context("the process ended at once")?;
+        let group = Pid::from_raw(id.cast_signed()).context("the process has no id")?;
+        let output = child.stdout.take().context("the process has no standard output")?;
+        let input = child.stdin.take();
+        let (sender, readiness) = oneshot::channel();
+        tokio::spawn(read_output(output, log, sender));
+        Ok((Child { child, group, input }, readiness))
+    }
+
+    /// Its process id, and its group's.
+    pub fn id(&self) -> i32 {
+        self.group.as_raw_nonzero().get()
+    }
+
+    /// Waits for its end. Cancel-safe.
+    pub async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Asks it to stop, by ending its standard input.
+    pub fn ask_to_stop(&mut self) {
+        self.input = None;
+    }
+
+    /// Sends a signal to it and to what it started.
+    pub fn signal(&self, signal: Signal) {
+        // The group may be gone already, and that is as well.
+        let _ = rustix::process::kill_process_group(self.group, signal);
+    }
+}
+
+/// Takes the readiness line from standard output; anything else there is log.
+async fn read_output(
+    output: tokio::process::ChildStdout,
+    mut log: std::fs::File,
+    readiness: oneshot::Sender<Readiness>,
+) {
+    let mut readiness = Some(readiness);
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match serde_json::from_str::<Readiness>(&line) {
+            Ok(ready) if readiness.is_some() => {
+                let _ = readiness.take().map(|sender| sender.send(ready));
+            }
+            _ => {
+                let _ = writeln!(log, "{line}");
+            }
+        }
+    }
+}
