@@ -1,1 +1,19 @@
 //! A service's own database: connection, migrations, outbox, projections.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`database`] | [`Store`]: opening, migrations, the one writer and the readers |
+//! | [`outbox`] | signed transactions on their way to the ledger, resent until receipt or expiry |
+//! | [`projections`] | rows folded from committed events, with the ledger's height in the same transaction |
+
+pub mod database;
+pub mod outbox;
+pub mod projections;
+mod tables;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use database::{Dialect, Migration, Store, StoreError, Transaction, sqlite_url};
+pub use outbox::{Outbox, OutboxError};
+pub use projections::{ProjectedBlock, ProjectedEvent, Projection};

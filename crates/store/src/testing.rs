@@ -1,0 +1,71 @@
+//! Databases for tests.
+
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use crate::database::{Migration, Store, sqlite_url};
+
+/// A database that is gone when dropped (SQLite), or left behind under a random name (PostgreSQL).
+pub struct TestDatabase {
+    url: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl TestDatabase {
+    /// A fresh SQLite file.
+    ///
+    /// # Panics
+    /// If there is no temporary folder.
+    pub fn sqlite() -> TestDatabase {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        TestDatabase { url: sqlite_url(&folder.path().join("test.db")), _folder: Some(folder) }
+    }
+
+    /// A fresh database on the PostgreSQL server of `MEDSHARE_TEST_POSTGRES`; `None` without that variable
+    /// (`./dev test` starts a server), which is noted in the file `MEDSHARE_SKIPPED`.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn postgres(test: &str) -> Option<TestDatabase> {
+        let Some(server) = std::env::var("MEDSHARE_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
+            note_skipped(test);
+            return None;
+        };
+        sqlx::any::install_default_drivers();
+        let name = format!("test_{}", bus::subjects::transaction_token(&random_digest()));
+        let mut connection = sqlx::AnyConnection::connect(&server).await.expect("MEDSHARE_TEST_POSTGRES");
+        connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))))
+            .await
+            .expect("a fresh database");
+        let (base, parameters) = server.split_once('?').map_or((server.as_str(), None), |(base, rest)| (base, Some(rest)));
+        let (base, _) = base.rsplit_once('/').expect("a database in the URL");
+        let parameters = parameters.map(|rest| format!("?{rest}")).unwrap_or_default();
+        Some(TestDatabase { url: format!("{base}/{name}{parameters}"), _folder: None })
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Opens it.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn open(&self, migrations: &[Migration]) -> Store {
+        Store::open(&self.url, migrations).await.expect("a test database")
+    }
+}
+
+fn random_digest() -> ledger::Digest {
+    ledger::Digest(keys::secret::random())
+}
+
+fn note_skipped(test: &str) {
+    use std::io::Write;
+    let Some(path) = std::env::var_os("MEDSHARE_SKIPPED") else { return };
+    if let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path) {
+        // A note that can't be written is no reason to fail a test.
+        let _ = writeln!(file, "{test}: no PostgreSQL server (MEDSHARE_TEST_POSTGRES)");
+    }
+}
