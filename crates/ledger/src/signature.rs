@@ -75,15 +75,29 @@ impl Drop for SigningKey {
     }
 }
 
-/// The y-coordinates (sign bit cleared, little-endian hex) of the points of order 1, 2, 4 and 8:
-/// what curve arithmetic gives for the torsion subgroup, see the test that recomputes it.
-const SMALL_ORDER_Y: [&str; 5] = [
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+/// The y-coordinates (sign bit cleared, little-endian) of the points of order 1, 2, 4 and 8: what
+/// curve arithmetic gives for the torsion subgroup. A test checks each against the curve.
+const SMALL_ORDER_Y: [[u8; 32]; 5] = [
+    bytes_of_hex("0100000000000000000000000000000000000000000000000000000000000000"),
+    bytes_of_hex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+    bytes_of_hex("0000000000000000000000000000000000000000000000000000000000000000"),
+    bytes_of_hex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+    bytes_of_hex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
 ];
+
+const fn bytes_of_hex(text: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let mut at = 0;
+    while at < 64 {
+        let digit = match text.as_bytes()[at] {
+            decimal @ b'0'..=b'9' => decimal - b'0',
+            letter => letter - b'a' + 10,
+        };
+        bytes[at / 2] = bytes[at / 2] << 4 | digit;
+        at += 1;
+    }
+    bytes
+}
 
 /// The field's prime 2^255 - 19, little-endian.
 const FIELD_PRIME: [u8; 32] = {
@@ -121,13 +135,16 @@ impl PublicKey {
     /// Whether this key must be refused at enrolment: not a point, not the canonical encoding of
     /// its point, or a point of small order (under which one signature fits many messages).
     pub fn is_weak(&self) -> bool {
+        self.has_weak_encoding() || VerificationKey::try_from(self.0).is_err()
+    }
+
+    /// The part of [`PublicKey::is_weak`] that costs no curve arithmetic. What it leaves out, bytes
+    /// that are no point, verifies no signature: enough where a signature is checked as well.
+    pub fn has_weak_encoding(&self) -> bool {
         let mut y = self.0;
         y[31] &= 0x7f;
         let canonical = y.iter().rev().lt(FIELD_PRIME.iter().rev());
-        let small_order = SMALL_ORDER_Y
-            .iter()
-            .any(|hex| data_encoding::HEXLOWER.encode(&y) == *hex);
-        !canonical || small_order || VerificationKey::try_from(self.0).is_err()
+        !canonical || SMALL_ORDER_Y.contains(&y)
     }
 }
 

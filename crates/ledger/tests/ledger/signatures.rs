@@ -79,6 +79,11 @@ fn a_signing_key_never_shows_its_secret() {
 fn every_encoding_of_every_small_order_point_is_weak() {
     for encoding in small_order_encodings() {
         assert!(PublicKey(encoding).is_weak(), "{}", PublicKey(encoding));
+        assert!(
+            PublicKey(encoding).has_weak_encoding(),
+            "{}",
+            PublicKey(encoding)
+        );
         // Independent of the table: under a key of small order, the signature (identity, 0) fits any message.
         let mut fits_everything = [0; 64];
         fits_everything[0] = 1;
@@ -96,7 +101,7 @@ fn non_canonical_keys_and_bytes_that_are_no_point_are_weak_and_ordinary_keys_are
     }
     let mut no_point = [0; 32];
     no_point[0] = 2;
-    assert!(PublicKey(no_point).is_weak());
+    assert!(PublicKey(no_point).is_weak() && !PublicKey(no_point).has_weak_encoding());
     assert_eq!(
         PublicKey(no_point).verify("d", b"m", &Signature([0; 64])),
         Err(SignatureError::MalformedKey)
