@@ -208,25 +208,43 @@ def epochs_started(block):
                 yield SCHEMA.decode("LedgerEvent", event["bytes"]).value
 
 
+class CutShort(Broken):
+    """A segment ends inside a record: allowed at the end of the newest one, which may be being written."""
+
+
 def records(path):
     """The payloads of one segment; stops at zero bytes, refuses damage."""
     data = path.read_bytes()
     require(data.startswith(MAGIC), f"{path.name} does not start with MEDSBLK1")
     at = len(MAGIC)
     while any(data[at : at + 8]):
-        require(at + 8 <= len(data), f"{path.name}: the record at byte {at} was cut short")
+        if at + 8 > len(data):
+            raise CutShort(f"{path.name}: the record at byte {at} was cut short")
         length, checksum = struct.unpack_from("<II", data, at)
         payload = data[at + 8 : at + 8 + length]
-        require(len(payload) == length, f"{path.name}: the record at byte {at} was cut short")
+        if len(payload) != length:
+            raise CutShort(f"{path.name}: the record at byte {at} was cut short")
         require(zlib.crc32(payload) == checksum, f"{path.name}: the record at byte {at} is damaged")
         yield payload
         at += 8 + length
 
 
 def blocks(folder):
-    """The certified blocks of a directory of segments, in order."""
-    segments = sorted(pathlib.Path(folder).glob("*.blk"))
+    """The certified blocks of a directory of segments (or of the `blocks` in it), in order.
+
+    A record cut short at the end of the newest segment ends the chain before it.
+    """
+    folder = pathlib.Path(folder)
+    folder = folder / "blocks" if (folder / "blocks").is_dir() else folder
+    segments = sorted(folder.glob("*.blk"))
     require(segments, f"there are no block files in {folder}")
+    height = 0
     for segment in segments:
-        for payload in records(segment):
-            yield SCHEMA.decode("CertifiedBlock", payload)
+        require(segment.name == f"{height:020}.blk", f"{segment.name}: height {height} is due")
+        try:
+            for payload in records(segment):
+                yield SCHEMA.decode("CertifiedBlock", payload)
+                height += 1
+        except CutShort:
+            if segment != segments[-1]:
+                raise
