@@ -1,13 +1,15 @@
 //! From a command to its receipt.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bus::{Bus, Target};
-use contracts::Command;
-use interfaces::identity::{GetMember, SignTransaction};
+use contracts::{Command, Rejection};
+use interfaces::identity::{GetMember, GetOwnAccount, SignTransaction};
 use interfaces::{Base64, CommandReply, Committed, Problem, SubmitSignature, UnsignedCommand};
 use keys::MemberKey;
-use ledger::{Digest, LedgerId, Outcome, PublicKey, Receipt, Signature, SignedTransaction, Timestamp, TransactionBody, canonical};
+use ledger::{Digest, Height, LedgerId, Outcome, PublicKey, Receipt, Signature, SignedTransaction, Timestamp, TransactionBody, canonical};
+use store::projections::Progress;
 use store::{Outbox, OutboxError, Store, Transaction};
 
 use crate::Caller;
@@ -16,6 +18,9 @@ use crate::Caller;
 const VALIDITY_US: u64 = 55_000_000;
 /// How long a member who holds the own key has for signing, in microseconds.
 const OWN_KEY_VALIDITY_US: u64 = 58_000_000;
+
+/// How long a reply waits for the service's own projection.
+const PROJECTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Writes a service's facts in the database transaction that also holds the outbox row; gets the transaction's id.
 pub type Facts<'a> =
@@ -32,18 +37,19 @@ pub struct Desk {
     bus: Bus,
     store: Store,
     outbox: Outbox,
-    chain: Digest,
+    progress: Progress,
 }
 
 impl Desk {
-    /// A desk over a service's bus connection, database and outbox.
-    pub fn new(bus: Bus, store: Store, outbox: Outbox, chain: Digest) -> Desk {
-        Desk { bus, store, outbox, chain }
+    /// A desk over a service's bus connection, database, outbox and own projection: what a command did is in the rows
+    /// when its reply leaves.
+    pub fn new(bus: Bus, store: Store, outbox: Outbox, progress: Progress) -> Desk {
+        Desk { bus, store, outbox, progress }
     }
 
     /// The chain's id.
     pub fn chain(&self) -> Digest {
-        self.chain
+        self.bus.chain()
     }
 
     /// The outbox, for those who wait for a transaction by its id.
@@ -54,19 +60,30 @@ impl Desk {
     /// A body with a fresh nonce; custodial signing fills in the public key.
     pub fn body(&self, submitter: LedgerId, public_key: PublicKey, command: &Command) -> TransactionBody {
         TransactionBody {
-            chain: self.chain,
+            chain: self.bus.chain(),
             submitter,
             public_key,
-            nonce: u64::from_be_bytes(keys::random()),
+            nonce: u64::from_be_bytes(keys::secret::random()),
             valid_until: Timestamp(chassis::clock::now() + VALIDITY_US),
             contract: command.contract().id(),
             command: command.to_bytes(),
         }
     }
 
-    /// Has a body signed by the caller's custodial key at identity.
+    /// All ledger ids of the caller, ascending: for persons as identity has them now, since a patient's id for a new
+    /// hospital may be younger than the token.
+    pub async fn ledger_ids(&self, caller: &Caller) -> Result<Vec<LedgerId>, Problem> {
+        if !caller.has_custodial_keys() {
+            return Ok(caller.ledger_ids());
+        }
+        let account = self.bus.request(&Target::service("identity"), Some(caller.token()), &GetOwnAccount {}).await?;
+        let mut ids: Vec<LedgerId> = account.ledger_ids.into_values().collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Has a body signed by the caller's custodial key at identity, which refuses when the submitter is not the caller's.
     pub async fn sign_with_custody(&self, caller: &Caller, mut body: TransactionBody) -> Result<SignedTransaction, Problem> {
-        caller.require_owner(&body.submitter)?;
         let request = SignTransaction { unsigned: Base64(canonical::encode(&body)) };
         let reply = self.bus.request(&Target::service("identity"), Some(caller.token()), &request).await?;
         body.public_key = reply.public_key;
@@ -114,8 +131,12 @@ impl Desk {
 
     /// Waits for a transaction of the outbox; a rejection becomes a problem.
     pub async fn wait(&self, transaction: Digest) -> Result<Committed, Problem> {
-        let receipt = self.outbox.wait(transaction).await.map_err(|error| outbox(transaction, &error))?;
-        committed(&receipt)
+        let receipt = self.outbox.wait(&transaction).await.map_err(|error| outbox(transaction, &error))?;
+        let committed = committed(&receipt)?;
+        if !self.progress.wait_for(Height(committed.height), PROJECTED_WITHIN).await {
+            tracing::warn!(%transaction, height = committed.height, "the projection is behind");
+        }
+        Ok(committed)
     }
 
     /// Prepares a command for a member who holds the own key.
@@ -133,7 +154,7 @@ impl Desk {
         facts(&mut transaction, id).await.map_err(database)?;
         store::outbox::put_unsigned(&mut transaction, &body).await.map_err(database)?;
         transaction.commit().await.map_err(database)?;
-        Ok(UnsignedCommand { transaction: id, unsigned: Base64(canonical::encode(&body)), service: self.bus.name().to_owned() })
+        Ok(UnsignedCommand { transaction: id, unsigned: Base64(canonical::encode(&body)), service: self.bus.user().to_owned() })
     }
 
     /// A command of the caller: committed with the custodial key, or prepared where the caller holds the own key.
@@ -144,10 +165,10 @@ impl Desk {
         command: impl Into<Command>,
         facts: Facts<'_>,
     ) -> Result<CommandReply, Problem> {
-        caller.require_owner(&submitter)?;
         if caller.has_custodial_keys() {
             return self.commit_with_custody(caller, submitter, command, facts).await.map(CommandReply::Committed);
         }
+        caller.require_owner(&submitter)?;
         self.prepare(submitter, command, facts).await.map(CommandReply::SignatureNeeded)
     }
 
@@ -157,16 +178,19 @@ impl Desk {
     /// 404 when nothing of the caller's waits under that id; 400 when the signature does not verify.
     pub async fn submit_signature(&self, caller: &Caller, request: SubmitSignature) -> Result<Committed, Problem> {
         let id = request.transaction;
-        let body = store::outbox::unsigned(&self.store, id).await.map_err(database)?;
-        let body = body
-            .filter(|body| caller.session().owns(&body.submitter))
-            .ok_or_else(|| Problem::not_found("no transaction of yours waits for a signature under this id"))?;
-        let signed = SignedTransaction { body, signature: signature(&request.signature)? };
+        let body = match store::outbox::body(&self.store, &id).await {
+            Ok(body) if caller.session().owns(&body.submitter) => body,
+            Ok(_) | Err(OutboxError::Unknown) => {
+                return Err(Problem::not_found("no transaction of yours waits for a signature under this id"));
+            }
+            Err(error) => return Err(outbox(id, &error)),
+        };
+        let signature = signature(&request.signature)?;
+        let signed = SignedTransaction { body, signature };
         signed.verify().map_err(|_| Problem::bad_input("/signature", "the signature does not verify over this transaction"))?;
         let mut transaction = self.store.begin().await.map_err(database)?;
-        store::outbox::attach_signature(&mut transaction, id, &signed.signature).await.map_err(database)?;
+        store::outbox::attach_signature(&mut transaction, &id, signature).await.map_err(|error| outbox(id, &error))?;
         transaction.commit().await.map_err(database)?;
-        self.outbox.wake();
         self.wait(id).await
     }
 }
@@ -179,11 +203,12 @@ pub fn committed(receipt: &Receipt) -> Result<Committed, Problem> {
             height: receipt.header.height.0,
             receipt: Base64(canonical::encode(receipt)),
         }),
-        Outcome::Rejected { contract, code } => Err(Problem::rejected(
-            receipt.leaf.transaction.to_string(),
-            format!("{}:{code}", contract.0),
-            contracts::rejection_text(contract, code),
-        )),
+        outcome @ Outcome::Rejected { contract, code } => {
+            let rejection = Rejection::from_outcome(outcome);
+            let name = rejection.map_or_else(|| code.to_string(), |known| known.name().to_owned());
+            let text = rejection.map_or_else(|| "a rejection this version does not know".to_owned(), |known| known.to_string());
+            Err(Problem::rejected(receipt.leaf.transaction.to_string(), format!("{}:{code}:{name}", contract.0), text))
+        }
     }
 }
 
@@ -194,7 +219,7 @@ fn signature(bytes: &Base64) -> Result<Signature, Problem> {
 fn outbox(transaction: Digest, error: &OutboxError) -> Problem {
     tracing::warn!(%transaction, %error, "no receipt");
     match error {
-        OutboxError::Expired => Problem::busy("the transaction expired before it was committed; nothing happened, try again"),
+        OutboxError::Expired | OutboxError::Stopping => Problem::busy("the transaction expired before it was committed; nothing happened, try again"),
         other => Problem::failure(other.to_string()),
     }
 }

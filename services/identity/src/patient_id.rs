@@ -2,7 +2,7 @@
 
 /// Draws a patient ID: nine random digits and a Luhn check digit (ISO/IEC 7812-1, annex B), in groups `123-456-7897`.
 pub fn draw() -> String {
-    let random = u64::from_be_bytes(keys::random());
+    let random = u64::from_be_bytes(keys::secret::random());
     let mut digits: Vec<u8> = (0..9).scan(random, |rest, _| {
         let digit = (*rest % 10) as u8;
         *rest /= 10;

@@ -11,7 +11,7 @@ use keys::content::ContentKey;
 use keys::seal::SealingPublicKey;
 use keys::token::TokenKey;
 use keys::{MemberKey, Secret};
-use ledger::{GenesisFile, LedgerId, Timestamp};
+use ledger::{LedgerId, Timestamp};
 use serde::Deserialize;
 use store::{Outbox, Store};
 use submission::{Caller, Desk};
@@ -28,8 +28,6 @@ pub struct Config {
     pub bus: BusConfig,
     /// Database URL: `sqlite:...` or `postgres://...`.
     pub database: String,
-    /// The genesis file.
-    pub genesis: PathBuf,
     /// The service's member key file: signs registrations.
     pub member_key: PathBuf,
     /// Secret file: encrypts names, keys the hashes of identity IDs.
@@ -132,8 +130,6 @@ fn usable<T, E: std::fmt::Display>(key: &str, result: Result<T, E>) -> Result<T,
 
 /// Runs the identity service until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let genesis_text = usable("genesis", std::fs::read_to_string(&config.genesis))?;
-    let genesis = usable("genesis", GenesisFile::from_json(&genesis_text))?;
     let master = usable("master_secret", Secret::load(&config.master_secret))?;
     let read = |file: &str| std::fs::read_to_string(config.authority.join(file));
     let root_pem = usable("authority", read("root.pem"))?;
@@ -146,8 +142,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 
     let store = usable("database", Store::open(&config.database, MIGRATIONS).await)?;
     let bus = Bus::connect(&config.bus).await?;
-    let outbox = Outbox::start(store.clone(), bus.clone(), shutdown.clone()).await?;
-    let desk = Desk::new(bus.clone(), store.clone(), outbox, genesis.chain_id());
+    let outbox = Outbox::start(&store, &bus, &shutdown);
+    let progress = store::projections::start(&store, &bus, Members, &shutdown).await?;
+    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress);
     let identity = Arc::new(Identity {
         bus: bus.clone(),
         desk,
@@ -165,13 +162,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         derivations: Semaphore::new(2),
         store: store.clone(),
     });
-    let projection = tokio::spawn(store::projections::run(store, bus.clone(), Members, shutdown.clone()));
     let registrations = tokio::spawn(crate::reactions::resend_registrations(identity.clone(), shutdown.clone()));
     let serving = crate::api::router(Router::new(&bus), identity).serve(shutdown.clone());
     shutdown.ready();
     tokio::select! {
         served = serving => served?,
-        ended = projection => ended??,
         ended = registrations => ended?,
     }
     Ok(())

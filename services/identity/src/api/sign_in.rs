@@ -40,7 +40,7 @@ pub(crate) async fn sign_in(identity: Arc<Identity>, _call: Call, request: SignI
     let role = if kind == MemberKind::Patient.name() { Role::Patient } else { Role::Doctor };
     let owned = identity.ledger_ids_of(&account).await?;
     require_endorsed(&identity, &owned).await?;
-    let session = keys::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let session = keys::secret::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let sealed = custody
         .seal_for_session(&identity.session.public_key(), &session)
         .map_err(|error| Problem::failure(error.to_string()))?;

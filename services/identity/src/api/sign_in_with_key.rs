@@ -18,7 +18,7 @@ use crate::service::{Identity, database, now};
 const CHALLENGE_LIFE_US: u64 = 60_000_000;
 
 pub(crate) async fn get_sign_in_challenge(identity: Arc<Identity>, _call: Call, request: GetSignInChallenge) -> Result<SignInChallenge, Problem> {
-    let challenge = Digest(keys::random());
+    let challenge = Digest(keys::secret::random());
     let mut transaction = identity.store.begin().await.map_err(database)?;
     sqlx::query("DELETE FROM challenges WHERE expires_us < $1").bind(now().0 as i64).execute(&mut *transaction).await.map_err(database)?;
     sqlx::query("INSERT INTO challenges (challenge, member, expires_us) VALUES ($1, $2, $3)")
@@ -51,7 +51,7 @@ pub(crate) async fn sign_in_with_key(identity: Arc<Identity>, _call: Call, reque
     }
     let roles = roles(&kind, operator != 0)?;
     let ledger_ids = BTreeMap::from([("self".to_owned(), request.member)]);
-    let session = keys::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let session = keys::secret::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(issue(&identity, request.member.to_string(), session, roles, ledger_ids, Some(request.member), None))
 }
 

@@ -3,7 +3,8 @@
 use contracts::Event;
 use contracts::membership::event::Event as Membership;
 use ledger::{Digest, LedgerId};
-use store::{ProjectedBlock, Projection, Transaction};
+use store::projections::ProjectionTransaction;
+use store::{ProjectedBlock, Projection};
 
 /// The projection `members`.
 pub(crate) struct Members;
@@ -12,7 +13,7 @@ impl Projection for Members {
     const NAME: &'static str = "members";
     const VERSION: i64 = 1;
 
-    async fn apply(&self, transaction: &mut Transaction, block: &ProjectedBlock) -> anyhow::Result<()> {
+    async fn apply(&self, transaction: &mut ProjectionTransaction<'_>, block: &ProjectedBlock) -> anyhow::Result<()> {
         for event in &block.events {
             if let Event::Membership(membership) = &event.event {
                 fold(transaction, membership, block.header.time.0 as i64).await?;
@@ -21,13 +22,13 @@ impl Projection for Members {
         Ok(())
     }
 
-    async fn reset(&self, transaction: &mut Transaction) -> anyhow::Result<()> {
+    async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
         sqlx::query("DELETE FROM members").execute(&mut **transaction).await?;
         Ok(())
     }
 }
 
-async fn fold(transaction: &mut Transaction, event: &Membership, time_us: i64) -> Result<(), sqlx::Error> {
+async fn fold(transaction: &mut ProjectionTransaction<'_>, event: &Membership, time_us: i64) -> Result<(), sqlx::Error> {
     match event {
         Membership::FounderNamed { member, kind, public_key, name, operator, .. } => {
             let row = Row { member, kind: kind.name(), status: "active", name: name.as_deref(), operator: *operator };
@@ -77,7 +78,7 @@ struct Row<'a> {
     operator: bool,
 }
 
-async fn insert(transaction: &mut Transaction, row: Row<'_>, public_key: String, sealing_key: Digest) -> Result<(), sqlx::Error> {
+async fn insert(transaction: &mut ProjectionTransaction<'_>, row: Row<'_>, public_key: String, sealing_key: Digest) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO members (member, kind, status, name, public_key, sealing_key, operator, endorsements)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
@@ -94,7 +95,7 @@ async fn insert(transaction: &mut Transaction, row: Row<'_>, public_key: String,
     .map(|_| ())
 }
 
-async fn set_status(transaction: &mut Transaction, member: &LedgerId, status: &str) -> Result<(), sqlx::Error> {
+async fn set_status(transaction: &mut ProjectionTransaction<'_>, member: &LedgerId, status: &str) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE members SET status = $1 WHERE member = $2")
         .bind(status)
         .bind(member.to_string())

@@ -1,0 +1,74 @@
+//! Items that concern the caller. A patient sees an item only once its hospital has approved (A56).
+
+use std::sync::Arc;
+
+use bus::Call;
+use interfaces::authorization::{ItemSummary, ListItems};
+use interfaces::{Page, Problem};
+use keys::token::Role;
+use ledger::LedgerId;
+use submission::Caller;
+
+use crate::rows::{ITEM_COLUMNS, item};
+use crate::service::{Authorization, database};
+
+/// How a caller relates to items, and which state waits for them.
+struct Relation {
+    condition: &'static str,
+    waiting: &'static str,
+    members: Vec<LedgerId>,
+}
+
+pub(crate) async fn list_items(authorization: Arc<Authorization>, call: Call, request: ListItems) -> Result<Page<ItemSummary>, Problem> {
+    let caller = authorization.caller(&call)?;
+    let relation = relation(&authorization, &caller).await?;
+    let limit = request.page.limit();
+    let before: i64 = match &request.page.after {
+        None => i64::MAX,
+        Some(place) => place.parse().map_err(|_| Problem::bad_input("/page/after", "not a place that a page before gave"))?,
+    };
+    let waiting = if request.waiting_for_me { relation.waiting } else { "1 = 1" };
+    let sql = format!(
+        "{ITEM_COLUMNS} WHERE {} AND {waiting} AND items.application LIKE $2 AND items.place < $3 ORDER BY items.place DESC LIMIT $4",
+        relation.condition
+    );
+    let mut found = Vec::new();
+    for member in &relation.members {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
+            .bind(member.to_string())
+            .bind(request.application.map_or_else(|| "%".to_owned(), |application| application.to_string()))
+            .bind(before)
+            .bind(i64::from(limit) + 1)
+            .fetch_all(authorization.store.reader())
+            .await
+            .map_err(database)?;
+        for row in &rows {
+            found.push(item(row)?);
+        }
+    }
+    found.sort_by_key(|item| std::cmp::Reverse(item.place));
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = found.last().filter(|_| more).map(|last| last.place.to_string());
+    let mut entries = Vec::with_capacity(found.len());
+    for item in found {
+        entries.push(authorization.with_transactions(item).await?.summary);
+    }
+    Ok(Page { entries, next })
+}
+
+async fn relation(authorization: &Authorization, caller: &Caller) -> Result<Relation, Problem> {
+    if caller.session().has_role(Role::Patient) {
+        return Ok(Relation {
+            condition: "items.patient = $1 AND items.hospital_approved = 1",
+            waiting: "items.state = 'patient_pending'",
+            members: authorization.desk.ledger_ids(caller).await?,
+        });
+    }
+    let members = vec![caller.member()?];
+    if caller.session().has_role(Role::Hospital) {
+        return Ok(Relation { condition: "items.hospital = $1", waiting: "items.state = 'hospital_pending'", members });
+    }
+    caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
+    Ok(Relation { condition: "items.applicant = $1", waiting: "items.state = 'released' AND items.grant_withdrawn = 0", members })
+}

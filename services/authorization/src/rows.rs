@@ -1,0 +1,113 @@
+//! Items as rows, and rows as summaries.
+
+use contracts::{GrantId, ItemId, Purpose, RecordNumber};
+use interfaces::authorization::ItemSummary;
+use interfaces::{Base64, Problem};
+use ledger::{Digest, LedgerId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::service::{Authorization, database, parse, time_text};
+
+/// The columns [`item`] reads.
+pub(crate) const ITEM_COLUMNS: &str = "SELECT items.application, items.item_index, items.place, items.record, items.hospital,
+    items.patient, items.applicant, items.price, items.item_key, items.state, items.deadline_us, items.grant_id,
+    items.grant_withdrawn, applications.purpose, applications.until_us, statements.statement, organisations.name,
+    items.ciphertext, items.release_commitment, items.sealed_key
+    FROM items JOIN applications ON applications.application = items.application
+    LEFT JOIN statements ON statements.application = items.application
+    LEFT JOIN organisations ON organisations.member = items.applicant";
+
+/// One item with everything a use case may need of it.
+pub(crate) struct Item {
+    pub(crate) place: i64,
+    pub(crate) patient: LedgerId,
+    pub(crate) purpose: Purpose,
+    pub(crate) ciphertext: Option<Digest>,
+    pub(crate) release: Option<ledger::Commitment>,
+    pub(crate) sealed_key: Option<Vec<u8>>,
+    pub(crate) summary: ItemSummary,
+}
+
+/// A purpose's name in rows (the variant's).
+pub(crate) fn purpose_name(purpose: Purpose) -> String {
+    serde_json::to_value(purpose).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn purpose(name: &str) -> Result<Purpose, Problem> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned())).map_err(|_| Problem::failure("an application row is malformed"))
+}
+
+/// Reads a row of [`ITEM_COLUMNS`]; its transactions are read separately.
+pub(crate) fn item(row: &AnyRow) -> Result<Item, Problem> {
+    let text = |place: usize| row.try_get::<String, _>(place).map_err(database);
+    let optional = |place: usize| row.try_get::<Option<String>, _>(place).map_err(database);
+    let number = |place: usize| row.try_get::<i64, _>(place).map_err(database);
+    let release = optional(18)?
+        .map(|json| serde_json::from_str(&json).map_err(|_| Problem::failure("an item row is malformed")))
+        .transpose()?;
+    let purpose = purpose(&text(13)?)?;
+    Ok(Item {
+        place: number(2)?,
+        patient: parse(&text(5)?)?,
+        purpose,
+        ciphertext: optional(17)?.map(|digest| parse(&digest)).transpose()?,
+        release,
+        sealed_key: row.try_get(19).map_err(database)?,
+        summary: ItemSummary {
+            item: ItemId { application: parse(&text(0)?)?, index: number(1)? as u16 },
+            record: parse::<RecordNumber>(&text(3)?)?,
+            hospital: parse(&text(4)?)?,
+            applicant: parse(&text(6)?)?,
+            applicant_name: optional(16)?,
+            item_key: Base64(parse::<Digest>(&text(8)?)?.0.to_vec()),
+            purpose,
+            statement: optional(15)?.unwrap_or_default(),
+            price: number(7)?,
+            state: text(9)?,
+            deadline: time_text(number(10)?),
+            until: time_text(number(14)?),
+            grant: optional(11)?.map(|grant| parse::<GrantId>(&grant)).transpose()?,
+            grant_withdrawn: number(12)? != 0,
+            transactions: Vec::new(),
+        },
+    })
+}
+
+impl Authorization {
+    /// One item by its id.
+    pub(crate) async fn item(&self, id: &ItemId) -> Result<Option<Item>, Problem> {
+        let sql = format!("{ITEM_COLUMNS} WHERE items.application = $1 AND items.item_index = $2");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(id.application.to_string())
+            .bind(i64::from(id.index))
+            .fetch_optional(self.store.reader())
+            .await
+            .map_err(database)?;
+        row.as_ref().map(item).transpose()
+    }
+
+    /// The item a grant came of.
+    pub(crate) async fn item_of_grant(&self, grant: &str) -> Result<Option<Item>, Problem> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{ITEM_COLUMNS} WHERE items.grant_id = $1")))
+            .bind(grant)
+            .fetch_optional(self.store.reader())
+            .await
+            .map_err(database)?;
+        row.as_ref().map(item).transpose()
+    }
+
+    /// Fills in an item's transactions.
+    pub(crate) async fn with_transactions(&self, mut item: Item) -> Result<Item, Problem> {
+        let id = &item.summary.item;
+        let rows: Vec<(String,)> =
+            sqlx::query_as("SELECT transaction_id FROM item_transactions WHERE application = $1 AND item_index = $2 ORDER BY place")
+                .bind(id.application.to_string())
+                .bind(i64::from(id.index))
+                .fetch_all(self.store.reader())
+                .await
+                .map_err(database)?;
+        item.summary.transactions = rows.iter().map(|(id,)| parse(id)).collect::<Result<_, _>>()?;
+        Ok(item)
+    }
+}

@@ -1,0 +1,77 @@
+//! Claims that concern the caller: as insured, as hospital, or as the insurer of their plan.
+
+use std::sync::Arc;
+
+use bus::Call;
+use contracts::settlement::command::{ClaimReference, PlanId};
+use interfaces::settlement::{ClaimSummary, ListClaims};
+use interfaces::{Page, Problem};
+use keys::token::Role;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use submission::Caller;
+
+use crate::service::{Settlement, database, parse};
+
+const COLUMNS: &str = "SELECT claim, insured, hospital, plan, state, charged, benefit, share, rules_version FROM claims";
+
+pub(crate) async fn list_claims(settlement: Arc<Settlement>, call: Call, request: ListClaims) -> Result<Page<ClaimSummary>, Problem> {
+    let caller = settlement.caller(&call)?;
+    let (relation, member) = relation(&caller)?;
+    let state = request.state.clone().unwrap_or_else(|| "%".to_owned());
+    if !matches!(state.as_str(), "%" | "adjudicated" | "pended" | "share_paid") {
+        return Err(Problem::bad_input("/state", "adjudicated, pended or share_paid"));
+    }
+    let limit = request.page.limit();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE {relation} AND state LIKE $2 AND claim > $3 ORDER BY claim LIMIT $4"
+    )))
+    .bind(member.to_string())
+    .bind(state)
+    .bind(request.page.after.unwrap_or_default())
+    .bind(i64::from(limit) + 1)
+    .fetch_all(settlement.store.reader())
+    .await
+    .map_err(database)?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for row in rows.iter().take(limit as usize) {
+        entries.push(summary(&settlement, row).await?);
+    }
+    let next = entries.last().filter(|_| rows.len() > limit as usize).map(|last| last.claim.0.to_string());
+    Ok(Page { entries, next })
+}
+
+/// Which claims are the caller's to see.
+fn relation(caller: &Caller) -> Result<(&'static str, ledger::LedgerId), Problem> {
+    if caller.session().has_role(Role::Patient) {
+        return Ok(("insured = $1", caller.ledger_id("insurance")?));
+    }
+    if caller.session().has_role(Role::Hospital) {
+        return Ok(("hospital = $1", caller.member()?));
+    }
+    caller.require(Role::Insurer)?;
+    Ok(("plan IN (SELECT plan FROM plans WHERE insurer = $1)", caller.member()?))
+}
+
+async fn summary(settlement: &Settlement, row: &AnyRow) -> Result<ClaimSummary, Problem> {
+    let text = |place: usize| row.try_get::<String, _>(place).map_err(database);
+    let number = |place: usize| row.try_get::<i64, _>(place).map_err(database);
+    let claim = text(0)?;
+    let transactions: Vec<(String,)> = sqlx::query_as("SELECT transaction_id FROM claim_transactions WHERE claim = $1 ORDER BY place")
+        .bind(&claim)
+        .fetch_all(settlement.store.reader())
+        .await
+        .map_err(database)?;
+    Ok(ClaimSummary {
+        claim: ClaimReference(parse(&claim)?),
+        insured: parse(&text(1)?)?,
+        hospital: parse(&text(2)?)?,
+        plan: PlanId(number(3)? as u16),
+        state: text(4)?,
+        charged: number(5)?,
+        benefit: number(6)?,
+        share: number(7)?,
+        rules_version: number(8)? as u32,
+        transactions: transactions.iter().map(|(id,)| parse(id)).collect::<Result<_, _>>()?,
+    })
+}

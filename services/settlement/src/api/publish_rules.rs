@@ -1,0 +1,18 @@
+//! Publishes a plan's rules. By an insurer, who holds the own key.
+
+use std::sync::Arc;
+
+use bus::Call;
+use contracts::settlement::command::Command;
+use interfaces::settlement::PublishRules;
+use interfaces::{CommandReply, Problem};
+use keys::token::Role;
+
+use crate::service::Settlement;
+
+pub(crate) async fn publish_rules(settlement: Arc<Settlement>, call: Call, request: PublishRules) -> Result<CommandReply, Problem> {
+    let caller = settlement.caller(&call)?;
+    caller.require(Role::Insurer)?;
+    let command = Command::PublishRules { plan: request.plan, version: request.version, rules: request.rules };
+    settlement.command(&caller, caller.member()?, command).await
+}

@@ -1,0 +1,23 @@
+//! Covers an insured. By an insurer, who holds the own key.
+
+use std::sync::Arc;
+
+use bus::Call;
+use contracts::settlement::command::Command;
+use interfaces::settlement::RegisterCoverage;
+use interfaces::{CommandReply, Problem};
+use keys::token::Role;
+
+use crate::service::Settlement;
+
+pub(crate) async fn register_coverage(settlement: Arc<Settlement>, call: Call, request: RegisterCoverage) -> Result<CommandReply, Problem> {
+    let caller = settlement.caller(&call)?;
+    caller.require(Role::Insurer)?;
+    let command = Command::RegisterCoverage {
+        insured: request.insured,
+        plan: request.plan,
+        from_year: request.from_year,
+        until_year: request.until_year,
+    };
+    settlement.command(&caller, caller.member()?, command).await
+}

@@ -1,0 +1,18 @@
+//! Decides a pended claim by hand. By the plan's insurer, who holds the own key.
+
+use std::sync::Arc;
+
+use bus::Call;
+use contracts::settlement::command::Command;
+use interfaces::settlement::ResolveClaim;
+use interfaces::{CommandReply, Problem};
+use keys::token::Role;
+
+use crate::service::Settlement;
+
+pub(crate) async fn resolve_claim(settlement: Arc<Settlement>, call: Call, request: ResolveClaim) -> Result<CommandReply, Problem> {
+    let caller = settlement.caller(&call)?;
+    caller.require(Role::Insurer)?;
+    let command = Command::ResolveClaim { claim: request.claim, benefit: request.benefit };
+    settlement.command(&caller, caller.member()?, command).await
+}
