@@ -16,7 +16,7 @@ pub mod canonical;
 pub mod claim;
 pub mod date;
 pub mod deidentify;
-// generator
+pub mod generator;
 pub mod hospital;
 pub mod json;
 pub mod news2;

@@ -32,9 +32,11 @@ pub struct PersonalString {
 }
 
 impl PersonalString {
-    /// Whether finding it elsewhere means a leak: five characters or more, so not by chance.
+    /// Whether finding it elsewhere means a leak and not chance: five characters or more with a letter
+    /// among them, or eight of any kind (a postal code is found in many a number).
     pub fn is_distinctive(&self) -> bool {
-        self.text.chars().count() >= 5
+        let length = self.text.chars().count();
+        length >= 8 || (length >= 5 && self.text.chars().any(char::is_alphabetic))
     }
 }
 
