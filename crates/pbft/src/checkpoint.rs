@@ -37,7 +37,7 @@ impl Replica {
     /// A certificate was seen; at a checkpoint height it makes the checkpoint stable.
     pub(crate) fn note_checkpoint(&mut self, proof: &CertifiedHash) {
         let sequence = proof.sequence();
-        if sequence <= self.chain.stable.sequence || sequence.0 % self.limits.checkpoint_interval != 0 {
+        if sequence <= self.chain.stable.sequence || !sequence.0.is_multiple_of(self.limits.checkpoint_interval) {
             return;
         }
         let own = self.chain.blocks.get(&sequence).and_then(|block| block.block);
@@ -75,7 +75,7 @@ impl Replica {
             }
         }
         self.reported.retain(|(_, sequence, _, _)| *sequence > floor);
-        if floor.0 % self.limits.checkpoint_interval == 0 {
+        if floor.0.is_multiple_of(self.limits.checkpoint_interval) {
             self.forget_bodies();
         }
     }

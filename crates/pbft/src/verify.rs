@@ -275,7 +275,7 @@ impl Verifier {
             Some(_) if checkpoint.sequence <= self.base.sequence => {
                 Err(VerificationError::BadProof("a checkpoint of another epoch"))
             }
-            Some(_) if checkpoint.sequence.0 % self.checkpoint_interval != 0 => {
+            Some(_) if !checkpoint.sequence.0.is_multiple_of(self.checkpoint_interval) => {
                 Err(VerificationError::BadProof("not a checkpoint height"))
             }
             Some(certificate) => self.check_certificate(checkpoint.sequence, checkpoint.block, certificate),

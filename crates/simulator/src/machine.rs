@@ -1,0 +1,100 @@
+//! What replicas execute here: a small deterministic machine with at-most-once execution, and its blocks.
+
+use std::collections::BTreeSet;
+
+use ledger::{Certificate, Digest, Timestamp};
+use pbft::Sequence;
+
+/// A block of the simulated chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Its height.
+    pub sequence: Sequence,
+    /// The hash of the block before.
+    pub previous: Digest,
+    /// Its time.
+    pub time: Timestamp,
+    /// Its transactions.
+    pub digests: Vec<Digest>,
+    /// For each transaction whether it took effect (false: it was executed before).
+    pub effective: Vec<bool>,
+    /// The state after it.
+    pub state: Digest,
+}
+
+impl Block {
+    /// The block's hash.
+    pub fn hash(&self) -> Digest {
+        let digests: Vec<u8> = self.digests.iter().flat_map(|digest| digest.0).collect();
+        let effective: Vec<u8> = self.effective.iter().map(|effective| u8::from(*effective)).collect();
+        let (height, time) = (self.sequence.0.to_be_bytes(), self.time.0.to_be_bytes());
+        ledger::tagged(
+            "simulator/block",
+            &[&height, &self.previous.0, &time, &self.state.0, &effective, &digests],
+        )
+    }
+}
+
+/// A stored block with its certificate, once there is one.
+#[derive(Debug, Clone)]
+pub struct StoredBlock {
+    /// The block.
+    pub block: Block,
+    /// Its hash.
+    pub hash: Digest,
+    /// Its certificate.
+    pub certificate: Option<Certificate>,
+}
+
+/// The state of the machine: the tip of the chain and what has taken effect.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Height of the last block.
+    pub height: Sequence,
+    /// Hash of the last block.
+    pub tip: Digest,
+    /// Time of the last block.
+    pub time: Timestamp,
+    state: Digest,
+    done: BTreeSet<Digest>,
+}
+
+impl Machine {
+    /// The machine at the base of the chain.
+    pub fn new(base: &pbft::Base) -> Machine {
+        Machine {
+            height: base.sequence,
+            tip: base.block,
+            time: base.time,
+            state: Digest::default(),
+            done: BTreeSet::new(),
+        }
+    }
+
+    /// Whether a transaction has taken effect.
+    pub fn is_done(&self, digest: &Digest) -> bool {
+        self.done.contains(digest)
+    }
+
+    /// The block that these transactions make next; the machine is not changed.
+    pub fn block(&self, time: Timestamp, digests: &[Digest]) -> Block {
+        let mut seen = BTreeSet::new();
+        let effective: Vec<bool> =
+            digests.iter().map(|digest| !self.done.contains(digest) && seen.insert(*digest)).collect();
+        let applied: Vec<u8> =
+            digests.iter().zip(&effective).filter(|(_, effective)| **effective).flat_map(|(digest, _)| digest.0).collect();
+        let state = ledger::tagged("simulator/state", &[&self.state.0, &applied]);
+        let sequence = self.height.next();
+        Block { sequence, previous: self.tip, time, digests: digests.to_vec(), effective, state }
+    }
+
+    /// Takes a block that [`Machine::block`] made.
+    pub fn apply(&mut self, block: &Block, hash: Digest) {
+        self.height = block.sequence;
+        self.tip = hash;
+        self.time = block.time;
+        self.state = block.state;
+        let effective = block.digests.iter().zip(&block.effective).filter(|(_, effective)| **effective);
+        self.done.extend(effective.map(|(digest, _)| *digest));
+    }
+}
