@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger::{
-    Block, ContractId, Digest, Epoch, GenesisFile, Header, Height, HistoryLog, LEDGER_CONTRACT, Outcome, OutcomeLeaf,
+    Block, ContractId, Digest, Epoch, GenesisFile, Header, Height, HistoryLog, Outcome, OutcomeLeaf,
     SignedTransaction, Timestamp, WriteSet, merkle,
 };
 use serde::{Deserialize, Serialize};
@@ -13,12 +13,6 @@ use crate::once::{self, Known};
 use crate::rules::{Call, Rules};
 use crate::state::{Overlay, StateView};
 use crate::state_tree;
-
-/// The ledger's own rejection codes, under [`LEDGER_CONTRACT`]; never reused.
-pub mod code {
-    /// Another transaction of the submitter has used the nonce.
-    pub const NONCE_USED: u16 = 1;
-}
 
 /// The tip of a chain, with what the next block needs of the past.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,8 +119,11 @@ impl<R: Rules> Executor<R> {
     }
 
     /// The genesis block: height 0, no transactions, the genesis events in leaf 0.
-    pub fn genesis_block(&self, genesis: &GenesisFile) -> ExecutedBlock {
-        let decision = self.rules.genesis(genesis);
+    ///
+    /// # Errors
+    /// When the file describes no state.
+    pub fn genesis_block(&self, genesis: &GenesisFile) -> Result<ExecutedBlock, R::GenesisError> {
+        let decision = self.rules.genesis(genesis)?;
         let nothing: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut overlay = Overlay::new(&nothing);
         let writes = decision.writes.digest();
@@ -151,7 +148,7 @@ impl<R: Rules> Executor<R> {
         let before = ChainHead { height: Height(0), hash: Digest::ZERO, time: Timestamp(0), history };
         let head = before.after(&header);
         let block = Block { header, transactions: Vec::new(), outcomes: vec![leaf] };
-        ExecutedBlock { block, head, writes: ordered(overlay), left_out: Vec::new(), next_due }
+        Ok(ExecutedBlock { block, head, writes: ordered(overlay), left_out: Vec::new(), next_due })
     }
 
     /// Executes the next block over the state after `head`.
@@ -235,15 +232,17 @@ impl<'a> Run<'a> {
         let known = once::known(&self.overlay, body, &transaction.id);
         let decided = match known {
             Known::Repeat => return self.left_out.push((transaction.clone(), LeftOut::Repeat)),
-            Known::OtherBody => Err((LEDGER_CONTRACT, code::NONCE_USED)),
+            Known::OtherBody => Err(rules.nonce_reused()),
             Known::Fresh => {
                 let call = Call {
                     chain: self.chain,
+                    epoch: self.order.epoch,
                     height: self.order.height,
                     time: self.order.time,
                     submitter: body.submitter,
                     public_key: body.public_key,
                     nonce: body.nonce,
+                    transaction: &transaction.id,
                     contract: body.contract,
                     command: &body.command,
                 };

@@ -4,12 +4,14 @@
 //! back as one ordered write set; whoever keeps the state applies it. Reading order: [`state`],
 //! [`rules`], [`once`], [`executor`], [`state_tree`].
 
+pub mod contract_rules;
 pub mod executor;
 pub mod once;
 pub mod rules;
 pub mod state;
 pub mod state_tree;
 
+pub use contract_rules::Contracts;
 pub use executor::{BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut};
 pub use rules::{Call, Decision, Refused, Rules};
 pub use state::{Overlay, StateView};

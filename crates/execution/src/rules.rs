@@ -1,6 +1,6 @@
 //! What decides: the seam between running blocks and the contracts.
 
-use ledger::{ContractId, Digest, GenesisFile, Height, LedgerId, PublicKey, RecordedEvent, Timestamp, WriteSet};
+use ledger::{ContractId, Digest, Epoch, GenesisFile, Height, LedgerId, PublicKey, RecordedEvent, Timestamp, WriteSet};
 
 use crate::state::StateView;
 
@@ -9,6 +9,8 @@ use crate::state::StateView;
 pub struct Call<'a> {
     /// The chain.
     pub chain: &'a Digest,
+    /// The epoch that orders the block.
+    pub epoch: Epoch,
     /// The height of the block.
     pub height: Height,
     /// Block time.
@@ -19,6 +21,8 @@ pub struct Call<'a> {
     pub public_key: PublicKey,
     /// The submitter's number for it.
     pub nonce: u64,
+    /// Its id.
+    pub transaction: &'a Digest,
     /// The contract that is asked.
     pub contract: ContractId,
     /// What is asked, in canonical bytes.
@@ -45,8 +49,14 @@ pub struct Refused {
 
 /// The contracts as a whole: deterministic functions of state, block time and what is asked.
 pub trait Rules: Send + Sync {
+    /// What is wrong with a genesis file.
+    type GenesisError: std::error::Error + Send + Sync + 'static;
+
     /// The state and events of the genesis block.
-    fn genesis(&self, genesis: &GenesisFile) -> Decision;
+    ///
+    /// # Errors
+    /// When the file describes no state.
+    fn genesis(&self, genesis: &GenesisFile) -> Result<Decision, Self::GenesisError>;
 
     /// Decides one command.
     ///
@@ -59,4 +69,7 @@ pub trait Rules: Send + Sync {
 
     /// When something will next be due.
     fn next_due(&self, view: &dyn StateView) -> Option<Timestamp>;
+
+    /// The number that says that another transaction of the submitter has used the nonce.
+    fn nonce_reused(&self) -> (ContractId, u16);
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Digest, tagged};
+use ledger::{Digest, Height, tagged};
 
 const LEAF_TAG: &str = "medshare/state-leaf/v1";
 const NODE_TAG: &str = "medshare/state-node/v1";
@@ -20,6 +20,15 @@ const DEPTH_MAX: usize = 64;
 
 /// A place in the tree: the nibbles (0 to 15, one per byte) from the root; empty for the root.
 pub type Path = Vec<u8>;
+
+/// How many heights lie between two updates of the tree.
+pub const CHECKPOINT_INTERVAL: u64 = 64;
+
+/// The checkpoint whose root stands in the header at `height`: the last but one at or below it, so that
+/// there is time to compute it while the chain goes on. Height 0 is a checkpoint.
+pub fn checkpoint_of(height: Height) -> Height {
+    Height((height.0 / CHECKPOINT_INTERVAL).saturating_sub(1) * CHECKPOINT_INTERVAL)
+}
 
 /// Where a key lives in the tree.
 pub fn key_hash(key: &[u8]) -> Digest {

@@ -1,1 +1,43 @@
-//! Ordering: intake, consensus driver, durable log, execution, delivery.
+//! Ordering: intake, consensus driver, durable log, execution, delivery of one replica.
+//!
+//! The way of a transaction, and the thread (or task) of each step:
+//!
+//! | step | module | thread |
+//! |---|---|---|
+//! | arrives from the broker, is checked (signatures in batches), kept | [`intake`] | `intake-n` |
+//! | is ordered by the pure replica of [`pbft`] | [`core`] | `core` |
+//! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `inbound` |
+//! | votes and bodies become durable, one sync for a group | [`journal`] | `journal` |
+//! | a committed batch is executed, its block made durable | [`run_blocks`], [`state`], [`roots`] | `execution`, `state-tree` |
+//! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`] | `delivery` |
+//! | questions of services and replicas | [`serve`], [`fetch`] | tasks |
+//!
+//! What holds: nothing leaves before what it says is durable ([`pbft::Durable`]); nothing is answered before the
+//! certificate; an error of the disk or a contradiction ends the process, and nothing is tried again.
+
+pub mod blocks;
+pub mod body;
+pub mod config;
+pub mod core;
+pub mod delivery;
+pub mod fetch;
+pub mod inbound;
+pub mod intake;
+pub mod journal;
+pub mod outbound;
+pub mod peers;
+pub mod recent;
+pub mod restore;
+pub mod roots;
+pub mod run_blocks;
+pub mod serve;
+pub mod state;
+pub mod trace;
+pub mod wire;
+
+#[cfg(test)]
+mod fixtures;
+mod start;
+
+pub use config::{Config, Tuning};
+pub use start::run;

@@ -19,8 +19,14 @@ fn decision(key: Vec<u8>, value: Vec<u8>) -> Decision {
 }
 
 impl Rules for Counting {
-    fn genesis(&self, genesis: &GenesisFile) -> Decision {
-        decision(b"name".to_vec(), genesis.name.clone().into_bytes())
+    type GenesisError = std::convert::Infallible;
+
+    fn genesis(&self, genesis: &GenesisFile) -> Result<Decision, Self::GenesisError> {
+        Ok(decision(b"name".to_vec(), genesis.name.clone().into_bytes()))
+    }
+
+    fn nonce_reused(&self) -> (ContractId, u16) {
+        (CONTRACT, 53)
     }
 
     fn execute(&self, view: &dyn StateView, call: &Call<'_>) -> Result<Decision, Refused> {
@@ -65,7 +71,7 @@ impl Chain {
             parameters: GenesisParameters::default(),
         };
         let executor = Executor::new(genesis.chain_id(), Counting);
-        let block = executor.genesis_block(&genesis);
+        let block = executor.genesis_block(&genesis).unwrap();
         let mut chain = Chain { executor, head: block.head.clone(), state: BTreeMap::new(), key };
         chain.keep(&block);
         chain
@@ -151,7 +157,7 @@ fn another_body_under_a_used_nonce_is_rejected_once() {
     let (first, other) = (chain.transaction(1, 1_005_000_000, 2), chain.transaction(1, 1_040_000_000, 3));
     chain.next(1_001_000_001, &[&first]);
     let block = chain.next(1_002_000_001, &[&other]);
-    let expected = Outcome::Rejected { contract: LEDGER_CONTRACT, code: code::NONCE_USED };
+    let expected = Outcome::Rejected { contract: CONTRACT, code: 53 };
     assert_eq!(block.block.outcomes[1].outcome, expected);
     let block = chain.next(1_020_000_001, &[&other]);
     assert_eq!(left_out(&block), [LeftOut::Repeat], "its rejection outlives the first transaction's entry");

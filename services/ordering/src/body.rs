@@ -1,0 +1,122 @@
+//! Transactions that wait to be ordered, or that recent blocks hold: checked once, kept under their wire digest.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use execution::CheckedTransaction;
+use ledger::{Digest, SignedTransaction};
+
+/// Who published a transaction, and the trace it belongs to.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The bus name of the process that waits for the receipt.
+    pub requester: String,
+    /// The W3C trace context, when the submission carried one.
+    pub traceparent: Option<String>,
+}
+
+/// A transaction whose size, form, chain and signature were checked.
+#[derive(Debug)]
+pub struct Body {
+    /// The transaction with its digests.
+    pub transaction: Arc<CheckedTransaction>,
+    /// Its canonical signed bytes.
+    pub bytes: Bytes,
+    /// When it came, on this process's clock.
+    pub received: Instant,
+    origin: OnceLock<Origin>,
+    asked_again: AtomicBool,
+}
+
+impl Body {
+    /// A checked transaction.
+    pub fn new(signed: SignedTransaction, bytes: Bytes, origin: Option<Origin>) -> Body {
+        let body = Body {
+            transaction: Arc::new(CheckedTransaction::new(signed)),
+            bytes,
+            received: Instant::now(),
+            origin: OnceLock::new(),
+            asked_again: AtomicBool::new(false),
+        };
+        if let Some(origin) = origin {
+            let _ = body.origin.set(origin);
+        }
+        body
+    }
+
+    /// Its wire digest.
+    pub fn wire(&self) -> Digest {
+        self.transaction.wire
+    }
+
+    /// Who waits for its receipt, when it came from a submitter and not from another replica.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.get()
+    }
+
+    /// Notes that its submitter sent it again: then this replica answers whoever else does.
+    pub fn ask_again(&self, origin: Origin) {
+        let _ = self.origin.set(origin);
+        self.asked_again.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its submitter sent it more than once.
+    pub fn was_asked_again(&self) -> bool {
+        self.asked_again.load(Ordering::Relaxed)
+    }
+}
+
+/// All bodies that are held.
+#[derive(Debug, Default)]
+pub struct BodyPool {
+    bodies: Mutex<HashMap<Digest, Arc<Body>>>,
+}
+
+impl BodyPool {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<Body>>> {
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are held.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keeps a body; one that is held already stays. Returns whether it is new.
+    pub fn insert(&self, body: Arc<Body>) -> bool {
+        match self.lock().entry(body.wire()) {
+            std::collections::hash_map::Entry::Occupied(_) => false,
+            std::collections::hash_map::Entry::Vacant(room) => {
+                room.insert(body);
+                true
+            }
+        }
+    }
+
+    /// The body with that wire digest.
+    pub fn get(&self, wire: &Digest) -> Option<Arc<Body>> {
+        self.lock().get(wire).cloned()
+    }
+
+    /// Those of the wanted bodies that are held.
+    pub fn get_all(&self, wires: &[Digest]) -> Vec<Arc<Body>> {
+        let bodies = self.lock();
+        wires.iter().filter_map(|wire| bodies.get(wire).cloned()).collect()
+    }
+
+    /// Drops bodies.
+    pub fn forget(&self, wires: &[Digest]) {
+        let mut bodies = self.lock();
+        for wire in wires {
+            bodies.remove(wire);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `[ordering]`: what one replica is set up with.
+
+use std::path::PathBuf;
+
+use bus::BusConfig;
+use ledger::ReplicaId;
+use serde::{Deserialize, Serialize};
+
+/// The configuration of one replica.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The bus; its user is `replica-<number>`.
+    pub bus: BusConfig,
+    /// Which replica of the epoch this is.
+    pub replica: ReplicaId,
+    /// The seed of the voting key (64 hex characters), mode 0600. It belongs to this data folder: never copy it to
+    /// another, never restore it from a backup.
+    pub voting_key_file: PathBuf,
+    /// Where journal, blocks and state are kept: a folder on a disk that really syncs.
+    pub data: PathBuf,
+    /// Limits and timers; the same at all replicas.
+    #[serde(default)]
+    pub tuning: Tuning,
+}
+
+/// `[ordering.tuning]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tuning {
+    /// How many transactions a block holds at most.
+    pub block_transactions_max: usize,
+    /// How many proposals may be in flight at once.
+    pub pipeline_depth: u64,
+    /// How long a batch fills while another is in flight, in microseconds.
+    pub batch_wait_us: u64,
+    /// How many transactions wait at most before the intake answers "busy".
+    pub waiting_transactions_max: usize,
+    /// How many transactions of one member wait at most.
+    pub member_transactions_max: usize,
+    /// How long a waiting transaction goes without a certified block before the view is changed, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// An empty block after so long without one, in milliseconds.
+    pub idle_block_after_ms: u64,
+    /// Threads that check signatures.
+    pub checking_threads: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            block_transactions_max: 500,
+            pipeline_depth: 4,
+            batch_wait_us: 2_000,
+            waiting_transactions_max: 20_000,
+            member_transactions_max: 8_192,
+            request_timeout_ms: 1_000,
+            idle_block_after_ms: 10_000,
+            checking_threads: 1,
+        }
+    }
+}
+
+impl Tuning {
+    /// As the core takes it.
+    pub fn limits(&self) -> pbft::Limits {
+        pbft::Limits {
+            batch_digests_max: self.block_transactions_max,
+            pipeline_depth: self.pipeline_depth,
+            batch_wait_us: self.batch_wait_us,
+            pool_requests_max: self.waiting_transactions_max,
+            client_requests_max: self.member_transactions_max,
+            request_timeout_us: self.request_timeout_ms * 1_000,
+            idle_block_after_us: self.idle_block_after_ms * 1_000,
+            ..pbft::Limits::default()
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The core's thread: one input at a time into the pure replica, and its effects out to who performs them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bus::ordering_wire::SubmitReply;
+use bus::subjects;
+use execution::LeftOut;
+use ledger::{Digest, Epoch, ReplicaId, Timestamp, canonical};
+use pbft::{Effect, HaltReason, Input, Moment, Refusal, Replica, Sequence, Summary};
+
+use crate::body::{Body, BodyPool};
+use crate::delivery::Parcel;
+use crate::intake::Admitted;
+use crate::journal::Job;
+use crate::journal::writer::Written;
+use crate::outbound::Outbound;
+use crate::recent::RecentBlocks;
+use crate::run_blocks::{Task, Told};
+use crate::wire::{self, Wire};
+
+/// How long the thread waits at most before it looks at its clocks.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// What the core's thread hears.
+#[derive(Debug)]
+pub enum Heard {
+    /// A verified message, stored blocks, or what else the core takes as it is.
+    Input(Input),
+    /// Transactions that were found good.
+    Admitted(Admitted),
+    /// Something is durable.
+    Written(Written),
+    /// Word from execution.
+    Told(Told),
+    /// A thread failed: this replica must stop.
+    Failed(String),
+    /// End the thread.
+    Stop,
+}
+
+/// Fetch these blocks of that peer.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchOrder {
+    /// The first height.
+    pub first: Sequence,
+    /// The last height.
+    pub last: Sequence,
+    /// Whom to ask.
+    pub peer: ReplicaId,
+}
+
+/// Why the core's thread ended.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// Something that must never happen did; the replica says nothing from then on.
+    #[error("halted: {0}. A report is in {report}", report = .1.display())]
+    Halted(HaltReason, PathBuf),
+    /// Another thread failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Where effects go.
+pub struct Performers {
+    /// The journal.
+    pub journal: Sender<Job>,
+    /// Execution.
+    pub execution: Sender<Task>,
+    /// Delivery.
+    pub delivery: Sender<Parcel>,
+    /// Fetching blocks.
+    pub fetch: tokio::sync::mpsc::UnboundedSender<FetchOrder>,
+    /// The broker.
+    pub outbound: Outbound,
+}
+
+/// The core with what its effects need.
+pub struct Core {
+    replica: Replica,
+    me: ReplicaId,
+    epoch: Epoch,
+    started: Instant,
+    bodies: Arc<BodyPool>,
+    recent: Arc<RecentBlocks>,
+    performers: Performers,
+    summary: Arc<Mutex<Summary>>,
+    report: PathBuf,
+    next_due: Option<Timestamp>,
+    /// The due time that the core was told of last.
+    told_due: Option<Timestamp>,
+    /// Bodies that were ordered and left out of their block, and may become valid later: the core counts them as held.
+    left_out: HashMap<Digest, Arc<Body>>,
+    next_message: u64,
+    halted: Option<HaltReason>,
+    metrics: Metrics,
+}
+
+struct Metrics {
+    view: chassis::metrics::Gauge,
+    waiting: chassis::metrics::Gauge,
+    bodies: chassis::metrics::Gauge,
+    batch: chassis::metrics::Gauge,
+    view_changes: chassis::metrics::Counter,
+    equivocations: chassis::metrics::Counter,
+}
+
+impl Metrics {
+    fn new() -> Metrics {
+        use chassis::metrics::{counter, gauge};
+        Metrics {
+            view: gauge("ordering_view", "the view this replica works in"),
+            waiting: gauge("ordering_waiting", "transactions that wait to be certified"),
+            bodies: gauge("ordering_bodies", "transaction bodies in memory"),
+            batch: gauge("ordering_batch_transactions", "transactions in the newest executed batch"),
+            view_changes: counter("ordering_views_entered_total", "views entered"),
+            equivocations: counter("ordering_equivocations_total", "pairs of contradicting signed messages seen"),
+        }
+    }
+}
+
+/// What a [`Core`] is made of.
+pub struct Parts {
+    /// The pure replica.
+    pub replica: Replica,
+    /// Which it is.
+    pub me: ReplicaId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The origin of its monotonic clock.
+    pub started: Instant,
+    /// The bodies.
+    pub bodies: Arc<BodyPool>,
+    /// The latest blocks.
+    pub recent: Arc<RecentBlocks>,
+    /// Where effects go.
+    pub performers: Performers,
+    /// Where it stands, for those who ask.
+    pub summary: Arc<Mutex<Summary>>,
+    /// Where a report is written when it halts.
+    pub report: PathBuf,
+    /// When something is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// The two clocks.
+pub fn moment(started: Instant) -> Moment {
+    Moment {
+        monotonic: Timestamp(started.elapsed().as_micros() as u64),
+        wall: Timestamp(chassis::clock::now()),
+    }
+}
+
+impl Core {
+    /// A core's thread to be.
+    pub fn new(parts: Parts) -> Core {
+        let Parts { replica, me, epoch, started, bodies, recent, performers, summary, report, next_due } = parts;
+        Core {
+            replica,
+            me,
+            epoch,
+            started,
+            bodies,
+            recent,
+            performers,
+            summary,
+            report,
+            next_due,
+            told_due: None,
+            left_out: HashMap::new(),
+            next_message: chassis::clock::now(),
+            halted: None,
+            metrics: Metrics::new(),
+        }
+    }
+
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// [`CoreError`]: the process ends unhealthy.
+    pub fn run(mut self, inbox: &Receiver<Heard>) -> Result<(), CoreError> {
+        self.step(Input::Wakeup);
+        loop {
+            match inbox.recv_timeout(self.patience()) {
+                Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(heard) => self.hear(heard)?,
+                Err(RecvTimeoutError::Timeout) => self.step(Input::Wakeup),
+            }
+            // What else is at hand, before the clocks are looked at again.
+            for _ in 0..256 {
+                match inbox.try_recv() {
+                    Ok(Heard::Stop) => return Ok(()),
+                    Ok(heard) => self.hear(heard)?,
+                    Err(_) => break,
+                }
+            }
+            self.look_at_clocks();
+            if let Some(reason) = self.halted.take() {
+                return Err(CoreError::Halted(reason, self.report.clone()));
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let now = moment(self.started);
+        let until = |at: Timestamp, now: Timestamp| Duration::from_micros(at.0.saturating_sub(now.0));
+        let core = self.replica.next_wakeup().map_or(WAIT_MAX, |at| until(at, now.monotonic));
+        let due = self.next_due.filter(|due| Some(*due) != self.told_due);
+        let due = due.map_or(WAIT_MAX, |at| until(at, now.wall));
+        core.min(due).min(WAIT_MAX)
+    }
+
+    fn look_at_clocks(&mut self) {
+        let now = moment(self.started);
+        if let Some(due) = self.next_due.filter(|due| *due <= now.wall && Some(*due) != self.told_due) {
+            self.told_due = Some(due);
+            self.step(Input::DeadlineDue(due));
+        }
+        if self.replica.next_wakeup().is_some_and(|at| at <= now.monotonic) {
+            self.step(Input::Wakeup);
+        }
+        let summary = self.replica.summary();
+        self.metrics.view.set(summary.view.0 as i64);
+        self.metrics.waiting.set(summary.requests as i64);
+        self.metrics.bodies.set(self.bodies.len() as i64);
+        *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
+    }
+
+    fn hear(&mut self, heard: Heard) -> Result<(), CoreError> {
+        match heard {
+            Heard::Input(input) => self.step(input),
+            Heard::Admitted(Admitted::Submitted(requests)) => {
+                requests.into_iter().for_each(|request| self.step(Input::Submitted(request)));
+            }
+            Heard::Admitted(Admitted::Held(digests)) => self.step(Input::BodiesHeld(digests)),
+            Heard::Written(Written::Votes(votes)) => self.step(Input::Persisted(votes)),
+            Heard::Written(Written::Block(block)) => {
+                self.tell_execution(Task::Durable(block.get().sequence.height()));
+                self.step(Input::Executed(block));
+            }
+            Heard::Told(Told::NextDue(due)) => self.next_due = due,
+            Heard::Told(Told::LeftOut(left)) => self.keep_left_out(&left),
+            Heard::Told(Told::Installed(blocks)) => {
+                let _ = self.performers.delivery.send(Parcel::Installed(blocks));
+            }
+            Heard::Failed(reason) => return Err(CoreError::Failed(reason)),
+            Heard::Stop => {}
+        }
+        Ok(())
+    }
+
+    fn keep_left_out(&mut self, left: &[(Digest, LeftOut)]) {
+        let now = chassis::clock::now();
+        self.left_out.retain(|_, body| body.transaction.signed.body.valid_until.0 >= now);
+        for (wire, reason) in left {
+            if *reason == LeftOut::NotValidNow
+                && let Some(body) = self.bodies.get(wire)
+            {
+                self.left_out.insert(*wire, body);
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let effects = self.replica.step(moment(self.started), input);
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist(pending) => {
+                let bodies = self.bodies.get_all(pending.bodies());
+                self.tell_journal(Job::Persist(pending, bodies));
+            }
+            Effect::CompactLog(records) => self.tell_journal(Job::Compact(records)),
+            Effect::Broadcast(message) => {
+                self.publish(subjects::pbft_all(self.epoch, self.me), &Wire::Consensus(message.to_bytes()));
+            }
+            Effect::Send { to, message } => self.send(to, &Wire::Consensus(message.to_bytes())),
+            Effect::FetchBodies { digests, from } => self.send(from, &Wire::BodiesWanted(digests)),
+            Effect::ForwardBodies { digests, to } => {
+                let bodies = self.bodies.get_all(&digests);
+                for group in wire::grouped(bodies.iter().map(|body| body.bytes.to_vec())) {
+                    self.send(to, &Wire::Relayed(group));
+                }
+            }
+            Effect::ForgetBodies(digests) => {
+                self.bodies.forget(&digests);
+                self.tell_journal(Job::Forget(digests));
+            }
+            Effect::Execute { sequence, digests, time, .. } => self.execute(sequence, &digests, time),
+            Effect::Certified { sequence, certificate, .. } => {
+                let _ = self.performers.delivery.send(Parcel::Certified(sequence.height(), certificate));
+            }
+            Effect::FetchBlocks { first, last, peer } => {
+                let _ = self.performers.fetch.send(FetchOrder { first, last, peer });
+            }
+            Effect::Evidence(evidence) => {
+                self.metrics.equivocations.add(1);
+                tracing::error!(replica = evidence.replica.0, "a replica signed two messages that contradict each other");
+            }
+            Effect::Refused { digest, reason } => self.refuse(&digest, reason),
+            Effect::EnteredView { view, primary } => {
+                self.metrics.view_changes.add(1);
+                tracing::info!(view = view.0, primary = primary.0, "entered a view");
+            }
+            Effect::Halt(reason) => self.halt(reason),
+        }
+    }
+
+    fn execute(&mut self, sequence: Sequence, digests: &[Digest], time: Timestamp) {
+        let mut bodies = Vec::with_capacity(digests.len());
+        for digest in digests {
+            match self.bodies.get(digest).or_else(|| self.left_out.get(digest).cloned()) {
+                Some(body) => bodies.push(body),
+                // Ordered again after its block: execution would leave the repeat out.
+                None if self.recent.transaction(digest).is_some() => {}
+                None => return self.halt(HaltReason::Driver("a batch was handed over without all its bodies")),
+            }
+        }
+        self.metrics.batch.set(bodies.len() as i64);
+        self.tell_execution(Task::Execute { height: sequence.height(), time, bodies });
+    }
+
+    fn refuse(&mut self, digest: &Digest, reason: Refusal) {
+        if let Some(body) = self.bodies.get(digest)
+            && let Some(origin) = body.origin()
+        {
+            let transaction = body.transaction.id;
+            match reason {
+                Refusal::Busy | Refusal::ClientBusy => {
+                    let subject = subjects::transaction_reply(self.me, &origin.requester, &transaction);
+                    self.performers.outbound.publish(subject, canonical::encode(&SubmitReply::Busy).into());
+                }
+                Refusal::AlreadyExecuted => {
+                    let requester = origin.requester.clone();
+                    let _ = self.performers.delivery.send(Parcel::Again { transaction, requester });
+                }
+                // The submitter's clock says so as well.
+                Refusal::Expired => {}
+            }
+        }
+        self.bodies.forget(&[*digest]);
+    }
+
+    fn halt(&mut self, reason: HaltReason) {
+        let report = serde_json::json!({
+            "replica": self.me.0,
+            "reason": reason.to_string(),
+            "detail": format!("{reason:?}"),
+            "summary": format!("{:?}", self.replica.summary()),
+        });
+        // The error below says the same if the report can't be written.
+        let _ = std::fs::write(&self.report, format!("{report:#}"));
+        tracing::error!(%reason, "this replica halts");
+        self.halted = Some(reason);
+    }
+
+    fn send(&mut self, to: ReplicaId, message: &Wire) {
+        self.publish(subjects::pbft_to(self.epoch, self.me, to), message);
+    }
+
+    fn publish(&mut self, subject: String, message: &Wire) {
+        self.next_message += 1;
+        for payload in wire::payloads(message, self.next_message) {
+            self.performers.outbound.publish(subject.clone(), payload);
+        }
+    }
+
+    // A performer that is gone has failed, and its failure is on its way to this thread.
+    fn tell_journal(&self, job: Job) {
+        let _ = self.performers.journal.send(job);
+    }
+
+    fn tell_execution(&self, task: Task) {
+        let _ = self.performers.execution.send(task);
+    }
+}

@@ -1,0 +1,266 @@
+//! The thread behind the certificate: stores certified blocks, answers who waits, publishes blocks.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
+
+use bus::ordering_wire::SubmitReply;
+use bus::subjects;
+use bytes::Bytes;
+use ledger::{BlockProofs, Certificate, CertifiedBlock, Digest, Height, ReplicaId, Timestamp, canonical, store_format};
+use pbft::{CertifiedHash, Durable, InstalledBlock, Sequence};
+
+use crate::blocks::{self, BlockFileError, BlockFiles};
+use crate::outbound::Outbound;
+use crate::peers::Peers;
+use crate::recent::{RecentBlock, RecentBlocks};
+use crate::state::{StateError, StateStore};
+use crate::trace;
+
+/// Blocks above this many bytes are not published (the broker takes 1 MiB): consumers ask a replica for them.
+const PUBLISHED_BYTES_MAX: usize = 960 * 1024;
+
+/// Something to deliver.
+#[derive(Debug)]
+pub enum Parcel {
+    /// An executed block got its certificate.
+    Certified(Height, Certificate),
+    /// Fetched blocks, executed and found as certified.
+    Installed(Vec<(CertifiedBlock, CertifiedHash)>),
+    /// A submitter asks again for the receipt of something executed.
+    Again {
+        /// The transaction.
+        transaction: Digest,
+        /// Who asks.
+        requester: String,
+    },
+    /// End the thread.
+    Stop,
+}
+
+/// Fetched blocks that are stored now.
+pub type StoredBlocks = Vec<Durable<InstalledBlock>>;
+
+/// Why delivery stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// The block files.
+    #[error(transparent)]
+    Blocks(#[from] BlockFileError),
+    /// The state store.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The core certified a block that was not executed here.
+    #[error("block {0} is certified and was not executed here")]
+    Missing(Height),
+}
+
+/// The newest certified block, for those who ask.
+#[derive(Clone, Debug)]
+pub struct Tip {
+    /// Its height.
+    pub height: Height,
+    /// Its time.
+    pub time: Timestamp,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+/// What is shared with those who answer questions.
+pub struct Stored {
+    /// The folder of the block files.
+    pub folder: PathBuf,
+    /// The indexes.
+    pub store: StateStore,
+    /// The newest certified block.
+    pub tip: RwLock<Tip>,
+    /// Transactions in certified blocks.
+    pub transactions: AtomicU64,
+}
+
+impl Stored {
+    /// The newest certified block.
+    pub fn tip(&self) -> Tip {
+        self.tip.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A certified block by height.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when the files are damaged.
+    pub fn block(&self, height: Height) -> Result<Option<CertifiedBlock>, DeliveryError> {
+        if height > self.tip().height {
+            return Ok(None);
+        }
+        match self.store.locate(height)? {
+            None => Ok(None),
+            Some(location) => Ok(Some(blocks::read(&self.folder, location)?)),
+        }
+    }
+
+    /// The receipt of a transaction in a certified block.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when the files are damaged.
+    pub fn receipt(&self, transaction: &Digest) -> Result<Option<Vec<u8>>, DeliveryError> {
+        let Some((height, index)) = self.store.find(transaction)? else { return Ok(None) };
+        let Some(block) = self.block(height)? else { return Ok(None) };
+        Ok(BlockProofs::new(&block).receipt(index, &[]).map(|receipt| receipt.to_bytes()))
+    }
+}
+
+/// The thread's memory.
+pub struct Delivery {
+    replica: ReplicaId,
+    stored: Arc<Stored>,
+    files: Arc<Mutex<BlockFiles>>,
+    recent: Arc<RecentBlocks>,
+    peers: Arc<Peers>,
+    outbound: Outbound,
+    /// Certificates of blocks above the next one to be stored.
+    early: BTreeMap<u64, Certificate>,
+    commit_seconds: chassis::metrics::Histogram,
+    committed: chassis::metrics::Counter,
+    height: chassis::metrics::Gauge,
+}
+
+impl Delivery {
+    /// Delivery of one replica.
+    pub fn new(
+        replica: ReplicaId,
+        stored: Arc<Stored>,
+        files: Arc<Mutex<BlockFiles>>,
+        recent: Arc<RecentBlocks>,
+        peers: Arc<Peers>,
+        outbound: Outbound,
+    ) -> Delivery {
+        Delivery {
+            replica,
+            stored,
+            files,
+            recent,
+            peers,
+            outbound,
+            early: BTreeMap::new(),
+            commit_seconds: chassis::metrics::histogram("ordering_commit_seconds", "from arrival to certificate"),
+            committed: chassis::metrics::counter("ordering_committed_total", "transactions in certified blocks"),
+            height: chassis::metrics::gauge("ordering_height", "the newest certified height"),
+        }
+    }
+
+    /// Delivers until told to stop; `stored` hears of fetched blocks that are durable.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; the caller ends the process.
+    pub fn run(mut self, parcels: &Receiver<Parcel>, stored: &mut dyn FnMut(StoredBlocks)) -> Result<(), DeliveryError> {
+        while let Ok(parcel) = parcels.recv() {
+            match parcel {
+                Parcel::Certified(height, certificate) => {
+                    self.early.insert(height.0, certificate);
+                    self.deliver_in_order()?;
+                }
+                Parcel::Installed(blocks) => {
+                    let durable = self.install(blocks)?;
+                    stored(durable);
+                    self.deliver_in_order()?;
+                }
+                Parcel::Again { transaction, requester } => self.answer_again(&transaction, &requester)?,
+                Parcel::Stop => break,
+            }
+        }
+        self.lock_files().sync()?;
+        Ok(())
+    }
+
+    fn lock_files(&self) -> std::sync::MutexGuard<'_, BlockFiles> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deliver_in_order(&mut self) -> Result<(), DeliveryError> {
+        loop {
+            let next = self.lock_files().next_height();
+            self.early = self.early.split_off(&next.0);
+            let Some(certificate) = self.early.remove(&next.0) else { return Ok(()) };
+            let recent = self.recent.get(next.0).ok_or(DeliveryError::Missing(next))?;
+            let certified = CertifiedBlock { block: recent.block.clone(), certificate };
+            let record = self.store(&certified, recent.hash)?;
+            self.deliver(&certified, &recent, record);
+        }
+    }
+
+    /// Appends a block to the files and the indexes; gives the record.
+    fn store(&mut self, certified: &CertifiedBlock, hash: Digest) -> Result<Vec<u8>, DeliveryError> {
+        let header = &certified.block.header;
+        let record = store_format::encode_record(certified);
+        let location = self.lock_files().append(header.height, &record)?;
+        let ids: Vec<Digest> = certified.block.outcomes[1..].iter().map(|leaf| leaf.transaction).collect();
+        self.stored.store.index(header.height, &hash, location, &ids)?;
+        *self.stored.tip.write().unwrap_or_else(PoisonError::into_inner) =
+            Tip { height: header.height, time: header.time, hash };
+        self.stored.transactions.fetch_add(ids.len() as u64, Ordering::Relaxed);
+        self.committed.add(ids.len() as u64);
+        self.height.set(header.height.0 as i64);
+        Ok(record)
+    }
+
+    /// Answers and publishes, where it is this replica's turn.
+    fn deliver(&self, certified: &CertifiedBlock, recent: &RecentBlock, record: Vec<u8>) {
+        let height = certified.block.header.height;
+        let designated = self.peers.designated(height) == self.replica;
+        let now = Instant::now();
+        let mut proofs = None;
+        for (index, body) in recent.bodies.iter().enumerate() {
+            self.commit_seconds.record(now.duration_since(body.received));
+            let Some(origin) = body.origin() else { continue };
+            trace::phases(self.replica, height, body, recent, now);
+            if !designated && !body.was_asked_again() {
+                continue;
+            }
+            let proofs = proofs.get_or_insert_with(|| BlockProofs::new(certified));
+            if let Some(receipt) = proofs.receipt(index as u32, &[]) {
+                self.reply(&origin.requester, &body.transaction.id, &SubmitReply::Receipt(receipt.to_bytes()));
+            }
+        }
+        let payload = record.len() - store_format::RECORD_HEADER_BYTES;
+        if designated && payload <= PUBLISHED_BYTES_MAX {
+            let bytes = Bytes::from(record).slice(store_format::RECORD_HEADER_BYTES..);
+            self.outbound.publish_block(subjects::block(self.replica, height), bytes, recent.hash);
+        }
+    }
+
+    fn reply(&self, requester: &str, transaction: &Digest, reply: &SubmitReply) {
+        let subject = subjects::transaction_reply(self.replica, requester, transaction);
+        self.outbound.publish(subject, canonical::encode(reply).into());
+    }
+
+    fn answer_again(&self, transaction: &Digest, requester: &str) -> Result<(), DeliveryError> {
+        if let Some(receipt) = self.stored.receipt(transaction)? {
+            self.reply(requester, transaction, &SubmitReply::Receipt(receipt));
+        }
+        Ok(())
+    }
+
+    /// Stores fetched blocks; one sync for all of them.
+    fn install(&mut self, blocks: Vec<(CertifiedBlock, CertifiedHash)>) -> Result<StoredBlocks, DeliveryError> {
+        let mut installed = Vec::with_capacity(blocks.len());
+        for (certified, proof) in blocks {
+            if certified.block.header.height == self.lock_files().next_height() {
+                self.store(&certified, proof.block())?;
+            }
+            let time = certified.block.header.time;
+            let digests = ledger::block::transaction_leaves(&certified.block.transactions);
+            installed.push(InstalledBlock { proof, time, digests });
+        }
+        Durable::after(installed, |blocks| {
+            let safe_below = self.lock_files().sync()?;
+            match blocks.iter().find(|block| block.proof.sequence() >= Sequence::from(safe_below)) {
+                // A gap below: the core asks again from where the files end.
+                Some(block) => Err(DeliveryError::Missing(block.proof.sequence().height())),
+                None => Ok(()),
+            }
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! Checks transactions on threads of their own: form, chain, validity, then signatures in batches, each once.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bus::ordering_wire::{SubmitReply, refusal};
+use bus::subjects;
+use bytes::Bytes;
+use ledger::transaction::{MAX_VALIDITY_US, wire_digest};
+use ledger::{Digest, ReplicaId, SignatureBatch, SignedTransaction, TransactionError, canonical};
+use pbft::Request;
+
+use crate::body::{Body, BodyPool, Origin};
+use crate::delivery::{Parcel, Stored};
+use crate::outbound::Outbound;
+
+/// How far the submitter's clock may be ahead of ours, in microseconds.
+const CLOCK_TOLERANCE_US: u64 = 2_000_000;
+
+/// How many groups wait for the threads at most; more are answered "busy".
+const GROUPS_MAX: usize = 256;
+
+/// A transaction as it came.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Who published it; `None` when another replica sent it.
+    pub origin: Option<Origin>,
+}
+
+/// Why transactions came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A submitter, or a backup that relays, wants them ordered.
+    Submitted,
+    /// We asked another replica for them.
+    AskedFor,
+}
+
+/// What was found good.
+#[derive(Debug)]
+pub enum Admitted {
+    /// To be ordered.
+    Submitted(Vec<Request>),
+    /// Bodies that were asked for.
+    Held(Vec<Digest>),
+}
+
+type Group = (Reason, Vec<Arrival>);
+
+/// The checking threads' inbox; cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    groups: SyncSender<Group>,
+    checker: Arc<Checker>,
+}
+
+/// What the checks need.
+pub struct Checker {
+    /// The chain.
+    pub chain: Digest,
+    /// Whose answers these are.
+    pub replica: ReplicaId,
+    /// Where good bodies are kept.
+    pub bodies: Arc<BodyPool>,
+    /// Where executed transactions are found.
+    pub stored: Arc<Stored>,
+    /// Who answers repeats.
+    pub delivery: std::sync::mpsc::Sender<Parcel>,
+    /// Where refusals go.
+    pub outbound: Outbound,
+    /// How many bodies are held at most.
+    pub bodies_max: usize,
+    /// Counts checked signatures.
+    pub checked: chassis::metrics::Counter,
+}
+
+impl Intake {
+    /// Starts the threads; what is good is handed to `admit`.
+    pub fn start(checker: Checker, threads: usize, admit: impl Fn(Admitted) + Clone + Send + 'static) -> Intake {
+        let (groups, receiver) = sync_channel(GROUPS_MAX);
+        let checker = Arc::new(checker);
+        let receiver: Arc<Mutex<Receiver<Group>>> = Arc::new(Mutex::new(receiver));
+        for number in 0..threads.max(1) {
+            let (checker, receiver, admit) = (checker.clone(), receiver.clone(), admit.clone());
+            std::thread::Builder::new()
+                .name(format!("intake-{number}"))
+                .spawn(move || {
+                    loop {
+                        let group = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                        let Ok((reason, arrivals)) = group else { return };
+                        checker.check(reason, arrivals, &admit);
+                    }
+                })
+                .expect("a thread can be started");
+        }
+        Intake { groups, checker }
+    }
+
+    /// Hands transactions over; when the threads are too far behind, submitters hear "busy" at once.
+    pub fn take(&self, reason: Reason, arrivals: Vec<Arrival>) {
+        if let Err(TrySendError::Full((_, arrivals)) | TrySendError::Disconnected((_, arrivals))) =
+            self.groups.try_send((reason, arrivals))
+        {
+            for arrival in arrivals {
+                if let (Some(origin), Ok(signed)) = (&arrival.origin, SignedTransaction::from_bytes(&arrival.bytes)) {
+                    self.checker.answer(&origin.requester, &signed.id(), &SubmitReply::Busy);
+                }
+            }
+        }
+    }
+}
+
+impl Checker {
+    /// Sends a submitter something else than a receipt.
+    pub fn answer(&self, requester: &str, transaction: &Digest, reply: &SubmitReply) {
+        let subject = subjects::transaction_reply(self.replica, requester, transaction);
+        self.outbound.publish(subject, canonical::encode(reply).into());
+    }
+
+    fn refuse(&self, origin: Option<&Origin>, transaction: &Digest, code: u16, reason: impl Into<String>) {
+        if let Some(origin) = origin {
+            self.answer(&origin.requester, transaction, &SubmitReply::Refused { code, reason: reason.into() });
+        }
+    }
+
+    fn check(&self, reason: Reason, arrivals: Vec<Arrival>, admit: &impl Fn(Admitted)) {
+        let now = chassis::clock::now();
+        let mut known = Vec::new();
+        let mut fresh = Vec::new();
+        for arrival in arrivals {
+            match self.check_form(reason, arrival, now) {
+                Checked::Fresh(signed, arrival) => fresh.push((signed, arrival)),
+                Checked::Held(wire) => known.push(wire),
+                Checked::Done => {}
+            }
+        }
+        let good = self.check_signatures(fresh);
+        let requests: Vec<Request> = good.into_iter().filter_map(|body| self.keep(body, reason)).collect();
+        match reason {
+            Reason::Submitted if !requests.is_empty() => admit(Admitted::Submitted(requests)),
+            Reason::AskedFor => {
+                known.extend(requests.iter().map(|request| request.digest));
+                admit(Admitted::Held(known));
+            }
+            Reason::Submitted => {}
+        }
+    }
+
+    /// Everything but the signature.
+    fn check_form(&self, reason: Reason, arrival: Arrival, now: u64) -> Checked {
+        let origin = arrival.origin.as_ref();
+        let wire = wire_digest(&arrival.bytes);
+        if let Some(body) = self.bodies.get(&wire) {
+            if let Some(origin) = arrival.origin {
+                body.ask_again(origin);
+            }
+            return Checked::Held(wire);
+        }
+        let signed = match SignedTransaction::from_bytes(&arrival.bytes) {
+            Ok(signed) => signed,
+            Err(error) => {
+                // There is no id to answer under but the one that the submitter would compute: none. A reply under the
+                // wire digest tells whoever looks.
+                let code = refusal::MALFORMED;
+                let text = if matches!(error, TransactionError::TooLong(_)) { "too long" } else { "not canonical bytes" };
+                self.refuse(origin, &wire, code, text);
+                return Checked::Done;
+            }
+        };
+        let id = signed.id();
+        if signed.body.chain != self.chain {
+            self.refuse(origin, &id, refusal::FOREIGN_CHAIN, "the transaction is for another chain");
+            return Checked::Done;
+        }
+        if signed.body.public_key.is_weak() {
+            self.refuse(origin, &id, refusal::BAD_SIGNATURE, "the key is weak");
+            return Checked::Done;
+        }
+        if reason == Reason::AskedFor {
+            // A proposal names it: block time decides about its validity.
+            return Checked::Fresh(signed, arrival);
+        }
+        if let Some(origin) = origin
+            && matches!(self.stored.store.find(&id), Ok(Some(_)))
+        {
+            let again = Parcel::Again { transaction: id, requester: origin.requester.clone() };
+            // Without delivery the process is stopping.
+            let _ = self.delivery.send(again);
+            return Checked::Done;
+        }
+        if signed.body.valid_until.0 < now {
+            self.refuse(origin, &id, refusal::EXPIRED, "the transaction's validity has ended");
+            return Checked::Done;
+        }
+        if signed.body.valid_until.0 > now + MAX_VALIDITY_US + CLOCK_TOLERANCE_US {
+            self.refuse(origin, &id, refusal::TOO_LONG_VALID, "the transaction is valid for more than 60 seconds");
+            return Checked::Done;
+        }
+        if self.bodies.len() >= self.bodies_max {
+            if let Some(origin) = origin {
+                self.answer(&origin.requester, &id, &SubmitReply::Busy);
+            }
+            return Checked::Done;
+        }
+        Checked::Fresh(signed, arrival)
+    }
+
+    fn check_signatures(&self, fresh: Vec<(SignedTransaction, Arrival)>) -> Vec<Arc<Body>> {
+        if fresh.is_empty() {
+            return Vec::new();
+        }
+        self.checked.add(fresh.len() as u64);
+        let bad = if let [(signed, _)] = &fresh[..] {
+            if signed.verify().is_ok() { Vec::new() } else { vec![0] }
+        } else {
+            let mut batch = SignatureBatch::new();
+            fresh.iter().for_each(|(signed, _)| signed.push_to(&mut batch));
+            batch.verify(keys::secret::random()).err().unwrap_or_default()
+        };
+        let mut good = Vec::with_capacity(fresh.len());
+        for (index, (signed, arrival)) in fresh.into_iter().enumerate() {
+            if bad.contains(&index) {
+                self.refuse(
+                    arrival.origin.as_ref(),
+                    &signed.id(),
+                    refusal::BAD_SIGNATURE,
+                    "the signature does not verify",
+                );
+            } else {
+                good.push(Arc::new(Body::new(signed, arrival.bytes, arrival.origin)));
+            }
+        }
+        good
+    }
+
+    /// Keeps a good body; gives what the core is told of it.
+    fn keep(&self, body: Arc<Body>, reason: Reason) -> Option<Request> {
+        let signed = &body.transaction.signed.body;
+        let request =
+            Request { digest: body.wire(), client: signed.submitter, valid_until: signed.valid_until };
+        let new = self.bodies.insert(body);
+        (new || reason == Reason::AskedFor).then_some(request)
+    }
+}
+
+enum Checked {
+    /// Good so far.
+    Fresh(SignedTransaction, Arrival),
+    /// It is held already.
+    Held(Digest),
+    /// Answered, or dropped.
+    Done,
+}

@@ -1,0 +1,214 @@
+//! The one thread that writes the journal: it takes what is at hand, writes it in one go, syncs once, and tells who
+//! waits. After a failed write or sync nothing more is written and nothing is told but the failure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ledger::Digest;
+use pbft::{Durable, ExecutedBlock, LogRecord, Pending, Sequence};
+
+use super::file::{JournalError, JournalFile};
+use super::record::{self, JournaledBlock};
+use crate::blocks::{BlockFileError, BlockFiles};
+use crate::body::Body;
+
+/// How many jobs one sync serves at most.
+const GROUP_MAX: usize = 4_096;
+
+/// The bytes of a group after which no more jobs are taken into it.
+const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Something to be made durable.
+#[derive(Debug)]
+pub enum Job {
+    /// A vote-log entry with the bodies it speaks for.
+    Persist(Pending, Vec<Arc<Body>>),
+    /// An executed block with its hash and its transactions.
+    Block(Arc<JournaledBlock>, Digest, Vec<Arc<Body>>),
+    /// The vote log from here on.
+    Compact(Vec<LogRecord>),
+    /// Bodies that votes no longer speak for.
+    Forget(Vec<Digest>),
+    /// End the thread.
+    Stop,
+}
+
+/// What became durable.
+#[derive(Debug)]
+pub enum Written {
+    /// Vote-log entries, in the order given.
+    Votes(Vec<Durable<Pending>>),
+    /// An executed block.
+    Block(Durable<ExecutedBlock>),
+}
+
+/// Why the writer stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The block files, synced before the journal lets go of blocks.
+    #[error(transparent)]
+    Blocks(#[from] BlockFileError),
+}
+
+/// How long syncs took; read by the metrics and the measurements.
+#[derive(Debug, Default)]
+pub struct SyncTimes {
+    recent_us: Mutex<Vec<u32>>,
+}
+
+impl SyncTimes {
+    fn note(&self, took: Duration) {
+        let mut recent = self.recent_us.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() < 1_000_000 {
+            recent.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// How many syncs there were since the last call, and the median in microseconds.
+    pub fn take(&self) -> (usize, u32) {
+        let mut recent = std::mem::take(&mut *self.recent_us.lock().unwrap_or_else(PoisonError::into_inner));
+        recent.sort_unstable();
+        (recent.len(), recent.get(recent.len() / 2).copied().unwrap_or(0))
+    }
+}
+
+/// The writer's memory: what the next replacement of the file must hold.
+pub struct Writer {
+    journal: JournalFile,
+    block_files: Arc<Mutex<BlockFiles>>,
+    /// Bodies in the file that votes still speak for.
+    bodies: HashMap<Digest, Arc<Body>>,
+    /// Blocks in the file that the block files may lack.
+    blocks: BTreeMap<u64, (Arc<JournaledBlock>, Vec<Arc<Body>>)>,
+    buffer: Vec<u8>,
+    pending: Vec<Pending>,
+    executed: Vec<ExecutedBlock>,
+    sync_times: Arc<SyncTimes>,
+    sync_seconds: chassis::metrics::Histogram,
+}
+
+impl Writer {
+    /// A writer that continues `journal`, in which these bodies and blocks stand.
+    pub fn new(
+        journal: JournalFile,
+        block_files: Arc<Mutex<BlockFiles>>,
+        bodies: impl IntoIterator<Item = Arc<Body>>,
+        blocks: impl IntoIterator<Item = (Arc<JournaledBlock>, Vec<Arc<Body>>)>,
+    ) -> Writer {
+        Writer {
+            journal,
+            block_files,
+            bodies: bodies.into_iter().map(|body| (body.wire(), body)).collect(),
+            blocks: blocks.into_iter().map(|(block, bodies)| (block.header.height.0, (block, bodies))).collect(),
+            buffer: Vec::new(),
+            pending: Vec::new(),
+            executed: Vec::new(),
+            sync_times: Arc::default(),
+            sync_seconds: chassis::metrics::histogram("ordering_sync_seconds", "one write and sync of the journal"),
+        }
+    }
+
+    /// The times that syncs take.
+    pub fn sync_times(&self) -> Arc<SyncTimes> {
+        self.sync_times.clone()
+    }
+
+    /// Writes until told to stop.
+    ///
+    /// # Errors
+    /// [`WriteError`]; the caller ends the process.
+    pub fn run(mut self, jobs: &Receiver<Job>, written: &mut dyn FnMut(Written)) -> Result<(), WriteError> {
+        while let Ok(first) = jobs.recv() {
+            let mut next = Some(first);
+            let mut taken = 0;
+            while let Some(job) = next {
+                match job {
+                    Job::Persist(pending, bodies) => self.persist(pending, bodies),
+                    Job::Block(block, hash, bodies) => self.block(block, hash, bodies),
+                    Job::Forget(wires) => wires.iter().for_each(|wire| drop(self.bodies.remove(wire))),
+                    Job::Compact(records) => {
+                        self.flush(written)?;
+                        self.compact(&records)?;
+                    }
+                    Job::Stop => return self.flush(written),
+                }
+                taken += 1;
+                let room = taken < GROUP_MAX && self.buffer.len() < GROUP_BYTES_MAX;
+                next = if room { jobs.try_recv().ok() } else { None };
+            }
+            self.flush(written)?;
+        }
+        Ok(())
+    }
+
+    fn put_body(&mut self, body: &Arc<Body>) {
+        if let std::collections::hash_map::Entry::Vacant(room) = self.bodies.entry(body.wire()) {
+            record::put_body(&mut self.buffer, &body.bytes);
+            room.insert(body.clone());
+        }
+    }
+
+    fn persist(&mut self, pending: Pending, bodies: Vec<Arc<Body>>) {
+        bodies.iter().for_each(|body| self.put_body(body));
+        record::put_vote(&mut self.buffer, &pending.record_bytes());
+        self.pending.push(pending);
+    }
+
+    fn block(&mut self, block: Arc<JournaledBlock>, hash: Digest, bodies: Vec<Arc<Body>>) {
+        bodies.iter().for_each(|body| self.put_body(body));
+        record::put_block(&mut self.buffer, &block);
+        let height = block.header.height;
+        self.executed.push(ExecutedBlock { sequence: Sequence::from(height), block: hash });
+        self.blocks.insert(height.0, (block, bodies));
+    }
+
+    /// One write and one sync for everything at hand.
+    fn flush(&mut self, written: &mut dyn FnMut(Written)) -> Result<(), WriteError> {
+        let (journal, buffer) = (&mut self.journal, &self.buffer);
+        let started = Instant::now();
+        let votes = Durable::after(std::mem::take(&mut self.pending), |_| {
+            if buffer.is_empty() { Ok(()) } else { journal.append(buffer) }
+        })?;
+        if !self.buffer.is_empty() {
+            self.sync_times.note(started.elapsed());
+            self.sync_seconds.record(started.elapsed());
+        }
+        self.buffer.clear();
+        // The same sync carried the blocks of the group.
+        let blocks = Durable::after(std::mem::take(&mut self.executed), |_| Ok::<(), WriteError>(()))?;
+        if !votes.is_empty() {
+            written(Written::Votes(votes));
+        }
+        for block in blocks {
+            written(Written::Block(block));
+        }
+        Ok(())
+    }
+
+    /// Replaces the file by these votes, the bodies that votes still speak for, and the blocks that are not safe in
+    /// the block files.
+    fn compact(&mut self, records: &[LogRecord]) -> Result<(), WriteError> {
+        let safe_below = self.block_files.lock().unwrap_or_else(PoisonError::into_inner).sync()?;
+        self.blocks = self.blocks.split_off(&safe_below.0);
+        let mut content = Vec::new();
+        let mut placed = std::collections::HashSet::new();
+        let of_blocks = self.blocks.values().flat_map(|(_, bodies)| bodies);
+        for body in self.bodies.values().chain(of_blocks) {
+            if placed.insert(body.wire()) {
+                record::put_body(&mut content, &body.bytes);
+            }
+        }
+        for (block, _) in self.blocks.values() {
+            record::put_block(&mut content, block);
+        }
+        for entry in records {
+            record::put_vote(&mut content, &entry.to_bytes());
+        }
+        Ok(self.journal.replace(&content)?)
+    }
+}

@@ -1,0 +1,333 @@
+//! What a replica knows when it starts: block files, journal and state brought to one height, before anything is said.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+
+use execution::{Contracts, Executor, Rules as _};
+use ledger::{CertifiedBlock, Certificate, Digest, GenesisFile, Header, Height, store_format};
+use pbft::{Base, CertifiedHash, LogRecord, Sequence, StoredBlock, StoredChain, Verifier};
+
+use crate::blocks::{self, BlockFileError, BlockFiles};
+use crate::body::{Body, BodyPool};
+use crate::delivery::Tip;
+use crate::journal::{Job, JournalError, JournalFile, JournaledBlock, Writer};
+use crate::recent::RecentBlocks;
+use crate::roots::Roots;
+use crate::run_blocks::{BlockRunner, ExecutionError};
+use crate::state::{StateError, StateStore, hashed};
+
+/// Why a replica's data cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The block files.
+    #[error(transparent)]
+    Blocks(#[from] BlockFileError),
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Execution of stored blocks.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
+    /// The genesis file describes no state.
+    #[error(transparent)]
+    Genesis(#[from] contracts::GenesisError),
+    /// The folder belongs to another chain.
+    #[error("the data folder belongs to another chain than the genesis file")]
+    OtherChain,
+    /// A block that must be there is not.
+    #[error("block {0} is neither in the block files nor in the journal")]
+    Missing(Height),
+    /// A stored block is not what the contracts make of its transactions.
+    #[error("block {0} as stored is not what its transactions give")]
+    Differs(Height),
+    /// A stored certificate does not verify.
+    #[error("the certificate of stored block {0} does not verify")]
+    Certificate(Height),
+}
+
+/// Everything a replica starts with.
+pub struct Restored {
+    /// The indexes and the state.
+    pub store: StateStore,
+    /// The block files.
+    pub files: Arc<Mutex<BlockFiles>>,
+    /// Execution, at the height of the newest stored block.
+    pub runner: BlockRunner<Contracts>,
+    /// The journal.
+    pub writer: Writer,
+    /// The bodies the journal held.
+    pub bodies: Arc<BodyPool>,
+    /// The latest blocks.
+    pub recent: Arc<RecentBlocks>,
+    /// The newest certified block.
+    pub tip: Tip,
+    /// The vote log.
+    pub votes: Vec<LogRecord>,
+    /// For the core.
+    pub chain: StoredChain,
+    /// For the core.
+    pub base: Base,
+    /// When something is due.
+    pub next_due: Option<ledger::Timestamp>,
+}
+
+/// Opens everything under `data`.
+pub struct Restoring<'a> {
+    /// The folder.
+    pub data: &'a Path,
+    /// The genesis file.
+    pub genesis: &'a GenesisFile,
+    /// How many blocks the core wants to know.
+    pub recent_blocks: u64,
+    /// Where execution sends blocks to be made durable.
+    pub journal: Sender<Job>,
+}
+
+/// A block by height, from the files or from the journal.
+struct Chain<'a> {
+    folder: &'a Path,
+    store: &'a StateStore,
+    certified: Height,
+    uncertified: &'a BTreeMap<u64, (Arc<JournaledBlock>, Vec<Arc<Body>>)>,
+}
+
+impl Chain<'_> {
+    fn block(&self, height: Height) -> Result<CertifiedBlock, RestoreError> {
+        if height <= self.certified {
+            let location = self.store.locate(height)?.ok_or(RestoreError::Missing(height))?;
+            return Ok(blocks::read(self.folder, location)?);
+        }
+        let (block, bodies) = self.uncertified.get(&height.0).ok_or(RestoreError::Missing(height))?;
+        let mut transactions = bodies.iter().map(|body| body.transaction.signed.clone());
+        let block = (**block).clone().assemble(|_| transactions.next()).ok_or(RestoreError::Missing(height))?;
+        Ok(CertifiedBlock { block, certificate: Certificate::of_genesis() })
+    }
+}
+
+impl Restoring<'_> {
+    /// Brings block files, journal and state together. `verifier` needs the base, which comes of the genesis block.
+    ///
+    /// # Errors
+    /// [`RestoreError`], naming what is wrong; nothing was changed but torn tails.
+    pub fn restore(
+        self,
+        verifier: impl FnOnce(Base) -> Verifier,
+    ) -> Result<Restored, RestoreError> {
+        let folder = self.data.join("blocks");
+        let executor = Executor::new(self.genesis.chain_id(), Contracts);
+        let genesis_block = executor.genesis_block(self.genesis)?;
+        let base = base_of(&genesis_block.block.header, genesis_block.head.hash);
+        let (mut files, newest) = BlockFiles::open(&folder)?;
+        let mut store = StateStore::open(&self.data.join("state"))?;
+        if files.next_height() == Height(0) {
+            self.store_genesis(&mut files, &store, &genesis_block)?;
+        } else {
+            self.check_genesis(&folder, &store, &newest, base)?;
+        }
+        index_newest(&store, &newest)?;
+        let certified = Height(files.next_height().0 - 1);
+        let (journal, recovered) = JournalFile::open(&self.data.join("journal"))?;
+        if recovered.torn_bytes > 0 {
+            tracing::warn!(cut = recovered.torn_bytes, "the journal ended in a record cut short");
+        }
+        let (bodies, uncertified) = journaled(recovered.bodies, recovered.blocks, certified);
+        let newest_height = uncertified.keys().next_back().map_or(certified, |height| Height(*height).max(certified));
+        if store.head()?.is_some_and(|head| head.height > newest_height) {
+            // Only a disk that lost synced blocks brings this about; what is left is executed again.
+            tracing::warn!("the state is ahead of the stored blocks and is rebuilt");
+            drop(store);
+            remove_state(&self.data.join("state"))?;
+            store = StateStore::open(&self.data.join("state"))?;
+            index_all(&folder, &store)?;
+        }
+        if store.head()?.is_none() {
+            let changes = hashed(&genesis_block.writes);
+            store.apply(&genesis_block.head, &genesis_block.writes, &changes)?;
+        }
+        let chain = Chain { folder: &folder, store: &store, certified, uncertified: &uncertified };
+        let recent = Arc::new(RecentBlocks::default());
+        let head = store.head()?.unwrap_or(genesis_block.head);
+        let epoch = self.genesis.epoch.epoch;
+        let roots = Roots::start(store.clone())?;
+        let mut runner =
+            BlockRunner::new(executor, epoch, head.clone(), store.clone(), roots, recent.clone(), self.journal.clone());
+        replay(&chain, &mut runner, head.height, newest_height)?;
+        let verifier = verifier(base);
+        let stored = stored_chain(&chain, &recent, &verifier, newest_height, self.recent_blocks, &bodies)?;
+        let tip_header = chain.block(certified)?.block.header;
+        let tip = Tip { height: certified, time: tip_header.time, hash: tip_header.hash() };
+        let next_due = Contracts.next_due(&store);
+        let files = Arc::new(Mutex::new(files));
+        let writer = Writer::new(journal, files.clone(), bodies.values().cloned(), uncertified.into_values());
+        let pool = BodyPool::default();
+        bodies.into_values().for_each(|body| drop(pool.insert(body)));
+        Ok(Restored {
+            store,
+            files,
+            runner,
+            writer,
+            bodies: Arc::new(pool),
+            recent,
+            tip,
+            votes: recovered.votes,
+            chain: stored,
+            base,
+            next_due,
+        })
+    }
+
+    fn store_genesis(
+        &self,
+        files: &mut BlockFiles,
+        store: &StateStore,
+        genesis: &execution::ExecutedBlock,
+    ) -> Result<(), RestoreError> {
+        let certified = CertifiedBlock { block: genesis.block.clone(), certificate: Certificate::of_genesis() };
+        let location = files.append(Height(0), &store_format::encode_record(&certified))?;
+        files.sync()?;
+        store.index(Height(0), &genesis.head.hash, location, &[])?;
+        Ok(())
+    }
+
+    /// The files start with this genesis block.
+    fn check_genesis(
+        &self,
+        folder: &Path,
+        store: &StateStore,
+        newest: &blocks::NewestBlocks,
+        base: Base,
+    ) -> Result<(), RestoreError> {
+        let first = match newest.first() {
+            Some((block, _)) if block.block.header.height == Height(0) => block.block.hash(),
+            _ => {
+                let location = match store.locate(Height(0))? {
+                    Some(location) => location,
+                    None => {
+                        index_all(folder, store)?;
+                        store.locate(Height(0))?.ok_or(RestoreError::Missing(Height(0)))?
+                    }
+                };
+                blocks::read(folder, location)?.block.hash()
+            }
+        };
+        if first == base.block { Ok(()) } else { Err(RestoreError::OtherChain) }
+    }
+}
+
+fn base_of(header: &Header, hash: Digest) -> Base {
+    Base { sequence: Sequence::from(header.height), block: hash, time: header.time }
+}
+
+/// The index of the newest segment may lack what was not synced.
+fn index_newest(store: &StateStore, newest: &blocks::NewestBlocks) -> Result<(), RestoreError> {
+    for (certified, location) in newest {
+        let height = certified.block.header.height;
+        if store.locate(height)? != Some(*location) {
+            let ids: Vec<Digest> = certified.block.outcomes[1..].iter().map(|leaf| leaf.transaction).collect();
+            store.index(height, &certified.block.hash(), *location, &ids)?;
+        }
+    }
+    Ok(())
+}
+
+/// Indexes every segment anew.
+fn index_all(folder: &Path, store: &StateStore) -> Result<(), RestoreError> {
+    for segment in blocks::segments(folder)? {
+        index_newest(store, &blocks::read_whole(folder, segment)?)?;
+    }
+    Ok(())
+}
+
+fn remove_state(folder: &Path) -> Result<(), RestoreError> {
+    std::fs::remove_dir_all(folder)
+        .map_err(|error| BlockFileError::Disk { path: folder.to_owned(), error })
+        .map_err(RestoreError::from)
+}
+
+type Bodies = BTreeMap<Digest, Arc<Body>>;
+type Uncertified = BTreeMap<u64, (Arc<JournaledBlock>, Vec<Arc<Body>>)>;
+
+/// Bodies and blocks of the journal; blocks that the files hold are left out, as are those after a gap.
+fn journaled(
+    bodies: BTreeMap<Digest, (ledger::SignedTransaction, bytes::Bytes)>,
+    blocks: BTreeMap<u64, JournaledBlock>,
+    certified: Height,
+) -> (Bodies, BTreeMap<u64, (Arc<JournaledBlock>, Vec<Arc<Body>>)>) {
+    let bodies: Bodies =
+        bodies.into_iter().map(|(wire, (signed, bytes))| (wire, Arc::new(Body::new(signed, bytes, None)))).collect();
+    let mut uncertified = Uncertified::new();
+    for (height, block) in blocks {
+        let next = certified.0 + 1 + uncertified.len() as u64;
+        if height != next {
+            continue;
+        }
+        let found: Option<Vec<Arc<Body>>> = block.wires.iter().map(|wire| bodies.get(wire).cloned()).collect();
+        if let Some(found) = found {
+            uncertified.insert(height, (Arc::new(block), found));
+        }
+    }
+    (bodies, uncertified)
+}
+
+/// Executes stored blocks that the state lacks; each must come out as it is stored.
+fn replay(
+    chain: &Chain<'_>,
+    runner: &mut BlockRunner<Contracts>,
+    from: Height,
+    to: Height,
+) -> Result<(), RestoreError> {
+    for height in from.0 + 1..=to.0 {
+        let stored = chain.block(Height(height))?;
+        if runner.replay(&stored)? != stored.block.hash() {
+            return Err(RestoreError::Differs(Height(height)));
+        }
+        runner.keep_all()?;
+    }
+    Ok(())
+}
+
+/// The newest blocks as the core wants them; also kept as recent ones.
+fn stored_chain(
+    chain: &Chain<'_>,
+    recent: &RecentBlocks,
+    verifier: &Verifier,
+    newest: Height,
+    recent_blocks: u64,
+    bodies: &Bodies,
+) -> Result<StoredChain, RestoreError> {
+    let oldest = newest.0.saturating_sub(recent_blocks).min(chain.certified.0) + 1;
+    let mut blocks = Vec::new();
+    let mut stable: Option<CertifiedHash> = None;
+    let interval = pbft::Limits::default().checkpoint_interval;
+    for height in (oldest..=newest.0).map(Height) {
+        let certified = chain.block(height)?;
+        let hash = certified.block.hash();
+        let wires = ledger::block::transaction_leaves(&certified.block.transactions);
+        let sequence = Sequence::from(height);
+        if height <= chain.certified && height.0.is_multiple_of(interval) {
+            let proof = verifier
+                .certified(sequence, hash, certified.certificate.clone())
+                .map_err(|_| RestoreError::Certificate(height))?;
+            stable = Some(proof);
+        }
+        blocks.push(StoredBlock { sequence, block: hash, time: certified.block.header.time, digests: wires.clone() });
+        if recent.get(height.0).is_none() {
+            let bodies = chain.uncertified.get(&height.0).map(|(_, bodies)| bodies.clone()).unwrap_or_default();
+            recent.insert(Arc::new(crate::recent::RecentBlock {
+                block: certified.block,
+                hash,
+                bodies,
+                wires,
+                started: std::time::Instant::now(),
+                executed: std::time::Instant::now(),
+            }));
+        }
+    }
+    let held = bodies.keys().copied().collect();
+    Ok(StoredChain { blocks, certified: Sequence::from(chain.certified), stable, held })
+}

@@ -1,0 +1,129 @@
+//! The state's roots at checkpoints, computed by a thread of its own while the chain goes on.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use ledger::{Digest, Height};
+
+use crate::run_blocks::is_checkpoint;
+use crate::state::{Changes, StateError, StateStore};
+
+#[derive(Default)]
+struct Known {
+    roots: BTreeMap<u64, Digest>,
+    failed: bool,
+}
+
+type Shared = Arc<(Mutex<Known>, Condvar)>;
+
+/// Roots, known or on their way.
+pub struct Roots {
+    store: StateStore,
+    shared: Shared,
+    /// What changed since the newest checkpoint.
+    changes: Changes,
+    jobs: Option<Sender<(Height, Changes)>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Roots {
+    /// Continues from what the store holds: the tree, and what changed since.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn start(store: StateStore) -> Result<Roots, StateError> {
+        let shared = Shared::default();
+        let (jobs, receiver) = channel();
+        let thread = std::thread::Builder::new()
+            .name("state-tree".to_owned())
+            .spawn({
+                let (store, shared) = (store.clone(), shared.clone());
+                move || compute(&store, &receiver, &shared)
+            })
+            .expect("a thread can be started");
+        let mut roots =
+            Roots { store: store.clone(), shared, changes: Changes::new(), jobs: Some(jobs), thread: Some(thread) };
+        for (height, changes) in store.changes_after(store.tree_height()?)? {
+            roots.note(height, changes);
+        }
+        Ok(roots)
+    }
+
+    /// Takes the changes of a block that the state store holds, in order of height.
+    pub fn note(&mut self, height: Height, changes: Changes) {
+        self.changes.extend(changes);
+        if is_checkpoint(height)
+            && let Some(jobs) = &self.jobs
+        {
+            // A thread that is gone has noted its failure.
+            let _ = jobs.send((height, std::mem::take(&mut self.changes)));
+        }
+    }
+
+    /// The root at a checkpoint; waits for it when it is on its way.
+    ///
+    /// # Errors
+    /// [`StateError`] when it can't be computed.
+    pub fn at(&mut self, checkpoint: Height) -> Result<Digest, StateError> {
+        if let Some(root) = self.lookup(checkpoint)? {
+            return Ok(root);
+        }
+        let (known, changed) = &*self.shared;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(root) = known.roots.get(&checkpoint.0) {
+                return Ok(*root);
+            }
+            if known.failed {
+                return Err(StateError::Damaged("state tree"));
+            }
+            known = changed.wait(known).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lookup(&self, checkpoint: Height) -> Result<Option<Digest>, StateError> {
+        let mut known = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(root) = known.roots.get(&checkpoint.0) {
+            return Ok(Some(*root));
+        }
+        let stored = self.store.root(checkpoint)?;
+        if let Some(root) = stored {
+            known.roots.insert(checkpoint.0, root);
+        }
+        Ok(stored)
+    }
+
+    /// Ends the thread after what it has to do.
+    pub fn stop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn compute(store: &StateStore, jobs: &Receiver<(Height, Changes)>, shared: &Shared) {
+    let (known, changed) = &**shared;
+    while let Ok((checkpoint, changes)) = jobs.recv() {
+        let result = store.update_tree(checkpoint, &changes);
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(root) => {
+                known.roots.insert(checkpoint.0, root);
+                while known.roots.len() > 8 {
+                    known.roots.pop_first();
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the state's root cannot be computed");
+                known.failed = true;
+            }
+        }
+        changed.notify_all();
+        if known.failed {
+            return;
+        }
+    }
+}

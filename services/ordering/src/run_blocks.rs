@@ -1,0 +1,352 @@
+//! The thread that executes: committed batches and fetched blocks, in order of height, each over the state that the
+//! ones before it left. Writes reach the state store only after their block is durable.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
+
+use execution::state_tree::{CHECKPOINT_INTERVAL, checkpoint_of};
+use execution::{
+    BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut, Rules, StateView,
+};
+use ledger::{CertifiedBlock, Digest, Epoch, Height, Timestamp, WriteSet};
+use pbft::CertifiedHash;
+
+use crate::body::Body;
+use crate::journal::{Job, JournaledBlock};
+use crate::recent::{RecentBlock, RecentBlocks};
+use crate::roots::Roots;
+use crate::state::{self, Changes, StateError, StateStore};
+
+/// How many executed blocks wait to be durable at most; less than the interval of checkpoints.
+const UNAPPLIED_MAX: usize = 48;
+
+/// Something to execute, or to keep.
+#[derive(Debug)]
+pub enum Task {
+    /// A committed batch: the block at this height.
+    Execute {
+        /// The height.
+        height: Height,
+        /// The block's time.
+        time: Timestamp,
+        /// The transactions' bodies, in order.
+        bodies: Vec<Arc<Body>>,
+    },
+    /// Blocks that others certified, in order.
+    Install(Vec<(CertifiedBlock, CertifiedHash)>),
+    /// The block of this height is durable: its writes may be kept.
+    Durable(Height),
+    /// End the thread.
+    Stop,
+}
+
+/// What execution tells.
+#[derive(Debug)]
+pub enum Told {
+    /// When something will next be due.
+    NextDue(Option<Timestamp>),
+    /// Transactions that were ordered and are in no block.
+    LeftOut(Vec<(Digest, LeftOut)>),
+    /// Fetched blocks were executed and found as certified: they are to be stored.
+    Installed(Vec<(CertifiedBlock, CertifiedHash)>),
+}
+
+/// Why execution stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    /// The state store.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// This replica computes another block than the others certified.
+    #[error("divergence at height {height}: executed here as {own}, certified as {certified}")]
+    Divergence {
+        /// The height.
+        height: Height,
+        /// The hash here.
+        own: Digest,
+        /// The certified hash.
+        certified: Digest,
+    },
+    /// A fetched block does not follow what is here.
+    #[error("a certified block at height {found} was given where {expected} belongs")]
+    Gap {
+        /// The next height here.
+        expected: Height,
+        /// The block's height.
+        found: Height,
+    },
+}
+
+/// Writes of executed blocks that are not in the store yet, over the store.
+struct Unapplied {
+    store: StateStore,
+    /// The newest write of each key, and the height that made it.
+    writes: BTreeMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
+    blocks: VecDeque<(ChainHead, WriteSet, Changes)>,
+}
+
+impl Unapplied {
+    fn add(&mut self, head: &ChainHead, writes: WriteSet) {
+        for (key, value) in &writes.0 {
+            self.writes.insert(key.clone(), (head.height.0, value.clone()));
+        }
+        let changes = state::hashed(&writes);
+        self.blocks.push_back((head.clone(), writes, changes));
+    }
+
+    /// Moves everything up to `height` into the store; gives the changes by height.
+    fn apply(&mut self, height: Height) -> Result<Vec<(Height, Changes)>, StateError> {
+        let mut applied = Vec::new();
+        while self.blocks.front().is_some_and(|(head, ..)| head.height <= height) {
+            let Some((head, writes, changes)) = self.blocks.pop_front() else { break };
+            self.store.apply(&head, &writes, &changes)?;
+            for (key, _) in &writes.0 {
+                if self.writes.get(key).is_some_and(|(newest, _)| *newest == head.height.0) {
+                    self.writes.remove(key);
+                }
+            }
+            applied.push((head.height, changes));
+        }
+        Ok(applied)
+    }
+}
+
+impl StateView for Unapplied {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        match self.writes.get(key) {
+            Some((_, value)) => value.clone(),
+            None => StateView::get(&self.store, key),
+        }
+    }
+
+    fn range(&self, from: &[u8], until: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        if from >= until || limit == 0 {
+            return Vec::new();
+        }
+        let written = || self.writes.range::<[u8], _>((Bound::Included(from), Bound::Excluded(until)));
+        let hidden = written().filter(|(_, (_, value))| value.is_none()).count();
+        let below = self.store.range(from, until, limit.saturating_add(hidden));
+        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
+        for (key, (_, value)) in written() {
+            match value {
+                Some(value) => merged.insert(key.clone(), value.clone()),
+                None => merged.remove(key),
+            };
+        }
+        merged.into_iter().take(limit).collect()
+    }
+}
+
+/// The thread's memory.
+pub struct BlockRunner<R> {
+    executor: Executor<R>,
+    epoch: Epoch,
+    head: ChainHead,
+    unapplied: Unapplied,
+    roots: Roots,
+    recent: Arc<RecentBlocks>,
+    journal: Sender<Job>,
+    execution_seconds: chassis::metrics::Histogram,
+}
+
+impl<R: Rules> BlockRunner<R> {
+    /// A runner that continues after `head`, at which the store stands.
+    pub fn new(
+        executor: Executor<R>,
+        epoch: Epoch,
+        head: ChainHead,
+        store: StateStore,
+        roots: Roots,
+        recent: Arc<RecentBlocks>,
+        journal: Sender<Job>,
+    ) -> BlockRunner<R> {
+        BlockRunner {
+            executor,
+            epoch,
+            head,
+            unapplied: Unapplied { store, writes: BTreeMap::new(), blocks: VecDeque::new() },
+            roots,
+            recent,
+            journal,
+            execution_seconds: chassis::metrics::histogram("ordering_execution_seconds", "execution of one block"),
+        }
+    }
+
+    /// The head after everything that was executed.
+    pub fn head(&self) -> &ChainHead {
+        &self.head
+    }
+
+    /// Executes until told to stop.
+    ///
+    /// # Errors
+    /// [`ExecutionError`]; the caller ends the process.
+    pub fn run(mut self, tasks: &Receiver<Task>, tell: &mut dyn FnMut(Told)) -> Result<(), ExecutionError> {
+        let mut waiting = VecDeque::new();
+        while let Ok(task) = tasks.recv() {
+            match task {
+                Task::Durable(height) => self.keep(height)?,
+                Task::Stop => break,
+                other => waiting.push_back(other),
+            }
+            while let room @ 1.. = self.room()
+                && let Some(task) = waiting.pop_front()
+            {
+                match task {
+                    Task::Execute { height, time, bodies } => self.execute(height, time, bodies, tell)?,
+                    Task::Install(mut blocks) => {
+                        let rest = blocks.split_off(room.min(blocks.len()));
+                        self.install(blocks, tell)?;
+                        if !rest.is_empty() {
+                            waiting.push_front(Task::Install(rest));
+                        }
+                    }
+                    Task::Durable(_) | Task::Stop => {}
+                }
+            }
+        }
+        self.roots.stop();
+        Ok(())
+    }
+
+    /// How many blocks may be executed before others are durable: a root is needed one interval after its checkpoint,
+    /// so the checkpoint's writes must be kept by then.
+    fn room(&self) -> usize {
+        UNAPPLIED_MAX.saturating_sub(self.unapplied.blocks.len())
+    }
+
+    fn keep(&mut self, height: Height) -> Result<(), ExecutionError> {
+        for (height, changes) in self.unapplied.apply(height)? {
+            self.roots.note(height, changes);
+        }
+        Ok(())
+    }
+
+    /// Executes the next block.
+    ///
+    /// # Errors
+    /// [`StateError`] when the state's root can't be had.
+    pub fn execute_next(
+        &mut self,
+        time: Timestamp,
+        transactions: Vec<Arc<CheckedTransaction>>,
+    ) -> Result<ExecutedBlock, ExecutionError> {
+        let height = self.head.height.next();
+        let state_root = self.roots.at(checkpoint_of(height))?;
+        let order = BlockOrder { epoch: self.epoch, height, time, state_root, transactions };
+        let mut executed = self.executor.execute_block(&self.unapplied, &self.head, order);
+        self.head = executed.head.clone();
+        self.unapplied.add(&self.head, std::mem::take(&mut executed.writes));
+        Ok(executed)
+    }
+
+    fn execute(
+        &mut self,
+        height: Height,
+        time: Timestamp,
+        bodies: Vec<Arc<Body>>,
+        tell: &mut dyn FnMut(Told),
+    ) -> Result<(), ExecutionError> {
+        if height <= self.head.height {
+            // It was installed from another replica meanwhile; the core knows its hash from there.
+            return Ok(());
+        }
+        let started = Instant::now();
+        let transactions = bodies.iter().map(|body| body.transaction.clone()).collect();
+        let executed = self.execute_next(time, transactions)?;
+        let by_id: std::collections::HashMap<Digest, &Arc<Body>> =
+            bodies.iter().map(|body| (body.transaction.id, body)).collect();
+        let kept: Vec<Arc<Body>> = executed.block.outcomes[1..]
+            .iter()
+            .filter_map(|leaf| by_id.get(&leaf.transaction).map(|body| (*body).clone()))
+            .collect();
+        let wires: Vec<Digest> = kept.iter().map(|body| body.wire()).collect();
+        let journaled = JournaledBlock {
+            header: executed.block.header.clone(),
+            wires: wires.clone(),
+            outcomes: executed.block.outcomes.clone(),
+        };
+        let hash = executed.head.hash;
+        self.execution_seconds.record(started.elapsed());
+        self.recent.insert(Arc::new(RecentBlock {
+            block: executed.block,
+            hash,
+            bodies: kept.clone(),
+            wires,
+            started,
+            executed: Instant::now(),
+        }));
+        // A writer that is gone has reported why.
+        let _ = self.journal.send(Job::Block(Arc::new(journaled), hash, kept));
+        tell(Told::NextDue(executed.next_due));
+        if !executed.left_out.is_empty() {
+            tell(Told::LeftOut(executed.left_out.iter().map(|(left, reason)| (left.wire, *reason)).collect()));
+        }
+        Ok(())
+    }
+
+    fn install(
+        &mut self,
+        blocks: Vec<(CertifiedBlock, CertifiedHash)>,
+        tell: &mut dyn FnMut(Told),
+    ) -> Result<(), ExecutionError> {
+        for (certified, proof) in &blocks {
+            let header = &certified.block.header;
+            let divergence = |own| ExecutionError::Divergence { height: header.height, own, certified: proof.block() };
+            if header.height <= self.head.height {
+                let own = self.recent.get(header.height.0).map_or(proof.block(), |recent| recent.hash);
+                if own != proof.block() {
+                    return Err(divergence(own));
+                }
+                continue;
+            }
+            if header.height != self.head.height.next() {
+                return Err(ExecutionError::Gap { expected: self.head.height.next(), found: header.height });
+            }
+            let own = self.replay(certified)?;
+            if own != proof.block() {
+                return Err(divergence(own));
+            }
+        }
+        tell(Told::Installed(blocks));
+        Ok(())
+    }
+
+    /// Executes a stored or fetched block again; gives the hash that comes of it.
+    ///
+    /// # Errors
+    /// [`ExecutionError::State`].
+    pub fn replay(&mut self, certified: &CertifiedBlock) -> Result<Digest, ExecutionError> {
+        let started = Instant::now();
+        let checked = |signed: &ledger::SignedTransaction| Arc::new(CheckedTransaction::new(signed.clone()));
+        let transactions: Vec<_> = certified.block.transactions.iter().map(checked).collect();
+        let wires = transactions.iter().map(|transaction| transaction.wire).collect();
+        let executed = self.execute_next(certified.block.header.time, transactions)?;
+        let hash = executed.head.hash;
+        self.recent.insert(Arc::new(RecentBlock {
+            block: executed.block,
+            hash,
+            bodies: Vec::new(),
+            wires,
+            started,
+            executed: Instant::now(),
+        }));
+        Ok(hash)
+    }
+
+    /// Keeps everything executed so far; for replaying blocks that are durable already.
+    ///
+    /// # Errors
+    /// [`ExecutionError::State`].
+    pub fn keep_all(&mut self) -> Result<(), ExecutionError> {
+        self.keep(self.head.height)
+    }
+}
+
+/// Whether the tree is brought up to date at this height.
+pub fn is_checkpoint(height: Height) -> bool {
+    height.0.is_multiple_of(CHECKPOINT_INTERVAL)
+}

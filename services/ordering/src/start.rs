@@ -1,0 +1,303 @@
+//! Puts a replica together from its parts, and takes it apart again.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use bus::{Bus, subjects};
+use chassis::Shutdown;
+use futures::StreamExt;
+use keys::Secret;
+use ledger::SigningKey;
+use pbft::{Base, Configuration, Ed25519, Input, Replica, Verifier};
+
+use crate::body::Origin;
+use crate::config::Config;
+use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
+use crate::delivery::{Delivery, Parcel, Stored};
+use crate::inbound::Inbound;
+use crate::intake::{Arrival, Checker, Intake, Reason};
+use crate::journal::Job;
+use crate::outbound::Outbound;
+use crate::peers::Peers;
+use crate::restore::{Restored, Restoring};
+use crate::run_blocks::Task;
+use crate::serve::{Desk, serve};
+use crate::{fetch, trace};
+
+/// How many transactions are taken from the broker at once.
+const ARRIVALS_AT_ONCE: usize = 256;
+
+/// The ends of the threads' inboxes.
+struct Inboxes {
+    core: (Sender<Heard>, Receiver<Heard>),
+    journal: (Sender<Job>, Receiver<Job>),
+    execution: (Sender<Task>, Receiver<Task>),
+    delivery: (Sender<Parcel>, Receiver<Parcel>),
+}
+
+/// Runs one replica until it is told to stop.
+///
+/// # Errors
+/// What keeps it from starting, or what made it stop: a failed disk, a divergence, a contradiction.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.bus.user == subjects::replica_name(config.replica),
+        "bus.user: must be {} for replica {}",
+        subjects::replica_name(config.replica),
+        config.replica
+    );
+    let seed = Secret::load(&config.voting_key_file).context("voting_key_file")?;
+    let key = SigningKey::from_seed(*seed.expose());
+    let bus = Bus::connect(&config.bus).await?;
+    let inboxes = Inboxes { core: channel(), journal: channel(), execution: channel(), delivery: channel() };
+    let configuration = configuration(&config, &bus);
+    let restored = restore(&config, &bus, &configuration, inboxes.journal.0.clone()).await?;
+    let mut running = Running::start(&config, &bus, configuration, key, restored, inboxes).await?;
+    tracing::info!(replica = config.replica.0, "ready");
+    shutdown.ready();
+    let failed = tokio::select! {
+        () = shutdown.requested() => None,
+        failed = &mut running.failed => Some(failed),
+    };
+    tokio::task::spawn_blocking(move || running.stop()).await?;
+    bus.close().await;
+    match failed {
+        None => Ok(()),
+        Some(Ok(reason)) => Err(anyhow::anyhow!(reason)),
+        Some(Err(_)) => Err(anyhow::anyhow!("the core's thread is gone")),
+    }
+}
+
+fn configuration(config: &Config, bus: &Bus) -> Configuration {
+    Configuration {
+        chain: bus.chain(),
+        epoch: bus.genesis().epoch.clone(),
+        replica: config.replica,
+        // Known once the genesis block is.
+        base: Base { sequence: pbft::Sequence(0), block: ledger::Digest::ZERO, time: bus.genesis().time },
+        limits: config.tuning.limits(),
+    }
+}
+
+async fn restore(
+    config: &Config,
+    bus: &Bus,
+    configuration: &Configuration,
+    journal: Sender<Job>,
+) -> anyhow::Result<Restored> {
+    let (data, genesis, configuration) = (config.data.clone(), bus.genesis().clone(), configuration.clone());
+    let restored = tokio::task::spawn_blocking(move || {
+        let recent_blocks = 2 * configuration.limits.window;
+        let restoring = Restoring { data: &data, genesis: &genesis, recent_blocks, journal };
+        restoring.restore(|base| Verifier::new(&Configuration { base, ..configuration }, Arc::new(Ed25519)))
+    });
+    restored.await?.with_context(|| format!("data {}", config.data.display()))
+}
+
+/// A replica at work.
+struct Running {
+    core: Sender<Heard>,
+    journal: Sender<Job>,
+    execution: Sender<Task>,
+    delivery: Sender<Parcel>,
+    /// The core's thread, then those it feeds.
+    threads: Vec<JoinHandle<()>>,
+    tasks: Vec<tokio::task::AbortHandle>,
+    failed: tokio::sync::oneshot::Receiver<String>,
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).expect("a thread can be started")
+}
+
+impl Running {
+    async fn start(
+        config: &Config,
+        bus: &Bus,
+        mut configuration: Configuration,
+        key: SigningKey,
+        restored: Restored,
+        inboxes: Inboxes,
+    ) -> anyhow::Result<Running> {
+        let started = Instant::now();
+        configuration.base = restored.base;
+        let verifier = Verifier::new(&configuration, Arc::new(Ed25519));
+        let epoch = configuration.epoch.epoch;
+        let members: Vec<_> = configuration.epoch.replicas.iter().map(|member| member.replica).collect();
+        let peers = Arc::new(Peers::new(config.replica, members));
+        let outbound = Outbound::start(bus.client().clone());
+        let transactions = restored.store.transactions()?;
+        let stored = Arc::new(Stored {
+            folder: config.data.join("blocks"),
+            store: restored.store.clone(),
+            tip: RwLock::new(restored.tip),
+            transactions: AtomicU64::new(transactions),
+        });
+        let Inboxes { core, journal, execution, delivery } = inboxes;
+        let mut threads = Vec::new();
+
+        let to_core = core.0.clone();
+        let writer = restored.writer;
+        let journal_thread = thread("journal", move || {
+            let mut tell = |written| drop(to_core.send(Heard::Written(written)));
+            if let Err(error) = writer.run(&journal.1, &mut tell) {
+                let _ = to_core.send(Heard::Failed(error.to_string()));
+            }
+        });
+        let to_core = core.0.clone();
+        let runner = restored.runner;
+        let execution_thread = thread("execution", move || {
+            let mut tell = |told| drop(to_core.send(Heard::Told(told)));
+            if let Err(error) = runner.run(&execution.1, &mut tell) {
+                let _ = to_core.send(Heard::Failed(error.to_string()));
+            }
+        });
+        let (to_core, to_execution) = (core.0.clone(), execution.0.clone());
+        let deliver = Delivery::new(
+            config.replica,
+            stored.clone(),
+            restored.files,
+            restored.recent.clone(),
+            peers.clone(),
+            outbound.clone(),
+        );
+        let delivery_thread = thread("delivery", move || {
+            let mut installed = |blocks: crate::delivery::StoredBlocks| {
+                if let Some(last) = blocks.last() {
+                    let _ = to_execution.send(Task::Durable(last.get().proof.sequence().height()));
+                }
+                let _ = to_core.send(Heard::Input(Input::BlocksInstalled(blocks)));
+            };
+            if let Err(error) = deliver.run(&delivery.1, &mut installed) {
+                let _ = to_core.send(Heard::Failed(error.to_string()));
+            }
+        });
+
+        let replica =
+            Replica::restore(configuration, Box::new(key), restored.votes, restored.chain, moment(started))?;
+        let summary = Arc::new(Mutex::new(replica.summary()));
+        let (fetch_orders, orders) = tokio::sync::mpsc::unbounded_channel::<FetchOrder>();
+        let parts = Parts {
+            replica,
+            me: config.replica,
+            epoch,
+            started,
+            bodies: restored.bodies.clone(),
+            recent: restored.recent.clone(),
+            performers: Performers {
+                journal: journal.0.clone(),
+                execution: execution.0.clone(),
+                delivery: delivery.0.clone(),
+                fetch: fetch_orders,
+                outbound: outbound.clone(),
+            },
+            summary: summary.clone(),
+            report: config.data.join("halted.json"),
+            next_due: restored.next_due,
+        };
+        let (tell_failure, failed) = tokio::sync::oneshot::channel();
+        let inbox = core.1;
+        threads.push(thread("core", move || {
+            if let Err(error) = Core::new(parts).run(&inbox) {
+                tracing::error!(%error, "this replica stops");
+                let _ = tell_failure.send(error.to_string());
+            } else {
+                // Keeps `failed` from resolving: whoever stopped the core waits for something else.
+                drop(tell_failure);
+            }
+        }));
+        threads.extend([execution_thread, delivery_thread, journal_thread]);
+
+        let checker = Checker {
+            chain: bus.chain(),
+            replica: config.replica,
+            bodies: restored.bodies.clone(),
+            stored: stored.clone(),
+            delivery: delivery.0.clone(),
+            outbound: outbound.clone(),
+            bodies_max: config.tuning.waiting_transactions_max,
+            checked: chassis::metrics::counter("ordering_checked_total", "transaction signatures checked"),
+        };
+        let to_core = core.0.clone();
+        let intake = Intake::start(checker, config.tuning.checking_threads, move |admitted| {
+            let _ = to_core.send(Heard::Admitted(admitted));
+        });
+
+        let client = bus.client();
+        let to_all = client.subscribe(subjects::PBFT_TO_ALL).await?;
+        let to_me = client.subscribe(subjects::pbft_to_me(config.replica)).await?;
+        let questions = client.subscribe(subjects::all_of_ordering(config.replica)).await?;
+        let arrivals = client.subscribe(subjects::ALL_TRANSACTIONS).await?;
+        client.flush().await?;
+        let inbound = Inbound {
+            me: config.replica,
+            epoch,
+            verifier: verifier.clone(),
+            peers,
+            bodies: restored.bodies,
+            recent: restored.recent,
+            intake: intake.clone(),
+            outbound,
+            core: core.0.clone(),
+        };
+        inbound.start(to_all, to_me);
+        let desk = Arc::new(Desk { replica: config.replica, epoch, stored, summary });
+        let tasks = vec![
+            tokio::spawn(take_transactions(arrivals, intake)).abort_handle(),
+            tokio::spawn(serve(desk, client.clone(), questions)).abort_handle(),
+            tokio::spawn(fetch::fetch(bus.clone(), verifier, orders, execution.0.clone(), core.0.clone())).abort_handle(),
+        ];
+        Ok(Running {
+            core: core.0,
+            journal: journal.0,
+            execution: execution.0,
+            delivery: delivery.0,
+            threads,
+            tasks,
+            failed,
+        })
+    }
+
+    /// Stops the threads one after another, each after what it was given before.
+    fn stop(self) {
+        self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+        let _ = self.core.send(Heard::Stop);
+        let mut threads = self.threads.into_iter();
+        let mut join = || {
+            if let Some(thread) = threads.next() {
+                // A panic was reported where it happened.
+                let _ = thread.join();
+            }
+        };
+        join();
+        let _ = self.execution.send(Task::Stop);
+        join();
+        let _ = self.delivery.send(Parcel::Stop);
+        join();
+        let _ = self.journal.send(Job::Stop);
+        join();
+    }
+}
+
+/// Hands what users publish to the checking threads, in groups of what is at hand.
+async fn take_transactions(arrivals: async_nats::Subscriber, intake: Intake) {
+    let mut groups = arrivals.ready_chunks(ARRIVALS_AT_ONCE);
+    while let Some(group) = groups.next().await {
+        let arrivals = group
+            .into_iter()
+            .filter_map(|message| {
+                let requester = subjects::user_of(&message.subject)?.to_owned();
+                let headers = message.headers.as_ref();
+                let traceparent = headers
+                    .and_then(|headers| headers.get(trace::TRACEPARENT))
+                    .map(|value| value.as_str().to_owned());
+                Some(Arrival { bytes: message.payload, origin: Some(Origin { requester, traceparent }) })
+            })
+            .collect();
+        intake.take(Reason::Submitted, arrivals);
+    }
+}
