@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::identity::Done;
+use crate::index::RecordHandle;
 use crate::{Base64, CommandReply, Page, PageRequest, UnsignedCommand, use_case};
 
 /// Applies for records. By a third party or insurer (holds the own key: signature needed).
@@ -29,9 +30,9 @@ use_case!("authorization", "apply_for_records", ApplyForRecords -> ApplicationPr
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationItem {
-    /// The record.
+    /// The record, as the search answered it.
     #[schema(value_type = String)]
-    pub record: RecordNumber,
+    pub handle: RecordHandle,
     /// Offered to the patient, minor units.
     pub price: Amount,
     /// X25519 key made for this item alone; its secret half stays with the applicant.

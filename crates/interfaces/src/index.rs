@@ -46,7 +46,7 @@ pub struct DiseaseSearchResult {
 /// A cell of a breakdown, counted in patients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SearchCell {
-    /// `hospital`, `age_band` or `sex`.
+    /// `hospital`, `age_band`, `sex` or `years`.
     pub dimension: String,
     /// The value.
     pub value: String,
@@ -54,25 +54,45 @@ pub struct SearchCell {
     pub patients: Option<u64>,
 }
 
-/// The brief information of one record.
+/// The brief information of one record. A value whose cell is suppressed is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BriefRecord {
-    /// The record, to apply for.
+    /// Stands for the record, for this applicant alone: give it to `apply_for_records`.
     #[schema(value_type = String)]
-    pub record: RecordNumber,
+    pub handle: RecordHandle,
     /// The hospital that holds it.
-    #[schema(value_type = String)]
-    pub hospital: LedgerId,
-    /// Year of the encounter.
-    pub year: u16,
+    #[schema(value_type = Option<String>)]
+    pub hospital: Option<LedgerId>,
+    /// Five years in which the encounter was, `2010-2014`.
+    pub years: Option<String>,
     /// Age band at the encounter.
-    pub age_band: String,
+    pub age_band: Option<String>,
     /// Administrative sex.
-    pub sex: String,
+    pub sex: Option<String>,
     /// Encounter class.
     pub class: String,
-    /// How many conditions, observations, procedures and medications it holds.
-    pub entries: u32,
+}
+
+ledger::identifier16! {
+    /// What stands for a record in one applicant's search answers; two applicants' handles can't be matched.
+    RecordHandle
+}
+
+/// The records behind an applicant's handles. For the authorization service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResolveHandles {
+    /// Whose handles.
+    pub applicant: LedgerId,
+    /// The handles.
+    pub handles: Vec<RecordHandle>,
+}
+use_case!("index", "resolve_handles", ResolveHandles -> ResolvedHandles);
+
+/// Records, in the order asked; none for a handle that was never given to this applicant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResolvedHandles {
+    /// One a handle.
+    pub records: Vec<Option<RecordNumber>>,
 }
 
 /// Hands in index rows before their records are committed. By a hospital's records service.
@@ -96,7 +116,7 @@ pub struct IndexRow {
     pub patient: LedgerId,
     /// Counts patients across hospitals (`identity::PatientMatch::person`).
     pub person: Digest,
-    /// The brief facts, canonical bytes (`clinical::brief`).
+    /// The brief facts: canonical bytes of a `clinical::brief::Brief`.
     pub facts: Base64,
     /// Salt of the index commitment.
     pub salt: Digest,

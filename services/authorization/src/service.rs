@@ -44,6 +44,11 @@ impl Authorization {
         self.bus.request(&bus::Target::service("identity"), caller.map(Caller::token), request).await
     }
 
+    /// Asks the index service.
+    pub(crate) async fn ask_index<Q: UseCase>(&self, request: &Q) -> Result<Q::Reply, Problem> {
+        self.bus.request(&bus::Target::service("index"), None, request).await
+    }
+
     /// Submits a member's command that has no facts, with the key the member has.
     pub(crate) async fn command(
         &self,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bus::Call;
-use contracts::ApplicationId;
+use contracts::{ApplicationId, RecordNumber};
 use contracts::authorization::command::{Command, ITEMS_PER_APPLICATION_MAX, ItemOffer};
 use interfaces::Problem;
-use interfaces::authorization::{ApplicationPrepared, ApplyForRecords};
+use interfaces::authorization::{ApplicationItem, ApplicationPrepared, ApplyForRecords};
+use interfaces::index::ResolveHandles;
 use keys::token::Role;
 use ledger::{Commitment, Digest, DigestAlgorithm, Timestamp};
 
@@ -23,7 +24,11 @@ pub(crate) async fn apply_for_records(
 ) -> Result<ApplicationPrepared, Problem> {
     let caller = authorization.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
-    let items = offers(&request)?;
+    check(&request)?;
+    let applicant = caller.member()?;
+    let handles = request.items.iter().map(|item| item.handle).collect();
+    let resolved = authorization.ask_index(&ResolveHandles { applicant, handles }).await?;
+    let items = offers(&request, &resolved.records)?;
     let application = ApplicationId(keys::secret::random());
     let salt = Digest(keys::secret::random());
     let statement = Commitment::new(DigestAlgorithm::Sha256, &salt.0, &[&application.0, request.statement.as_bytes()]);
@@ -41,11 +46,11 @@ pub(crate) async fn apply_for_records(
                 .map(|_| ())
         })
     });
-    let unsigned = authorization.desk.prepare(caller.member()?, command, facts).await?;
+    let unsigned = authorization.desk.prepare(applicant, command, facts).await?;
     Ok(ApplicationPrepared { application, unsigned })
 }
 
-fn offers(request: &ApplyForRecords) -> Result<Vec<ItemOffer>, Problem> {
+fn check(request: &ApplyForRecords) -> Result<(), Problem> {
     if request.items.is_empty() || request.items.len() > ITEMS_PER_APPLICATION_MAX {
         return Err(Problem::bad_input("/items", format!("an application has 1 to {ITEMS_PER_APPLICATION_MAX} items")));
     }
@@ -55,10 +60,15 @@ fn offers(request: &ApplyForRecords) -> Result<Vec<ItemOffer>, Problem> {
     if request.days == 0 || request.days > DAYS_MAX {
         return Err(Problem::bad_input("/days", format!("a grant lasts 1 to {DAYS_MAX} days")));
     }
-    let offer = |(place, item): (usize, &interfaces::authorization::ApplicationItem)| {
+    Ok(())
+}
+
+fn offers(request: &ApplyForRecords, records: &[Option<RecordNumber>]) -> Result<Vec<ItemOffer>, Problem> {
+    let offer = |(place, (item, record)): (usize, (&ApplicationItem, &Option<RecordNumber>))| {
         let item_key = <[u8; 32]>::try_from(item.item_key.0.as_slice())
             .map_err(|_| Problem::bad_input(&format!("/items/{place}/item_key"), "an X25519 key has 32 bytes"))?;
-        Ok(ItemOffer { record: item.record, price: item.price, item_key })
+        let record = record.ok_or_else(|| Problem::bad_input(&format!("/items/{place}/handle"), "no search answer of yours had this handle"))?;
+        Ok(ItemOffer { record, price: item.price, item_key })
     };
-    request.items.iter().enumerate().map(offer).collect()
+    request.items.iter().zip(records).enumerate().map(offer).collect()
 }
