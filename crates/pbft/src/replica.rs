@@ -80,6 +80,8 @@ pub(crate) struct Clocks {
     /// Status messages that still say that we restarted.
     pub(crate) restarted_statuses: u32,
     pub(crate) last_block_at: Timestamp,
+    /// Since when others have certified more than we.
+    pub(crate) behind_since: Option<Timestamp>,
     /// When `certified` last grew.
     pub(crate) last_certified_at: Timestamp,
     /// A deadline of the contracts: its block time, and when we learnt that it is due.

@@ -41,11 +41,16 @@ impl Replica {
     /// certified here for a while, or the gap is large.
     pub(crate) fn consider_fetch(&mut self) {
         let target = self.certified_elsewhere();
-        if self.fetch.is_some() || target <= self.chain.certified {
+        if target <= self.chain.certified {
+            self.clocks.behind_since = None;
+            return;
+        }
+        let noticed = *self.clocks.behind_since.get_or_insert(self.now.monotonic);
+        if self.fetch.is_some() {
             return;
         }
         let patience = 2 * self.limits.retransmit_after_us;
-        let is_stuck = self.clocks.last_certified_at.plus(patience) <= self.now.monotonic;
+        let is_stuck = noticed.max(self.clocks.last_certified_at).plus(patience) <= self.now.monotonic;
         let is_far = target.since(self.chain.handed) > self.limits.window / 2;
         if is_stuck || is_far || self.chain.stable.sequence > self.chain.handed {
             self.start_fetch(target);

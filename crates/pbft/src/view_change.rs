@@ -80,19 +80,24 @@ impl Replica {
     }
 
     /// A quorum wants our view: the timer of the new view starts (§4.5.2), and its primary opens it.
+    ///
+    /// For the timer, those that already want a later view count too. We keep only the latest view change
+    /// of each replica, and without this two correct replicas could wait for a third that had left
+    /// their view because of a vote that only it saw.
     pub(crate) fn check_view_changes(&mut self) {
         if !self.changing {
             return;
         }
-        let count = self.view_changes.values().filter(|known| known.change.view == self.view).count();
-        if count < self.quorum.votes() {
-            return;
-        }
-        if self.clocks.new_view_deadline.is_none() {
+        let count = |wants: fn(crate::View, crate::View) -> bool| {
+            self.view_changes.values().filter(|known| wants(known.change.view, self.view)).count()
+        };
+        let in_view = count(|wanted, view| wanted == view);
+        let in_view_or_later = count(|wanted, view| wanted >= view);
+        if in_view_or_later >= self.quorum.votes() && self.clocks.new_view_deadline.is_none() {
             let timeout = self.scaled(self.limits.new_view_timeout_us);
             self.clocks.new_view_deadline = Some(self.now.monotonic.plus(timeout));
         }
-        if self.is_primary() && self.own_opening.is_none() {
+        if in_view >= self.quorum.votes() && self.is_primary() && self.own_opening.is_none() {
             self.open_view();
         }
     }

@@ -11,7 +11,7 @@ use crate::client::{Client, RETRY_US};
 use crate::disk::LogWrite;
 use crate::machine::StoredBlock;
 use crate::network::Network;
-use crate::node::{Node, Task};
+use crate::node::{Done, Node, Task};
 use crate::oracle::{Oracle, Violation};
 use crate::plan::{Behaviour, Plan};
 use crate::random::Random;
@@ -447,9 +447,11 @@ impl Cluster {
                 let result = self.oracle.block_stored(&stored.block, stored.hash, previous_time);
                 previous_time = stored.block.time.0;
                 self.check(result);
-                if let Some(certificate) = &stored.certificate {
-                    let sequence = stored.block.sequence;
-                    let result = self.oracle.certified(&self.verifier, sequence, stored.hash, certificate);
+            }
+            if let Some(Done::Installed(blocks)) = &done {
+                for proof in blocks.iter().map(|block| &block.get().proof) {
+                    let (sequence, block, certificate) = (proof.sequence(), proof.block(), proof.certificate());
+                    let result = self.oracle.certified(&self.verifier, sequence, block, certificate);
                     self.check(result);
                 }
             }
