@@ -32,7 +32,7 @@ rejections! {
 pub const SERVICE_COMMANDS: [(Contract, u16); 5] = [
     (Contract::Membership, 0), // RegisterMember
     (Contract::Membership, 7), // RotateKey
-    (Contract::Records, 10),   // ReportTampering
+    (Contract::Records, 9),    // ReportTampering
     (Contract::Telemetry, 4),  // AnchorReadings
     (Contract::Telemetry, 5),  // RaiseWarning
 ];

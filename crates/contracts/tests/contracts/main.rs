@@ -1,0 +1,17 @@
+//! The contracts' rules, each as given / when / then, and what holds for every sequence of commands.
+
+mod random_commands;
+mod scenario;
+
+mod authorization;
+mod authorization_properties;
+mod documentation;
+mod founding;
+mod governance;
+mod membership;
+mod money_properties;
+mod records;
+mod records_codes;
+mod settlement;
+mod submission;
+mod telemetry;
