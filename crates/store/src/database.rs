@@ -12,6 +12,14 @@ use ledger::DigestAlgorithm;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyPool, AssertSqlSafe, ConnectOptions, Executor, Row};
 
+/// The table `[database]` of a service's configuration.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite://...` or `postgres://...`.
+    pub url: String,
+}
+
 /// One step of a service's tables: version (ascending, never reused), name, SQL.
 ///
 /// A step that has been applied is never changed; a change is a new step.

@@ -3,6 +3,15 @@
 use interfaces::Problem;
 use keys::token::{self, Role, Session, TokenError};
 use ledger::{LedgerId, PublicKey, Timestamp};
+use serde::Deserialize;
+
+/// The table `[sessions]` of a service's configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionsConfig {
+    /// Public key (hex) with which identity signs session tokens.
+    pub public_key: PublicKey,
+}
 
 /// The verified caller of a use case. No `Debug`: the token is a secret.
 #[derive(Clone)]

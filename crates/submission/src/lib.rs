@@ -9,5 +9,5 @@
 mod caller;
 mod desk;
 
-pub use caller::Caller;
+pub use caller::{Caller, SessionsConfig};
 pub use desk::{Desk, Facts, committed, no_facts};

@@ -7,8 +7,8 @@ use chassis::{InvalidKey, Shutdown};
 use interfaces::{CommandReply, Problem, UseCase};
 use ledger::{LedgerId, PublicKey, Timestamp};
 use serde::Deserialize;
-use store::{Outbox, Store};
-use submission::{Caller, Desk};
+use store::{DatabaseConfig, Outbox, Store};
+use submission::{Caller, Desk, SessionsConfig};
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::workflow::Workflow;
@@ -19,10 +19,10 @@ use crate::projections::workflow::Workflow;
 pub struct Config {
     /// Connection to the bus.
     pub bus: BusConfig,
-    /// Database URL: `sqlite:...` or `postgres://...`.
-    pub database: String,
-    /// Public key (hex) with which identity signs session tokens.
-    pub identity_token_key: PublicKey,
+    /// The service's own database.
+    pub database: DatabaseConfig,
+    /// How session tokens are checked.
+    pub sessions: SessionsConfig,
 }
 
 /// What every use case works with.
@@ -78,12 +78,12 @@ pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
 
 /// Runs the authorization service until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let store = Store::open(&config.database, MIGRATIONS).await.map_err(|error| InvalidKey::new("database", error))?;
+    let store = Store::open(&config.database.url, MIGRATIONS).await.map_err(|error| InvalidKey::new("database.url", error))?;
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Workflow, &shutdown).await?;
     let desk = Desk::new(bus.clone(), store.clone(), outbox, progress);
-    let authorization = Arc::new(Authorization { store, desk, bus: bus.clone(), identity: config.identity_token_key });
+    let authorization = Arc::new(Authorization { store, desk, bus: bus.clone(), identity: config.sessions.public_key });
     let serving = crate::api::router(Router::new(&bus), authorization).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;

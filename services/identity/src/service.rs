@@ -13,7 +13,7 @@ use keys::token::TokenKey;
 use keys::{MemberKey, Secret};
 use ledger::{LedgerId, Timestamp};
 use serde::Deserialize;
-use store::{Outbox, Store};
+use store::{DatabaseConfig, Outbox, Store};
 use submission::{Caller, Desk};
 use tokio::sync::Semaphore;
 
@@ -26,8 +26,8 @@ use crate::projections::members::Members;
 pub struct Config {
     /// Connection to the bus.
     pub bus: BusConfig,
-    /// Database URL: `sqlite:...` or `postgres://...`.
-    pub database: String,
+    /// The service's own database.
+    pub database: DatabaseConfig,
     /// The service's member key file: signs registrations.
     pub member_key: PathBuf,
     /// Secret file: encrypts names, keys the hashes of identity IDs.
@@ -140,7 +140,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let session_secret = usable("session_secret", Secret::load(&config.session_secret))?;
     let authority = usable("authority", Authority::from_pem(&issuing_pem, &issuing_key))?;
 
-    let store = usable("database", Store::open(&config.database, MIGRATIONS).await)?;
+    let store = usable("database.url", Store::open(&config.database.url, MIGRATIONS).await)?;
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Members, &shutdown).await?;

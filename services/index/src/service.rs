@@ -9,8 +9,8 @@ use interfaces::{Problem, UseCase};
 use keys::Secret;
 use ledger::{PublicKey, Timestamp};
 use serde::Deserialize;
-use store::Store;
-use submission::Caller;
+use store::{DatabaseConfig, Store};
+use submission::{Caller, SessionsConfig};
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::heads::Heads;
@@ -22,10 +22,10 @@ use crate::search::SearchIndex;
 pub struct Config {
     /// Connection to the bus.
     pub bus: BusConfig,
-    /// Database URL: `sqlite:...` or `postgres://...`.
-    pub database: String,
-    /// Public key (hex) with which identity signs session tokens.
-    pub identity_token_key: PublicKey,
+    /// The service's own database.
+    pub database: DatabaseConfig,
+    /// How session tokens are checked.
+    pub sessions: SessionsConfig,
     /// Secret file: keys the handles that stand for records in search answers.
     pub handle_secret: PathBuf,
 }
@@ -72,12 +72,12 @@ pub(crate) fn database(error: sqlx::Error) -> Problem {
 /// Runs the index service until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let handles = Secret::load(&config.handle_secret).map_err(|error| InvalidKey::new("handle_secret", error))?;
-    let store = Store::open(&config.database, MIGRATIONS).await.map_err(|error| InvalidKey::new("database", error))?;
+    let store = Store::open(&config.database.url, MIGRATIONS).await.map_err(|error| InvalidKey::new("database.url", error))?;
     let bus = Bus::connect(&config.bus).await?;
     let search = Arc::new(RwLock::new(SearchIndex::default()));
     let heads = Heads::load(store.clone(), search.clone()).await?;
     store::projections::start(&store, &bus, heads, &shutdown).await?;
-    let index = Arc::new(Index { store, handles, identity: config.identity_token_key, search });
+    let index = Arc::new(Index { store, handles, identity: config.sessions.public_key, search });
     let serving = crate::api::router(Router::new(&bus), index).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
