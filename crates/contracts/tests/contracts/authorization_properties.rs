@@ -193,7 +193,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_sequence_releases_without_both_approvals_and_payment_or_pays_without_release(steps in sequences(200)) {
+    fn no_sequence_releases_without_both_approvals_and_payment_or_pays_without_release(steps in sequences(250)) {
         check(&steps)?;
     }
 }
@@ -204,7 +204,7 @@ fn the_random_sequences_do_reach_releases() {
     use proptest::test_runner::TestRunner;
 
     let mut runner = TestRunner::deterministic();
-    let strategy = sequences(200);
+    let strategy = sequences(250);
     let releases: usize =
         (0..100).map(|_| check(&strategy.new_tree(&mut runner).unwrap().current()).unwrap()).sum();
     assert!(releases >= 20, "only {releases} releases in a hundred sequences: the property would hold of nothing");

@@ -56,7 +56,7 @@ pub fn sequences(length: usize) -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let submitted = prop_oneof![4 => money(), 9 => authorization(), 3 => claims(), 1 => records()];
+    let submitted = prop_oneof![4 => money(), 14 => authorization(), 3 => claims(), 1 => records()];
     // One in eight is submitted by somebody else than the one who should.
     let submitted = (submitted, 0..8u8, any::<prop::sample::Index>()).prop_map(|((submitter, command), wrong, who)| {
         let submitter = if wrong == 0 { *who.get(&OWNERS) } else { submitter };
@@ -103,10 +103,10 @@ fn claims() -> impl Strategy<Value = (LedgerId, Command)> {
 fn records() -> impl Strategy<Value = (LedgerId, Command)> {
     let record_of = || prop::sample::select(RECORDS.to_vec());
     let erase = record_of().prop_map(|(number, patient, _)| (patient, Records::EraseRecord { record: record(number) }.into()));
-    let consent = (any::<bool>(), prop::sample::select(vec![PATIENT, OTHER_PATIENT])).prop_map(|(research, patient)| {
+    let consent = (prop::bool::weighted(0.9), prop::sample::select(vec![PATIENT, OTHER_PATIENT])).prop_map(|(research, patient)| {
         (patient, Records::SetConsent { share_for_treatment: true, research }.into())
     });
-    prop_oneof![1 => erase, 2 => consent]
+    prop_oneof![1 => erase, 9 => consent]
 }
 
 fn application(number: u8) -> ApplicationId {
@@ -120,7 +120,7 @@ fn applicant(application: u8) -> LedgerId {
 
 fn apply() -> impl Strategy<Value = (LedgerId, Command)> {
     let price = prop_oneof![12 => 0..300i64, 1 => amount()];
-    (0..4u8, vec(price, 1..4), 1..60u64).prop_map(|(number, prices, days)| {
+    (0..3u8, vec(price, 1..4), 10..60u64).prop_map(|(number, prices, days)| {
         // Item i is for the i-th record, so that the right members answer more often than not.
         let offer = |(index, price): (usize, &i64)| ItemOffer { record: record(RECORDS[index].0), price: *price, item_key: [1; 32] };
         let command = Authorization::ApplyForRecords {
@@ -135,8 +135,8 @@ fn apply() -> impl Strategy<Value = (LedgerId, Command)> {
 }
 
 fn authorization() -> impl Strategy<Value = (LedgerId, Command)> {
-    let kind = prop::sample::select(vec![0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 4, 5, 6, 7, 8]);
-    let answers = (0..4u8, 0..3u16, kind, any::<bool>());
+    let kind = prop::sample::select(vec![0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 3, 4, 5, 6, 7, 8]);
+    let answers = (0..3u8, 0..3u16, kind, any::<bool>());
     let answer = answers.prop_map(|(number, index, kind, reverse)| {
         let (record_number, patient, hospital) = RECORDS[usize::from(index)];
         let item = ItemId { application: application(number), index };
