@@ -28,6 +28,8 @@ impl Replica {
             && self.is_primary()
             && self.accepted >= self.chain.handed
             && next >= self.next_proposal
+            // Below a stable checkpoint our earlier votes are forgotten, so none may be cast there again.
+            && next > self.chain.stable.sequence
             && next <= self.high_mark()
             && self.accepted.since(self.chain.executed) < self.limits.pipeline_depth
     }

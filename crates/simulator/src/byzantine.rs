@@ -8,7 +8,6 @@ use pbft::statement::Statement;
 use pbft::{Batch, Sequence, SignedMessage, Signer, View};
 
 use crate::plan::Behaviour;
-use crate::signing::KeyedHash;
 
 /// The memory of a faulty replica.
 #[derive(Debug, Default)]
@@ -22,12 +21,13 @@ impl Twister {
     pub fn twist(
         &mut self,
         behaviour: Behaviour,
-        key: KeyedHash,
+        key: &dyn Signer,
+        from: usize,
         chain: &Digest,
         to: usize,
         message: &SignedMessage,
     ) -> Option<SignedMessage> {
-        let own = usize::from(message.sender.0) == key.0 as usize;
+        let own = usize::from(message.sender.0) == from;
         let resign = |content: Message| {
             let statement = Statement::of(&content);
             let (domain, bytes) = statement.signing_bytes(chain, message.epoch, message.sender);

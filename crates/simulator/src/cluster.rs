@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use ledger::{Digest, Epoch, EpochDescription, Height, LedgerId, ReplicaDescription, ReplicaId, Timestamp};
-use pbft::{Base, Configuration, Effect, Input, Request, Sequence, SignedMessage, Signer, Verified, Verifier, View};
+use pbft::{Base, Configuration, Effect, Input, Request, Sequence, SignedMessage, Verified, Verifier, View};
 
 use crate::client::{Client, RETRY_US};
 use crate::disk::LogWrite;
@@ -16,7 +15,7 @@ use crate::oracle::{Oracle, Violation};
 use crate::plan::{Behaviour, Plan};
 use crate::random::Random;
 use crate::report::Outcome;
-use crate::signing::{KeyedHash, KeyedHashScheme};
+use crate::signing::{scheme, signer};
 
 /// The wall clock at virtual time 0.
 pub const WALL_START_US: u64 = 1_700_000_000_000_000;
@@ -99,11 +98,12 @@ impl Cluster {
         let mut random = Random::new(seed ^ 0x51ab_5eed);
         let chain = ledger::tagged("simulator/chain", &[&seed.to_be_bytes()]);
         let configuration = |id: usize| configuration(&plan, chain, id);
-        let verifier = Verifier::new(&configuration(0), Arc::new(KeyedHashScheme));
+        let verifier = Verifier::new(&configuration(0), scheme(plan.real_signatures));
         let behaviour = |id: usize| plan.byzantine.iter().find(|(faulty, _)| *faulty == id).map(|(_, how)| *how);
         let mut nodes: Vec<Node> =
             (0..plan.replicas).map(|id| Node::new(id, configuration(id), behaviour(id))).collect();
         for node in &mut nodes {
+            node.real_signatures = plan.real_signatures;
             node.clock_offset = random.between(0, 2 * plan.skew_us) as i64 - plan.skew_us as i64;
         }
         let faulty: BTreeSet<usize> = plan.byzantine.iter().map(|(id, _)| *id).collect();
@@ -268,7 +268,7 @@ impl Cluster {
     }
 
     /// Gives an input to a replica that is up, and performs what it wants.
-    pub(crate) fn step(&mut self, id: usize, input: Input) {
+    pub fn step(&mut self, id: usize, input: Input) {
         let moment = self.nodes[id].moment(self.now);
         let Some(replica) = self.nodes[id].replica.as_mut() else { return };
         let before = replica.summary();
@@ -377,7 +377,10 @@ impl Cluster {
     fn send(&mut self, from: usize, to: usize, message: &SignedMessage) {
         let node = &mut self.nodes[from];
         let twisted = match node.behaviour {
-            Some(behaviour) => node.twister.twist(behaviour, KeyedHash(from as u64), &self.chain, to, message),
+            Some(behaviour) => {
+                let key = signer(node.real_signatures, from);
+                node.twister.twist(behaviour, key.as_ref(), from, &self.chain, to, message)
+            }
             None => Some(message.clone()),
         };
         let Some(message) = twisted else { return };
@@ -606,7 +609,7 @@ fn configuration(plan: &Plan, chain: Digest, id: usize) -> Configuration {
         .map(|id| ReplicaDescription {
             replica: ReplicaId(id as u16),
             operator: LedgerId([id as u8; 16]),
-            public_key: KeyedHash(id as u64).public_key(),
+            public_key: signer(plan.real_signatures, id).public_key(),
         })
         .collect();
     Configuration {

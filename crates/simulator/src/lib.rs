@@ -31,6 +31,12 @@ pub fn run_seed(seed: u64) -> Outcome {
     Cluster::new(plan, seed).run(seed)
 }
 
+/// Runs one seed with Ed25519 signatures instead of the stand-in.
+pub fn run_seed_with_real_signatures(seed: u64) -> Outcome {
+    let plan = Plan { real_signatures: true, ..Plan::of(&mut random::Random::new(seed)) };
+    Cluster::new(plan, seed).run(seed)
+}
+
 /// Runs a range of seeds, one after another.
 pub fn run(seeds: Range<u64>) -> Report {
     let outcomes: Vec<Outcome> = seeds.map(run_seed).collect();

@@ -10,7 +10,6 @@ use crate::byzantine::Twister;
 use crate::disk::Disk;
 use crate::machine::{Machine, StoredBlock};
 use crate::plan::Behaviour;
-use crate::signing::KeyedHash;
 
 /// Work of the executor, done one by one.
 #[derive(Debug, Clone)]
@@ -55,6 +54,8 @@ pub struct Node {
     pub wakeup: Option<u64>,
     /// How far its wall clock is off, in microseconds.
     pub clock_offset: i64,
+    /// Whether its key is an Ed25519 key.
+    pub real_signatures: bool,
     configuration: Configuration,
 }
 
@@ -73,6 +74,7 @@ impl Node {
             tasks: VecDeque::new(),
             wakeup: None,
             clock_offset: 0,
+            real_signatures: false,
             configuration,
         }
     }
@@ -99,7 +101,7 @@ impl Node {
         }
         let chain = self.stored_chain(verifier);
         let log: Vec<LogRecord> = self.disk.log.clone();
-        let signer = Box::new(KeyedHash(self.id as u64));
+        let signer = crate::signing::signer(self.real_signatures, self.id);
         let replica = Replica::restore(self.configuration.clone(), signer, log, chain, self.moment(now))?;
         self.replica = Some(replica);
         Ok(())

@@ -28,6 +28,8 @@ pub struct Plan {
     pub replicas: usize,
     /// Limits and timers of all of them.
     pub limits: Limits,
+    /// Ed25519 instead of the keyed-hash stand-in.
+    pub real_signatures: bool,
     /// The faulty ones: at most f.
     pub byzantine: Vec<(usize, Behaviour)>,
     /// How many clients, and how many requests each of them makes.
@@ -74,6 +76,7 @@ impl Plan {
         Plan {
             replicas: 4,
             limits: limits(8, 16, 4, 8),
+            real_signatures: false,
             byzantine: Vec::new(),
             clients: 2,
             requests: 20,
@@ -129,6 +132,7 @@ impl Plan {
         Plan {
             replicas,
             limits: limits(interval, window, depth, batch),
+            real_signatures: false,
             byzantine,
             clients: random.between(1, 6) as usize,
             requests: random.between(10, 30),

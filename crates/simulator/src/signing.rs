@@ -1,8 +1,26 @@
 //! A cheap stand-in for Ed25519: a keyed mix of the message. Nobody in the simulation forges signatures,
 //! so it only has to differ whenever key, domain or message differ.
 
-use ledger::{PublicKey, Signature};
-use pbft::{SignatureScheme, Signer};
+use std::sync::Arc;
+
+use ledger::{PublicKey, Signature, SigningKey};
+use pbft::{Ed25519, SignatureScheme, Signer};
+
+/// The key of a replica: a real one (from a seed that is its number) or the stand-in.
+pub fn signer(real: bool, replica: usize) -> Box<dyn Signer> {
+    if real {
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&(replica as u64).to_le_bytes());
+        Box::new(SigningKey::from_seed(seed))
+    } else {
+        Box::new(KeyedHash(replica as u64))
+    }
+}
+
+/// The scheme that goes with [`signer`].
+pub fn scheme(real: bool) -> Arc<dyn SignatureScheme> {
+    if real { Arc::new(Ed25519) } else { Arc::new(KeyedHashScheme) }
+}
 
 /// A stand-in key; its public half is its number.
 #[derive(Debug, Clone, Copy)]
