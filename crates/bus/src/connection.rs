@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::directory::Directory;
 use crate::error::BusError;
 use crate::subjects;
-use crate::waiting::{self, Waiters};
+use crate::waiting::{self, Incoming, Waiters};
 
 /// Attempts of the first connection last this long before [`BusError::Connect`].
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// A message from this process to itself takes at most this long.
+const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 /// Slots of a subscription inside the client; ours are drained at once.
 const SUBSCRIPTION_CAPACITY: usize = 65_536;
 
@@ -76,9 +78,11 @@ impl Bus {
         let waiters = Arc::new(Waiters::default());
         let client = connect_client(config, &key, waiters.clone()).await?;
         let refused = |error: async_nats::SubscribeError| BusError::Client(error.to_string());
-        let replies = client.subscribe(subjects::all_replies(&config.user)).await.map_err(refused)?;
+        let replies = client
+            .subscribe(subjects::all_replies(&config.user))
+            .await
+            .map_err(refused)?;
         waiting::drain(replies, waiters.clone());
-        client.flush().await.map_err(|error| BusError::Client(error.to_string()))?;
         let inner = Inner {
             client,
             user: config.user.clone(),
@@ -89,7 +93,27 @@ impl Bus {
             genesis,
             waiters,
         };
-        Ok(Bus { inner: Arc::new(inner) })
+        let bus = Bus { inner: Arc::new(inner) };
+        bus.settle_subscriptions().await?;
+        Ok(bus)
+    }
+
+    /// Returns once the server has processed every subscription made so far on this connection: what others
+    /// publish from now on arrives. (Flushing only hands bytes to the network.)
+    ///
+    /// # Errors
+    /// [`BusError::Client`] if the server does not send a message back within ten seconds.
+    pub async fn settle_subscriptions(&self) -> Result<(), BusError> {
+        let token = crate::request::random_token();
+        let subject = subjects::reply(self.user(), self.user(), &token);
+        let mut waiting = self.inner.waiters.wait(&token, &subject, 1);
+        let failed = |reason: &str| BusError::Client(reason.to_owned());
+        self.client().publish(subject, "".into()).await.map_err(|error| failed(&error.to_string()))?;
+        match tokio::time::timeout(SETTLE_WITHIN, waiting.next()).await {
+            Ok(Incoming::Message(_)) => Ok(()),
+            Ok(Incoming::Denied) => Err(BusError::Denied("a message to itself was denied".into())),
+            Err(_) => Err(failed("the server does not send messages back")),
+        }
     }
 
     /// The process's bus name.

@@ -112,7 +112,7 @@ impl Bus {
         let failed = |reason: String| BusError::Client(reason);
         let subscription =
             self.client().subscribe(subjects::BLOCKS_SUBJECTS).await.map_err(|error| failed(error.to_string()))?;
-        self.client().flush().await.map_err(|error| failed(error.to_string()))?;
+        self.settle_subscriptions().await?;
         let live = Arc::new(Live::default());
         live.forget_before(position.next);
         let drain = tokio::spawn(drain(subscription, live.clone()));

@@ -36,6 +36,6 @@ pub use directory::{Directory, DirectoryEntry, DirectoryFile};
 pub use error::{AskError, BusError};
 pub use follow::{Follow, Position};
 pub use request::Target;
-pub use router::{Call, Router};
+pub use router::{Call, Listening, Router};
 pub use sealed_wire::BODY_BYTES_MAX;
 pub use submit::SubmitError;

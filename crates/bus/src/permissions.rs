@@ -77,10 +77,19 @@ impl Permissions {
                 subscribe: vec![subjects::acknowledgements(name), "$MQTT.sub.>".into()],
             },
             Role::Administrator { name } => Permissions {
-                publish: ["INFO", "STREAM.CREATE.BLOCKS", "STREAM.UPDATE.BLOCKS", "STREAM.INFO.BLOCKS"]
-                    .map(|api| format!("$JS.API.{api}"))
-                    .into(),
-                subscribe: vec![format!("{}.>", subjects::inbox_prefix(name))],
+                publish: [
+                    "$JS.API.INFO",
+                    "$JS.API.STREAM.CREATE.BLOCKS",
+                    "$JS.API.STREAM.UPDATE.BLOCKS",
+                    "$JS.API.STREAM.INFO.BLOCKS",
+                    &subjects::reply(name, "*", "*"),
+                ]
+                .map(str::to_owned)
+                .into(),
+                subscribe: vec![
+                    subjects::all_replies(name),
+                    format!("{}.>", subjects::inbox_prefix(name)),
+                ],
             },
         }
     }

@@ -88,14 +88,24 @@ impl Router {
     /// # Errors
     /// [`BusError`] if the bus refuses the subscription.
     pub async fn serve(self, shutdown: Shutdown) -> Result<(), BusError> {
+        self.listen().await?.run(shutdown).await;
+        Ok(())
+    }
+
+    /// Subscribes: from its return on, requests of others are kept until [`Listening::run`] answers them.
+    /// A service tells that it is ready between the two.
+    ///
+    /// # Errors
+    /// [`BusError`] if the bus refuses the subscription.
+    pub async fn listen(self) -> Result<Listening, BusError> {
         let refused = |error: async_nats::SubscribeError| BusError::Client(error.to_string());
         let name = self.bus.user().to_owned();
         let instance = random_token();
         let client = self.bus.client().clone();
-        let mut requests =
+        let requests =
             client.queue_subscribe(subjects::all_of_service(&name), name.clone()).await.map_err(refused)?;
         let parts = client.subscribe(subjects::all_parts(&name, &instance)).await.map_err(refused)?;
-        client.flush().await.map_err(|error| BusError::Client(error.to_string()))?;
+        self.bus.settle_subscriptions().await?;
         let server = Arc::new(Server {
             bus: self.bus,
             handlers: self.handlers,
@@ -103,6 +113,21 @@ impl Router {
             parts: Arc::new(Waiters::default()),
             seen: Mutex::default(),
         });
+        Ok(Listening { server, requests, parts })
+    }
+}
+
+/// A router whose subscriptions stand.
+pub struct Listening {
+    server: Arc<Server>,
+    requests: async_nats::Subscriber,
+    parts: async_nats::Subscriber,
+}
+
+impl Listening {
+    /// Answers until `shutdown`, then finishes the calls under way.
+    pub async fn run(self, shutdown: Shutdown) {
+        let Listening { server, mut requests, parts } = self;
         let part_drain = tokio::spawn(drain_parts(parts, server.parts.clone()));
         let permits = Arc::new(Semaphore::new(CALLS_MAX));
         let mut calls = JoinSet::new();
@@ -130,7 +155,6 @@ impl Router {
         let _ = tokio::time::timeout(STOP_WITHIN, async { while calls.join_next().await.is_some() {} }).await;
         part_drain.abort();
         let _ = server.bus.client().flush().await;
-        Ok(())
     }
 }
 
