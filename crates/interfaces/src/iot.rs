@@ -7,7 +7,21 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::identity::Done;
-use crate::{CommandReply, Page, PageRequest, use_case};
+use crate::{Base64, CommandReply, Page, PageRequest, use_case};
+
+/// The key to which devices seal their readings. Anyone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetReadingsKey {}
+use_case!("iot", "get_readings_key", GetReadingsKey -> ReadingsKey);
+
+/// See `docs/devices.md`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReadingsKey {
+    /// X25519, 32 bytes.
+    #[schema(value_type = String)]
+    pub sealing_key: Base64,
+}
 
 /// Binds a device (an endorsed member) to the caller. By the patient (custodial).
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -24,6 +24,7 @@ pub mod certificate_check;
 pub mod code;
 pub mod content;
 pub mod delivery;
+pub mod device_envelope;
 pub mod identity_hash;
 pub mod member;
 pub mod nkey;

@@ -1,0 +1,3 @@
+//! Rows folded from committed events.
+
+pub(crate) mod bindings;
