@@ -165,7 +165,9 @@ impl Restoring<'_> {
         let files = Arc::new(Mutex::new(files));
         let writer = Writer::new(journal, files.clone(), bodies.values().cloned(), uncertified.into_values());
         let pool = BodyPool::default();
-        bodies.into_values().for_each(|body| drop(pool.insert(body)));
+        for body in bodies.into_values() {
+            pool.insert(body);
+        }
         Ok(Restored {
             store,
             files,

@@ -104,7 +104,20 @@ impl Roots {
     }
 }
 
+/// Tells those who wait that no root will come, should the thread panic.
+struct Watch<'a>(&'a Shared);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.0.lock().unwrap_or_else(PoisonError::into_inner).failed = true;
+            self.0.1.notify_all();
+        }
+    }
+}
+
 fn compute(store: &StateStore, jobs: &Receiver<(Height, Changes)>, shared: &Shared) {
+    let _watch = Watch(shared);
     let (known, changed) = &**shared;
     while let Ok((checkpoint, changes)) = jobs.recv() {
         let result = store.update_tree(checkpoint, &changes);

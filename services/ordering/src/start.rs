@@ -110,8 +110,21 @@ struct Running {
     failed: tokio::sync::oneshot::Receiver<String>,
 }
 
-fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).expect("a thread can be started")
+/// Starts a thread; should it panic, the core hears of it and the replica stops.
+fn thread(name: &'static str, core: Sender<Heard>, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    struct Watch(&'static str, Sender<Heard>);
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                let _ = self.1.send(Heard::Failed(format!("the thread {} panicked", self.0)));
+            }
+        }
+    }
+    let watched = move || {
+        let _watch = Watch(name, core);
+        work();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(watched).expect("a thread can be started")
 }
 
 impl Running {
@@ -142,7 +155,7 @@ impl Running {
 
         let to_core = core.0.clone();
         let writer = restored.writer;
-        let journal_thread = thread("journal", move || {
+        let journal_thread = thread("journal", core.0.clone(), move || {
             let mut tell = |written| drop(to_core.send(Heard::Written(written)));
             if let Err(error) = writer.run(&journal.1, &mut tell) {
                 let _ = to_core.send(Heard::Failed(error.to_string()));
@@ -150,7 +163,7 @@ impl Running {
         });
         let to_core = core.0.clone();
         let runner = restored.runner;
-        let execution_thread = thread("execution", move || {
+        let execution_thread = thread("execution", core.0.clone(), move || {
             let mut tell = |told| drop(to_core.send(Heard::Told(told)));
             if let Err(error) = runner.run(&execution.1, &mut tell) {
                 let _ = to_core.send(Heard::Failed(error.to_string()));
@@ -165,7 +178,7 @@ impl Running {
             peers.clone(),
             outbound.clone(),
         );
-        let delivery_thread = thread("delivery", move || {
+        let delivery_thread = thread("delivery", core.0.clone(), move || {
             let mut installed = |blocks: crate::delivery::StoredBlocks| {
                 if let Some(last) = blocks.last() {
                     let _ = to_execution.send(Task::Durable(last.get().proof.sequence().height()));
@@ -201,7 +214,7 @@ impl Running {
         };
         let (tell_failure, failed) = tokio::sync::oneshot::channel();
         let inbox = core.1;
-        threads.push(thread("core", move || {
+        threads.push(thread("core", core.0.clone(), move || {
             if let Err(error) = Core::new(parts).run(&inbox) {
                 tracing::error!(%error, "this replica stops");
                 let _ = tell_failure.send(error.to_string());

@@ -221,8 +221,8 @@ impl StateStore {
         let mut batch = self.database.batch();
         for (path, node) in update.nodes {
             match node {
-                Some(node) => batch.insert(&self.tree, path, node),
-                None => batch.remove(&self.tree, path),
+                Some(node) => batch.insert(&self.tree, node_key(&path), node),
+                None => batch.remove(&self.tree, node_key(&path)),
             }
         }
         self.forget_changes(&mut batch, before, checkpoint);
@@ -253,6 +253,14 @@ pub fn hashed(writes: &WriteSet) -> Changes {
 
 fn root_key(checkpoint: Height) -> Vec<u8> {
     [ROOT, &checkpoint.0.to_be_bytes()].concat()
+}
+
+/// The store takes no empty key, and the root's path is empty.
+fn node_key(path: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(path.len() + 1);
+    key.push(path.len() as u8);
+    key.extend_from_slice(path);
+    key
 }
 
 fn decode_height(bytes: &[u8]) -> Option<Height> {
@@ -290,7 +298,7 @@ struct Nodes<'a>(&'a Keyspace);
 impl NodeRead for Nodes<'_> {
     fn node(&self, path: &[u8]) -> Option<Vec<u8>> {
         // A store that cannot be read is no state to go on with.
-        self.0.get(path).expect("the state store can be read").map(|bytes| bytes.to_vec())
+        self.0.get(node_key(path)).expect("the state store can be read").map(|bytes| bytes.to_vec())
     }
 }
 
