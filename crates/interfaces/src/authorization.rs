@@ -218,4 +218,3 @@ pub struct Notice {
     #[schema(value_type = String)]
     pub transaction: Digest,
 }
-

@@ -22,6 +22,9 @@ impl Serialize for Base64 {
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        BASE64URL_NOPAD.decode(text.as_bytes()).map(Base64).map_err(|error| D::Error::custom(format!("not base64url without padding: {error}")))
+        BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .map(Base64)
+            .map_err(|error| D::Error::custom(format!("not base64url without padding: {error}")))
     }
 }

@@ -127,8 +127,14 @@ impl IndexRow {
     /// (big-endian), hospital, patient, person and facts, in this order.
     pub fn commitment(&self, algorithm: DigestAlgorithm) -> Commitment {
         let version = self.version.to_be_bytes();
-        let parts: [&[u8]; 6] =
-            [&self.record.0, &version, &self.hospital.0, &self.patient.0, &self.person.0, &self.facts.0];
+        let parts: [&[u8]; 6] = [
+            &self.record.0,
+            &version,
+            &self.hospital.0,
+            &self.patient.0,
+            &self.person.0,
+            &self.facts.0,
+        ];
         Commitment::new(algorithm, &self.salt.0, &parts)
     }
 

@@ -42,7 +42,10 @@ impl Problem {
 
     /// Bad input (400); `field` names the offending part.
     pub fn bad_input(field: &str, detail: impl Into<String>) -> Problem {
-        Problem { field: Some(field.to_owned()), ..Problem::new(400, "bad-input", "The request can't be understood", detail) }
+        Problem {
+            field: Some(field.to_owned()),
+            ..Problem::new(400, "bad-input", "The request can't be understood", detail)
+        }
     }
 
     /// Nobody is signed in, or the session has ended (401).
@@ -66,7 +69,11 @@ impl Problem {
     }
 
     /// The contract said no; the rejection is on the ledger (409).
-    pub fn rejected(transaction: impl Into<String>, rejection: impl Into<String>, detail: impl Into<String>) -> Problem {
+    pub fn rejected(
+        transaction: impl Into<String>,
+        rejection: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Problem {
         Problem {
             rejection: Some(rejection.into()),
             transaction: Some(transaction.into()),
@@ -87,7 +94,11 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} ({}): {}", self.title, self.status, self.detail)?;
+        write!(
+            formatter,
+            "{} ({}): {}",
+            self.title, self.status, self.detail
+        )?;
         if let Some(field) = &self.field {
             write!(formatter, " at {field}")?;
         }

@@ -1,8 +1,8 @@
 //! Records: one service per hospital.
 
+use contracts::authorization::command::RefusalReason;
 use contracts::records::command::{CodeHolder, TamperingKind};
 use contracts::{EmergencyId, ItemId, Purpose, RecordNumber};
-use contracts::authorization::command::RefusalReason;
 use ledger::{Digest, LedgerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -453,4 +453,3 @@ pub struct EraseRecord {
     pub record: RecordNumber,
 }
 use_case!("records", "erase_record", EraseRecord -> Committed);
-

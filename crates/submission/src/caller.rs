@@ -25,13 +25,21 @@ impl Caller {
     ///
     /// # Errors
     /// 401 when there is no token, or it is invalid, or has ended.
-    pub fn verify(identity: &PublicKey, authorization: Option<&str>, now: Timestamp) -> Result<Caller, Problem> {
-        let token = authorization.ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
+    pub fn verify(
+        identity: &PublicKey,
+        authorization: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Caller, Problem> {
+        let token = authorization
+            .ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
         let session = token::verify(identity, token, now).map_err(|error| match error {
             TokenError::Expired => Problem::unauthenticated("the session has ended; sign in again"),
             TokenError::Invalid => Problem::unauthenticated("the session token is not valid"),
         })?;
-        Ok(Caller { session, token: token.to_owned() })
+        Ok(Caller {
+            session,
+            token: token.to_owned(),
+        })
     }
 
     /// The session.
@@ -54,7 +62,9 @@ impl Caller {
         if roles.iter().any(|role| self.session.has_role(*role)) {
             return Ok(());
         }
-        Err(Problem::forbidden("this is not for the role you are signed in with"))
+        Err(Problem::forbidden(
+            "this is not for the role you are signed in with",
+        ))
     }
 
     /// The caller's ledger id in a context (`self` for members with one id).
@@ -62,7 +72,11 @@ impl Caller {
     /// # Errors
     /// 403 when the caller has none there.
     pub fn ledger_id(&self, context: &str) -> Result<LedgerId, Problem> {
-        self.session.ledger_ids.get(context).copied().ok_or_else(|| Problem::forbidden("you have no ledger id in this context"))
+        self.session
+            .ledger_ids
+            .get(context)
+            .copied()
+            .ok_or_else(|| Problem::forbidden("you have no ledger id in this context"))
     }
 
     /// The ledger id of a member that has just one (organisations, operators, doctors, devices).

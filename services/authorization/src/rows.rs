@@ -31,11 +31,15 @@ pub(crate) struct Item {
 
 /// A purpose's name in rows (the variant's).
 pub(crate) fn purpose_name(purpose: Purpose) -> String {
-    serde_json::to_value(purpose).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(purpose)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn purpose(name: &str) -> Result<Purpose, Problem> {
-    serde_json::from_value(serde_json::Value::String(name.to_owned())).map_err(|_| Problem::failure("an application row is malformed"))
+    serde_json::from_value(serde_json::Value::String(name.to_owned()))
+        .map_err(|_| Problem::failure("an application row is malformed"))
 }
 
 /// Reads a row of [`ITEM_COLUMNS`]; its transactions are read separately.
@@ -44,7 +48,9 @@ pub(crate) fn item(row: &AnyRow) -> Result<Item, Problem> {
     let optional = |place: usize| row.try_get::<Option<String>, _>(place).map_err(database);
     let number = |place: usize| row.try_get::<i64, _>(place).map_err(database);
     let release = optional(18)?
-        .map(|json| serde_json::from_str(&json).map_err(|_| Problem::failure("an item row is malformed")))
+        .map(|json| {
+            serde_json::from_str(&json).map_err(|_| Problem::failure("an item row is malformed"))
+        })
         .transpose()?;
     let purpose = purpose(&text(13)?)?;
     Ok(Item {
@@ -55,7 +61,10 @@ pub(crate) fn item(row: &AnyRow) -> Result<Item, Problem> {
         release,
         sealed_key: row.try_get(19).map_err(database)?,
         summary: ItemSummary {
-            item: ItemId { application: parse(&text(0)?)?, index: number(1)? as u16 },
+            item: ItemId {
+                application: parse(&text(0)?)?,
+                index: number(1)? as u16,
+            },
             record: parse::<RecordNumber>(&text(3)?)?,
             hospital: parse(&text(4)?)?,
             applicant: parse(&text(6)?)?,
@@ -67,7 +76,9 @@ pub(crate) fn item(row: &AnyRow) -> Result<Item, Problem> {
             state: text(9)?,
             deadline: time_text(number(10)?),
             until: time_text(number(14)?),
-            grant: optional(11)?.map(|grant| parse::<GrantId>(&grant)).transpose()?,
+            grant: optional(11)?
+                .map(|grant| parse::<GrantId>(&grant))
+                .transpose()?,
             grant_withdrawn: number(12)? != 0,
             transactions: Vec::new(),
         },
@@ -89,11 +100,13 @@ impl Authorization {
 
     /// The item a grant came of.
     pub(crate) async fn item_of_grant(&self, grant: &str) -> Result<Option<Item>, Problem> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{ITEM_COLUMNS} WHERE items.grant_id = $1")))
-            .bind(grant)
-            .fetch_optional(self.store.reader())
-            .await
-            .map_err(database)?;
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{ITEM_COLUMNS} WHERE items.grant_id = $1"
+        )))
+        .bind(grant)
+        .fetch_optional(self.store.reader())
+        .await
+        .map_err(database)?;
         row.as_ref().map(item).transpose()
     }
 
@@ -107,7 +120,10 @@ impl Authorization {
                 .fetch_all(self.store.reader())
                 .await
                 .map_err(database)?;
-        item.summary.transactions = rows.iter().map(|(id,)| parse(id)).collect::<Result<_, _>>()?;
+        item.summary.transactions = rows
+            .iter()
+            .map(|(id,)| parse(id))
+            .collect::<Result<_, _>>()?;
         Ok(item)
     }
 }

@@ -36,17 +36,33 @@ pub(crate) struct Authorization {
 impl Authorization {
     /// The verified caller.
     pub(crate) fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        Caller::verify(&self.identity, call.authorization.as_deref(), Timestamp(chassis::clock::now()))
+        Caller::verify(
+            &self.identity,
+            call.authorization.as_deref(),
+            Timestamp(chassis::clock::now()),
+        )
     }
 
     /// Asks the identity service, with the caller's token where it needs one.
-    pub(crate) async fn ask_identity<Q: UseCase>(&self, caller: Option<&Caller>, request: &Q) -> Result<Q::Reply, Problem> {
-        self.bus.request(&bus::Target::service("identity"), caller.map(Caller::token), request).await
+    pub(crate) async fn ask_identity<Q: UseCase>(
+        &self,
+        caller: Option<&Caller>,
+        request: &Q,
+    ) -> Result<Q::Reply, Problem> {
+        self.bus
+            .request(
+                &bus::Target::service("identity"),
+                caller.map(Caller::token),
+                request,
+            )
+            .await
     }
 
     /// Asks the index service.
     pub(crate) async fn ask_index<Q: UseCase>(&self, request: &Q) -> Result<Q::Reply, Problem> {
-        self.bus.request(&bus::Target::service("index"), None, request).await
+        self.bus
+            .request(&bus::Target::service("index"), None, request)
+            .await
     }
 
     /// Submits a member's command that has no facts, with the key the member has.
@@ -56,7 +72,9 @@ impl Authorization {
         submitter: LedgerId,
         command: contracts::authorization::command::Command,
     ) -> Result<CommandReply, Problem> {
-        self.desk.command(caller, submitter, command, submission::no_facts()).await
+        self.desk
+            .command(caller, submitter, command, submission::no_facts())
+            .await
     }
 }
 
@@ -68,22 +86,32 @@ pub(crate) fn database(error: sqlx::Error) -> Problem {
 
 /// Block time as people read it (RFC 3339).
 pub(crate) fn time_text(time_us: i64) -> String {
-    chrono::DateTime::from_timestamp_micros(time_us).unwrap_or_default().to_rfc3339()
+    chrono::DateTime::from_timestamp_micros(time_us)
+        .unwrap_or_default()
+        .to_rfc3339()
 }
 
 /// Reads an id that this service wrote as hex.
 pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| Problem::failure("a row of authorization's database is malformed"))
+    text.parse()
+        .map_err(|_| Problem::failure("a row of authorization's database is malformed"))
 }
 
 /// Runs the authorization service until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let store = Store::open(&config.database.url, MIGRATIONS).await.map_err(|error| InvalidKey::new("database.url", error))?;
+    let store = Store::open(&config.database.url, MIGRATIONS)
+        .await
+        .map_err(|error| InvalidKey::new("database.url", error))?;
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Workflow, &shutdown).await?;
     let desk = Desk::new(bus.clone(), store.clone(), outbox, progress);
-    let authorization = Arc::new(Authorization { store, desk, bus: bus.clone(), identity: config.sessions.public_key });
+    let authorization = Arc::new(Authorization {
+        store,
+        desk,
+        bus: bus.clone(),
+        identity: config.sessions.public_key,
+    });
     let serving = crate::api::router(Router::new(&bus), authorization).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
@@ -91,7 +119,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 }
 
 /// Answers a use case with a function over [`Authorization`].
-pub(crate) fn answer<Q, F, Fut>(router: Router, authorization: &Arc<Authorization>, handler: F) -> Router
+pub(crate) fn answer<Q, F, Fut>(
+    router: Router,
+    authorization: &Arc<Authorization>,
+    handler: F,
+) -> Router
 where
     Q: UseCase,
     F: Fn(Arc<Authorization>, Call, Q) -> Fut + Send + Sync + Clone + 'static,

@@ -6,11 +6,11 @@
 //! ledger id for a new hospital) and can open one only together with the password or a live token. What is in the
 //! database alone signs nothing.
 
+use data_encoding::BASE64URL_NOPAD;
 use keys::password::{self, PasswordEnvelope, PasswordError};
 use keys::seal::{SealError, SealingKey, SealingPublicKey, seal_to};
 use keys::{MemberKey, Secret};
 use ledger::LedgerId;
-use data_encoding::BASE64URL_NOPAD;
 use thiserror::Error;
 
 const SEED_INFO: &[u8] = b"medshare/custody/seed/v1";
@@ -49,7 +49,10 @@ impl CustodyKey {
     }
 
     fn from_secret(secret: Secret) -> CustodyKey {
-        CustodyKey { sealing: SealingKey::from_secret(&secret), secret }
+        CustodyKey {
+            sealing: SealingKey::from_secret(&secret),
+            secret,
+        }
     }
 
     /// The public half, to which seeds are sealed.
@@ -63,35 +66,72 @@ impl CustodyKey {
     }
 
     /// Unwraps it with the account's password; tens of milliseconds of work.
-    pub fn unwrap(account: &str, password: &str, envelope: &PasswordEnvelope) -> Result<CustodyKey, CustodyError> {
-        Ok(CustodyKey::from_secret(password::unwrap(account.as_bytes(), password, envelope)?))
+    pub fn unwrap(
+        account: &str,
+        password: &str,
+        envelope: &PasswordEnvelope,
+    ) -> Result<CustodyKey, CustodyError> {
+        Ok(CustodyKey::from_secret(password::unwrap(
+            account.as_bytes(),
+            password,
+            envelope,
+        )?))
     }
 
     /// Seals it for a session token; only this service's `own` key opens it again, and only for this session.
-    pub fn seal_for_session(&self, own: &SealingPublicKey, session: &str) -> Result<String, SealError> {
+    pub fn seal_for_session(
+        &self,
+        own: &SealingPublicKey,
+        session: &str,
+    ) -> Result<String, SealError> {
         let sealed = seal_to(own, SESSION_INFO, session.as_bytes(), self.secret.expose())?;
         Ok(BASE64URL_NOPAD.encode(&sealed))
     }
 
     /// Opens what [`CustodyKey::seal_for_session`] sealed.
-    pub fn open_from_session(own: &SealingKey, session: &str, sealed: &str) -> Result<CustodyKey, CustodyError> {
-        let sealed = BASE64URL_NOPAD.decode(sealed.as_bytes()).map_err(|_| CustodyError::Session)?;
-        let secret = own.open(SESSION_INFO, session.as_bytes(), &sealed).map_err(|_| CustodyError::Session)?;
+    pub fn open_from_session(
+        own: &SealingKey,
+        session: &str,
+        sealed: &str,
+    ) -> Result<CustodyKey, CustodyError> {
+        let sealed = BASE64URL_NOPAD
+            .decode(sealed.as_bytes())
+            .map_err(|_| CustodyError::Session)?;
+        let secret = own
+            .open(SESSION_INFO, session.as_bytes(), &sealed)
+            .map_err(|_| CustodyError::Session)?;
         let secret = <[u8; 32]>::try_from(secret.as_slice()).map_err(|_| CustodyError::Session)?;
         Ok(CustodyKey::from_secret(Secret::from_bytes(secret)))
     }
 
     /// Opens a stored seed: the member key of one ledger id.
-    pub fn open_seed(&self, account: &str, ledger_id: LedgerId, sealed: &[u8]) -> Result<MemberKey, CustodyError> {
-        let seed = self.sealing.open(SEED_INFO, &seed_binding(account, &ledger_id), sealed).map_err(|_| CustodyError::Seed)?;
+    pub fn open_seed(
+        &self,
+        account: &str,
+        ledger_id: LedgerId,
+        sealed: &[u8],
+    ) -> Result<MemberKey, CustodyError> {
+        let seed = self
+            .sealing
+            .open(SEED_INFO, &seed_binding(account, &ledger_id), sealed)
+            .map_err(|_| CustodyError::Seed)?;
         let seed = <[u8; 32]>::try_from(seed.as_slice()).map_err(|_| CustodyError::Seed)?;
         Ok(MemberKey::from_seed(ledger_id, Secret::from_bytes(seed)))
     }
 }
 
 /// Seals a member key's seed to an account's custody key.
-pub fn seal_seed(custody: &SealingPublicKey, account: &str, key: &MemberKey) -> Result<Vec<u8>, SealError> {
-    seal_to(custody, SEED_INFO, &seed_binding(account, &key.ledger_id()), key.seed().expose())
+pub fn seal_seed(
+    custody: &SealingPublicKey,
+    account: &str,
+    key: &MemberKey,
+) -> Result<Vec<u8>, SealError> {
+    seal_to(
+        custody,
+        SEED_INFO,
+        &seed_binding(account, &key.ledger_id()),
+        key.seed().expose(),
+    )
 }
 
 fn seed_binding(account: &str, ledger_id: &LedgerId) -> Vec<u8> {
@@ -109,17 +149,43 @@ mod tests {
         let sealed = seal_seed(&custody.public_key(), "a", &key).unwrap();
         let envelope = custody.wrap("a", "a long password").unwrap();
         let by_password = CustodyKey::unwrap("a", "a long password", &envelope).unwrap();
-        assert_eq!(by_password.open_seed("a", key.ledger_id(), &sealed).unwrap().public_key(), key.public_key());
+        assert_eq!(
+            by_password
+                .open_seed("a", key.ledger_id(), &sealed)
+                .unwrap()
+                .public_key(),
+            key.public_key()
+        );
 
         let own = SealingKey::random();
         let token = custody.seal_for_session(&own.public_key(), "s1").unwrap();
         let by_session = CustodyKey::open_from_session(&own, "s1", &token).unwrap();
-        assert_eq!(by_session.open_seed("a", key.ledger_id(), &sealed).unwrap().public_key(), key.public_key());
+        assert_eq!(
+            by_session
+                .open_seed("a", key.ledger_id(), &sealed)
+                .unwrap()
+                .public_key(),
+            key.public_key()
+        );
 
-        assert_eq!(CustodyKey::unwrap("a", "another password", &envelope).err(), Some(CustodyError::Password));
-        assert_eq!(CustodyKey::open_from_session(&own, "s2", &token).err(), Some(CustodyError::Session));
-        assert_eq!(CustodyKey::open_from_session(&SealingKey::random(), "s1", &token).err(), Some(CustodyError::Session));
-        assert_eq!(CustodyKey::random().open_seed("a", key.ledger_id(), &sealed).err(), Some(CustodyError::Seed));
+        assert_eq!(
+            CustodyKey::unwrap("a", "another password", &envelope).err(),
+            Some(CustodyError::Password)
+        );
+        assert_eq!(
+            CustodyKey::open_from_session(&own, "s2", &token).err(),
+            Some(CustodyError::Session)
+        );
+        assert_eq!(
+            CustodyKey::open_from_session(&SealingKey::random(), "s1", &token).err(),
+            Some(CustodyError::Session)
+        );
+        assert_eq!(
+            CustodyKey::random()
+                .open_seed("a", key.ledger_id(), &sealed)
+                .err(),
+            Some(CustodyError::Seed)
+        );
     }
 
     #[test]
@@ -127,7 +193,13 @@ mod tests {
         let custody = CustodyKey::random();
         let key = MemberKey::random();
         let sealed = seal_seed(&custody.public_key(), "a", &key).unwrap();
-        assert_eq!(custody.open_seed("b", key.ledger_id(), &sealed).err(), Some(CustodyError::Seed));
-        assert_eq!(custody.open_seed("a", LedgerId([9; 16]), &sealed).err(), Some(CustodyError::Seed));
+        assert_eq!(
+            custody.open_seed("b", key.ledger_id(), &sealed).err(),
+            Some(CustodyError::Seed)
+        );
+        assert_eq!(
+            custody.open_seed("a", LedgerId([9; 16]), &sealed).err(),
+            Some(CustodyError::Seed)
+        );
     }
 }

@@ -3,13 +3,18 @@
 /// Draws a patient ID: nine random digits and a Luhn check digit (ISO/IEC 7812-1, annex B), in groups `123-456-7897`.
 pub fn draw() -> String {
     let random = u64::from_be_bytes(keys::secret::random());
-    let mut digits: Vec<u8> = (0..9).scan(random, |rest, _| {
-        let digit = (*rest % 10) as u8;
-        *rest /= 10;
-        Some(digit)
-    }).collect();
+    let mut digits: Vec<u8> = (0..9)
+        .scan(random, |rest, _| {
+            let digit = (*rest % 10) as u8;
+            *rest /= 10;
+            Some(digit)
+        })
+        .collect();
     digits.push(check_digit(&digits));
-    let text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
+    let text: String = digits
+        .iter()
+        .map(|digit| char::from(b'0' + digit))
+        .collect();
     format!("{}-{}-{}", &text[..3], &text[3..6], &text[6..])
 }
 
@@ -19,10 +24,15 @@ pub fn normalised(text: &str) -> String {
 }
 
 fn check_digit(digits: &[u8]) -> u8 {
-    let sum: u32 = digits.iter().rev().enumerate().map(|(place, &digit)| {
-        let doubled = u32::from(digit) * if place % 2 == 0 { 2 } else { 1 };
-        doubled / 10 + doubled % 10
-    }).sum();
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, &digit)| {
+            let doubled = u32::from(digit) * if place % 2 == 0 { 2 } else { 1 };
+            doubled / 10 + doubled % 10
+        })
+        .sum();
     ((10 - sum % 10) % 10) as u8
 }
 

@@ -31,16 +31,21 @@ const OWNED: &str = "SELECT ledger_id, account, context, sealed_seed, sealing_ke
 impl Identity {
     /// All ledger ids of an account.
     pub(crate) async fn ledger_ids_of(&self, account: &str) -> Result<Vec<OwnedLedgerId>, Problem> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{OWNED} WHERE account = $1 ORDER BY context")))
-            .bind(account)
-            .fetch_all(self.store.reader())
-            .await
-            .map_err(database)?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{OWNED} WHERE account = $1 ORDER BY context"
+        )))
+        .bind(account)
+        .fetch_all(self.store.reader())
+        .await
+        .map_err(database)?;
         rows.iter().map(owned).collect()
     }
 
     /// The account behind a ledger id.
-    pub(crate) async fn owner_of(&self, ledger_id: &LedgerId) -> Result<Option<OwnedLedgerId>, Problem> {
+    pub(crate) async fn owner_of(
+        &self,
+        ledger_id: &LedgerId,
+    ) -> Result<Option<OwnedLedgerId>, Problem> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!("{OWNED} WHERE ledger_id = $1")))
             .bind(ledger_id.to_string())
             .fetch_optional(self.store.reader())
@@ -63,12 +68,18 @@ impl Identity {
             .await
             .map_err(database)?;
         let sealed: Vec<u8> = row.try_get(0).map_err(database)?;
-        let plain = self.names.open(account.as_bytes(), &sealed).map_err(|_| Problem::failure("an account row does not open"))?;
+        let plain = self
+            .names
+            .open(account.as_bytes(), &sealed)
+            .map_err(|_| Problem::failure("an account row does not open"))?;
         serde_json::from_slice(&plain).map_err(|_| Problem::failure("an account row is malformed"))
     }
 
     /// A member as the ledger knows it: status and current key.
-    pub(crate) async fn member_status(&self, member: &LedgerId) -> Result<Option<(String, PublicKey)>, Problem> {
+    pub(crate) async fn member_status(
+        &self,
+        member: &LedgerId,
+    ) -> Result<Option<(String, PublicKey)>, Problem> {
         let row = sqlx::query("SELECT status, public_key FROM members WHERE member = $1")
             .bind(member.to_string())
             .fetch_optional(self.store.reader())
@@ -93,6 +104,6 @@ fn owned(row: &AnyRow) -> Result<OwnedLedgerId, Problem> {
 
 /// Reads an id or key that this service wrote as hex.
 pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| Problem::failure("a row of identity's database is malformed"))
+    text.parse()
+        .map_err(|_| Problem::failure("a row of identity's database is malformed"))
 }
-

@@ -1,6 +1,8 @@
 //! Making ledger ids for persons and putting their registration into the outbox.
 
-use contracts::membership::command::{Command, MemberKind, POSSESSION_DOMAIN, RegisterMember, possession_message};
+use contracts::membership::command::{
+    Command, MemberKind, POSSESSION_DOMAIN, RegisterMember, possession_message,
+};
 use interfaces::Problem;
 use keys::MemberKey;
 use keys::seal::SealingPublicKey;
@@ -31,7 +33,9 @@ impl Identity {
         context: &str,
     ) -> Result<NewLedgerId, Problem> {
         let key = MemberKey::random();
-        let salt = self.attestation_key.derive_with(&key.ledger_id().0, b"medshare/identity/attestation/v1");
+        let salt = self
+            .attestation_key
+            .derive_with(&key.ledger_id().0, b"medshare/identity/attestation/v1");
         let attested = [person.real_name.as_bytes(), person.identity_id.as_bytes()];
         let attestation = Commitment::new(DigestAlgorithm::Sha256, salt.expose(), &attested);
         let command = RegisterMember {
@@ -39,12 +43,16 @@ impl Identity {
             kind,
             public_key: key.public_key(),
             sealing_key: key.sealing_public_key().0,
-            possession: key.sign_message(POSSESSION_DOMAIN, &possession_message(&self.desk.chain(), &key.ledger_id(), &key.public_key())),
+            possession: key.sign_message(
+                POSSESSION_DOMAIN,
+                &possession_message(&self.desk.chain(), &key.ledger_id(), &key.public_key()),
+            ),
             attestation,
             name: None,
             allowed: Vec::new(),
         };
-        let sealed_seed = custody::seal_seed(custody, account, &key).map_err(|error| Problem::failure(error.to_string()))?;
+        let sealed_seed = custody::seal_seed(custody, account, &key)
+            .map_err(|error| Problem::failure(error.to_string()))?;
         sqlx::query(
             "INSERT INTO ledger_ids (ledger_id, account, context, public_key, sealing_key, sealed_seed, registration, submitted_us)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -61,13 +69,23 @@ impl Identity {
         .await
         .map_err(database)?;
         let signed = self.registration(command);
-        store::outbox::put(transaction, &signed).await.map_err(database)?;
-        Ok(NewLedgerId { context: context.to_owned(), ledger_id: key.ledger_id(), registration: signed.id() })
+        store::outbox::put(transaction, &signed)
+            .await
+            .map_err(database)?;
+        Ok(NewLedgerId {
+            context: context.to_owned(),
+            ledger_id: key.ledger_id(),
+            registration: signed.id(),
+        })
     }
 
     /// A registration, signed by this service's member key.
     pub(crate) fn registration(&self, command: RegisterMember) -> SignedTransaction {
         let command = contracts::Command::from(Command::RegisterMember(command));
-        self.member.sign(self.desk.body(self.member.ledger_id(), self.member.public_key(), &command))
+        self.member.sign(self.desk.body(
+            self.member.ledger_id(),
+            self.member.public_key(),
+            &command,
+        ))
     }
 }

@@ -72,21 +72,36 @@ pub(crate) struct Identity {
 impl Identity {
     /// The verified caller, whose session has not been ended.
     pub(crate) async fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        let caller = Caller::verify(&self.token.public_key(), call.authorization.as_deref(), now())?;
-        let ended: Option<(i64,)> = sqlx::query_as("SELECT ended_us FROM ended_sessions WHERE session = $1")
-            .bind(&caller.session().session)
-            .fetch_optional(self.store.reader())
-            .await
-            .map_err(database)?;
+        let caller = Caller::verify(
+            &self.token.public_key(),
+            call.authorization.as_deref(),
+            now(),
+        )?;
+        let ended: Option<(i64,)> =
+            sqlx::query_as("SELECT ended_us FROM ended_sessions WHERE session = $1")
+                .bind(&caller.session().session)
+                .fetch_optional(self.store.reader())
+                .await
+                .map_err(database)?;
         if ended.is_some() {
-            return Err(Problem::unauthenticated("the session was ended; sign in again"));
+            return Err(Problem::unauthenticated(
+                "the session was ended; sign in again",
+            ));
         }
         Ok(caller)
     }
 
     /// Refuses (403) unless the calling records service belongs to the hospital.
-    pub(crate) async fn require_own_hospital(&self, call: &Call, hospital: &LedgerId) -> Result<(), Problem> {
-        let key_on_the_bus = self.bus.directory().get(&call.caller).map(|entry| entry.public_key);
+    pub(crate) async fn require_own_hospital(
+        &self,
+        call: &Call,
+        hospital: &LedgerId,
+    ) -> Result<(), Problem> {
+        let key_on_the_bus = self
+            .bus
+            .directory()
+            .get(&call.caller)
+            .map(|entry| entry.public_key);
         let member = self.member_status(hospital).await?;
         if member.is_some_and(|(status, key)| status == "active" && Some(key) == key_on_the_bus) {
             return Ok(());
@@ -101,7 +116,9 @@ impl Identity {
         submitter: LedgerId,
         command: contracts::membership::command::Command,
     ) -> Result<CommandReply, Problem> {
-        self.desk.command(caller, submitter, command, submission::no_facts()).await
+        self.desk
+            .command(caller, submitter, command, submission::no_facts())
+            .await
     }
 
     /// Refuses (403) unless the calling process is a hospital's records service.
@@ -109,7 +126,9 @@ impl Identity {
         if call.caller.starts_with("records-") {
             return Ok(());
         }
-        Err(Problem::forbidden("this is for hospitals' records services"))
+        Err(Problem::forbidden(
+            "this is for hospitals' records services",
+        ))
     }
 }
 
@@ -134,13 +153,19 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let read = |file: &str| std::fs::read_to_string(config.authority.join(file));
     let root_pem = usable("authority", read("root.pem"))?;
     let issuing_pem = usable("authority", read("issuing.pem"))?;
-    let issuing_key = usable("authority", keys::secret::read_private(&config.authority.join("issuing.key.pem")))?;
+    let issuing_key = usable(
+        "authority",
+        keys::secret::read_private(&config.authority.join("issuing.key.pem")),
+    )?;
     let member = usable("member_key", MemberKey::load(&config.member_key))?;
     let token = TokenKey::from_seed(&usable("token_seed", Secret::load(&config.token_seed))?);
     let session_secret = usable("session_secret", Secret::load(&config.session_secret))?;
     let authority = usable("authority", Authority::from_pem(&issuing_pem, &issuing_key))?;
 
-    let store = usable("database.url", Store::open(&config.database.url, MIGRATIONS).await)?;
+    let store = usable(
+        "database.url",
+        Store::open(&config.database.url, MIGRATIONS).await,
+    )?;
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Members, &shutdown).await?;
@@ -162,7 +187,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         derivations: Semaphore::new(2),
         store: store.clone(),
     });
-    let registrations = tokio::spawn(crate::reactions::resend_registrations(identity.clone(), shutdown.clone()));
+    let registrations = tokio::spawn(crate::reactions::resend_registrations(
+        identity.clone(),
+        shutdown.clone(),
+    ));
     let serving = crate::api::router(Router::new(&bus), identity).serve(shutdown.clone());
     shutdown.ready();
     tokio::select! {

@@ -48,7 +48,14 @@ impl SearchIndex {
     pub fn put(&mut self, entry: Entry) {
         self.remove(&entry.record);
         let place = self.entries.len();
-        for code in entry.brief.snomed.iter().chain(&entry.brief.icd10).cloned().chain(entry.brief.icd10_categories()) {
+        for code in entry
+            .brief
+            .snomed
+            .iter()
+            .chain(&entry.brief.icd10)
+            .cloned()
+            .chain(entry.brief.icd10_categories())
+        {
             let places = self.by_code.entry(code).or_default();
             if places.last() != Some(&place) {
                 places.push(place);
@@ -67,13 +74,27 @@ impl SearchIndex {
 
     /// The records that a query means, by record number.
     pub fn search(&self, query: &Query<'_>) -> Matches<'_> {
-        let places: HashSet<usize> = query.codes.iter().filter_map(|code| self.by_code.get(code)).flatten().copied().collect();
+        let places: HashSet<usize> = query
+            .codes
+            .iter()
+            .filter_map(|code| self.by_code.get(code))
+            .flatten()
+            .copied()
+            .collect();
         let in_years = |entry: &&Entry| {
             let year = entry.brief.year;
-            query.from_year.is_none_or(|from| year.is_some_and(|year| year >= i32::from(from)))
-                && query.until_year.is_none_or(|until| year.is_some_and(|year| year <= i32::from(until)))
+            query
+                .from_year
+                .is_none_or(|from| year.is_some_and(|year| year >= i32::from(from)))
+                && query
+                    .until_year
+                    .is_none_or(|until| year.is_some_and(|year| year <= i32::from(until)))
         };
-        let mut entries: Vec<&Entry> = places.into_iter().filter_map(|place| self.entries[place].as_ref()).filter(in_years).collect();
+        let mut entries: Vec<&Entry> = places
+            .into_iter()
+            .filter_map(|place| self.entries[place].as_ref())
+            .filter(in_years)
+            .collect();
         entries.sort_unstable_by_key(|entry| entry.record);
         Matches { entries }
     }
@@ -82,21 +103,33 @@ impl SearchIndex {
 impl<'a> Matches<'a> {
     /// Distinct persons.
     pub fn persons(&self) -> u64 {
-        self.entries.iter().map(|entry| entry.person).collect::<HashSet<_>>().len() as u64
+        self.entries
+            .iter()
+            .map(|entry| entry.person)
+            .collect::<HashSet<_>>()
+            .len() as u64
     }
 
     /// Distinct persons by a dimension's value.
     pub fn persons_by(&self, dimension: Dimension) -> BTreeMap<String, u64> {
         let mut cells: BTreeMap<String, HashSet<Digest>> = BTreeMap::new();
         for entry in &self.entries {
-            cells.entry(dimension.value(entry)).or_default().insert(entry.person);
+            cells
+                .entry(dimension.value(entry))
+                .or_default()
+                .insert(entry.person);
         }
-        cells.into_iter().map(|(value, persons)| (value, persons.len() as u64)).collect()
+        cells
+            .into_iter()
+            .map(|(value, persons)| (value, persons.len() as u64))
+            .collect()
     }
 
     /// At most `limit` entries after a record number.
     pub fn after(&self, record: Option<RecordNumber>, limit: usize) -> &[&'a Entry] {
-        let start = record.map_or(0, |record| self.entries.partition_point(|entry| entry.record <= record));
+        let start = record.map_or(0, |record| {
+            self.entries.partition_point(|entry| entry.record <= record)
+        });
         &self.entries[start..(start + limit).min(self.entries.len())]
     }
 }
@@ -116,7 +149,12 @@ pub enum Dimension {
 
 impl Dimension {
     /// All of them.
-    pub const ALL: [Dimension; 4] = [Dimension::Hospital, Dimension::AgeBand, Dimension::Sex, Dimension::Years];
+    pub const ALL: [Dimension; 4] = [
+        Dimension::Hospital,
+        Dimension::AgeBand,
+        Dimension::Sex,
+        Dimension::Years,
+    ];
 
     /// Its name in answers.
     pub fn name(self) -> &'static str {
@@ -132,9 +170,15 @@ impl Dimension {
     pub fn value(self, entry: &Entry) -> String {
         match self {
             Dimension::Hospital => entry.hospital.to_string(),
-            Dimension::AgeBand => entry.brief.age_band.map_or_else(|| "unknown".to_owned(), |band| band.text()),
+            Dimension::AgeBand => entry
+                .brief
+                .age_band
+                .map_or_else(|| "unknown".to_owned(), |band| band.text()),
             Dimension::Sex => entry.brief.sex.text().to_owned(),
-            Dimension::Years => entry.brief.year.map_or_else(|| "unknown".to_owned(), five_years),
+            Dimension::Years => entry
+                .brief
+                .year
+                .map_or_else(|| "unknown".to_owned(), five_years),
         }
     }
 }
@@ -178,9 +222,16 @@ mod tests {
             index.put(entry(record, person, "40055000", 2011));
         }
         let codes = codes("40055000");
-        let matches = index.search(&Query { codes: &codes, from_year: None, until_year: None });
+        let matches = index.search(&Query {
+            codes: &codes,
+            from_year: None,
+            until_year: None,
+        });
         assert_eq!((matches.persons(), matches.after(None, 10).len()), (2, 3));
-        assert_eq!(matches.persons_by(Dimension::Years), BTreeMap::from([("2010-2014".to_owned(), 2)]));
+        assert_eq!(
+            matches.persons_by(Dimension::Years),
+            BTreeMap::from([("2010-2014".to_owned(), 2)])
+        );
     }
 
     #[test]
@@ -189,9 +240,18 @@ mod tests {
         index.put(entry(1, 1, "40055000", 2011));
         index.put(entry(1, 1, "38341003", 2011));
         let found = |index: &SearchIndex, code: &str| {
-            index.search(&Query { codes: &codes(code), from_year: None, until_year: None }).persons()
+            index
+                .search(&Query {
+                    codes: &codes(code),
+                    from_year: None,
+                    until_year: None,
+                })
+                .persons()
         };
-        assert_eq!((found(&index, "40055000"), found(&index, "38341003")), (0, 1));
+        assert_eq!(
+            (found(&index, "40055000"), found(&index, "38341003")),
+            (0, 1)
+        );
         index.remove(&RecordNumber([1; 16]));
         assert_eq!(found(&index, "38341003"), 0);
     }
@@ -203,8 +263,17 @@ mod tests {
             index.put(entry(record, record, "40055000", 2009 + i32::from(record)));
         }
         let codes = codes("40055000");
-        let matches = index.search(&Query { codes: &codes, from_year: Some(2011), until_year: Some(2013) });
-        let numbers = |entries: &[&Entry]| entries.iter().map(|entry| entry.record.0[0]).collect::<Vec<_>>();
+        let matches = index.search(&Query {
+            codes: &codes,
+            from_year: Some(2011),
+            until_year: Some(2013),
+        });
+        let numbers = |entries: &[&Entry]| {
+            entries
+                .iter()
+                .map(|entry| entry.record.0[0])
+                .collect::<Vec<_>>()
+        };
         assert_eq!(numbers(matches.after(None, 2)), [2, 3]);
         assert_eq!(numbers(matches.after(Some(RecordNumber([3; 16])), 2)), [4]);
     }

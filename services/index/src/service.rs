@@ -41,7 +41,11 @@ pub(crate) struct Index {
 impl Index {
     /// The verified caller.
     pub(crate) fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        Caller::verify(&self.identity, call.authorization.as_deref(), Timestamp(chassis::clock::now()))
+        Caller::verify(
+            &self.identity,
+            call.authorization.as_deref(),
+            Timestamp(chassis::clock::now()),
+        )
     }
 
     /// The rows that count, for reading.
@@ -59,7 +63,9 @@ impl Index {
         if call.caller.starts_with("records-") {
             return Ok(());
         }
-        Err(Problem::forbidden("this is for hospitals' records services"))
+        Err(Problem::forbidden(
+            "this is for hospitals' records services",
+        ))
     }
 }
 
@@ -71,13 +77,21 @@ pub(crate) fn database(error: sqlx::Error) -> Problem {
 
 /// Runs the index service until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let handles = Secret::load(&config.handle_secret).map_err(|error| InvalidKey::new("handle_secret", error))?;
-    let store = Store::open(&config.database.url, MIGRATIONS).await.map_err(|error| InvalidKey::new("database.url", error))?;
+    let handles = Secret::load(&config.handle_secret)
+        .map_err(|error| InvalidKey::new("handle_secret", error))?;
+    let store = Store::open(&config.database.url, MIGRATIONS)
+        .await
+        .map_err(|error| InvalidKey::new("database.url", error))?;
     let bus = Bus::connect(&config.bus).await?;
     let search = Arc::new(RwLock::new(SearchIndex::default()));
     let heads = Heads::load(store.clone(), search.clone()).await?;
     store::projections::start(&store, &bus, heads, &shutdown).await?;
-    let index = Arc::new(Index { store, handles, identity: config.sessions.public_key, search });
+    let index = Arc::new(Index {
+        store,
+        handles,
+        identity: config.sessions.public_key,
+        search,
+    });
     let serving = crate::api::router(Router::new(&bus), index).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;

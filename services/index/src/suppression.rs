@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 /// Which counts of one dimension may be shown: none is a suppressed cell.
 pub fn suppress(counts: &BTreeMap<String, u64>, threshold: u64) -> BTreeMap<String, Option<u64>> {
-    let mut shown: BTreeMap<String, Option<u64>> =
-        counts.iter().map(|(value, &count)| (value.clone(), (count >= threshold).then_some(count))).collect();
+    let mut shown: BTreeMap<String, Option<u64>> = counts
+        .iter()
+        .map(|(value, &count)| (value.clone(), (count >= threshold).then_some(count)))
+        .collect();
     while needs_complement(counts, &shown, threshold) {
         let smallest = shown
             .iter()
@@ -23,8 +25,16 @@ pub fn suppress(counts: &BTreeMap<String, u64>, threshold: u64) -> BTreeMap<Stri
     shown
 }
 
-fn needs_complement(counts: &BTreeMap<String, u64>, shown: &BTreeMap<String, Option<u64>>, threshold: u64) -> bool {
-    let hidden: Vec<u64> = shown.iter().filter(|(_, count)| count.is_none()).map(|(value, _)| counts[value]).collect();
+fn needs_complement(
+    counts: &BTreeMap<String, u64>,
+    shown: &BTreeMap<String, Option<u64>>,
+    threshold: u64,
+) -> bool {
+    let hidden: Vec<u64> = shown
+        .iter()
+        .filter(|(_, count)| count.is_none())
+        .map(|(value, _)| counts[value])
+        .collect();
     !hidden.is_empty() && (hidden.len() == 1 || hidden.iter().sum::<u64>() < threshold)
 }
 
@@ -33,7 +43,10 @@ mod tests {
     use super::*;
 
     fn counts(cells: &[(&str, u64)]) -> BTreeMap<String, u64> {
-        cells.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect()
+        cells
+            .iter()
+            .map(|(value, count)| ((*value).to_owned(), *count))
+            .collect()
     }
 
     fn shown(cells: &[(&str, u64)]) -> Vec<Option<u64>> {
@@ -47,13 +60,19 @@ mod tests {
 
     #[test]
     fn a_single_small_cell_takes_the_next_smallest_with_it() {
-        assert_eq!(shown(&[("a", 3), ("b", 20), ("c", 40)]), [None, None, Some(40)]);
+        assert_eq!(
+            shown(&[("a", 3), ("b", 20), ("c", 40)]),
+            [None, None, Some(40)]
+        );
     }
 
     #[test]
     fn two_small_cells_that_sum_to_less_than_the_threshold_take_a_third_with_them() {
         assert_eq!(shown(&[("a", 3), ("b", 4), ("c", 40)]), [None, None, None]);
-        assert_eq!(shown(&[("a", 6), ("b", 6), ("c", 40)]), [None, None, Some(40)]);
+        assert_eq!(
+            shown(&[("a", 6), ("b", 6), ("c", 40)]),
+            [None, None, Some(40)]
+        );
     }
 
     #[test]
@@ -62,8 +81,11 @@ mod tests {
             for b in 0..30 {
                 for c in 0..30 {
                     let counts = counts(&[("a", a), ("b", b), ("c", c)]);
-                    let hidden: Vec<u64> =
-                        suppress(&counts, 11).iter().filter(|(_, count)| count.is_none()).map(|(value, _)| counts[value]).collect();
+                    let hidden: Vec<u64> = suppress(&counts, 11)
+                        .iter()
+                        .filter(|(_, count)| count.is_none())
+                        .map(|(value, _)| counts[value])
+                        .collect();
                     let one_alone = hidden.len() == 1 && counts.len() > 1;
                     let few = hidden.iter().sum::<u64>() < 11 && hidden.len() < counts.len();
                     assert!(hidden.is_empty() || !(one_alone || few), "{counts:?}");

@@ -34,11 +34,14 @@ async fn anchor(iot: &Iot) -> anyhow::Result<()> {
         .bind(PACKS_PER_BATCH)
         .fetch_all(iot.store.reader())
         .await?;
-    let Some(last) = rows.last() else { return Ok(()) };
+    let Some(last) = rows.last() else {
+        return Ok(());
+    };
     let last: i64 = last.try_get(0)?;
     let mut leaves: Vec<Digest> = Vec::new();
     for row in &rows {
-        let (place, device, patient): (i64, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (place, device, patient): (i64, String, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (device, patient): (LedgerId, LedgerId) = (device.parse()?, patient.parse()?);
         let sealed: Vec<u8> = row.try_get(3)?;
         let pack: Pack = iot
@@ -46,19 +49,28 @@ async fn anchor(iot: &Iot) -> anyhow::Result<()> {
             .ok_or_else(|| anyhow::anyhow!("pack {place} does not open: its row was altered"))?;
         leaves.extend(pack.leaves(&device, &patient));
     }
-    let batch: i64 = sqlx::query("SELECT COALESCE(MAX(batch), 0) + 1 FROM batches").fetch_one(iot.store.reader()).await?.try_get(0)?;
+    let batch: i64 = sqlx::query("SELECT COALESCE(MAX(batch), 0) + 1 FROM batches")
+        .fetch_one(iot.store.reader())
+        .await?
+        .try_get(0)?;
     let root = root(&leaves);
     let readings = leaves.len() as u32;
     let signed = signed(iot, root, readings, batch as u64);
     let mut transaction = iot.store.begin().await?;
-    sqlx::query("UPDATE packs SET batch = $1 WHERE batch IS NULL AND place <= $2").bind(batch).bind(last).execute(&mut *transaction).await?;
-    sqlx::query("INSERT INTO batches (batch, root, readings, transaction_id) VALUES ($1, $2, $3, $4)")
+    sqlx::query("UPDATE packs SET batch = $1 WHERE batch IS NULL AND place <= $2")
         .bind(batch)
-        .bind(root.to_string())
-        .bind(i64::from(readings))
-        .bind(signed.id().to_string())
+        .bind(last)
         .execute(&mut *transaction)
         .await?;
+    sqlx::query(
+        "INSERT INTO batches (batch, root, readings, transaction_id) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(batch)
+    .bind(root.to_string())
+    .bind(i64::from(readings))
+    .bind(signed.id().to_string())
+    .execute(&mut *transaction)
+    .await?;
     store::outbox::put(&mut transaction, &signed).await?;
     transaction.commit().await?;
     finish_last(iot).await
@@ -70,17 +82,31 @@ fn root(leaves: &[Digest]) -> Digest {
 }
 
 fn signed(iot: &Iot, root: Digest, readings: u32, batch: u64) -> ledger::SignedTransaction {
-    let command = contracts::Command::from(Command::AnchorReadings { root, readings, batch });
-    iot.member.sign(iot.desk.body(iot.member.ledger_id(), iot.member.public_key(), &command))
+    let command = contracts::Command::from(Command::AnchorReadings {
+        root,
+        readings,
+        batch,
+    });
+    iot.member.sign(
+        iot.desk
+            .body(iot.member.ledger_id(), iot.member.public_key(), &command),
+    )
 }
 
 /// Sees the last batch through: a transaction that expired is signed anew, since numbers have no gaps.
 async fn finish_last(iot: &Iot) -> anyhow::Result<()> {
-    let row = sqlx::query("SELECT batch, root, readings, transaction_id FROM batches ORDER BY batch DESC LIMIT 1")
-        .fetch_optional(iot.store.reader())
-        .await?;
+    let row = sqlx::query(
+        "SELECT batch, root, readings, transaction_id FROM batches ORDER BY batch DESC LIMIT 1",
+    )
+    .fetch_optional(iot.store.reader())
+    .await?;
     let Some(row) = row else { return Ok(()) };
-    let (batch, root, readings, id): (i64, String, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    let (batch, root, readings, id): (i64, String, i64, String) = (
+        row.try_get(0)?,
+        row.try_get(1)?,
+        row.try_get(2)?,
+        row.try_get(3)?,
+    );
     match iot.desk.outbox().wait(&id.parse()?).await {
         Err(OutboxError::Expired) => {
             let signed = signed(iot, root.parse()?, readings as u32, batch as u64);

@@ -53,19 +53,33 @@ impl Ingest {
     /// Subscribes, and finds the place of the next pack.
     pub(crate) async fn start(iot: Arc<Iot>) -> anyhow::Result<Ingest> {
         let messages = iot.bus.client().subscribe(subjects::ALL_READINGS).await?;
-        let row = sqlx::query("SELECT COALESCE(MAX(place), 0) FROM packs").fetch_one(iot.store.reader()).await?;
+        let row = sqlx::query("SELECT COALESCE(MAX(place), 0) FROM packs")
+            .fetch_one(iot.store.reader())
+            .await?;
         let watch = Watch::new(iot.clone());
-        Ok(Ingest { place: row.try_get(0)?, messages, watch, iot })
+        Ok(Ingest {
+            place: row.try_get(0)?,
+            messages,
+            watch,
+            iot,
+        })
     }
 
     /// Takes messages until told to stop.
     pub(crate) async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let Ingest { iot, mut messages, mut place, mut watch } = self;
+        let Ingest {
+            iot,
+            mut messages,
+            mut place,
+            mut watch,
+        } = self;
         let (sender, mut waiting) = mpsc::channel::<Message>(WAITING_MAX);
         tokio::spawn(async move {
             while let Some(message) = messages.next().await {
                 if sender.try_send(message).is_err() {
-                    tracing::warn!("too many readings wait; a message is dropped and will be sent again");
+                    tracing::warn!(
+                        "too many readings wait; a message is dropped and will be sent again"
+                    );
                 }
             }
         });
@@ -88,15 +102,33 @@ impl Ingest {
 }
 
 /// Stores a batch of messages in one database transaction, then acknowledges them.
-async fn take(iot: &Iot, watch: &mut Watch, place: &mut i64, batch: &[Message]) -> anyhow::Result<()> {
+async fn take(
+    iot: &Iot,
+    watch: &mut Watch,
+    place: &mut i64,
+    batch: &[Message],
+) -> anyhow::Result<()> {
     let mut transaction = iot.store.begin().await?;
     let mut acknowledgements: HashMap<LedgerId, Vec<Acknowledgement>> = HashMap::new();
     let mut next = *place;
     for message in batch {
-        let device = subjects::device_of(message.subject.as_str()).and_then(|device| device.parse::<LedgerId>().ok());
+        let device = subjects::device_of(message.subject.as_str())
+            .and_then(|device| device.parse::<LedgerId>().ok());
         let Some(device) = device else { continue };
-        if let Some(acknowledgement) = take_one(iot, watch, &mut transaction, &mut next, &device, &message.payload).await? {
-            acknowledgements.entry(device).or_default().push(acknowledgement);
+        if let Some(acknowledgement) = take_one(
+            iot,
+            watch,
+            &mut transaction,
+            &mut next,
+            &device,
+            &message.payload,
+        )
+        .await?
+        {
+            acknowledgements
+                .entry(device)
+                .or_default()
+                .push(acknowledgement);
         }
     }
     transaction.commit().await?;
@@ -105,7 +137,13 @@ async fn take(iot: &Iot, watch: &mut Watch, place: &mut i64, batch: &[Message]) 
     for (device, list) in acknowledgements {
         for acknowledgement in list {
             let payload = serde_json::to_vec(&acknowledgement)?;
-            iot.bus.client().publish(subjects::acknowledgements(&device.to_string()), payload.into()).await?;
+            iot.bus
+                .client()
+                .publish(
+                    subjects::acknowledgements(&device.to_string()),
+                    payload.into(),
+                )
+                .await?;
         }
     }
     Ok(())
@@ -133,7 +171,11 @@ async fn take_one(
     };
     let sequence = opened.sequence;
     if sequence <= device.last_sequence {
-        return Ok(Some(Acknowledgement { sequence, accepted: 0, refused: Vec::new() }));
+        return Ok(Some(Acknowledgement {
+            sequence,
+            accepted: 0,
+            refused: Vec::new(),
+        }));
     }
     let now = now_us();
     let clock = Clock {
@@ -145,18 +187,32 @@ async fn take_one(
     let pack = match senml::readings(&opened.senml, &clock) {
         Ok(pack) => pack,
         Err(refusal) => {
-            return Ok(Some(Acknowledgement { sequence, accepted: 0, refused: vec![(0, refusal.to_string())] }));
+            return Ok(Some(Acknowledgement {
+                sequence,
+                accepted: 0,
+                refused: vec![(0, refusal.to_string())],
+            }));
         }
     };
-    let refused = pack.refused.iter().map(|(place, fault)| (*place, fault.to_string())).collect();
+    let refused = pack
+        .refused
+        .iter()
+        .map(|(place, fault)| (*place, fault.to_string()))
+        .collect();
     let accepted = pack.readings.len();
     if accepted > 0 {
         *place += 1;
         let pack = Pack::new(pack.readings);
         insert(iot, transaction, *place, id, &device.patient, now, &pack).await?;
-        watch.assess(transaction, id, &device.patient, &pack.readings).await?;
+        watch
+            .assess(transaction, id, &device.patient, &pack.readings)
+            .await?;
     }
-    Ok(Some(Acknowledgement { sequence, accepted, refused }))
+    Ok(Some(Acknowledgement {
+        sequence,
+        accepted,
+        refused,
+    }))
 }
 
 async fn device(transaction: &mut Transaction, id: &LedgerId) -> anyhow::Result<Option<Device>> {
@@ -172,11 +228,20 @@ async fn device(transaction: &mut Transaction, id: &LedgerId) -> anyhow::Result<
     let Some(row) = row else { return Ok(None) };
     let key: String = row.try_get(0)?;
     let patient: String = row.try_get(1)?;
-    Ok(Some(Device { key: key.parse()?, patient: patient.parse()?, last_sequence: row.try_get::<i64, _>(2)? as u64 }))
+    Ok(Some(Device {
+        key: key.parse()?,
+        patient: patient.parse()?,
+        last_sequence: row.try_get::<i64, _>(2)? as u64,
+    }))
 }
 
 /// Remembers a device's last number, and that it was heard.
-async fn count(transaction: &mut Transaction, id: &LedgerId, sequence: u64, now: u64) -> Result<(), sqlx::Error> {
+async fn count(
+    transaction: &mut Transaction,
+    id: &LedgerId,
+    sequence: u64,
+    now: u64,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO device_counters (device, last_sequence, heard_us, silent) VALUES ($1, $2, $3, 0)
          ON CONFLICT (device) DO UPDATE SET last_sequence = excluded.last_sequence, heard_us = excluded.heard_us, silent = 0",
@@ -198,7 +263,12 @@ async fn insert(
     now: u64,
     pack: &Pack,
 ) -> Result<(), sqlx::Error> {
-    let latest = pack.readings.iter().map(|reading| reading.at_micros).max().unwrap_or(now);
+    let latest = pack
+        .readings
+        .iter()
+        .map(|reading| reading.at_micros)
+        .max()
+        .unwrap_or(now);
     sqlx::query("INSERT INTO packs (place, device, patient, received_us, latest_us, readings, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(place)
         .bind(device.to_string())

@@ -20,14 +20,20 @@ pub struct Pack {
 impl Pack {
     /// A pack with a fresh salt.
     pub fn new(readings: Vec<Reading>) -> Pack {
-        Pack { salt: secret::random(), readings }
+        Pack {
+            salt: secret::random(),
+            readings,
+        }
     }
 
     /// One leaf a reading, for the anchored Merkle tree: keyed by the salt, so that a value can't be guessed from it.
     pub fn leaves(&self, device: &LedgerId, patient: &LedgerId) -> Vec<Digest> {
         let leaf = |(place, reading): (usize, &Reading)| {
             let bytes = canonical::encode(&(place as u32, reading));
-            tagged("medshare/reading/v1", &[&self.salt, &device.0, &patient.0, &bytes])
+            tagged(
+                "medshare/reading/v1",
+                &[&self.salt, &device.0, &patient.0, &bytes],
+            )
         };
         self.readings.iter().enumerate().map(leaf).collect()
     }
@@ -36,16 +42,31 @@ impl Pack {
 impl Iot {
     /// The key of a patient's rows.
     fn rows_key(&self, patient: &LedgerId) -> ContentKey {
-        ContentKey::from_secret(Secret::derive_with(&self.at_rest, &patient.0, b"medshare/iot/patient/v1"))
+        ContentKey::from_secret(Secret::derive_with(
+            &self.at_rest,
+            &patient.0,
+            b"medshare/iot/patient/v1",
+        ))
     }
 
     /// Seals anything of a patient's for a row; `place` names the row.
-    pub(crate) fn seal_row<T: Serialize>(&self, patient: &LedgerId, place: &str, value: &T) -> Vec<u8> {
-        self.rows_key(patient).seal(place.as_bytes(), &canonical::encode(value))
+    pub(crate) fn seal_row<T: Serialize>(
+        &self,
+        patient: &LedgerId,
+        place: &str,
+        value: &T,
+    ) -> Vec<u8> {
+        self.rows_key(patient)
+            .seal(place.as_bytes(), &canonical::encode(value))
     }
 
     /// Opens what [`Iot::seal_row`] sealed; none if the row was altered or moved.
-    pub(crate) fn open_row<T: serde::de::DeserializeOwned + Serialize>(&self, patient: &LedgerId, place: &str, sealed: &[u8]) -> Option<T> {
+    pub(crate) fn open_row<T: serde::de::DeserializeOwned + Serialize>(
+        &self,
+        patient: &LedgerId,
+        place: &str,
+        sealed: &[u8],
+    ) -> Option<T> {
         let plain = self.rows_key(patient).open(place.as_bytes(), sealed).ok()?;
         canonical::decode(&plain).ok()
     }
@@ -64,7 +85,11 @@ mod tests {
 
     #[test]
     fn equal_readings_have_unlike_leaves() {
-        let reading = Reading { at_micros: 1, sign: VitalSign::Pulse, milli: 70_000 };
+        let reading = Reading {
+            at_micros: 1,
+            sign: VitalSign::Pulse,
+            milli: 70_000,
+        };
         let pack = Pack::new(vec![reading, reading]);
         let leaves = pack.leaves(&LedgerId([1; 16]), &LedgerId([2; 16]));
         assert_ne!(leaves[0], leaves[1]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bus::{Bus, BusConfig, Call, Router};
 use chassis::{InvalidKey, Shutdown};
 use interfaces::{CommandReply, Problem, UseCase};
-use keys::{MemberKey, Secret, SealingKey};
+use keys::{MemberKey, SealingKey, Secret};
 use ledger::{LedgerId, PublicKey, Timestamp};
 use serde::Deserialize;
 use store::{DatabaseConfig, Outbox, Store};
@@ -68,7 +68,12 @@ pub struct ReadingsConfig {
 
 impl Default for ReadingsConfig {
     fn default() -> Self {
-        Self { anchor_every_ms: 1_000, silence_seconds: 900, ahead_seconds_max: 120, age_hours_max: 72 }
+        Self {
+            anchor_every_ms: 1_000,
+            silence_seconds: 900,
+            ahead_seconds_max: 120,
+            age_hours_max: 72,
+        }
     }
 }
 
@@ -87,7 +92,11 @@ pub(crate) struct Iot {
 impl Iot {
     /// The verified caller.
     pub(crate) fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        Caller::verify(&self.identity, call.authorization.as_deref(), Timestamp(now_us()))
+        Caller::verify(
+            &self.identity,
+            call.authorization.as_deref(),
+            Timestamp(now_us()),
+        )
     }
 
     /// Submits a member's command that has no facts, with the key the member has.
@@ -97,7 +106,9 @@ impl Iot {
         submitter: LedgerId,
         command: contracts::telemetry::command::Command,
     ) -> Result<CommandReply, Problem> {
-        self.desk.command(caller, submitter, command, submission::no_facts()).await
+        self.desk
+            .command(caller, submitter, command, submission::no_facts())
+            .await
     }
 }
 
@@ -114,20 +125,28 @@ pub(crate) fn database(error: sqlx::Error) -> Problem {
 
 /// Block time as people read it (RFC 3339).
 pub(crate) fn time_text(time_us: i64) -> String {
-    chrono::DateTime::from_timestamp_micros(time_us).unwrap_or_default().to_rfc3339()
+    chrono::DateTime::from_timestamp_micros(time_us)
+        .unwrap_or_default()
+        .to_rfc3339()
 }
 
 /// Reads an id that this service wrote as hex.
 pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| Problem::failure("a row of the iot service's database is malformed"))
+    text.parse()
+        .map_err(|_| Problem::failure("a row of the iot service's database is malformed"))
 }
 
 /// Runs the iot service until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let member = MemberKey::load(&config.member.key_file).map_err(|error| InvalidKey::new("member.key_file", error))?;
-    let at_rest = Secret::load(&config.secrets.master_file).map_err(|error| InvalidKey::new("secrets.master_file", error))?;
-    let devices = Secret::load(&config.secrets.devices_file).map_err(|error| InvalidKey::new("secrets.devices_file", error))?;
-    let store = Store::open(&config.database.url, MIGRATIONS).await.map_err(|error| InvalidKey::new("database.url", error))?;
+    let member = MemberKey::load(&config.member.key_file)
+        .map_err(|error| InvalidKey::new("member.key_file", error))?;
+    let at_rest = Secret::load(&config.secrets.master_file)
+        .map_err(|error| InvalidKey::new("secrets.master_file", error))?;
+    let devices = Secret::load(&config.secrets.devices_file)
+        .map_err(|error| InvalidKey::new("secrets.devices_file", error))?;
+    let store = Store::open(&config.database.url, MIGRATIONS)
+        .await
+        .map_err(|error| InvalidKey::new("database.url", error))?;
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Bindings, &shutdown).await?;

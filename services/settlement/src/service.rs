@@ -35,7 +35,11 @@ pub(crate) struct Settlement {
 impl Settlement {
     /// The verified caller.
     pub(crate) fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        Caller::verify(&self.identity, call.authorization.as_deref(), Timestamp(chassis::clock::now()))
+        Caller::verify(
+            &self.identity,
+            call.authorization.as_deref(),
+            Timestamp(chassis::clock::now()),
+        )
     }
 
     /// Submits a member's command that has no facts, with the key the member has.
@@ -45,7 +49,9 @@ impl Settlement {
         submitter: LedgerId,
         command: contracts::settlement::command::Command,
     ) -> Result<CommandReply, Problem> {
-        self.desk.command(caller, submitter, command, submission::no_facts()).await
+        self.desk
+            .command(caller, submitter, command, submission::no_facts())
+            .await
     }
 }
 
@@ -57,22 +63,31 @@ pub(crate) fn database(error: sqlx::Error) -> Problem {
 
 /// Block time as people read it (RFC 3339).
 pub(crate) fn time_text(time_us: i64) -> String {
-    chrono::DateTime::from_timestamp_micros(time_us).unwrap_or_default().to_rfc3339()
+    chrono::DateTime::from_timestamp_micros(time_us)
+        .unwrap_or_default()
+        .to_rfc3339()
 }
 
 /// Reads an id that this service wrote as hex.
 pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| Problem::failure("a row of settlement's database is malformed"))
+    text.parse()
+        .map_err(|_| Problem::failure("a row of settlement's database is malformed"))
 }
 
 /// Runs the settlement service until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let store = Store::open(&config.database.url, MIGRATIONS).await.map_err(|error| InvalidKey::new("database.url", error))?;
+    let store = Store::open(&config.database.url, MIGRATIONS)
+        .await
+        .map_err(|error| InvalidKey::new("database.url", error))?;
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Books, &shutdown).await?;
     let desk = Desk::new(bus.clone(), store.clone(), outbox, progress);
-    let settlement = Arc::new(Settlement { store, desk, identity: config.sessions.public_key });
+    let settlement = Arc::new(Settlement {
+        store,
+        desk,
+        identity: config.sessions.public_key,
+    });
     let serving = crate::api::router(Router::new(&bus), settlement).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;

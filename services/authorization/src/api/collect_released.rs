@@ -23,13 +23,25 @@ pub(crate) async fn collect_released(
 ) -> Result<ReleasedContent, Problem> {
     let caller = authorization.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
-    let refused = || Problem::forbidden("no view of yours was committed under this transaction in the last 30 seconds");
-    let (grant, viewer, time_us) = committed_view(&authorization, &request.transaction.to_string()).await?.ok_or_else(refused)?;
-    if viewer != caller.member()?.to_string() || chassis::clock::now() > time_us + COLLECT_WITHIN_US {
+    let refused = || {
+        Problem::forbidden(
+            "no view of yours was committed under this transaction in the last 30 seconds",
+        )
+    };
+    let (grant, viewer, time_us) = committed_view(&authorization, &request.transaction.to_string())
+        .await?
+        .ok_or_else(refused)?;
+    if viewer != caller.member()?.to_string() || chassis::clock::now() > time_us + COLLECT_WITHIN_US
+    {
         return Err(refused());
     }
-    let item = authorization.item_of_grant(&grant).await?.ok_or_else(refused)?;
-    let (Some(ciphertext), Some(release), Some(sealed_key)) = (item.ciphertext, item.release, item.sealed_key) else {
+    let item = authorization
+        .item_of_grant(&grant)
+        .await?
+        .ok_or_else(refused)?;
+    let (Some(ciphertext), Some(release), Some(sealed_key)) =
+        (item.ciphertext, item.release, item.sealed_key)
+    else {
         return Err(Problem::failure("a released item's row is incomplete"));
     };
     if item.summary.grant_withdrawn {
@@ -42,7 +54,8 @@ pub(crate) async fn collect_released(
         .fetch_optional(authorization.store.reader())
         .await
         .map_err(database)?;
-    let (delivered,) = delivered.ok_or_else(|| Problem::failure("the delivery store has lost this item's ciphertext"))?;
+    let (delivered,) = delivered
+        .ok_or_else(|| Problem::failure("the delivery store has lost this item's ciphertext"))?;
     Ok(ReleasedContent {
         item: item.summary.item,
         record: item.summary.record,
@@ -53,16 +66,25 @@ pub(crate) async fn collect_released(
 }
 
 /// Grant, viewer and block time of a committed view; waits a little for this service's own projection.
-async fn committed_view(authorization: &Authorization, transaction: &str) -> Result<Option<(String, String, u64)>, Problem> {
+async fn committed_view(
+    authorization: &Authorization,
+    transaction: &str,
+) -> Result<Option<(String, String, u64)>, Problem> {
     for _ in 0..LOOKS {
-        let row = sqlx::query("SELECT grant_id, viewer, time_us FROM grant_views WHERE transaction_id = $1")
-            .bind(transaction)
-            .fetch_optional(authorization.store.reader())
-            .await
-            .map_err(database)?;
+        let row = sqlx::query(
+            "SELECT grant_id, viewer, time_us FROM grant_views WHERE transaction_id = $1",
+        )
+        .bind(transaction)
+        .fetch_optional(authorization.store.reader())
+        .await
+        .map_err(database)?;
         if let Some(row) = row {
             let time_us: i64 = row.try_get(2).map_err(database)?;
-            return Ok(Some((row.try_get(0).map_err(database)?, row.try_get(1).map_err(database)?, time_us as u64)));
+            return Ok(Some((
+                row.try_get(0).map_err(database)?,
+                row.try_get(1).map_err(database)?,
+                time_us as u64,
+            )));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }

@@ -18,13 +18,24 @@ pub(crate) async fn decide_item_as_patient(
     let caller = authorization.caller(&call)?;
     caller.require(Role::Patient)?;
     let unknown = || Problem::not_found("no item of yours has this id");
-    let item = authorization.item(&request.item).await?.ok_or_else(unknown)?;
-    if !authorization.desk.ledger_ids(&caller).await?.contains(&item.patient) {
+    let item = authorization
+        .item(&request.item)
+        .await?
+        .ok_or_else(unknown)?;
+    if !authorization
+        .desk
+        .ledger_ids(&caller)
+        .await?
+        .contains(&item.patient)
+    {
         return Err(unknown());
     }
     let command = match request.refuse {
         None => Command::ApproveAsPatient { item: request.item },
-        Some(reason) => Command::RefuseAsPatient { item: request.item, reason },
+        Some(reason) => Command::RefuseAsPatient {
+            item: request.item,
+            reason,
+        },
     };
     authorization.command(&caller, item.patient, command).await
 }

@@ -19,15 +19,25 @@ struct Relation {
     members: Vec<LedgerId>,
 }
 
-pub(crate) async fn list_items(authorization: Arc<Authorization>, call: Call, request: ListItems) -> Result<Page<ItemSummary>, Problem> {
+pub(crate) async fn list_items(
+    authorization: Arc<Authorization>,
+    call: Call,
+    request: ListItems,
+) -> Result<Page<ItemSummary>, Problem> {
     let caller = authorization.caller(&call)?;
     let relation = relation(&authorization, &caller).await?;
     let limit = request.page.limit();
     let before: i64 = match &request.page.after {
         None => i64::MAX,
-        Some(place) => place.parse().map_err(|_| Problem::bad_input("/page/after", "not a place that a page before gave"))?,
+        Some(place) => place.parse().map_err(|_| {
+            Problem::bad_input("/page/after", "not a place that a page before gave")
+        })?,
     };
-    let waiting = if request.waiting_for_me { relation.waiting } else { "1 = 1" };
+    let waiting = if request.waiting_for_me {
+        relation.waiting
+    } else {
+        "1 = 1"
+    };
     let sql = format!(
         "{ITEM_COLUMNS} WHERE {} AND {waiting} AND items.application LIKE $2 AND items.place < $3 ORDER BY items.place DESC LIMIT $4",
         relation.condition
@@ -36,7 +46,11 @@ pub(crate) async fn list_items(authorization: Arc<Authorization>, call: Call, re
     for member in &relation.members {
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
             .bind(member.to_string())
-            .bind(request.application.map_or_else(|| "%".to_owned(), |application| application.to_string()))
+            .bind(
+                request
+                    .application
+                    .map_or_else(|| "%".to_owned(), |application| application.to_string()),
+            )
             .bind(before)
             .bind(i64::from(limit) + 1)
             .fetch_all(authorization.store.reader())
@@ -49,7 +63,10 @@ pub(crate) async fn list_items(authorization: Arc<Authorization>, call: Call, re
     found.sort_by_key(|item| std::cmp::Reverse(item.place));
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| last.place.to_string());
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| last.place.to_string());
     let mut entries = Vec::with_capacity(found.len());
     for item in found {
         entries.push(authorization.with_transactions(item).await?.summary);
@@ -67,8 +84,16 @@ async fn relation(authorization: &Authorization, caller: &Caller) -> Result<Rela
     }
     let members = vec![caller.member()?];
     if caller.session().has_role(Role::Hospital) {
-        return Ok(Relation { condition: "items.hospital = $1", waiting: "items.state = 'hospital_pending'", members });
+        return Ok(Relation {
+            condition: "items.hospital = $1",
+            waiting: "items.state = 'hospital_pending'",
+            members,
+        });
     }
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
-    Ok(Relation { condition: "items.applicant = $1", waiting: "items.state = 'released' AND items.grant_withdrawn = 0", members })
+    Ok(Relation {
+        condition: "items.applicant = $1",
+        waiting: "items.state = 'released' AND items.grant_withdrawn = 0",
+        members,
+    })
 }

@@ -11,12 +11,18 @@ use sqlx::any::AnyRow;
 
 use crate::service::{Authorization, database, parse, time_text};
 
-pub(crate) async fn list_notices(authorization: Arc<Authorization>, call: Call, request: ListNotices) -> Result<Page<Notice>, Problem> {
+pub(crate) async fn list_notices(
+    authorization: Arc<Authorization>,
+    call: Call,
+    request: ListNotices,
+) -> Result<Page<Notice>, Problem> {
     let caller = authorization.caller(&call)?;
     let limit = request.page.limit();
     let before: i64 = match &request.page.after {
         None => i64::MAX,
-        Some(place) => place.parse().map_err(|_| Problem::bad_input("/page/after", "not a place that a page before gave"))?,
+        Some(place) => place.parse().map_err(|_| {
+            Problem::bad_input("/page/after", "not a place that a page before gave")
+        })?,
     };
     let mut found = Vec::new();
     for member in authorization.desk.ledger_ids(&caller).await? {
@@ -37,8 +43,14 @@ pub(crate) async fn list_notices(authorization: Arc<Authorization>, call: Call, 
     found.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|(place, _)| place.to_string());
-    Ok(Page { entries: found.into_iter().map(|(_, notice)| notice).collect(), next })
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|(place, _)| place.to_string());
+    Ok(Page {
+        entries: found.into_iter().map(|(_, notice)| notice).collect(),
+        next,
+    })
 }
 
 fn notice(row: &AnyRow) -> Result<Notice, Problem> {
@@ -46,7 +58,10 @@ fn notice(row: &AnyRow) -> Result<Notice, Problem> {
     let number = |place: usize| row.try_get::<i64, _>(place).map_err(database);
     Ok(Notice {
         kind: text(1)?,
-        item: ItemId { application: parse(&text(2)?)?, index: number(3)? as u16 },
+        item: ItemId {
+            application: parse(&text(2)?)?,
+            index: number(3)? as u16,
+        },
         time: time_text(number(4)?),
         transaction: parse(&text(5)?)?,
     })

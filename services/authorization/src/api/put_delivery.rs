@@ -11,9 +11,15 @@ use ledger::DigestAlgorithm;
 
 use crate::service::{Authorization, database};
 
-pub(crate) async fn put_delivery(authorization: Arc<Authorization>, call: Call, request: PutDelivery) -> Result<Done, Problem> {
+pub(crate) async fn put_delivery(
+    authorization: Arc<Authorization>,
+    call: Call,
+    request: PutDelivery,
+) -> Result<Done, Problem> {
     if !call.caller.starts_with("records-") {
-        return Err(Problem::forbidden("this is for hospitals' records services"));
+        return Err(Problem::forbidden(
+            "this is for hospitals' records services",
+        ));
     }
     let digest = DigestAlgorithm::Sha256.digest(&request.ciphertext.0);
     let mut transaction = authorization.store.begin().await.map_err(database)?;

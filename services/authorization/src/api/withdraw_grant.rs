@@ -10,13 +10,33 @@ use keys::token::Role;
 
 use crate::service::Authorization;
 
-pub(crate) async fn withdraw_grant(authorization: Arc<Authorization>, call: Call, request: WithdrawGrant) -> Result<CommandReply, Problem> {
+pub(crate) async fn withdraw_grant(
+    authorization: Arc<Authorization>,
+    call: Call,
+    request: WithdrawGrant,
+) -> Result<CommandReply, Problem> {
     let caller = authorization.caller(&call)?;
     caller.require(Role::Patient)?;
     let unknown = || Problem::not_found("no grant of yours has this id");
-    let item = authorization.item_of_grant(&request.grant.to_string()).await?.ok_or_else(unknown)?;
-    if !authorization.desk.ledger_ids(&caller).await?.contains(&item.patient) {
+    let item = authorization
+        .item_of_grant(&request.grant.to_string())
+        .await?
+        .ok_or_else(unknown)?;
+    if !authorization
+        .desk
+        .ledger_ids(&caller)
+        .await?
+        .contains(&item.patient)
+    {
         return Err(unknown());
     }
-    authorization.command(&caller, item.patient, Command::WithdrawGrant { grant: request.grant }).await
+    authorization
+        .command(
+            &caller,
+            item.patient,
+            Command::WithdrawGrant {
+                grant: request.grant,
+            },
+        )
+        .await
 }

@@ -10,8 +10,18 @@ use keys::token::Role;
 
 use crate::service::Authorization;
 
-pub(crate) async fn withdraw_item(authorization: Arc<Authorization>, call: Call, request: WithdrawItem) -> Result<CommandReply, Problem> {
+pub(crate) async fn withdraw_item(
+    authorization: Arc<Authorization>,
+    call: Call,
+    request: WithdrawItem,
+) -> Result<CommandReply, Problem> {
     let caller = authorization.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
-    authorization.command(&caller, caller.member()?, Command::WithdrawItem { item: request.item }).await
+    authorization
+        .command(
+            &caller,
+            caller.member()?,
+            Command::WithdrawItem { item: request.item },
+        )
+        .await
 }

@@ -20,7 +20,11 @@ impl Projection for Workflow {
     const NAME: &'static str = "workflow";
     const VERSION: i64 = 1;
 
-    async fn apply(&self, transaction: &mut ProjectionTransaction<'_>, block: &ProjectedBlock) -> anyhow::Result<()> {
+    async fn apply(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        block: &ProjectedBlock,
+    ) -> anyhow::Result<()> {
         let mut fold = Fold {
             rows: transaction,
             place: block.header.height.0 as i64 * PLACES_PER_BLOCK,
@@ -40,8 +44,17 @@ impl Projection for Workflow {
     }
 
     async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
-        for table in ["organisations", "applications", "items", "item_transactions", "notices", "grant_views"] {
-            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **transaction).await?;
+        for table in [
+            "organisations",
+            "applications",
+            "items",
+            "item_transactions",
+            "notices",
+            "grant_views",
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}")))
+                .execute(&mut **transaction)
+                .await?;
         }
         Ok(())
     }
@@ -134,7 +147,17 @@ impl Fold<'_, '_> {
     }
 
     async fn opened(&mut self, event: &Authorized) -> Result<(), sqlx::Error> {
-        let Authorized::ItemOpened { item, record, hospital, patient, applicant, price, item_key, deadline } = event else {
+        let Authorized::ItemOpened {
+            item,
+            record,
+            hospital,
+            patient,
+            applicant,
+            price,
+            item_key,
+            deadline,
+        } = event
+        else {
             return Ok(());
         };
         sqlx::query(
@@ -155,11 +178,17 @@ impl Fold<'_, '_> {
         .execute(&mut **self.rows)
         .await?;
         self.trace(item).await?;
-        self.notify(&hospital.to_string(), "decision_needed", item).await
+        self.notify(&hospital.to_string(), "decision_needed", item)
+            .await
     }
 
     /// A new state, its trace, and notices to the applicant and, where it had a part, to the patient.
-    async fn moved(&mut self, item: &ItemId, state: &str, notices: &[&str]) -> Result<(), sqlx::Error> {
+    async fn moved(
+        &mut self,
+        item: &ItemId,
+        state: &str,
+        notices: &[&str],
+    ) -> Result<(), sqlx::Error> {
         sqlx::query("UPDATE items SET state = $1 WHERE application = $2 AND item_index = $3")
             .bind(state)
             .bind(item.application.to_string())
@@ -205,7 +234,12 @@ impl Fold<'_, '_> {
             .map(|_| ())
     }
 
-    async fn notify(&mut self, recipient: &str, kind: &str, item: &ItemId) -> Result<(), sqlx::Error> {
+    async fn notify(
+        &mut self,
+        recipient: &str,
+        kind: &str,
+        item: &ItemId,
+    ) -> Result<(), sqlx::Error> {
         sqlx::query(
             "INSERT INTO notices (recipient, place, kind, application, item_index, time_us, transaction_id)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -224,8 +258,16 @@ impl Fold<'_, '_> {
 
     async fn named(&mut self, event: &Membership) -> Result<(), sqlx::Error> {
         let (member, name): (&LedgerId, &str) = match event {
-            Membership::FounderNamed { member, name: Some(name), .. } => (member, name),
-            Membership::MemberRegistered { member, name: Some(name), .. } => (member, name),
+            Membership::FounderNamed {
+                member,
+                name: Some(name),
+                ..
+            } => (member, name),
+            Membership::MemberRegistered {
+                member,
+                name: Some(name),
+                ..
+            } => (member, name),
             _ => return Ok(()),
         };
         sqlx::query("INSERT INTO organisations (member, name) VALUES ($1, $2) ON CONFLICT (member) DO NOTHING")
@@ -237,7 +279,14 @@ impl Fold<'_, '_> {
     }
 
     async fn viewed(&mut self, event: &Recorded) -> Result<(), sqlx::Error> {
-        let Recorded::AccessLogged { viewer, basis: Basis::Grant { grant }, .. } = event else { return Ok(()) };
+        let Recorded::AccessLogged {
+            viewer,
+            basis: Basis::Grant { grant },
+            ..
+        } = event
+        else {
+            return Ok(());
+        };
         let grant: &GrantId = grant;
         sqlx::query("INSERT INTO grant_views (transaction_id, grant_id, viewer, time_us) VALUES ($1, $2, $3, $4)")
             .bind(self.transaction.to_string())

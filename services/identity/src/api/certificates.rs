@@ -18,7 +18,11 @@ const LEAF_DAYS: u64 = 30;
 const LIST_DAYS: u64 = 1;
 
 /// By an active member that holds the own key: certifies exactly the key the ledger knows.
-pub(crate) async fn issue_certificate(identity: Arc<Identity>, call: Call, request: IssueCertificate) -> Result<IssuedCertificate, Problem> {
+pub(crate) async fn issue_certificate(
+    identity: Arc<Identity>,
+    call: Call,
+    request: IssueCertificate,
+) -> Result<IssuedCertificate, Problem> {
     let caller = identity.caller(&call).await?;
     let member = caller.member()?;
     let row = sqlx::query("SELECT kind, status, public_key FROM members WHERE member = $1")
@@ -33,9 +37,15 @@ pub(crate) async fn issue_certificate(identity: Arc<Identity>, call: Call, reque
     }
     let public_key: PublicKey = parse(&text(2)?)?;
     if request.public_key != public_key {
-        return Err(Problem::bad_input("/public_key", "this is not the member's current key on the ledger"));
+        return Err(Problem::bad_input(
+            "/public_key",
+            "this is not the member's current key on the ledger",
+        ));
     }
-    let kind = leaf_kind(MemberKind::from_name(&text(0)?).ok_or_else(|| Problem::failure("a member row has an unknown kind"))?);
+    let kind = leaf_kind(
+        MemberKind::from_name(&text(0)?)
+            .ok_or_else(|| Problem::failure("a member row has an unknown kind"))?,
+    );
     let not_after = Timestamp(now().0 + LEAF_DAYS * DAY_US);
     let issued = identity
         .authority
@@ -48,7 +58,8 @@ pub(crate) async fn issue_certificate(identity: Arc<Identity>, call: Call, reque
             key: LeafKey::Held(public_key),
         })
         .map_err(|error| Problem::failure(error.to_string()))?;
-    let fingerprint = certificate_digest(&issued.certificate_pem).map_err(|error| Problem::failure(error.to_string()))?;
+    let fingerprint = certificate_digest(&issued.certificate_pem)
+        .map_err(|error| Problem::failure(error.to_string()))?;
     let mut transaction = identity.store.begin().await.map_err(database)?;
     sqlx::query("INSERT INTO certificates (serial, member, fingerprint, issued_us, not_after_us) VALUES ($1, $2, $3, $4, $5)")
         .bind(&issued.serial)
@@ -60,7 +71,10 @@ pub(crate) async fn issue_certificate(identity: Arc<Identity>, call: Call, reque
         .await
         .map_err(database)?;
     transaction.commit().await.map_err(database)?;
-    Ok(IssuedCertificate { chain: issued.certificate_pem + identity.authority.certificate_pem(), fingerprint })
+    Ok(IssuedCertificate {
+        chain: issued.certificate_pem + identity.authority.certificate_pem(),
+        fingerprint,
+    })
 }
 
 fn leaf_kind(kind: MemberKind) -> LeafKind {
@@ -73,7 +87,11 @@ fn leaf_kind(kind: MemberKind) -> LeafKind {
 }
 
 /// For anyone. The revocation list names the certificates of revoked members, as the ledger has it now.
-pub(crate) async fn get_authority(identity: Arc<Identity>, _call: Call, _request: GetAuthority) -> Result<Authority, Problem> {
+pub(crate) async fn get_authority(
+    identity: Arc<Identity>,
+    _call: Call,
+    _request: GetAuthority,
+) -> Result<Authority, Problem> {
     let rows = sqlx::query(
         "SELECT certificates.serial, members.revoked_us FROM certificates JOIN members ON members.member = certificates.member
          WHERE members.revoked_us IS NOT NULL ORDER BY certificates.serial",
@@ -83,7 +101,12 @@ pub(crate) async fn get_authority(identity: Arc<Identity>, _call: Call, _request
     .map_err(database)?;
     let revoked = rows
         .iter()
-        .map(|row| Ok((row.try_get::<String, _>(0)?, Timestamp(row.try_get::<i64, _>(1)? as u64))))
+        .map(|row| {
+            Ok((
+                row.try_get::<String, _>(0)?,
+                Timestamp(row.try_get::<i64, _>(1)? as u64),
+            ))
+        })
         .collect::<Result<Vec<_>, sqlx::Error>>()
         .map_err(database)?;
     let next_update = Timestamp(now().0 + LIST_DAYS * DAY_US);
@@ -91,5 +114,9 @@ pub(crate) async fn get_authority(identity: Arc<Identity>, _call: Call, _request
         .authority
         .revocation_list(now().0 / 1_000_000, &revoked, now(), next_update)
         .map_err(|error| Problem::failure(error.to_string()))?;
-    Ok(Authority { root: identity.root_pem.clone(), issuing: identity.authority.certificate_pem().to_owned(), revocations })
+    Ok(Authority {
+        root: identity.root_pem.clone(),
+        issuing: identity.authority.certificate_pem().to_owned(),
+        revocations,
+    })
 }

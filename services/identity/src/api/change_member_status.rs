@@ -10,7 +10,11 @@ use keys::token::Role;
 
 use crate::service::Identity;
 
-pub(crate) async fn change_member_status(identity: Arc<Identity>, call: Call, request: ChangeMemberStatus) -> Result<CommandReply, Problem> {
+pub(crate) async fn change_member_status(
+    identity: Arc<Identity>,
+    call: Call,
+    request: ChangeMemberStatus,
+) -> Result<CommandReply, Problem> {
     let caller = identity.caller(&call).await?;
     caller.require(Role::Regulator)?;
     let member = request.member;

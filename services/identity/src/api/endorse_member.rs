@@ -10,8 +10,20 @@ use keys::token::Role;
 
 use crate::service::Identity;
 
-pub(crate) async fn endorse_member(identity: Arc<Identity>, call: Call, request: EndorseMember) -> Result<CommandReply, Problem> {
+pub(crate) async fn endorse_member(
+    identity: Arc<Identity>,
+    call: Call,
+    request: EndorseMember,
+) -> Result<CommandReply, Problem> {
     let caller = identity.caller(&call).await?;
     caller.require(Role::NodeOperator)?;
-    identity.command(&caller, caller.member()?, Command::EndorseMember { member: request.member }).await
+    identity
+        .command(
+            &caller,
+            caller.member()?,
+            Command::EndorseMember {
+                member: request.member,
+            },
+        )
+        .await
 }

@@ -10,7 +10,11 @@ use sqlx::Row;
 
 use crate::service::{Identity, database};
 
-pub(crate) async fn get_own_account(identity: Arc<Identity>, call: Call, _request: GetOwnAccount) -> Result<OwnAccount, Problem> {
+pub(crate) async fn get_own_account(
+    identity: Arc<Identity>,
+    call: Call,
+    _request: GetOwnAccount,
+) -> Result<OwnAccount, Problem> {
     let caller = identity.caller(&call).await?;
     let account = caller.session().subject.clone();
     if !caller.has_custodial_keys() {
@@ -24,19 +28,33 @@ pub(crate) async fn get_own_account(identity: Arc<Identity>, call: Call, _reques
     let kind: String = row.try_get(0).map_err(database)?;
     let owned = identity.ledger_ids_of(&account).await?;
     Ok(OwnAccount {
-        kind: MemberKind::from_name(&kind).ok_or_else(|| Problem::failure("an account row has an unknown kind"))?,
+        kind: MemberKind::from_name(&kind)
+            .ok_or_else(|| Problem::failure("an account row has an unknown kind"))?,
         patient_id: row.try_get(1).map_err(database)?,
-        ledger_ids: owned.into_iter().map(|id| (id.context, id.ledger_id)).collect(),
+        ledger_ids: owned
+            .into_iter()
+            .map(|id| (id.context, id.ledger_id))
+            .collect(),
         account,
     })
 }
 
-async fn organisation(identity: &Identity, caller: &submission::Caller) -> Result<OwnAccount, Problem> {
+async fn organisation(
+    identity: &Identity,
+    caller: &submission::Caller,
+) -> Result<OwnAccount, Problem> {
     let kind: Option<(String,)> = sqlx::query_as("SELECT kind FROM members WHERE member = $1")
         .bind(caller.member()?.to_string())
         .fetch_optional(identity.store.reader())
         .await
         .map_err(database)?;
-    let kind = kind.and_then(|(kind,)| MemberKind::from_name(&kind)).ok_or_else(|| Problem::not_found("no such member"))?;
-    Ok(OwnAccount { account: caller.session().subject.clone(), kind, patient_id: None, ledger_ids: caller.session().ledger_ids.clone() })
+    let kind = kind
+        .and_then(|(kind,)| MemberKind::from_name(&kind))
+        .ok_or_else(|| Problem::not_found("no such member"))?;
+    Ok(OwnAccount {
+        account: caller.session().subject.clone(),
+        kind,
+        patient_id: None,
+        ledger_ids: caller.session().ledger_ids.clone(),
+    })
 }

@@ -21,13 +21,23 @@ pub(crate) fn hospital_context(hospital: &LedgerId) -> String {
 }
 
 /// The keyed hash under which a patient number is remembered: the number itself is the hospital's.
-pub(crate) fn number_hash(identity: &Identity, hospital: &LedgerId, patient_number: &str) -> String {
+pub(crate) fn number_hash(
+    identity: &Identity,
+    hospital: &LedgerId,
+    patient_number: &str,
+) -> String {
     identity_hash(&identity.hash_key, &hospital.to_string(), patient_number).to_string()
 }
 
-pub(crate) async fn match_patients(identity: Arc<Identity>, call: Call, request: MatchPatients) -> Result<MatchedPatients, Problem> {
+pub(crate) async fn match_patients(
+    identity: Arc<Identity>,
+    call: Call,
+    request: MatchPatients,
+) -> Result<MatchedPatients, Problem> {
     Identity::require_records_service(&call)?;
-    identity.require_own_hospital(&call, &request.hospital).await?;
+    identity
+        .require_own_hospital(&call, &request.hospital)
+        .await?;
     let mut matches = Vec::with_capacity(request.patients.len());
     for patient in &request.patients {
         matches.push(match_patient(&identity, &request.hospital, patient).await?);
@@ -35,13 +45,19 @@ pub(crate) async fn match_patients(identity: Arc<Identity>, call: Call, request:
     Ok(MatchedPatients { matches })
 }
 
-async fn match_patient(identity: &Identity, hospital: &LedgerId, patient: &PatientToMatch) -> Result<Option<PatientMatch>, Problem> {
+async fn match_patient(
+    identity: &Identity,
+    hospital: &LedgerId,
+    patient: &PatientToMatch,
+) -> Result<Option<PatientMatch>, Problem> {
     let hash = identity_hash(&identity.hash_key, "", &patient.identity_id).to_string();
-    let row = sqlx::query("SELECT account, custody_key FROM accounts WHERE identity_hash = $1 AND kind = 'Patient'")
-        .bind(&hash)
-        .fetch_optional(identity.store.reader())
-        .await
-        .map_err(database)?;
+    let row = sqlx::query(
+        "SELECT account, custody_key FROM accounts WHERE identity_hash = $1 AND kind = 'Patient'",
+    )
+    .bind(&hash)
+    .fetch_optional(identity.store.reader())
+    .await
+    .map_err(database)?;
     let Some(row) = row else { return Ok(None) };
     let account: String = row.try_get(0).map_err(database)?;
     let custody: String = row.try_get(1).map_err(database)?;
@@ -50,8 +66,13 @@ async fn match_patient(identity: &Identity, hospital: &LedgerId, patient: &Patie
         return Ok(None);
     }
     let owned = identity.ledger_ids_of(&account).await?;
-    let insured = owned.iter().find(|id| id.context == "insurance").map(|id| id.ledger_id);
-    let Some(insured) = insured else { return Ok(None) };
+    let insured = owned
+        .iter()
+        .find(|id| id.context == "insurance")
+        .map(|id| id.ledger_id);
+    let Some(insured) = insured else {
+        return Ok(None);
+    };
     if !is_active(identity, &insured).await? {
         return Ok(None);
     }
@@ -65,7 +86,9 @@ async fn match_patient(identity: &Identity, hospital: &LedgerId, patient: &Patie
     if !is_active(identity, &own.ledger_id).await? {
         return Ok(None);
     }
-    let person = identity.person_key.derive_with(account.as_bytes(), b"medshare/identity/person/v1");
+    let person = identity
+        .person_key
+        .derive_with(account.as_bytes(), b"medshare/identity/person/v1");
     Ok(Some(PatientMatch {
         patient: own.ledger_id,
         sealing_key: Base64(own.sealing_key.0.to_vec()),
@@ -75,10 +98,18 @@ async fn match_patient(identity: &Identity, hospital: &LedgerId, patient: &Patie
 }
 
 async fn is_active(identity: &Identity, member: &LedgerId) -> Result<bool, Problem> {
-    Ok(identity.member_status(member).await?.is_some_and(|(status, _)| status == "active"))
+    Ok(identity
+        .member_status(member)
+        .await?
+        .is_some_and(|(status, _)| status == "active"))
 }
 
-async fn was_undone(identity: &Identity, hospital: &LedgerId, number: &str, account: &str) -> Result<bool, Problem> {
+async fn was_undone(
+    identity: &Identity,
+    hospital: &LedgerId,
+    number: &str,
+    account: &str,
+) -> Result<bool, Problem> {
     let undone: Option<(i64,)> =
         sqlx::query_as("SELECT undone FROM matches WHERE hospital = $1 AND patient_number_hash = $2 AND account = $3")
             .bind(hospital.to_string())
@@ -92,9 +123,20 @@ async fn was_undone(identity: &Identity, hospital: &LedgerId, number: &str, acco
 
 const REMEMBER: &str = "INSERT INTO matches (hospital, patient_number_hash, account, undone) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING";
 
-async fn remember_match(identity: &Identity, hospital: &LedgerId, number: &str, account: &str) -> Result<(), Problem> {
+async fn remember_match(
+    identity: &Identity,
+    hospital: &LedgerId,
+    number: &str,
+    account: &str,
+) -> Result<(), Problem> {
     let mut transaction = identity.store.begin().await.map_err(database)?;
-    sqlx::query(REMEMBER).bind(hospital.to_string()).bind(number).bind(account).execute(&mut *transaction).await.map_err(database)?;
+    sqlx::query(REMEMBER)
+        .bind(hospital.to_string())
+        .bind(number)
+        .bind(account)
+        .execute(&mut *transaction)
+        .await
+        .map_err(database)?;
     transaction.commit().await.map_err(database)
 }
 
@@ -109,8 +151,23 @@ async fn start_match(
 ) -> Result<(), Problem> {
     let person = identity.person(account).await?;
     let mut transaction = identity.store.begin().await.map_err(database)?;
-    identity.make_ledger_id(&mut transaction, account, MemberKind::Patient, &person, custody, context).await?;
-    sqlx::query(REMEMBER).bind(hospital.to_string()).bind(number).bind(account).execute(&mut *transaction).await.map_err(database)?;
+    identity
+        .make_ledger_id(
+            &mut transaction,
+            account,
+            MemberKind::Patient,
+            &person,
+            custody,
+            context,
+        )
+        .await?;
+    sqlx::query(REMEMBER)
+        .bind(hospital.to_string())
+        .bind(number)
+        .bind(account)
+        .execute(&mut *transaction)
+        .await
+        .map_err(database)?;
     transaction.commit().await.map_err(database)?;
     identity.desk.outbox().wake();
     Ok(())

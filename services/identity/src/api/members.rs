@@ -12,17 +12,26 @@ use sqlx::any::AnyRow;
 use crate::people::parse;
 use crate::service::{Identity, database};
 
-const COLUMNS: &str = "SELECT member, kind, status, name, public_key, sealing_key, endorsements FROM members";
+const COLUMNS: &str =
+    "SELECT member, kind, status, name, public_key, sealing_key, endorsements FROM members";
 
 /// For node operators and regulators.
-pub(crate) async fn list_pending_members(identity: Arc<Identity>, call: Call, request: ListPendingMembers) -> Result<Page<MemberSummary>, Problem> {
+pub(crate) async fn list_pending_members(
+    identity: Arc<Identity>,
+    call: Call,
+    request: ListPendingMembers,
+) -> Result<Page<MemberSummary>, Problem> {
     let caller = identity.caller(&call).await?;
     caller.require_any(&[Role::NodeOperator, Role::Regulator])?;
     page(&identity, "status = 'pending'", None, &request.page).await
 }
 
 /// For regulators.
-pub(crate) async fn list_members(identity: Arc<Identity>, call: Call, request: ListMembers) -> Result<Page<MemberSummary>, Problem> {
+pub(crate) async fn list_members(
+    identity: Arc<Identity>,
+    call: Call,
+    request: ListMembers,
+) -> Result<Page<MemberSummary>, Problem> {
     let caller = identity.caller(&call).await?;
     caller.require(Role::Regulator)?;
     match request.kind {
@@ -32,7 +41,11 @@ pub(crate) async fn list_members(identity: Arc<Identity>, call: Call, request: L
 }
 
 /// For everybody: this is what the ledger says to anyone.
-pub(crate) async fn get_member(identity: Arc<Identity>, _call: Call, request: GetMember) -> Result<MemberSummary, Problem> {
+pub(crate) async fn get_member(
+    identity: Arc<Identity>,
+    _call: Call,
+    request: GetMember,
+) -> Result<MemberSummary, Problem> {
     let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE member = $1")))
         .bind(request.member.to_string())
         .fetch_optional(identity.store.reader())
@@ -41,19 +54,32 @@ pub(crate) async fn get_member(identity: Arc<Identity>, _call: Call, request: Ge
     summary(&row.ok_or_else(|| Problem::not_found("no member has this ledger id"))?)
 }
 
-async fn page(identity: &Identity, condition: &str, kind: Option<&str>, request: &PageRequest) -> Result<Page<MemberSummary>, Problem> {
+async fn page(
+    identity: &Identity,
+    condition: &str,
+    kind: Option<&str>,
+    request: &PageRequest,
+) -> Result<Page<MemberSummary>, Problem> {
     let limit = request.limit();
     let sql = format!("{COLUMNS} WHERE member > $1 AND {condition} ORDER BY member LIMIT $2");
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(request.after.clone().unwrap_or_default()).bind(i64::from(limit) + 1);
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(request.after.clone().unwrap_or_default())
+        .bind(i64::from(limit) + 1);
     let query = match kind {
         Some(kind) => query.bind(kind.to_owned()),
         None => query,
     };
-    let rows = query.fetch_all(identity.store.reader()).await.map_err(database)?;
+    let rows = query
+        .fetch_all(identity.store.reader())
+        .await
+        .map_err(database)?;
     let mut entries = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
     let more = entries.len() > limit as usize;
     entries.truncate(limit as usize);
-    let next = entries.last().filter(|_| more).map(|last| last.member.to_string());
+    let next = entries
+        .last()
+        .filter(|_| more)
+        .map(|last| last.member.to_string());
     Ok(Page { entries, next })
 }
 

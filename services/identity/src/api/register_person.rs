@@ -19,12 +19,20 @@ use crate::service::{Identity, database, now};
 const PASSWORD_CHARACTERS_MIN: usize = 12;
 const TEXT_CHARACTERS_MAX: usize = 200;
 
-pub(crate) async fn register_person(identity: Arc<Identity>, _call: Call, request: RegisterPerson) -> Result<RegisteredPerson, Problem> {
+pub(crate) async fn register_person(
+    identity: Arc<Identity>,
+    _call: Call,
+    request: RegisterPerson,
+) -> Result<RegisteredPerson, Problem> {
     check(&request)?;
     let account = uuid::Uuid::new_v4().simple().to_string();
     let custody = CustodyKey::random();
     let custody_key = custody.public_key();
-    let permit = identity.derivations.acquire().await.map_err(|_| Problem::busy("stopping"))?;
+    let permit = identity
+        .derivations
+        .acquire()
+        .await
+        .map_err(|_| Problem::busy("stopping"))?;
     let (password, wrapped_for) = (request.password.clone(), account.clone());
     let envelope = tokio::task::spawn_blocking(move || custody.wrap(&wrapped_for, &password))
         .await
@@ -32,7 +40,10 @@ pub(crate) async fn register_person(identity: Arc<Identity>, _call: Call, reques
         .map_err(|error| Problem::bad_input("/password", error.to_string()))?;
     drop(permit);
 
-    let person = Person { real_name: request.real_name, identity_id: request.identity_id };
+    let person = Person {
+        real_name: request.real_name,
+        identity_id: request.identity_id,
+    };
     let patient_id = (request.kind == MemberKind::Patient).then(patient_id::draw);
     let hash = identity_hash(&identity.hash_key, "", &person.identity_id);
     let mut transaction = identity.store.begin().await.map_err(database)?;
@@ -53,12 +64,29 @@ pub(crate) async fn register_person(identity: Arc<Identity>, _call: Call, reques
     .await
     .map_err(database)?;
     if inserted.rows_affected() == 0 {
-        return Err(Problem::conflict("this login is taken, or this identity ID is registered already"));
+        return Err(Problem::conflict(
+            "this login is taken, or this identity ID is registered already",
+        ));
     }
-    let contexts: &[&str] = if request.kind == MemberKind::Patient { &["insurance", "devices"] } else { &["self"] };
+    let contexts: &[&str] = if request.kind == MemberKind::Patient {
+        &["insurance", "devices"]
+    } else {
+        &["self"]
+    };
     let mut made: Vec<NewLedgerId> = Vec::new();
     for context in contexts {
-        made.push(identity.make_ledger_id(&mut transaction, &account, request.kind, &person, &custody_key, context).await?);
+        made.push(
+            identity
+                .make_ledger_id(
+                    &mut transaction,
+                    &account,
+                    request.kind,
+                    &person,
+                    &custody_key,
+                    context,
+                )
+                .await?,
+        );
     }
     transaction.commit().await.map_err(database)?;
     identity.desk.outbox().wake();
@@ -67,22 +95,43 @@ pub(crate) async fn register_person(identity: Arc<Identity>, _call: Call, reques
     for id in &made {
         registrations.push(identity.desk.wait(id.registration).await?);
     }
-    let ledger_ids: BTreeMap<_, _> = made.into_iter().map(|id| (id.context, id.ledger_id)).collect();
-    Ok(RegisteredPerson { account, patient_id, ledger_ids, registrations })
+    let ledger_ids: BTreeMap<_, _> = made
+        .into_iter()
+        .map(|id| (id.context, id.ledger_id))
+        .collect();
+    Ok(RegisteredPerson {
+        account,
+        patient_id,
+        ledger_ids,
+        registrations,
+    })
 }
 
 fn check(request: &RegisterPerson) -> Result<(), Problem> {
     if !matches!(request.kind, MemberKind::Patient | MemberKind::Doctor) {
-        return Err(Problem::bad_input("/kind", "a natural person is a Patient or a Doctor"));
+        return Err(Problem::bad_input(
+            "/kind",
+            "a natural person is a Patient or a Doctor",
+        ));
     }
-    for (field, text) in [("/real_name", &request.real_name), ("/identity_id", &request.identity_id), ("/login", &request.login)] {
+    for (field, text) in [
+        ("/real_name", &request.real_name),
+        ("/identity_id", &request.identity_id),
+        ("/login", &request.login),
+    ] {
         let characters = text.trim().chars().count();
         if characters == 0 || characters > TEXT_CHARACTERS_MAX {
-            return Err(Problem::bad_input(field, format!("must have 1 to {TEXT_CHARACTERS_MAX} characters")));
+            return Err(Problem::bad_input(
+                field,
+                format!("must have 1 to {TEXT_CHARACTERS_MAX} characters"),
+            ));
         }
     }
     if request.password.chars().count() < PASSWORD_CHARACTERS_MIN {
-        return Err(Problem::bad_input("/password", format!("must have at least {PASSWORD_CHARACTERS_MIN} characters")));
+        return Err(Problem::bad_input(
+            "/password",
+            format!("must have at least {PASSWORD_CHARACTERS_MIN} characters"),
+        ));
     }
     Ok(())
 }

@@ -8,15 +8,21 @@ use interfaces::identity::{Done, SignOut};
 
 use crate::service::{Identity, database, now};
 
-pub(crate) async fn sign_out(identity: Arc<Identity>, call: Call, _request: SignOut) -> Result<Done, Problem> {
+pub(crate) async fn sign_out(
+    identity: Arc<Identity>,
+    call: Call,
+    _request: SignOut,
+) -> Result<Done, Problem> {
     let caller = identity.caller(&call).await?;
     let mut transaction = identity.store.begin().await.map_err(database)?;
-    sqlx::query("INSERT INTO ended_sessions (session, ended_us) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(&caller.session().session)
-        .bind(now().0 as i64)
-        .execute(&mut *transaction)
-        .await
-        .map_err(database)?;
+    sqlx::query(
+        "INSERT INTO ended_sessions (session, ended_us) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    )
+    .bind(&caller.session().session)
+    .bind(now().0 as i64)
+    .execute(&mut *transaction)
+    .await
+    .map_err(database)?;
     transaction.commit().await.map_err(database)?;
     Ok(Done {})
 }

@@ -12,27 +12,49 @@ use ledger::{TransactionBody, canonical};
 use crate::custody::CustodyKey;
 use crate::service::Identity;
 
-pub(crate) async fn sign_transaction(identity: Arc<Identity>, call: Call, request: SignTransaction) -> Result<TransactionSignature, Problem> {
+pub(crate) async fn sign_transaction(
+    identity: Arc<Identity>,
+    call: Call,
+    request: SignTransaction,
+) -> Result<TransactionSignature, Problem> {
     let caller = identity.caller(&call).await?;
-    let mut body: TransactionBody =
-        canonical::decode(&request.unsigned.0).map_err(|error| Problem::bad_input("/unsigned", error.to_string()))?;
+    let mut body: TransactionBody = canonical::decode(&request.unsigned.0)
+        .map_err(|error| Problem::bad_input("/unsigned", error.to_string()))?;
     if body.chain != identity.desk.chain() {
-        return Err(Problem::bad_input("/unsigned", "the transaction is for another chain"));
+        return Err(Problem::bad_input(
+            "/unsigned",
+            "the transaction is for another chain",
+        ));
     }
-    Command::from_bytes(body.contract, &body.command).map_err(|error| Problem::bad_input("/unsigned", error.to_string()))?;
-    let contract = Contract::from_id(body.contract).ok_or_else(|| Problem::bad_input("/unsigned", "no such contract"))?;
+    Command::from_bytes(body.contract, &body.command)
+        .map_err(|error| Problem::bad_input("/unsigned", error.to_string()))?;
+    let contract = Contract::from_id(body.contract)
+        .ok_or_else(|| Problem::bad_input("/unsigned", "no such contract"))?;
     if !works_for(&call.caller, contract) {
-        return Err(Problem::forbidden("this service does not work for that contract"));
+        return Err(Problem::forbidden(
+            "this service does not work for that contract",
+        ));
     }
-    let owned = identity.owner_of(&body.submitter).await?.filter(|owned| owned.account == caller.session().subject);
-    let owned = owned.ok_or_else(|| Problem::forbidden("the submitter is not a ledger id of yours"))?;
-    let sealed = caller.session().sealed_secret.as_deref().ok_or_else(|| Problem::forbidden("you hold your own key"))?;
+    let owned = identity
+        .owner_of(&body.submitter)
+        .await?
+        .filter(|owned| owned.account == caller.session().subject);
+    let owned =
+        owned.ok_or_else(|| Problem::forbidden("the submitter is not a ledger id of yours"))?;
+    let sealed = caller
+        .session()
+        .sealed_secret
+        .as_deref()
+        .ok_or_else(|| Problem::forbidden("you hold your own key"))?;
     let key = CustodyKey::open_from_session(&identity.session, &caller.session().session, sealed)
         .and_then(|custody| custody.open_seed(&owned.account, owned.ledger_id, &owned.sealed_seed))
         .map_err(|error| Problem::unauthenticated(error.to_string()))?;
     body.public_key = key.public_key();
     let signed = key.sign(body);
-    Ok(TransactionSignature { public_key: key.public_key(), signature: Base64(signed.signature.0.to_vec()) })
+    Ok(TransactionSignature {
+        public_key: key.public_key(),
+        signature: Base64(signed.signature.0.to_vec()),
+    })
 }
 
 /// Which service may ask for signatures on which contract's commands.

@@ -9,9 +9,15 @@ use interfaces::identity::{Done, UndoMatch};
 use super::match_patients::number_hash;
 use crate::service::{Identity, database};
 
-pub(crate) async fn undo_match(identity: Arc<Identity>, call: Call, request: UndoMatch) -> Result<Done, Problem> {
+pub(crate) async fn undo_match(
+    identity: Arc<Identity>,
+    call: Call,
+    request: UndoMatch,
+) -> Result<Done, Problem> {
     Identity::require_records_service(&call)?;
-    identity.require_own_hospital(&call, &request.hospital).await?;
+    identity
+        .require_own_hospital(&call, &request.hospital)
+        .await?;
     let mut transaction = identity.store.begin().await.map_err(database)?;
     let undone = sqlx::query("UPDATE matches SET undone = 1 WHERE hospital = $1 AND patient_number_hash = $2 AND undone = 0")
         .bind(request.hospital.to_string())
@@ -21,7 +27,9 @@ pub(crate) async fn undo_match(identity: Arc<Identity>, call: Call, request: Und
         .map_err(database)?;
     transaction.commit().await.map_err(database)?;
     if undone.rows_affected() == 0 {
-        return Err(Problem::not_found("this patient number is matched to nobody"));
+        return Err(Problem::not_found(
+            "this patient number is matched to nobody",
+        ));
     }
     Ok(Done {})
 }

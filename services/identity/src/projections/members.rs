@@ -13,7 +13,11 @@ impl Projection for Members {
     const NAME: &'static str = "members";
     const VERSION: i64 = 1;
 
-    async fn apply(&self, transaction: &mut ProjectionTransaction<'_>, block: &ProjectedBlock) -> anyhow::Result<()> {
+    async fn apply(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        block: &ProjectedBlock,
+    ) -> anyhow::Result<()> {
         for event in &block.events {
             if let Event::Membership(membership) = &event.event {
                 fold(transaction, membership, block.header.time.0 as i64).await?;
@@ -23,31 +27,75 @@ impl Projection for Members {
     }
 
     async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
-        sqlx::query("DELETE FROM members").execute(&mut **transaction).await?;
+        sqlx::query("DELETE FROM members")
+            .execute(&mut **transaction)
+            .await?;
         Ok(())
     }
 }
 
-async fn fold(transaction: &mut ProjectionTransaction<'_>, event: &Membership, time_us: i64) -> Result<(), sqlx::Error> {
+async fn fold(
+    transaction: &mut ProjectionTransaction<'_>,
+    event: &Membership,
+    time_us: i64,
+) -> Result<(), sqlx::Error> {
     match event {
-        Membership::FounderNamed { member, kind, public_key, name, operator, .. } => {
-            let row = Row { member, kind: kind.name(), status: "active", name: name.as_deref(), operator: *operator };
+        Membership::FounderNamed {
+            member,
+            kind,
+            public_key,
+            name,
+            operator,
+            ..
+        } => {
+            let row = Row {
+                member,
+                kind: kind.name(),
+                status: "active",
+                name: name.as_deref(),
+                operator: *operator,
+            };
             insert(transaction, row, public_key.to_string(), Digest::default()).await
         }
-        Membership::MemberRegistered { member, kind, public_key, sealing_key, name, .. } => {
-            let row = Row { member, kind: kind.name(), status: "pending", name: name.as_deref(), operator: false };
-            insert(transaction, row, public_key.to_string(), Digest(*sealing_key)).await
+        Membership::MemberRegistered {
+            member,
+            kind,
+            public_key,
+            sealing_key,
+            name,
+            ..
+        } => {
+            let row = Row {
+                member,
+                kind: kind.name(),
+                status: "pending",
+                name: name.as_deref(),
+                operator: false,
+            };
+            insert(
+                transaction,
+                row,
+                public_key.to_string(),
+                Digest(*sealing_key),
+            )
+            .await
         }
-        Membership::MemberEndorsed { member, endorsements, .. } => {
-            sqlx::query("UPDATE members SET endorsements = $1 WHERE member = $2")
-                .bind(i64::from(*endorsements))
-                .bind(member.to_string())
-                .execute(&mut **transaction)
-                .await
-                .map(|_| ())
+        Membership::MemberEndorsed {
+            member,
+            endorsements,
+            ..
+        } => sqlx::query("UPDATE members SET endorsements = $1 WHERE member = $2")
+            .bind(i64::from(*endorsements))
+            .bind(member.to_string())
+            .execute(&mut **transaction)
+            .await
+            .map(|_| ()),
+        Membership::MemberActivated { member } | Membership::MemberReinstated { member } => {
+            set_status(transaction, member, "active").await
         }
-        Membership::MemberActivated { member } | Membership::MemberReinstated { member } => set_status(transaction, member, "active").await,
-        Membership::MemberSuspended { member } => set_status(transaction, member, "suspended").await,
+        Membership::MemberSuspended { member } => {
+            set_status(transaction, member, "suspended").await
+        }
         Membership::MemberRevoked { member } => {
             set_status(transaction, member, "revoked").await?;
             sqlx::query("UPDATE members SET revoked_us = $1 WHERE member = $2")
@@ -57,15 +105,17 @@ async fn fold(transaction: &mut ProjectionTransaction<'_>, event: &Membership, t
                 .await
                 .map(|_| ())
         }
-        Membership::KeyRotated { member, public_key, sealing_key } => {
-            sqlx::query("UPDATE members SET public_key = $1, sealing_key = $2 WHERE member = $3")
-                .bind(public_key.to_string())
-                .bind(Digest(*sealing_key).to_string())
-                .bind(member.to_string())
-                .execute(&mut **transaction)
-                .await
-                .map(|_| ())
-        }
+        Membership::KeyRotated {
+            member,
+            public_key,
+            sealing_key,
+        } => sqlx::query("UPDATE members SET public_key = $1, sealing_key = $2 WHERE member = $3")
+            .bind(public_key.to_string())
+            .bind(Digest(*sealing_key).to_string())
+            .bind(member.to_string())
+            .execute(&mut **transaction)
+            .await
+            .map(|_| ()),
         Membership::DoctorAffiliated { .. } | Membership::AffiliationEnded { .. } => Ok(()),
     }
 }
@@ -78,7 +128,12 @@ struct Row<'a> {
     operator: bool,
 }
 
-async fn insert(transaction: &mut ProjectionTransaction<'_>, row: Row<'_>, public_key: String, sealing_key: Digest) -> Result<(), sqlx::Error> {
+async fn insert(
+    transaction: &mut ProjectionTransaction<'_>,
+    row: Row<'_>,
+    public_key: String,
+    sealing_key: Digest,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO members (member, kind, status, name, public_key, sealing_key, operator, endorsements)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
@@ -95,7 +150,11 @@ async fn insert(transaction: &mut ProjectionTransaction<'_>, row: Row<'_>, publi
     .map(|_| ())
 }
 
-async fn set_status(transaction: &mut ProjectionTransaction<'_>, member: &LedgerId, status: &str) -> Result<(), sqlx::Error> {
+async fn set_status(
+    transaction: &mut ProjectionTransaction<'_>,
+    member: &LedgerId,
+    status: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE members SET status = $1 WHERE member = $2")
         .bind(status)
         .bind(member.to_string())

@@ -11,10 +11,21 @@ use sqlx::Row;
 use crate::service::{Index, database};
 
 /// By hospitals' records services, each for itself; an older locator of the same record and holder is forgotten.
-pub(crate) async fn put_code_locators(index: Arc<Index>, call: Call, request: PutCodeLocators) -> Result<Done, Problem> {
+pub(crate) async fn put_code_locators(
+    index: Arc<Index>,
+    call: Call,
+    request: PutCodeLocators,
+) -> Result<Done, Problem> {
     Index::require_records_service(&call)?;
-    if let Some(place) = request.locators.iter().position(|locator| locator.service != call.caller) {
-        return Err(Problem::bad_input(&format!("/locators/{place}/service"), "a records service hands in its own codes only"));
+    if let Some(place) = request
+        .locators
+        .iter()
+        .position(|locator| locator.service != call.caller)
+    {
+        return Err(Problem::bad_input(
+            &format!("/locators/{place}/service"),
+            "a records service hands in its own codes only",
+        ));
     }
     let mut transaction = index.store.begin().await.map_err(database)?;
     for locator in &request.locators {
@@ -35,7 +46,11 @@ pub(crate) async fn put_code_locators(index: Arc<Index>, call: Call, request: Pu
 }
 
 /// By the gateway. What is not there is answered like what may not be seen.
-pub(crate) async fn locate_code(index: Arc<Index>, call: Call, request: LocateCode) -> Result<LocatedCode, Problem> {
+pub(crate) async fn locate_code(
+    index: Arc<Index>,
+    call: Call,
+    request: LocateCode,
+) -> Result<LocatedCode, Problem> {
     if !call.caller.starts_with("gateway") && !call.caller.starts_with("portal") {
         return Err(Problem::forbidden("this is for gateways"));
     }
@@ -47,5 +62,8 @@ pub(crate) async fn locate_code(index: Arc<Index>, call: Call, request: LocateCo
     let refused = || Problem::forbidden("code and patient ID open nothing");
     let row = row.ok_or_else(refused)?;
     let record: String = row.try_get(0).map_err(database)?;
-    Ok(LocatedCode { record: record.parse().map_err(|_| refused())?, service: row.try_get(1).map_err(database)? })
+    Ok(LocatedCode {
+        record: record.parse().map_err(|_| refused())?,
+        service: row.try_get(1).map_err(database)?,
+    })
 }

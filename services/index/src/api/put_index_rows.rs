@@ -11,7 +11,11 @@ use interfaces::index::PutIndexRows;
 use crate::projections::heads::entry;
 use crate::service::{Index, database};
 
-pub(crate) async fn put_index_rows(index: Arc<Index>, call: Call, request: PutIndexRows) -> Result<Done, Problem> {
+pub(crate) async fn put_index_rows(
+    index: Arc<Index>,
+    call: Call,
+    request: PutIndexRows,
+) -> Result<Done, Problem> {
     Index::require_records_service(&call)?;
     let mut transaction = index.store.begin().await.map_err(database)?;
     for row in &request.rows {
@@ -28,7 +32,10 @@ pub(crate) async fn put_index_rows(index: Arc<Index>, call: Call, request: PutIn
     }
     transaction.commit().await.map_err(database)?;
     for row in &request.rows {
-        if let Some(entry) = entry(index.store.reader(), &row.record).await.map_err(database)? {
+        if let Some(entry) = entry(index.store.reader(), &row.record)
+            .await
+            .map_err(database)?
+        {
             index.search_mut().put(entry);
         }
     }

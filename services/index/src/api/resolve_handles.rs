@@ -9,7 +9,11 @@ use sqlx::Row;
 
 use crate::service::{Index, database};
 
-pub(crate) async fn resolve_handles(index: Arc<Index>, call: Call, request: ResolveHandles) -> Result<ResolvedHandles, Problem> {
+pub(crate) async fn resolve_handles(
+    index: Arc<Index>,
+    call: Call,
+    request: ResolveHandles,
+) -> Result<ResolvedHandles, Problem> {
     if call.caller != "authorization" {
         return Err(Problem::forbidden("this is for the authorization service"));
     }
@@ -21,7 +25,10 @@ pub(crate) async fn resolve_handles(index: Arc<Index>, call: Call, request: Reso
             .fetch_optional(index.store.reader())
             .await
             .map_err(database)?;
-        let record = row.map(|row| row.try_get::<String, _>(0)).transpose().map_err(database)?;
+        let record = row
+            .map(|row| row.try_get::<String, _>(0))
+            .transpose()
+            .map_err(database)?;
         records.push(record.and_then(|record| record.parse().ok()));
     }
     Ok(ResolvedHandles { records })

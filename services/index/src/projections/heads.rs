@@ -25,8 +25,13 @@ pub(crate) struct Heads {
 
 impl Heads {
     /// Fills the search index from the rows that are there.
-    pub(crate) async fn load(store: Store, search: Arc<RwLock<SearchIndex>>) -> Result<Heads, sqlx::Error> {
-        let rows = sqlx::query("SELECT record FROM heads WHERE erased = 0").fetch_all(store.reader()).await?;
+    pub(crate) async fn load(
+        store: Store,
+        search: Arc<RwLock<SearchIndex>>,
+    ) -> Result<Heads, sqlx::Error> {
+        let rows = sqlx::query("SELECT record FROM heads WHERE erased = 0")
+            .fetch_all(store.reader())
+            .await?;
         let heads = Heads { store, search };
         for row in rows {
             let record: String = row.try_get(0)?;
@@ -65,7 +70,10 @@ impl Heads {
 
 /// What a search may know of a record: nothing unless the ledger has it, its commitment opens with the row handed in, it
 /// is not erased, and its patient does not refuse research.
-pub(crate) async fn entry(pool: &AnyPool, record: &RecordNumber) -> Result<Option<Entry>, sqlx::Error> {
+pub(crate) async fn entry(
+    pool: &AnyPool,
+    record: &RecordNumber,
+) -> Result<Option<Entry>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT heads.commitment, index_rows.row_json FROM heads
          JOIN index_rows ON index_rows.record = heads.record AND index_rows.version = heads.version
@@ -77,7 +85,10 @@ pub(crate) async fn entry(pool: &AnyPool, record: &RecordNumber) -> Result<Optio
     .await?;
     let Some(row) = row else { return Ok(None) };
     let (commitment, json): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    let (Ok(commitment), Ok(row)) = (serde_json::from_str::<Commitment>(&commitment), serde_json::from_str::<IndexRow>(&json)) else {
+    let (Ok(commitment), Ok(row)) = (
+        serde_json::from_str::<Commitment>(&commitment),
+        serde_json::from_str::<IndexRow>(&json),
+    ) else {
         return Ok(None);
     };
     if !row.opens(&commitment) {
@@ -91,14 +102,23 @@ pub(crate) async fn entry(pool: &AnyPool, record: &RecordNumber) -> Result<Optio
             return Ok(None);
         }
     };
-    Ok(Some(Entry { record: *record, person: row.person, hospital: row.hospital, brief }))
+    Ok(Some(Entry {
+        record: *record,
+        person: row.person,
+        hospital: row.hospital,
+        brief,
+    }))
 }
 
 impl Projection for Heads {
     const NAME: &'static str = "heads";
     const VERSION: i64 = 1;
 
-    async fn apply(&self, transaction: &mut ProjectionTransaction<'_>, block: &ProjectedBlock) -> anyhow::Result<()> {
+    async fn apply(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        block: &ProjectedBlock,
+    ) -> anyhow::Result<()> {
         for event in &block.events {
             match &event.event {
                 Event::Records(recorded) => fold(transaction, recorded).await?,
@@ -111,7 +131,9 @@ impl Projection for Heads {
 
     async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
         for table in ["heads", "research_refusals", "parameters"] {
-            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **transaction).await?;
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}")))
+                .execute(&mut **transaction)
+                .await?;
         }
         Ok(())
     }
@@ -145,23 +167,52 @@ impl Projection for Heads {
     }
 }
 
-async fn fold(transaction: &mut ProjectionTransaction<'_>, event: &Recorded) -> Result<(), sqlx::Error> {
+async fn fold(
+    transaction: &mut ProjectionTransaction<'_>,
+    event: &Recorded,
+) -> Result<(), sqlx::Error> {
     match event {
-        Recorded::RecordRegistered { record, patient, index, .. } => head(transaction, record, 1, patient, index).await,
-        Recorded::RecordAmended { record, version, patient, index, .. } => head(transaction, record, *version, patient, index).await,
+        Recorded::RecordRegistered {
+            record,
+            patient,
+            index,
+            ..
+        } => head(transaction, record, 1, patient, index).await,
+        Recorded::RecordAmended {
+            record,
+            version,
+            patient,
+            index,
+            ..
+        } => head(transaction, record, *version, patient, index).await,
         Recorded::RecordErased { record, .. } => {
-            sqlx::query("UPDATE heads SET erased = 1 WHERE record = $1").bind(record.to_string()).execute(&mut **transaction).await?;
-            sqlx::query("DELETE FROM index_rows WHERE record = $1").bind(record.to_string()).execute(&mut **transaction).await?;
-            sqlx::query("DELETE FROM code_locators WHERE record = $1").bind(record.to_string()).execute(&mut **transaction).await?;
+            sqlx::query("UPDATE heads SET erased = 1 WHERE record = $1")
+                .bind(record.to_string())
+                .execute(&mut **transaction)
+                .await?;
+            sqlx::query("DELETE FROM index_rows WHERE record = $1")
+                .bind(record.to_string())
+                .execute(&mut **transaction)
+                .await?;
+            sqlx::query("DELETE FROM code_locators WHERE record = $1")
+                .bind(record.to_string())
+                .execute(&mut **transaction)
+                .await?;
             Ok(())
         }
-        Recorded::ConsentSet { patient, research, .. } => {
+        Recorded::ConsentSet {
+            patient, research, ..
+        } => {
             let sql = if *research {
                 "DELETE FROM research_refusals WHERE patient = $1"
             } else {
                 "INSERT INTO research_refusals (patient) VALUES ($1) ON CONFLICT DO NOTHING"
             };
-            sqlx::query(sql).bind(patient.to_string()).execute(&mut **transaction).await.map(|_| ())
+            sqlx::query(sql)
+                .bind(patient.to_string())
+                .execute(&mut **transaction)
+                .await
+                .map(|_| ())
         }
         _ => Ok(()),
     }
@@ -187,10 +238,16 @@ async fn head(
     .map(|_| ())
 }
 
-async fn parameter(transaction: &mut ProjectionTransaction<'_>, event: &Governed) -> Result<(), sqlx::Error> {
+async fn parameter(
+    transaction: &mut ProjectionTransaction<'_>,
+    event: &Governed,
+) -> Result<(), sqlx::Error> {
     let (parameter, value) = match event {
         Governed::ParameterFounded { parameter, value } => (parameter, value),
-        Governed::ChangeAdopted { change: Change::SetParameter { parameter, value }, .. } => (parameter, value),
+        Governed::ChangeAdopted {
+            change: Change::SetParameter { parameter, value },
+            ..
+        } => (parameter, value),
         _ => return Ok(()),
     };
     sqlx::query("INSERT INTO parameters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")

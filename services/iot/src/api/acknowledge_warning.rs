@@ -10,7 +10,11 @@ use keys::token::Role;
 
 use crate::service::Iot;
 
-pub(crate) async fn acknowledge_warning(iot: Arc<Iot>, call: Call, request: AcknowledgeWarning) -> Result<CommandReply, Problem> {
+pub(crate) async fn acknowledge_warning(
+    iot: Arc<Iot>,
+    call: Call,
+    request: AcknowledgeWarning,
+) -> Result<CommandReply, Problem> {
     let caller = iot.caller(&call)?;
     let submitter = if caller.session().has_role(Role::Patient) {
         caller.ledger_id("devices")?
@@ -18,5 +22,12 @@ pub(crate) async fn acknowledge_warning(iot: Arc<Iot>, call: Call, request: Ackn
         caller.require(Role::Hospital)?;
         caller.member()?
     };
-    iot.command(&caller, submitter, Command::AcknowledgeWarning { warning: request.warning }).await
+    iot.command(
+        &caller,
+        submitter,
+        Command::AcknowledgeWarning {
+            warning: request.warning,
+        },
+    )
+    .await
 }

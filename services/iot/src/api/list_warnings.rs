@@ -17,10 +17,17 @@ const COLUMNS: &str = "SELECT warnings.warning, warnings.place, warnings.device,
     warnings.time_us, warnings.transaction_id, warnings.acknowledged, warning_details.sealed
     FROM warnings LEFT JOIN warning_details ON warning_details.warning = warnings.warning";
 
-pub(crate) async fn list_warnings(iot: Arc<Iot>, call: Call, request: ListWarnings) -> Result<Page<WarningSummary>, Problem> {
+pub(crate) async fn list_warnings(
+    iot: Arc<Iot>,
+    call: Call,
+    request: ListWarnings,
+) -> Result<Page<WarningSummary>, Problem> {
     let caller = iot.caller(&call)?;
     let (relation, member) = if caller.session().has_role(Role::Patient) {
-        ("warnings.patient = $1 AND $4 = $4", caller.ledger_id("devices")?)
+        (
+            "warnings.patient = $1 AND $4 = $4",
+            caller.ledger_id("devices")?,
+        )
     } else {
         caller.require(Role::Hospital)?;
         let shared = "EXISTS (SELECT 1 FROM shares WHERE shares.patient = warnings.patient AND shares.hospital = $1
@@ -29,10 +36,14 @@ pub(crate) async fn list_warnings(iot: Arc<Iot>, call: Call, request: ListWarnin
     };
     let before: i64 = match &request.page.after {
         None => i64::MAX,
-        Some(place) => place.parse().map_err(|_| Problem::bad_input("/page/after", "not a place that a page before gave"))?,
+        Some(place) => place.parse().map_err(|_| {
+            Problem::bad_input("/page/after", "not a place that a page before gave")
+        })?,
     };
     let limit = request.page.limit() as usize;
-    let sql = format!("{COLUMNS} WHERE {relation} AND warnings.place < $2 ORDER BY warnings.place DESC LIMIT $3");
+    let sql = format!(
+        "{COLUMNS} WHERE {relation} AND warnings.place < $2 ORDER BY warnings.place DESC LIMIT $3"
+    );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(member.to_string())
         .bind(before)
@@ -41,9 +52,19 @@ pub(crate) async fn list_warnings(iot: Arc<Iot>, call: Call, request: ListWarnin
         .fetch_all(iot.store.reader())
         .await
         .map_err(database)?;
-    let entries = rows.iter().take(limit).map(|row| summary(&iot, row)).collect::<Result<Vec<_>, _>>()?;
-    let last = rows.get(limit.wrapping_sub(1)).filter(|_| rows.len() > limit);
-    let next = last.map(|row| row.try_get::<i64, _>(1)).transpose().map_err(database)?.map(|place| place.to_string());
+    let entries = rows
+        .iter()
+        .take(limit)
+        .map(|row| summary(&iot, row))
+        .collect::<Result<Vec<_>, _>>()?;
+    let last = rows
+        .get(limit.wrapping_sub(1))
+        .filter(|_| rows.len() > limit);
+    let next = last
+        .map(|row| row.try_get::<i64, _>(1))
+        .transpose()
+        .map_err(database)?
+        .map(|place| place.to_string());
     Ok(Page { entries, next })
 }
 
@@ -52,7 +73,8 @@ fn summary(iot: &Iot, row: &AnyRow) -> Result<WarningSummary, Problem> {
     let patient: LedgerId = parse(&text(3)?)?;
     let sealed: Option<Vec<u8>> = row.try_get(9).map_err(database)?;
     let warning = text(0)?;
-    let detail: Option<WarningDetail> = sealed.and_then(|sealed| iot.open_row(&patient, &warning, &sealed));
+    let detail: Option<WarningDetail> =
+        sealed.and_then(|sealed| iot.open_row(&patient, &warning, &sealed));
     let malformed = |_| Problem::failure("a warning's row is malformed");
     Ok(WarningSummary {
         warning: parse(&warning)?,

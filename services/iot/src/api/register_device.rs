@@ -10,14 +10,36 @@ use keys::token::Role;
 
 use crate::service::Iot;
 
-pub(crate) async fn register_device(iot: Arc<Iot>, call: Call, request: RegisterDevice) -> Result<CommandReply, Problem> {
+pub(crate) async fn register_device(
+    iot: Arc<Iot>,
+    call: Call,
+    request: RegisterDevice,
+) -> Result<CommandReply, Problem> {
     let caller = iot.caller(&call)?;
     caller.require(Role::Patient)?;
-    iot.command(&caller, caller.ledger_id("devices")?, Command::RegisterDevice { device: request.device }).await
+    iot.command(
+        &caller,
+        caller.ledger_id("devices")?,
+        Command::RegisterDevice {
+            device: request.device,
+        },
+    )
+    .await
 }
 
-pub(crate) async fn unregister_device(iot: Arc<Iot>, call: Call, request: UnregisterDevice) -> Result<CommandReply, Problem> {
+pub(crate) async fn unregister_device(
+    iot: Arc<Iot>,
+    call: Call,
+    request: UnregisterDevice,
+) -> Result<CommandReply, Problem> {
     let caller = iot.caller(&call)?;
     caller.require(Role::Patient)?;
-    iot.command(&caller, caller.ledger_id("devices")?, Command::UnregisterDevice { device: request.device }).await
+    iot.command(
+        &caller,
+        caller.ledger_id("devices")?,
+        Command::UnregisterDevice {
+            device: request.device,
+        },
+    )
+    .await
 }

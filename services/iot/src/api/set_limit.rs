@@ -13,15 +13,31 @@ use keys::token::Role;
 use crate::service::{Iot, database};
 use crate::watch::limit_row;
 
-pub(crate) async fn set_limit(iot: Arc<Iot>, call: Call, request: SetLimit) -> Result<Done, Problem> {
+pub(crate) async fn set_limit(
+    iot: Arc<Iot>,
+    call: Call,
+    request: SetLimit,
+) -> Result<Done, Problem> {
     let caller = iot.caller(&call)?;
     caller.require(Role::Patient)?;
     let patient = caller.ledger_id("devices")?;
-    let sign = VitalSign::from_name(&request.loinc).ok_or_else(|| Problem::bad_input("/loinc", "no vital sign known here has this LOINC code"))?;
-    if request.low_milli.zip(request.high_milli).is_some_and(|(low, high)| low >= high) {
-        return Err(Problem::bad_input("/low_milli", "the lower limit must be below the upper one"));
+    let sign = VitalSign::from_name(&request.loinc).ok_or_else(|| {
+        Problem::bad_input("/loinc", "no vital sign known here has this LOINC code")
+    })?;
+    if request
+        .low_milli
+        .zip(request.high_milli)
+        .is_some_and(|(low, high)| low >= high)
+    {
+        return Err(Problem::bad_input(
+            "/low_milli",
+            "the lower limit must be below the upper one",
+        ));
     }
-    let limit = Limit { low_milli: request.low_milli, high_milli: request.high_milli };
+    let limit = Limit {
+        low_milli: request.low_milli,
+        high_milli: request.high_milli,
+    };
     let mut transaction = iot.store.begin().await.map_err(database)?;
     sqlx::query(
         "INSERT INTO limits (patient, sign, sealed) VALUES ($1, $2, $3)

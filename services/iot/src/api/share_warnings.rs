@@ -14,15 +14,28 @@ use crate::service::{Iot, now_us};
 const DAYS_MAX: u32 = 3_650;
 const DAY_US: u64 = 86_400_000_000;
 
-pub(crate) async fn share_warnings(iot: Arc<Iot>, call: Call, request: ShareWarnings) -> Result<CommandReply, Problem> {
+pub(crate) async fn share_warnings(
+    iot: Arc<Iot>,
+    call: Call,
+    request: ShareWarnings,
+) -> Result<CommandReply, Problem> {
     let caller = iot.caller(&call)?;
     caller.require(Role::Patient)?;
     if request.days > DAYS_MAX {
-        return Err(Problem::bad_input("/days", format!("at most {DAYS_MAX} days")));
+        return Err(Problem::bad_input(
+            "/days",
+            format!("at most {DAYS_MAX} days"),
+        ));
     }
     let command = match request.days {
-        0 => Command::EndShare { hospital: request.hospital },
-        days => Command::ShareWarnings { hospital: request.hospital, until: Timestamp(now_us() + u64::from(days) * DAY_US) },
+        0 => Command::EndShare {
+            hospital: request.hospital,
+        },
+        days => Command::ShareWarnings {
+            hospital: request.hospital,
+            until: Timestamp(now_us() + u64::from(days) * DAY_US),
+        },
     };
-    iot.command(&caller, caller.ledger_id("devices")?, command).await
+    iot.command(&caller, caller.ledger_id("devices")?, command)
+        .await
 }

@@ -18,14 +18,25 @@ impl Projection for Bindings {
     const NAME: &'static str = "bindings";
     const VERSION: i64 = 1;
 
-    async fn apply(&self, transaction: &mut ProjectionTransaction<'_>, block: &ProjectedBlock) -> anyhow::Result<()> {
+    async fn apply(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        block: &ProjectedBlock,
+    ) -> anyhow::Result<()> {
         let time_us = block.header.time.0 as i64;
         for (number, event) in block.events.iter().enumerate() {
             match &event.event {
                 Event::Membership(membership) => member(transaction, membership).await?,
                 Event::Telemetry(measured) => {
                     let place = block.header.height.0 as i64 * PLACES_PER_BLOCK + number as i64;
-                    fold(transaction, measured, place, time_us, &event.transaction.to_string()).await?;
+                    fold(
+                        transaction,
+                        measured,
+                        place,
+                        time_us,
+                        &event.transaction.to_string(),
+                    )
+                    .await?;
                 }
                 _ => {}
             }
@@ -35,38 +46,56 @@ impl Projection for Bindings {
 
     async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
         for table in ["device_members", "bindings", "shares", "warnings"] {
-            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **transaction).await?;
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}")))
+                .execute(&mut **transaction)
+                .await?;
         }
         Ok(())
     }
 }
 
-async fn member(transaction: &mut ProjectionTransaction<'_>, event: &Membership) -> Result<(), sqlx::Error> {
+async fn member(
+    transaction: &mut ProjectionTransaction<'_>,
+    event: &Membership,
+) -> Result<(), sqlx::Error> {
     match event {
-        Membership::MemberRegistered { member, kind: MemberKind::Device, public_key, .. } => {
-            sqlx::query("INSERT INTO device_members (device, public_key, status) VALUES ($1, $2, 'pending')")
-                .bind(member.to_string())
-                .bind(public_key.to_string())
-                .execute(&mut **transaction)
-                .await
-                .map(|_| ())
+        Membership::MemberRegistered {
+            member,
+            kind: MemberKind::Device,
+            public_key,
+            ..
+        } => sqlx::query(
+            "INSERT INTO device_members (device, public_key, status) VALUES ($1, $2, 'pending')",
+        )
+        .bind(member.to_string())
+        .bind(public_key.to_string())
+        .execute(&mut **transaction)
+        .await
+        .map(|_| ()),
+        Membership::MemberActivated { member } | Membership::MemberReinstated { member } => {
+            set_status(transaction, member, "active").await
         }
-        Membership::MemberActivated { member } | Membership::MemberReinstated { member } => set_status(transaction, member, "active").await,
-        Membership::MemberSuspended { member } => set_status(transaction, member, "suspended").await,
+        Membership::MemberSuspended { member } => {
+            set_status(transaction, member, "suspended").await
+        }
         Membership::MemberRevoked { member } => set_status(transaction, member, "revoked").await,
-        Membership::KeyRotated { member, public_key, .. } => {
-            sqlx::query("UPDATE device_members SET public_key = $1 WHERE device = $2")
-                .bind(public_key.to_string())
-                .bind(member.to_string())
-                .execute(&mut **transaction)
-                .await
-                .map(|_| ())
-        }
+        Membership::KeyRotated {
+            member, public_key, ..
+        } => sqlx::query("UPDATE device_members SET public_key = $1 WHERE device = $2")
+            .bind(public_key.to_string())
+            .bind(member.to_string())
+            .execute(&mut **transaction)
+            .await
+            .map(|_| ()),
         _ => Ok(()),
     }
 }
 
-async fn set_status(transaction: &mut ProjectionTransaction<'_>, member: &LedgerId, status: &str) -> Result<(), sqlx::Error> {
+async fn set_status(
+    transaction: &mut ProjectionTransaction<'_>,
+    member: &LedgerId,
+    status: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE device_members SET status = $1 WHERE device = $2")
         .bind(status)
         .bind(member.to_string())

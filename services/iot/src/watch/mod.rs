@@ -51,7 +51,10 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(iot: Arc<Iot>) -> Watch {
-        Watch { iot, patients: HashMap::new() }
+        Watch {
+            iot,
+            patients: HashMap::new(),
+        }
     }
 
     /// Forgets everything: it is read back from the rows when needed.
@@ -69,21 +72,51 @@ impl Watch {
     ) -> anyhow::Result<()> {
         if !self.patients.contains_key(id) {
             let readings = remembered(&self.iot, transaction, id).await?;
-            self.patients.insert(*id, Patient { readings, active: Vec::new() });
+            self.patients.insert(
+                *id,
+                Patient {
+                    readings,
+                    active: Vec::new(),
+                },
+            );
         }
         let settings = settings(&self.iot, transaction, id).await?;
-        let Some(patient) = self.patients.get_mut(id) else { return Ok(()) };
+        let Some(patient) = self.patients.get_mut(id) else {
+            return Ok(());
+        };
         patient.readings.extend_from_slice(new);
-        let latest = patient.readings.iter().map(|reading| reading.at_micros).max().unwrap_or_default();
-        patient.readings.retain(|reading| reading.at_micros + MEMORY_US >= latest);
+        let latest = patient
+            .readings
+            .iter()
+            .map(|reading| reading.at_micros)
+            .max()
+            .unwrap_or_default();
+        patient
+            .readings
+            .retain(|reading| reading.at_micros + MEMORY_US >= latest);
         let excess = patient.readings.len().saturating_sub(READINGS_MAX);
         patient.readings.drain(..excess);
         let assessment = assess(&patient.readings, &settings, latest);
-        let fresh: Vec<Cause> = assessment.causes.iter().filter(|cause| !is_known(&patient.active, cause)).copied().collect();
+        let fresh: Vec<Cause> = assessment
+            .causes
+            .iter()
+            .filter(|cause| !is_known(&patient.active, cause))
+            .copied()
+            .collect();
         patient.active.clone_from(&assessment.causes);
         if let Some(worst) = fresh.iter().max_by_key(|cause| cause.escalation()) {
             let message = message(&assessment, &fresh);
-            raise(&self.iot, transaction, device, id, level(worst), cause(worst), message, new.to_vec()).await?;
+            raise(
+                &self.iot,
+                transaction,
+                device,
+                id,
+                level(worst),
+                cause(worst),
+                message,
+                new.to_vec(),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -121,11 +154,18 @@ fn message(assessment: &Assessment, fresh: &[Cause]) -> String {
         .map(|cause| match cause {
             Cause::News2 { total } => format!("NEWS2 score of {total}"),
             Cause::SingleParameter { parameter } => format!("{parameter:?} far out of range"),
-            Cause::Limit { sign, direction } => format!("{} past your limit ({direction:?})", sign.coding().display),
-            Cause::Trend { sign, direction } => format!("{} moving away from normal ({direction:?})", sign.coding().display),
+            Cause::Limit { sign, direction } => {
+                format!("{} past your limit ({direction:?})", sign.coding().display)
+            }
+            Cause::Trend { sign, direction } => format!(
+                "{} moving away from normal ({direction:?})",
+                sign.coding().display
+            ),
         })
         .collect();
-    let response = assessment.escalation.map_or("", |escalation| escalation.text());
+    let response = assessment
+        .escalation
+        .map_or("", |escalation| escalation.text());
     format!("{}; response: {response}", words.join(", "))
 }
 
@@ -142,27 +182,51 @@ pub(crate) async fn raise(
     readings: Vec<Reading>,
 ) -> anyhow::Result<()> {
     let warning = WarningId(secret::random());
-    let detail = WarningDetail { salt: secret::random(), message, readings };
+    let detail = WarningDetail {
+        salt: secret::random(),
+        message,
+        readings,
+    };
     let committed = canonical::encode(&(&detail.message, &detail.readings));
-    let commitment = Commitment::new(DigestAlgorithm::Sha256, &detail.salt, &[&warning.0, &committed]);
+    let commitment = Commitment::new(
+        DigestAlgorithm::Sha256,
+        &detail.salt,
+        &[&warning.0, &committed],
+    );
     sqlx::query("INSERT INTO warning_details (warning, sealed) VALUES ($1, $2)")
         .bind(warning.to_string())
         .bind(iot.seal_row(patient, &warning.to_string(), &detail))
         .execute(&mut **transaction)
         .await?;
-    let command = contracts::Command::from(Command::RaiseWarning { warning, device: *device, level, cause, detail: commitment });
-    let signed = iot.member.sign(iot.desk.body(iot.member.ledger_id(), iot.member.public_key(), &command));
+    let command = contracts::Command::from(Command::RaiseWarning {
+        warning,
+        device: *device,
+        level,
+        cause,
+        detail: commitment,
+    });
+    let signed = iot.member.sign(iot.desk.body(
+        iot.member.ledger_id(),
+        iot.member.public_key(),
+        &command,
+    ));
     store::outbox::put(transaction, &signed).await?;
     tracing::info!(%warning, ?level, ?cause, "warning raised");
     Ok(())
 }
 
-async fn remembered(iot: &Iot, transaction: &mut Transaction, patient: &LedgerId) -> anyhow::Result<Vec<Reading>> {
-    let rows = sqlx::query("SELECT place, sealed FROM packs WHERE patient = $1 ORDER BY place DESC LIMIT $2")
-        .bind(patient.to_string())
-        .bind(PACKS_MAX)
-        .fetch_all(&mut **transaction)
-        .await?;
+async fn remembered(
+    iot: &Iot,
+    transaction: &mut Transaction,
+    patient: &LedgerId,
+) -> anyhow::Result<Vec<Reading>> {
+    let rows = sqlx::query(
+        "SELECT place, sealed FROM packs WHERE patient = $1 ORDER BY place DESC LIMIT $2",
+    )
+    .bind(patient.to_string())
+    .bind(PACKS_MAX)
+    .fetch_all(&mut **transaction)
+    .await?;
     let mut readings = Vec::new();
     for row in rows.iter().rev() {
         let (place, sealed): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
@@ -174,17 +238,29 @@ async fn remembered(iot: &Iot, transaction: &mut Transaction, patient: &LedgerId
     Ok(readings)
 }
 
-async fn settings(iot: &Iot, transaction: &mut Transaction, patient: &LedgerId) -> anyhow::Result<PatientSettings> {
-    let rows = sqlx::query("SELECT sign, sealed FROM limits WHERE patient = $1").bind(patient.to_string()).fetch_all(&mut **transaction).await?;
+async fn settings(
+    iot: &Iot,
+    transaction: &mut Transaction,
+    patient: &LedgerId,
+) -> anyhow::Result<PatientSettings> {
+    let rows = sqlx::query("SELECT sign, sealed FROM limits WHERE patient = $1")
+        .bind(patient.to_string())
+        .fetch_all(&mut **transaction)
+        .await?;
     let mut limits: BTreeMap<VitalSign, Limit> = BTreeMap::new();
     for row in rows {
         let (sign, sealed): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
-        let Some(sign) = u8::try_from(sign).ok().and_then(VitalSign::from_code) else { continue };
+        let Some(sign) = u8::try_from(sign).ok().and_then(VitalSign::from_code) else {
+            continue;
+        };
         if let Some(limit) = iot.open_row::<Limit>(patient, &limit_row(sign), &sealed) {
             limits.insert(sign, limit);
         }
     }
-    Ok(PatientSettings { limits, ..PatientSettings::default() })
+    Ok(PatientSettings {
+        limits,
+        ..PatientSettings::default()
+    })
 }
 
 /// The name of a limit's row for sealing.

@@ -37,10 +37,23 @@ async fn look(iot: &Iot) -> anyhow::Result<()> {
     .await?;
     for row in &rows {
         let (device, patient): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        sqlx::query("UPDATE device_counters SET silent = 1 WHERE device = $1").bind(&device).execute(&mut *transaction).await?;
+        sqlx::query("UPDATE device_counters SET silent = 1 WHERE device = $1")
+            .bind(&device)
+            .execute(&mut *transaction)
+            .await?;
         let message = "the device sends no readings any more".to_owned();
         let (level, cause) = (WarningLevel::Low, WarningCause::Silence);
-        raise(iot, &mut transaction, &device.parse()?, &patient.parse()?, level, cause, message, Vec::new()).await?;
+        raise(
+            iot,
+            &mut transaction,
+            &device.parse()?,
+            &patient.parse()?,
+            level,
+            cause,
+            message,
+            Vec::new(),
+        )
+        .await?;
     }
     transaction.commit().await?;
     if !rows.is_empty() {

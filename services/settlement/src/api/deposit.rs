@@ -10,10 +10,21 @@ use keys::token::Role;
 
 use crate::service::Settlement;
 
-pub(crate) async fn deposit(settlement: Arc<Settlement>, call: Call, request: Deposit) -> Result<CommandReply, Problem> {
+pub(crate) async fn deposit(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: Deposit,
+) -> Result<CommandReply, Problem> {
     let caller = settlement.caller(&call)?;
     caller.require(Role::Treasurer)?;
-    let reference = request.reference.parse().map_err(|_| Problem::bad_input("/reference", "32 lowercase hex digits"))?;
-    let command = Command::Deposit { reference, account: request.account, amount: request.amount };
+    let reference = request
+        .reference
+        .parse()
+        .map_err(|_| Problem::bad_input("/reference", "32 lowercase hex digits"))?;
+    let command = Command::Deposit {
+        reference,
+        account: request.account,
+        amount: request.amount,
+    };
     settlement.command(&caller, caller.member()?, command).await
 }

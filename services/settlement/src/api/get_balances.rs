@@ -8,16 +8,24 @@ use interfaces::settlement::{Balance, GetBalances};
 
 use crate::service::{Settlement, database};
 
-pub(crate) async fn get_balances(settlement: Arc<Settlement>, call: Call, _request: GetBalances) -> Result<Vec<Balance>, Problem> {
+pub(crate) async fn get_balances(
+    settlement: Arc<Settlement>,
+    call: Call,
+    _request: GetBalances,
+) -> Result<Vec<Balance>, Problem> {
     let caller = settlement.caller(&call)?;
     let mut balances = Vec::new();
     for account in settlement.desk.ledger_ids(&caller).await? {
-        let balance: Option<(i64,)> = sqlx::query_as("SELECT balance FROM balances WHERE account = $1")
-            .bind(account.to_string())
-            .fetch_optional(settlement.store.reader())
-            .await
-            .map_err(database)?;
-        balances.push(Balance { account, balance: balance.map_or(0, |(balance,)| balance) });
+        let balance: Option<(i64,)> =
+            sqlx::query_as("SELECT balance FROM balances WHERE account = $1")
+                .bind(account.to_string())
+                .fetch_optional(settlement.store.reader())
+                .await
+                .map_err(database)?;
+        balances.push(Balance {
+            account,
+            balance: balance.map_or(0, |(balance,)| balance),
+        });
     }
     Ok(balances)
 }

@@ -10,12 +10,18 @@ use sqlx::any::AnyRow;
 
 use crate::service::{Settlement, database, parse, time_text};
 
-pub(crate) async fn get_statement(settlement: Arc<Settlement>, call: Call, request: GetStatement) -> Result<Page<StatementLine>, Problem> {
+pub(crate) async fn get_statement(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: GetStatement,
+) -> Result<Page<StatementLine>, Problem> {
     let caller = settlement.caller(&call)?;
     let limit = request.page.limit();
     let before: i64 = match request.page.after {
         None => i64::MAX,
-        Some(place) => place.parse().map_err(|_| Problem::bad_input("/page/after", "not a place that a page before gave"))?,
+        Some(place) => place.parse().map_err(|_| {
+            Problem::bad_input("/page/after", "not a place that a page before gave")
+        })?,
     };
     let mut lines = Vec::new();
     for account in settlement.desk.ledger_ids(&caller).await? {
@@ -36,8 +42,14 @@ pub(crate) async fn get_statement(settlement: Arc<Settlement>, call: Call, reque
     lines.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
     let more = lines.len() > limit as usize;
     lines.truncate(limit as usize);
-    let next = lines.last().filter(|_| more).map(|(place, _)| place.to_string());
-    Ok(Page { entries: lines.into_iter().map(|(_, line)| line).collect(), next })
+    let next = lines
+        .last()
+        .filter(|_| more)
+        .map(|(place, _)| place.to_string());
+    Ok(Page {
+        entries: lines.into_iter().map(|(_, line)| line).collect(),
+        next,
+    })
 }
 
 fn line(row: &AnyRow) -> Result<StatementLine, Problem> {

@@ -15,12 +15,22 @@ use crate::service::{Settlement, database, parse};
 
 const COLUMNS: &str = "SELECT claim, insured, hospital, plan, state, charged, benefit, share, rules_version FROM claims";
 
-pub(crate) async fn list_claims(settlement: Arc<Settlement>, call: Call, request: ListClaims) -> Result<Page<ClaimSummary>, Problem> {
+pub(crate) async fn list_claims(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: ListClaims,
+) -> Result<Page<ClaimSummary>, Problem> {
     let caller = settlement.caller(&call)?;
     let (relation, member) = relation(&caller)?;
     let state = request.state.clone().unwrap_or_else(|| "%".to_owned());
-    if !matches!(state.as_str(), "%" | "adjudicated" | "pended" | "share_paid") {
-        return Err(Problem::bad_input("/state", "adjudicated, pended or share_paid"));
+    if !matches!(
+        state.as_str(),
+        "%" | "adjudicated" | "pended" | "share_paid"
+    ) {
+        return Err(Problem::bad_input(
+            "/state",
+            "adjudicated, pended or share_paid",
+        ));
     }
     let limit = request.page.limit();
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -37,7 +47,10 @@ pub(crate) async fn list_claims(settlement: Arc<Settlement>, call: Call, request
     for row in rows.iter().take(limit as usize) {
         entries.push(summary(&settlement, row).await?);
     }
-    let next = entries.last().filter(|_| rows.len() > limit as usize).map(|last| last.claim.0.to_string());
+    let next = entries
+        .last()
+        .filter(|_| rows.len() > limit as usize)
+        .map(|last| last.claim.0.to_string());
     Ok(Page { entries, next })
 }
 
@@ -50,18 +63,23 @@ fn relation(caller: &Caller) -> Result<(&'static str, ledger::LedgerId), Problem
         return Ok(("hospital = $1", caller.member()?));
     }
     caller.require(Role::Insurer)?;
-    Ok(("plan IN (SELECT plan FROM plans WHERE insurer = $1)", caller.member()?))
+    Ok((
+        "plan IN (SELECT plan FROM plans WHERE insurer = $1)",
+        caller.member()?,
+    ))
 }
 
 async fn summary(settlement: &Settlement, row: &AnyRow) -> Result<ClaimSummary, Problem> {
     let text = |place: usize| row.try_get::<String, _>(place).map_err(database);
     let number = |place: usize| row.try_get::<i64, _>(place).map_err(database);
     let claim = text(0)?;
-    let transactions: Vec<(String,)> = sqlx::query_as("SELECT transaction_id FROM claim_transactions WHERE claim = $1 ORDER BY place")
-        .bind(&claim)
-        .fetch_all(settlement.store.reader())
-        .await
-        .map_err(database)?;
+    let transactions: Vec<(String,)> = sqlx::query_as(
+        "SELECT transaction_id FROM claim_transactions WHERE claim = $1 ORDER BY place",
+    )
+    .bind(&claim)
+    .fetch_all(settlement.store.reader())
+    .await
+    .map_err(database)?;
     Ok(ClaimSummary {
         claim: ClaimReference(parse(&claim)?),
         insured: parse(&text(1)?)?,
@@ -72,6 +90,9 @@ async fn summary(settlement: &Settlement, row: &AnyRow) -> Result<ClaimSummary, 
         benefit: number(6)?,
         share: number(7)?,
         rules_version: number(8)? as u32,
-        transactions: transactions.iter().map(|(id,)| parse(id)).collect::<Result<_, _>>()?,
+        transactions: transactions
+            .iter()
+            .map(|(id,)| parse(id))
+            .collect::<Result<_, _>>()?,
     })
 }

@@ -26,7 +26,11 @@ pub(crate) fn router(router: Router, settlement: Arc<Settlement>) -> Router {
     let router = answer::<requests::GetBalances, _, _>(router, it, get_balances::get_balances);
     let router = answer::<requests::GetStatement, _, _>(router, it, get_statement::get_statement);
     let router = answer::<requests::PublishRules, _, _>(router, it, publish_rules::publish_rules);
-    let router = answer::<requests::RegisterCoverage, _, _>(router, it, register_coverage::register_coverage);
+    let router = answer::<requests::RegisterCoverage, _, _>(
+        router,
+        it,
+        register_coverage::register_coverage,
+    );
     let router = answer::<requests::ListClaims, _, _>(router, it, list_claims::list_claims);
     let router = answer::<requests::PayShare, _, _>(router, it, pay_share::pay_share);
     let router = answer::<requests::ResolveClaim, _, _>(router, it, resolve_claim::resolve_claim);
@@ -34,7 +38,11 @@ pub(crate) fn router(router: Router, settlement: Arc<Settlement>) -> Router {
 }
 
 /// By the member who asked for the command and holds the own key.
-async fn submit_signature(settlement: Arc<Settlement>, call: Call, request: SubmitSignature) -> Result<Committed, Problem> {
+async fn submit_signature(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: SubmitSignature,
+) -> Result<Committed, Problem> {
     let caller = settlement.caller(&call)?;
     settlement.desk.submit_signature(&caller, request).await
 }

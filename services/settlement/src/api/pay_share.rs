@@ -10,9 +10,21 @@ use keys::token::Role;
 
 use crate::service::Settlement;
 
-pub(crate) async fn pay_share(settlement: Arc<Settlement>, call: Call, request: PayShare) -> Result<CommandReply, Problem> {
+pub(crate) async fn pay_share(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: PayShare,
+) -> Result<CommandReply, Problem> {
     let caller = settlement.caller(&call)?;
     caller.require(Role::Patient)?;
     let insured = caller.ledger_id("insurance")?;
-    settlement.command(&caller, insured, Command::PayShare { claim: request.claim }).await
+    settlement
+        .command(
+            &caller,
+            insured,
+            Command::PayShare {
+                claim: request.claim,
+            },
+        )
+        .await
 }

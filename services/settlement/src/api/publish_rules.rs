@@ -10,9 +10,17 @@ use keys::token::Role;
 
 use crate::service::Settlement;
 
-pub(crate) async fn publish_rules(settlement: Arc<Settlement>, call: Call, request: PublishRules) -> Result<CommandReply, Problem> {
+pub(crate) async fn publish_rules(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: PublishRules,
+) -> Result<CommandReply, Problem> {
     let caller = settlement.caller(&call)?;
     caller.require(Role::Insurer)?;
-    let command = Command::PublishRules { plan: request.plan, version: request.version, rules: request.rules };
+    let command = Command::PublishRules {
+        plan: request.plan,
+        version: request.version,
+        rules: request.rules,
+    };
     settlement.command(&caller, caller.member()?, command).await
 }

@@ -10,7 +10,11 @@ use keys::token::Role;
 
 use crate::service::Settlement;
 
-pub(crate) async fn register_coverage(settlement: Arc<Settlement>, call: Call, request: RegisterCoverage) -> Result<CommandReply, Problem> {
+pub(crate) async fn register_coverage(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: RegisterCoverage,
+) -> Result<CommandReply, Problem> {
     let caller = settlement.caller(&call)?;
     caller.require(Role::Insurer)?;
     let command = Command::RegisterCoverage {

@@ -10,9 +10,16 @@ use keys::token::Role;
 
 use crate::service::Settlement;
 
-pub(crate) async fn resolve_claim(settlement: Arc<Settlement>, call: Call, request: ResolveClaim) -> Result<CommandReply, Problem> {
+pub(crate) async fn resolve_claim(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: ResolveClaim,
+) -> Result<CommandReply, Problem> {
     let caller = settlement.caller(&call)?;
     caller.require(Role::Insurer)?;
-    let command = Command::ResolveClaim { claim: request.claim, benefit: request.benefit };
+    let command = Command::ResolveClaim {
+        claim: request.claim,
+        benefit: request.benefit,
+    };
     settlement.command(&caller, caller.member()?, command).await
 }

@@ -10,11 +10,23 @@ use interfaces::{CommandReply, Problem};
 
 use crate::service::Settlement;
 
-pub(crate) async fn withdraw(settlement: Arc<Settlement>, call: Call, request: Withdraw) -> Result<CommandReply, Problem> {
+pub(crate) async fn withdraw(
+    settlement: Arc<Settlement>,
+    call: Call,
+    request: Withdraw,
+) -> Result<CommandReply, Problem> {
     let caller = settlement.caller(&call)?;
-    if !settlement.desk.ledger_ids(&caller).await?.contains(&request.account) {
+    if !settlement
+        .desk
+        .ledger_ids(&caller)
+        .await?
+        .contains(&request.account)
+    {
         return Err(Problem::forbidden("this is not an account of yours"));
     }
-    let command = Command::Withdraw { reference: PaymentReference(keys::secret::random()), amount: request.amount };
+    let command = Command::Withdraw {
+        reference: PaymentReference(keys::secret::random()),
+        amount: request.amount,
+    };
     settlement.command(&caller, request.account, command).await
 }

@@ -16,8 +16,16 @@ impl Projection for Books {
     const NAME: &'static str = "books";
     const VERSION: i64 = 1;
 
-    async fn apply(&self, transaction: &mut ProjectionTransaction<'_>, block: &ProjectedBlock) -> anyhow::Result<()> {
-        let mut at = At { place: block.header.height.0 as i64 * PLACES_PER_BLOCK, time_us: block.header.time.0 as i64, transaction: Digest::default() };
+    async fn apply(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        block: &ProjectedBlock,
+    ) -> anyhow::Result<()> {
+        let mut at = At {
+            place: block.header.height.0 as i64 * PLACES_PER_BLOCK,
+            time_us: block.header.time.0 as i64,
+            transaction: Digest::default(),
+        };
         for event in &block.events {
             at.transaction = event.transaction;
             if let Event::Settlement(settled) = &event.event {
@@ -28,8 +36,17 @@ impl Projection for Books {
     }
 
     async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
-        for table in ["balances", "statement", "plans", "coverages", "claims", "claim_transactions"] {
-            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **transaction).await?;
+        for table in [
+            "balances",
+            "statement",
+            "plans",
+            "coverages",
+            "claims",
+            "claim_transactions",
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}")))
+                .execute(&mut **transaction)
+                .await?;
         }
         Ok(())
     }
@@ -49,7 +66,11 @@ impl At {
     }
 }
 
-async fn fold(transaction: &mut ProjectionTransaction<'_>, at: &mut At, event: &Settled) -> Result<(), sqlx::Error> {
+async fn fold(
+    transaction: &mut ProjectionTransaction<'_>,
+    at: &mut At,
+    event: &Settled,
+) -> Result<(), sqlx::Error> {
     match event {
         Settled::Posted { reason, lines } => {
             for line in lines {
@@ -123,7 +144,13 @@ fn reason_name(reason: &PostingReason) -> &'static str {
     }
 }
 
-async fn post(transaction: &mut ProjectionTransaction<'_>, at: &mut At, reason: &str, member: &LedgerId, line: &Line) -> Result<(), sqlx::Error> {
+async fn post(
+    transaction: &mut ProjectionTransaction<'_>,
+    at: &mut At,
+    reason: &str,
+    member: &LedgerId,
+    line: &Line,
+) -> Result<(), sqlx::Error> {
     let (balance,): (i64,) = sqlx::query_as(
         "INSERT INTO balances (account, balance) VALUES ($1, $2)
          ON CONFLICT (account) DO UPDATE SET balance = balances.balance + excluded.balance RETURNING balance",
@@ -159,7 +186,11 @@ struct Claim<'a> {
     rules_version: u32,
 }
 
-async fn put_claim(transaction: &mut ProjectionTransaction<'_>, at: &mut At, row: &Claim<'_>) -> Result<(), sqlx::Error> {
+async fn put_claim(
+    transaction: &mut ProjectionTransaction<'_>,
+    at: &mut At,
+    row: &Claim<'_>,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO claims (claim, insured, hospital, plan, state, charged, benefit, share, rules_version)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -180,7 +211,11 @@ async fn put_claim(transaction: &mut ProjectionTransaction<'_>, at: &mut At, row
     trace_claim(transaction, at, &row.claim).await
 }
 
-async fn trace_claim(transaction: &mut ProjectionTransaction<'_>, at: &mut At, claim: &Digest) -> Result<(), sqlx::Error> {
+async fn trace_claim(
+    transaction: &mut ProjectionTransaction<'_>,
+    at: &mut At,
+    claim: &Digest,
+) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO claim_transactions (claim, place, transaction_id) VALUES ($1, $2, $3)")
         .bind(claim.to_string())
         .bind(at.next_place())
