@@ -40,7 +40,9 @@ impl Contract {
 
     /// The contract with that number, if there is one.
     pub fn from_id(id: ContractId) -> Option<Contract> {
-        Contract::ALL.into_iter().find(|contract| contract.id() == id)
+        Contract::ALL
+            .into_iter()
+            .find(|contract| contract.id() == id)
     }
 }
 
@@ -141,6 +143,9 @@ over_contracts!(
 impl Event {
     /// As a block's outcome leaf records it.
     pub fn recorded(&self) -> RecordedEvent {
-        RecordedEvent { contract: self.contract().id(), bytes: self.to_bytes() }
+        RecordedEvent {
+            contract: self.contract().id(),
+            bytes: self.to_bytes(),
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! The way of one command: checks, decision, events folded into writes.
 
-use ledger::{ContractId, Digest, Epoch, Height, LedgerId, Outcome, PublicKey, Timestamp, WriteSet};
+use ledger::{
+    ContractId, Digest, Epoch, Height, LedgerId, Outcome, PublicKey, Timestamp, WriteSet,
+};
 
 use crate::{
-    Command, Contract, DecodeError, Event, Rejection, State, View, authorization, governance, membership, records, settlement,
-    submission, telemetry,
+    Command, Contract, DecodeError, Event, Rejection, State, View, authorization, governance,
+    membership, records, settlement, submission, telemetry,
 };
 
 /// All that a decision depends on besides state and command.
@@ -40,15 +42,33 @@ pub struct Execution {
 }
 
 /// Decides one command. The caller has checked signature, chain, validity and repetition.
-pub fn execute(view: &dyn View, context: &Context, contract: ContractId, command: &[u8]) -> Execution {
+pub fn execute(
+    view: &dyn View,
+    context: &Context,
+    contract: ContractId,
+    command: &[u8],
+) -> Execution {
     let mut state = State::new(view);
     match run(&mut state, context, contract, command) {
-        Ok(events) => Execution { outcome: Outcome::Accepted, events, writes: state.into_writes() },
-        Err(rejection) => Execution { outcome: rejection.outcome(), events: Vec::new(), writes: WriteSet::default() },
+        Ok(events) => Execution {
+            outcome: Outcome::Accepted,
+            events,
+            writes: state.into_writes(),
+        },
+        Err(rejection) => Execution {
+            outcome: rejection.outcome(),
+            events: Vec::new(),
+            writes: WriteSet::default(),
+        },
     }
 }
 
-fn run(state: &mut State, context: &Context, contract: ContractId, command: &[u8]) -> Result<Vec<Event>, Rejection> {
+fn run(
+    state: &mut State,
+    context: &Context,
+    contract: ContractId,
+    command: &[u8],
+) -> Result<Vec<Event>, Rejection> {
     if Contract::from_id(contract).is_none() {
         return Err(submission::Rejection::UnknownContract.into());
     }

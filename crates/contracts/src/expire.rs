@@ -7,7 +7,12 @@ use crate::{Event, State, View, authorization, fold};
 /// Ends up to `limit` items whose deadline is at or before `time`, earliest first; their escrow returns.
 ///
 /// What is left over is still due: see [`next_due`]. Until then the contracts refuse to act on it.
-pub fn expire(view: &dyn View, _height: Height, time: Timestamp, limit: usize) -> (Vec<Event>, WriteSet) {
+pub fn expire(
+    view: &dyn View,
+    _height: Height,
+    time: Timestamp,
+    limit: usize,
+) -> (Vec<Event>, WriteSet) {
     let mut state = State::new(view);
     let mut events = Vec::new();
     for item in authorization::state::due_items(&state, time, limit) {

@@ -13,7 +13,9 @@ use crate::{Event, State, View, fold, submission};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum GenesisError {
     /// A member's kind is no [`MemberKind`].
-    #[error("genesis file, members: {member} is of kind {kind:?}, which does not exist; the kinds are Patient, Doctor, Hospital, ThirdParty, Insurer, Regulator, Treasurer, Device, NodeOperator, Service")]
+    #[error(
+        "genesis file, members: {member} is of kind {kind:?}, which does not exist; the kinds are Patient, Doctor, Hospital, ThirdParty, Insurer, Regulator, Treasurer, Device, NodeOperator, Service"
+    )]
     UnknownKind {
         /// The member.
         member: LedgerId,
@@ -27,10 +29,14 @@ pub enum GenesisError {
     #[error("genesis file, members: the name of {0} is longer than 120 bytes")]
     LongName(LedgerId),
     /// A list of allowed commands that is not a service's, not ascending, or names a command no service may submit.
-    #[error("genesis file, members: the allowed commands of {0} must be empty unless it is a service, and then ascending and among those a service may submit (docs/contracts.md)")]
+    #[error(
+        "genesis file, members: the allowed commands of {0} must be empty unless it is a service, and then ascending and among those a service may submit (docs/contracts.md)"
+    )]
     Allowed(LedgerId),
     /// A replica's operator is not among the members.
-    #[error("genesis file, epoch: the operator {operator} of replica {replica} is not among the members")]
+    #[error(
+        "genesis file, epoch: the operator {operator} of replica {replica} is not among the members"
+    )]
     UnknownOperator {
         /// The replica.
         replica: ReplicaId,
@@ -72,15 +78,26 @@ pub fn genesis(genesis: &GenesisFile) -> Result<(Vec<Event>, WriteSet), GenesisE
 
 fn parameters(genesis: &GenesisFile) -> Result<Vec<Event>, GenesisError> {
     let given = &genesis.parameters.0;
-    if let Some(name) = given.keys().find(|name| Parameter::from_name(name).is_none()) {
+    if let Some(name) = given
+        .keys()
+        .find(|name| Parameter::from_name(name).is_none())
+    {
         return Err(GenesisError::UnknownParameter(name.clone()));
     }
     let founded = |parameter: Parameter| {
-        let value = given.get(parameter.name()).copied().unwrap_or(parameter.default_value());
+        let value = given
+            .get(parameter.name())
+            .copied()
+            .unwrap_or(parameter.default_value());
         let bounds = parameter.bounds();
         if !bounds.contains(&value) {
             let (min, max) = bounds.into_inner();
-            return Err(GenesisError::ParameterBounds { parameter: parameter.name(), value, min, max });
+            return Err(GenesisError::ParameterBounds {
+                parameter: parameter.name(),
+                value,
+                min,
+                max,
+            });
         }
         Ok(governance::event::Event::ParameterFounded { parameter, value }.into())
     };
@@ -88,14 +105,25 @@ fn parameters(genesis: &GenesisFile) -> Result<Vec<Event>, GenesisError> {
 }
 
 fn members(genesis: &GenesisFile) -> Result<Vec<Event>, GenesisError> {
-    let operators: BTreeSet<LedgerId> = genesis.epoch.replicas.iter().map(|replica| replica.operator).collect();
-    genesis.members.iter().map(|member| founder(member, operators.contains(&member.ledger_id))).collect()
+    let operators: BTreeSet<LedgerId> = genesis
+        .epoch
+        .replicas
+        .iter()
+        .map(|replica| replica.operator)
+        .collect();
+    genesis
+        .members
+        .iter()
+        .map(|member| founder(member, operators.contains(&member.ledger_id)))
+        .collect()
 }
 
 fn founder(member: &GenesisMember, operates: bool) -> Result<Event, GenesisError> {
     let id = member.ledger_id;
-    let kind = MemberKind::from_name(&member.kind)
-        .ok_or_else(|| GenesisError::UnknownKind { member: id, kind: member.kind.clone() })?;
+    let kind = MemberKind::from_name(&member.kind).ok_or_else(|| GenesisError::UnknownKind {
+        member: id,
+        kind: member.kind.clone(),
+    })?;
     if kind.is_personal() && !member.name.is_empty() {
         return Err(GenesisError::NamedPerson(id));
     }
@@ -122,12 +150,22 @@ fn founder(member: &GenesisMember, operates: bool) -> Result<Event, GenesisError
 }
 
 fn replicas(genesis: &GenesisFile) -> Result<Vec<Event>, GenesisError> {
-    let members: BTreeSet<LedgerId> = genesis.members.iter().map(|member| member.ledger_id).collect();
+    let members: BTreeSet<LedgerId> = genesis
+        .members
+        .iter()
+        .map(|member| member.ledger_id)
+        .collect();
     let founded = |replica: &ledger::ReplicaDescription| {
         if !members.contains(&replica.operator) {
-            return Err(GenesisError::UnknownOperator { replica: replica.replica, operator: replica.operator });
+            return Err(GenesisError::UnknownOperator {
+                replica: replica.replica,
+                operator: replica.operator,
+            });
         }
-        Ok(governance::event::Event::ReplicaFounded { replica: replica.clone() }.into())
+        Ok(governance::event::Event::ReplicaFounded {
+            replica: replica.clone(),
+        }
+        .into())
     };
     genesis.epoch.replicas.iter().map(founded).collect()
 }

@@ -3,7 +3,9 @@
 use ledger::{ContractId, LEDGER_CONTRACT, Outcome};
 use thiserror::Error;
 
-use crate::{Contract, authorization, governance, membership, records, settlement, submission, telemetry};
+use crate::{
+    Contract, authorization, governance, membership, records, settlement, submission, telemetry,
+};
 
 /// Declares a contract's rejections: stable numbers (never reused), names, texts.
 macro_rules! rejections {
@@ -112,19 +114,26 @@ impl Rejection {
 
     /// As a block's outcome leaf records it.
     pub fn outcome(self) -> Outcome {
-        Outcome::Rejected { contract: self.contract(), code: self.code() }
+        Outcome::Rejected {
+            contract: self.contract(),
+            code: self.code(),
+        }
     }
 
     /// The rejection that a recorded outcome names; `None` if it was accepted, or by a number this version lacks.
     pub fn from_outcome(outcome: Outcome) -> Option<Rejection> {
-        let Outcome::Rejected { contract, code } = outcome else { return None };
+        let Outcome::Rejected { contract, code } = outcome else {
+            return None;
+        };
         if contract == LEDGER_CONTRACT {
             return submission::Rejection::from_code(code).map(Rejection::from);
         }
         match Contract::from_id(contract)? {
             Contract::Membership => membership::Rejection::from_code(code).map(Rejection::from),
             Contract::Records => records::Rejection::from_code(code).map(Rejection::from),
-            Contract::Authorization => authorization::Rejection::from_code(code).map(Rejection::from),
+            Contract::Authorization => {
+                authorization::Rejection::from_code(code).map(Rejection::from)
+            }
             Contract::Settlement => settlement::Rejection::from_code(code).map(Rejection::from),
             Contract::Telemetry => telemetry::Rejection::from_code(code).map(Rejection::from),
             Contract::Governance => governance::Rejection::from_code(code).map(Rejection::from),

@@ -2,8 +2,8 @@
 
 use ledger::{ContractId, PublicKey};
 
-use crate::membership::state::{self as members, Status};
 use crate::membership::MemberKind;
+use crate::membership::state::{self as members, Status};
 use crate::rejection::rejections;
 use crate::{Context, Contract, State};
 
@@ -41,16 +41,28 @@ pub const SERVICE_COMMANDS: [(Contract, u16); 5] = [
 pub fn is_service_list(allowed: &[(ContractId, u16)]) -> bool {
     let ascending = allowed.windows(2).all(|pair| pair[0] < pair[1]);
     ascending
-        && allowed.iter().all(|entry| SERVICE_COMMANDS.iter().any(|(contract, number)| (contract.id(), *number) == *entry))
+        && allowed.iter().all(|entry| {
+            SERVICE_COMMANDS
+                .iter()
+                .any(|(contract, number)| (contract.id(), *number) == *entry)
+        })
 }
 
 /// The number of the command in canonical bytes: the enum variant's (one varint byte, as no contract has over 127 commands).
 pub fn command_number(command: &[u8]) -> Option<u16> {
-    command.first().filter(|byte| **byte < 0x80).map(|byte| u16::from(*byte))
+    command
+        .first()
+        .filter(|byte| **byte < 0x80)
+        .map(|byte| u16::from(*byte))
 }
 
 /// The submitter is a member, active, signs with its current key and, if it is a service, may submit this command.
-pub(crate) fn check(state: &State, context: &Context, contract: ContractId, command: &[u8]) -> Result<(), Rejection> {
+pub(crate) fn check(
+    state: &State,
+    context: &Context,
+    contract: ContractId,
+    command: &[u8],
+) -> Result<(), Rejection> {
     let member = members::member(state, &context.submitter).ok_or(Rejection::UnknownSubmitter)?;
     check_key(&member.public_key, &context.public_key)?;
     match member.status {
@@ -69,5 +81,9 @@ pub(crate) fn check(state: &State, context: &Context, contract: ContractId, comm
 }
 
 fn check_key(current: &PublicKey, signing: &PublicKey) -> Result<(), Rejection> {
-    if current == signing { Ok(()) } else { Err(Rejection::NotCurrentKey) }
+    if current == signing {
+        Ok(())
+    } else {
+        Err(Rejection::NotCurrentKey)
+    }
 }

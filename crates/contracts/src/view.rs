@@ -44,7 +44,11 @@ pub struct State<'view> {
 impl<'view> State<'view> {
     /// No writes yet over `view`.
     pub fn new(view: &'view dyn View) -> State<'view> {
-        State { view, writes: BTreeMap::new(), reads: RefCell::new(BTreeMap::new()) }
+        State {
+            view,
+            writes: BTreeMap::new(),
+            reads: RefCell::new(BTreeMap::new()),
+        }
     }
 
     /// The value under `key`, decoded.
@@ -100,11 +104,23 @@ impl View for State<'_> {
     }
 
     fn scan(&self, prefix: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let written = || self.writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+        let written = || {
+            self.writes
+                .range(prefix.to_vec()..)
+                .take_while(|(key, _)| key.starts_with(prefix))
+        };
         let deleted = written().filter(|(_, value)| value.is_none()).count();
-        let mut entries: Entries =
-            self.view.scan(prefix, limit + deleted).into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let mut entries: Entries = self
+            .view
+            .scan(prefix, limit + deleted)
+            .into_iter()
+            .map(|(key, value)| (key, Some(value)))
+            .collect();
         entries.extend(written().map(|(key, value)| (key.clone(), value.clone())));
-        entries.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).take(limit).collect()
+        entries
+            .into_iter()
+            .filter_map(|(key, value)| value.map(|value| (key, value)))
+            .take(limit)
+            .collect()
     }
 }

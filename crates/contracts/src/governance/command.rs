@@ -49,7 +49,9 @@ impl Parameter {
 
     /// The parameter of that name.
     pub fn from_name(name: &str) -> Option<Parameter> {
-        Parameter::ALL.into_iter().find(|parameter| parameter.name() == name)
+        Parameter::ALL
+            .into_iter()
+            .find(|parameter| parameter.name() == name)
     }
 
     /// Its value where the genesis file says nothing.

@@ -19,23 +19,49 @@ const REPLICAS_MIN: usize = 4;
 ///
 /// # Errors
 /// [`crate::Rejection`].
-pub fn decide(state: &State, context: &Context, command: Command) -> Result<Vec<crate::Event>, crate::Rejection> {
+pub fn decide(
+    state: &State,
+    context: &Context,
+    command: Command,
+) -> Result<Vec<crate::Event>, crate::Rejection> {
     let events = match command {
-        Command::ProposeChange { proposal, change } => propose_change(state, context, proposal, change),
-        Command::VoteOnChange { proposal, approve } => vote_on_change(state, context, proposal, approve),
+        Command::ProposeChange { proposal, change } => {
+            propose_change(state, context, proposal, change)
+        }
+        Command::VoteOnChange { proposal, approve } => {
+            vote_on_change(state, context, proposal, approve)
+        }
     }?;
     Ok(events.into_iter().map(crate::Event::from).collect())
 }
 
-fn propose_change(state: &State, context: &Context, proposal: ProposalId, change: Change) -> Result<Vec<Event>, Rejection> {
+fn propose_change(
+    state: &State,
+    context: &Context,
+    proposal: ProposalId,
+    change: Change,
+) -> Result<Vec<Event>, Rejection> {
     let operator = context.submitter;
     ensure(is_operator(state, &operator), Rejection::NotNodeOperator)?;
-    ensure(state::proposal(state, &proposal).is_none(), Rejection::ProposalExists)?;
+    ensure(
+        state::proposal(state, &proposal).is_none(),
+        Rejection::ProposalExists,
+    )?;
     check_change(state, context, &change)?;
     let needed = operator_quorum(state);
     let mut events = vec![
-        Event::ChangeProposed { proposal, operator, change: change.clone() },
-        Event::VoteCast { proposal, operator, approve: true, votes_for: 1, needed },
+        Event::ChangeProposed {
+            proposal,
+            operator,
+            change: change.clone(),
+        },
+        Event::VoteCast {
+            proposal,
+            operator,
+            approve: true,
+            votes_for: 1,
+            needed,
+        },
     ];
     if needed <= 1 {
         events.push(Event::ChangeAdopted { proposal, change });
@@ -43,24 +69,43 @@ fn propose_change(state: &State, context: &Context, proposal: ProposalId, change
     Ok(events)
 }
 
-fn vote_on_change(state: &State, context: &Context, proposal: ProposalId, approve: bool) -> Result<Vec<Event>, Rejection> {
+fn vote_on_change(
+    state: &State,
+    context: &Context,
+    proposal: ProposalId,
+    approve: bool,
+) -> Result<Vec<Event>, Rejection> {
     let operator = context.submitter;
     ensure(is_operator(state, &operator), Rejection::NotNodeOperator)?;
     let entry = state::proposal(state, &proposal).ok_or(Rejection::UnknownProposal)?;
     ensure(entry.standing == Standing::Open, Rejection::ProposalClosed)?;
-    ensure(!state::has_voted(state, &proposal, &operator), Rejection::AlreadyVoted)?;
+    ensure(
+        !state::has_voted(state, &proposal, &operator),
+        Rejection::AlreadyVoted,
+    )?;
     // Votes of operators who may no longer act do not count.
     let mut votes = state::votes(state, &proposal);
     votes.retain(|(voter, _)| is_operator(state, voter));
     votes.push((operator, approve));
-    let count = |kind: bool| u16::try_from(votes.iter().filter(|(_, vote)| *vote == kind).count()).unwrap_or(u16::MAX);
+    let count = |kind: bool| {
+        u16::try_from(votes.iter().filter(|(_, vote)| *vote == kind).count()).unwrap_or(u16::MAX)
+    };
     let (votes_for, votes_against) = (count(true), count(false));
     let needed = operator_quorum(state);
-    let mut events = vec![Event::VoteCast { proposal, operator, approve, votes_for, needed }];
+    let mut events = vec![Event::VoteCast {
+        proposal,
+        operator,
+        approve,
+        votes_for,
+        needed,
+    }];
     if votes_for >= needed {
         // The state may have moved on since the proposal was made.
         check_change(state, context, &entry.change)?;
-        events.push(Event::ChangeAdopted { proposal, change: entry.change });
+        events.push(Event::ChangeAdopted {
+            proposal,
+            change: entry.change,
+        });
     } else if votes_against > operators_standing(state).saturating_sub(needed) {
         events.push(Event::ChangeRejected { proposal });
     }
@@ -69,19 +114,32 @@ fn vote_on_change(state: &State, context: &Context, proposal: ProposalId, approv
 
 fn check_change(state: &State, context: &Context, change: &Change) -> Result<(), Rejection> {
     match change {
-        Change::SetParameter { parameter, value } => {
-            ensure(parameter.bounds().contains(value), Rejection::ParameterOutOfBounds)
-        }
+        Change::SetParameter { parameter, value } => ensure(
+            parameter.bounds().contains(value),
+            Rejection::ParameterOutOfBounds,
+        ),
         Change::ReplaceReplica { retire, add } => check_replicas(state, *retire, add.as_ref()),
-        Change::ActivateContract { contract, version, height } => {
-            check_activation(state, context, *contract, *version, *height)
-        }
+        Change::ActivateContract {
+            contract,
+            version,
+            height,
+        } => check_activation(state, context, *contract, *version, *height),
     }
 }
 
-fn check_replicas(state: &State, retire: Option<ReplicaId>, add: Option<&ReplicaDescription>) -> Result<(), Rejection> {
-    ensure(retire.is_some() || add.is_some(), Rejection::EmptyReplicaChange)?;
-    ensure(parameter(state, Parameter::ReplicaChangeMax) >= 1, Rejection::ReplicaChangesClosed)?;
+fn check_replicas(
+    state: &State,
+    retire: Option<ReplicaId>,
+    add: Option<&ReplicaDescription>,
+) -> Result<(), Rejection> {
+    ensure(
+        retire.is_some() || add.is_some(),
+        Rejection::EmptyReplicaChange,
+    )?;
+    ensure(
+        parameter(state, Parameter::ReplicaChangeMax) >= 1,
+        Rejection::ReplicaChangesClosed,
+    )?;
     let mut serving = state::operators_of_replicas(state);
     let before = serving.len();
     if let Some(id) = retire {
@@ -89,15 +147,33 @@ fn check_replicas(state: &State, retire: Option<ReplicaId>, add: Option<&Replica
         ensure(serving.len() < before, Rejection::UnknownReplica)?;
     }
     if let Some(new) = add {
-        ensure(state::replica(state, new.replica).is_none(), Rejection::ReplicaNumberUsed)?;
-        ensure(is_operator(state, &new.operator), Rejection::ReplicaOperatorNotFit)?;
+        ensure(
+            state::replica(state, new.replica).is_none(),
+            Rejection::ReplicaNumberUsed,
+        )?;
+        ensure(
+            is_operator(state, &new.operator),
+            Rejection::ReplicaOperatorNotFit,
+        )?;
         ensure(!new.public_key.is_weak(), Rejection::WeakReplicaKey)?;
-        ensure(!state::is_replica_key_used(state, &new.public_key), Rejection::ReplicaKeyUsed)?;
+        ensure(
+            !state::is_replica_key_used(state, &new.public_key),
+            Rejection::ReplicaKeyUsed,
+        )?;
         serving.push((new.replica, new.operator));
-        let own = serving.iter().filter(|(_, operator)| *operator == new.operator).count();
-        ensure(own <= (serving.len().saturating_sub(1) / 3).max(1), Rejection::TooManyReplicasOfOperator)?;
+        let own = serving
+            .iter()
+            .filter(|(_, operator)| *operator == new.operator)
+            .count();
+        ensure(
+            own <= (serving.len().saturating_sub(1) / 3).max(1),
+            Rejection::TooManyReplicasOfOperator,
+        )?;
     }
-    ensure(serving.len() >= before.min(REPLICAS_MIN), Rejection::TooFewReplicas)
+    ensure(
+        serving.len() >= before.min(REPLICAS_MIN),
+        Rejection::TooFewReplicas,
+    )
 }
 
 fn check_activation(
@@ -107,10 +183,17 @@ fn check_activation(
     version: u32,
     height: Height,
 ) -> Result<(), Rejection> {
-    ensure(Contract::from_id(contract).is_some(), Rejection::UnknownContract)?;
+    ensure(
+        Contract::from_id(contract).is_some(),
+        Rejection::UnknownContract,
+    )?;
     let last = state::activation(state, contract);
     let current = last.map_or(CONTRACT_VERSION, |activation| activation.version);
-    ensure(current.checked_add(1) == Some(version), Rejection::VersionNotNext)?;
-    let ahead = height > context.height && last.is_none_or(|activation| activation.height <= context.height);
+    ensure(
+        current.checked_add(1) == Some(version),
+        Rejection::VersionNotNext,
+    )?;
+    let ahead = height > context.height
+        && last.is_none_or(|activation| activation.height <= context.height);
     ensure(ahead, Rejection::HeightNotAhead)
 }

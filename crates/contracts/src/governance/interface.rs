@@ -23,7 +23,10 @@ pub(crate) fn duration_us(state: &State, name: Parameter) -> u64 {
 pub fn missing_version(view: &dyn View, height: Height) -> Option<(Contract, u32)> {
     let state = State::new(view);
     Contract::ALL.into_iter().find_map(|contract| {
-        let Activation { version, height: from } = state::activation(&state, contract.id())?;
+        let Activation {
+            version,
+            height: from,
+        } = state::activation(&state, contract.id())?;
         (version > CONTRACT_VERSION && from <= height).then_some((contract, version))
     })
 }

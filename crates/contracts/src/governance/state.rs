@@ -64,7 +64,10 @@ pub(crate) fn has_voted(state: &State, proposal: &ProposalId, operator: &LedgerI
 pub(crate) fn votes(state: &State, proposal: &ProposalId) -> Vec<(LedgerId, bool)> {
     let prefix = key(Contract::Governance, VOTE, &[&proposal.0]);
     let entries = state.scan(&prefix, OPERATORS_MAX);
-    entries.iter().map(|(key, value)| (LedgerId(id_at(key, prefix.len())), value == &[1])).collect()
+    entries
+        .iter()
+        .map(|(key, value)| (LedgerId(id_at(key, prefix.len())), value == &[1]))
+        .collect()
 }
 
 pub(crate) fn replica(state: &State, id: ReplicaId) -> Option<Replica> {
@@ -78,7 +81,9 @@ pub(crate) fn operators_of_replicas(state: &State) -> Vec<(ReplicaId, LedgerId)>
     let numbered = entries.iter().filter_map(|(key, _)| {
         let number: [u8; 2] = key[prefix.len()..].try_into().ok()?;
         let id = ReplicaId(u16::from_be_bytes(number));
-        replica(state, id).filter(|replica| replica.in_service).map(|replica| (id, replica.operator))
+        replica(state, id)
+            .filter(|replica| replica.in_service)
+            .map(|replica| (id, replica.operator))
     });
     numbered.collect()
 }
@@ -118,19 +123,46 @@ fn version_key(contract: ContractId) -> Vec<u8> {
 /// Brings the state up to date with what was decided.
 pub fn fold(state: &mut State, event: &Event) {
     match event {
-        Event::ParameterFounded { parameter, value } => state.write(parameter_key(*parameter), value),
-        Event::ReplicaFounded { replica } => enter_replica(state, replica),
-        Event::ChangeProposed { proposal, change, .. } => {
-            state.write(proposal_key(proposal), &Proposal { change: change.clone(), standing: Standing::Open });
+        Event::ParameterFounded { parameter, value } => {
+            state.write(parameter_key(*parameter), value)
         }
-        Event::VoteCast { proposal, operator, approve, .. } => state.write(vote_key(proposal, operator), approve),
+        Event::ReplicaFounded { replica } => enter_replica(state, replica),
+        Event::ChangeProposed {
+            proposal, change, ..
+        } => {
+            state.write(
+                proposal_key(proposal),
+                &Proposal {
+                    change: change.clone(),
+                    standing: Standing::Open,
+                },
+            );
+        }
+        Event::VoteCast {
+            proposal,
+            operator,
+            approve,
+            ..
+        } => state.write(vote_key(proposal, operator), approve),
         Event::ChangeAdopted { proposal, change } => {
-            state.write(proposal_key(proposal), &Proposal { change: change.clone(), standing: Standing::Adopted });
+            state.write(
+                proposal_key(proposal),
+                &Proposal {
+                    change: change.clone(),
+                    standing: Standing::Adopted,
+                },
+            );
             adopt(state, change);
         }
         Event::ChangeRejected { proposal: id } => {
             if let Some(entry) = proposal(state, id) {
-                state.write(proposal_key(id), &Proposal { standing: Standing::Rejected, ..entry });
+                state.write(
+                    proposal_key(id),
+                    &Proposal {
+                        standing: Standing::Rejected,
+                        ..entry
+                    },
+                );
             }
         }
     }
@@ -143,19 +175,41 @@ fn adopt(state: &mut State, change: &Change) {
             if let Some(id) = retire
                 && let Some(entry) = replica(state, *id)
             {
-                state.write(replica_key(*id), &Replica { in_service: false, ..entry });
+                state.write(
+                    replica_key(*id),
+                    &Replica {
+                        in_service: false,
+                        ..entry
+                    },
+                );
             }
             if let Some(description) = add {
                 enter_replica(state, description);
             }
         }
-        Change::ActivateContract { contract, version, height } => {
-            state.write(version_key(*contract), &Activation { version: *version, height: *height });
+        Change::ActivateContract {
+            contract,
+            version,
+            height,
+        } => {
+            state.write(
+                version_key(*contract),
+                &Activation {
+                    version: *version,
+                    height: *height,
+                },
+            );
         }
     }
 }
 
 fn enter_replica(state: &mut State, description: &ledger::ReplicaDescription) {
-    state.write(replica_key(description.replica), &Replica { operator: description.operator, in_service: true });
+    state.write(
+        replica_key(description.replica),
+        &Replica {
+            operator: description.operator,
+            in_service: true,
+        },
+    );
     state.write(replica_key_key(&description.public_key), &());
 }

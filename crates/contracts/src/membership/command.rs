@@ -66,7 +66,10 @@ impl MemberKind {
 
     /// Whether it is a person or a person's device: endorsed by few, and never named on the ledger.
     pub fn is_personal(self) -> bool {
-        matches!(self, MemberKind::Patient | MemberKind::Doctor | MemberKind::Device)
+        matches!(
+            self,
+            MemberKind::Patient | MemberKind::Doctor | MemberKind::Device
+        )
     }
 }
 

@@ -24,11 +24,17 @@ pub(crate) fn submitter_is(state: &State, context: &Context, kind: MemberKind) -
 
 /// Whether the member exists, active or not, and was not revoked: it can own money.
 pub(crate) fn is_standing(state: &State, member: &LedgerId) -> bool {
-    state::member(state, member).is_some_and(|entry| matches!(entry.status, Status::Active | Status::Suspended))
+    state::member(state, member)
+        .is_some_and(|entry| matches!(entry.status, Status::Active | Status::Suspended))
 }
 
 /// Whether the member is an active doctor who at that time acts for that active hospital.
-pub(crate) fn acts_for(state: &State, doctor: &LedgerId, hospital: &LedgerId, time: Timestamp) -> bool {
+pub(crate) fn acts_for(
+    state: &State,
+    doctor: &LedgerId,
+    hospital: &LedgerId,
+    time: Timestamp,
+) -> bool {
     is_active(state, doctor, MemberKind::Doctor)
         && state::affiliation(state, doctor, hospital)
             .is_some_and(|affiliation| affiliation.from <= time && time < affiliation.until)
@@ -37,7 +43,8 @@ pub(crate) fn acts_for(state: &State, doctor: &LedgerId, hospital: &LedgerId, ti
 
 /// Whether the member is an active node operator.
 pub(crate) fn is_operator(state: &State, member: &LedgerId) -> bool {
-    state::member(state, member).is_some_and(|entry| entry.operator && entry.status == Status::Active)
+    state::member(state, member)
+        .is_some_and(|entry| entry.operator && entry.status == Status::Active)
 }
 
 /// How many node operators there are to vote at most (active or suspended).

@@ -69,16 +69,29 @@ pub(crate) fn member(state: &State, id: &LedgerId) -> Option<Member> {
     state.read(&member_key(id))
 }
 
-pub(crate) fn is_allowed(state: &State, service: &LedgerId, contract: ContractId, number: u16) -> bool {
-    let allowed: Vec<(ContractId, u16)> = state.read(&key(Contract::Membership, ALLOWED, &[&service.0])).unwrap_or_default();
+pub(crate) fn is_allowed(
+    state: &State,
+    service: &LedgerId,
+    contract: ContractId,
+    number: u16,
+) -> bool {
+    let allowed: Vec<(ContractId, u16)> = state
+        .read(&key(Contract::Membership, ALLOWED, &[&service.0]))
+        .unwrap_or_default();
     allowed.binary_search(&(contract, number)).is_ok()
 }
 
 pub(crate) fn operators(state: &State) -> Operators {
-    state.read(&key(Contract::Membership, OPERATORS, &[])).unwrap_or_default()
+    state
+        .read(&key(Contract::Membership, OPERATORS, &[]))
+        .unwrap_or_default()
 }
 
-pub(crate) fn affiliation(state: &State, doctor: &LedgerId, hospital: &LedgerId) -> Option<Affiliation> {
+pub(crate) fn affiliation(
+    state: &State,
+    doctor: &LedgerId,
+    hospital: &LedgerId,
+) -> Option<Affiliation> {
     state.read(&affiliation_key(doctor, hospital))
 }
 
@@ -89,7 +102,11 @@ pub(crate) fn has_endorsed(state: &State, member: &LedgerId, operator: &LedgerId
 /// Who endorsed a member so far.
 pub(crate) fn endorsers(state: &State, member: &LedgerId) -> Vec<LedgerId> {
     let prefix = key(Contract::Membership, ENDORSEMENT, &[&member.0]);
-    state.scan(&prefix, OPERATORS_MAX).iter().map(|(key, _)| LedgerId(id_at(key, prefix.len()))).collect()
+    state
+        .scan(&prefix, OPERATORS_MAX)
+        .iter()
+        .map(|(key, _)| LedgerId(id_at(key, prefix.len())))
+        .collect()
 }
 
 fn member_key(id: &LedgerId) -> Vec<u8> {
@@ -107,28 +124,76 @@ fn endorsement_key(member: &LedgerId, operator: &LedgerId) -> Vec<u8> {
 /// Brings the state up to date with what was decided.
 pub fn fold(state: &mut State, event: &Event) {
     match event {
-        Event::MemberRegistered { member, kind, public_key, allowed, .. } => {
+        Event::MemberRegistered {
+            member,
+            kind,
+            public_key,
+            allowed,
+            ..
+        } => {
             let operator = *kind == MemberKind::NodeOperator;
-            let entry = Member { kind: *kind, status: Status::Pending, operator, public_key: *public_key };
+            let entry = Member {
+                kind: *kind,
+                status: Status::Pending,
+                operator,
+                public_key: *public_key,
+            };
             enter(state, member, &entry, allowed);
         }
-        Event::FounderNamed { member, kind, public_key, allowed, operator, .. } => {
-            let entry = Member { kind: *kind, status: Status::Pending, operator: *operator, public_key: *public_key };
+        Event::FounderNamed {
+            member,
+            kind,
+            public_key,
+            allowed,
+            operator,
+            ..
+        } => {
+            let entry = Member {
+                kind: *kind,
+                status: Status::Pending,
+                operator: *operator,
+                public_key: *public_key,
+            };
             enter(state, member, &entry, allowed);
             set_status(state, member, Status::Active);
         }
-        Event::MemberEndorsed { member, operator, .. } => state.write(endorsement_key(member, operator), &()),
+        Event::MemberEndorsed {
+            member, operator, ..
+        } => state.write(endorsement_key(member, operator), &()),
         Event::MemberActivated { member } => set_status(state, member, Status::Active),
-        Event::DoctorAffiliated { doctor, hospital, from, until } => {
-            state.write(affiliation_key(doctor, hospital), &Affiliation { from: *from, until: *until });
+        Event::DoctorAffiliated {
+            doctor,
+            hospital,
+            from,
+            until,
+        } => {
+            state.write(
+                affiliation_key(doctor, hospital),
+                &Affiliation {
+                    from: *from,
+                    until: *until,
+                },
+            );
         }
-        Event::AffiliationEnded { doctor, hospital } => state.delete(affiliation_key(doctor, hospital)),
+        Event::AffiliationEnded { doctor, hospital } => {
+            state.delete(affiliation_key(doctor, hospital))
+        }
         Event::MemberSuspended { member } => set_status(state, member, Status::Suspended),
         Event::MemberReinstated { member } => set_status(state, member, Status::Active),
         Event::MemberRevoked { member } => set_status(state, member, Status::Revoked),
-        Event::KeyRotated { member: id, public_key, .. } => {
+        Event::KeyRotated {
+            member: id,
+            public_key,
+            ..
+        } => {
             if let Some(entry) = member(state, id) {
-                state.write(member_key(id), &Member { public_key: *public_key, ..entry });
+                state.write(
+                    member_key(id),
+                    &Member {
+                        public_key: *public_key,
+                        ..entry
+                    },
+                );
             }
         }
     }
@@ -142,9 +207,12 @@ fn enter(state: &mut State, id: &LedgerId, entry: &Member, allowed: &Vec<(Contra
 }
 
 fn set_status(state: &mut State, id: &LedgerId, status: Status) {
-    let Some(entry) = member(state, id) else { return };
+    let Some(entry) = member(state, id) else {
+        return;
+    };
     if entry.operator {
-        let standing = |status: Status| u16::from(matches!(status, Status::Active | Status::Suspended));
+        let standing =
+            |status: Status| u16::from(matches!(status, Status::Active | Status::Suspended));
         let active = |status: Status| u16::from(status == Status::Active);
         let before = operators(state);
         let after = Operators {

@@ -190,8 +190,19 @@ pub struct Code {
 pub const REDEMPTION_DOMAIN: &str = "medshare/redemption/v1";
 
 /// What the code's key signs: chain id, redeemer, record, and the transaction's nonce (big-endian).
-pub fn redemption_message(chain: &ledger::Digest, redeemer: &LedgerId, record: &RecordNumber, nonce: u64) -> Vec<u8> {
-    [&chain.0[..], &redeemer.0[..], &record.0[..], &nonce.to_be_bytes()[..]].concat()
+pub fn redemption_message(
+    chain: &ledger::Digest,
+    redeemer: &LedgerId,
+    record: &RecordNumber,
+    nonce: u64,
+) -> Vec<u8> {
+    [
+        &chain.0[..],
+        &redeemer.0[..],
+        &record.0[..],
+        &nonce.to_be_bytes()[..],
+    ]
+    .concat()
 }
 
 /// The parts a record's content commitment covers, in order, for [`Commitment::new`]:
@@ -203,5 +214,11 @@ pub fn content_parts(
     hospital: &LedgerId,
     content: &ledger::Digest,
 ) -> [Vec<u8>; 5] {
-    [patient.0.to_vec(), record.0.to_vec(), version.to_be_bytes().to_vec(), hospital.0.to_vec(), content.0.to_vec()]
+    [
+        patient.0.to_vec(),
+        record.0.to_vec(),
+        version.to_be_bytes().to_vec(),
+        hospital.0.to_vec(),
+        content.0.to_vec(),
+    ]
 }

@@ -18,38 +18,92 @@ use crate::{Context, State};
 ///
 /// # Errors
 /// [`crate::Rejection`].
-pub fn decide(state: &State, context: &Context, command: Command) -> Result<Vec<crate::Event>, crate::Rejection> {
+pub fn decide(
+    state: &State,
+    context: &Context,
+    command: Command,
+) -> Result<Vec<crate::Event>, crate::Rejection> {
     let event = match command {
         Command::RegisterRecord(new) => registration::register_record(state, context, new),
-        Command::AmendRecord { record, version, content, index } => {
-            registration::amend_record(state, context, record, version, content, index)
+        Command::AmendRecord {
+            record,
+            version,
+            content,
+            index,
+        } => registration::amend_record(state, context, record, version, content, index),
+        Command::SetCode {
+            record,
+            holder,
+            code,
+        } => codes::set_code(state, context, record, holder, code),
+        Command::WithdrawCode { record, holder } => {
+            codes::withdraw_code(state, context, record, holder)
         }
-        Command::SetCode { record, holder, code } => codes::set_code(state, context, record, holder, code),
-        Command::WithdrawCode { record, holder } => codes::withdraw_code(state, context, record, holder),
-        Command::RedeemCode { record, holder, proof, hospital, purpose, viewer } => {
-            let shown = codes::Redemption { record, holder, proof, hospital, purpose, viewer };
+        Command::RedeemCode {
+            record,
+            holder,
+            proof,
+            hospital,
+            purpose,
+            viewer,
+        } => {
+            let shown = codes::Redemption {
+                record,
+                holder,
+                proof,
+                hospital,
+                purpose,
+                viewer,
+            };
             codes::redeem_code(state, context, shown)
         }
-        Command::LogAccess { records, basis, purpose, viewer } => {
-            access::log_access(state, context, &records, basis, purpose, viewer)
-        }
-        Command::SetConsent { share_for_treatment, research } => set_consent(state, context, share_for_treatment, research),
-        Command::OpenEmergency { emergency, patient, hospital, reason, viewer } => {
-            emergencies::open_emergency(state, context, emergency, patient, hospital, reason, viewer)
-        }
-        Command::ReviewEmergency { emergency, justified } => {
-            emergencies::review_emergency(state, context, emergency, justified)
-        }
-        Command::ReportTampering { record, version, kind } => {
-            integrity::report_tampering(state, context, record, version, kind)
-        }
+        Command::LogAccess {
+            records,
+            basis,
+            purpose,
+            viewer,
+        } => access::log_access(state, context, &records, basis, purpose, viewer),
+        Command::SetConsent {
+            share_for_treatment,
+            research,
+        } => set_consent(state, context, share_for_treatment, research),
+        Command::OpenEmergency {
+            emergency,
+            patient,
+            hospital,
+            reason,
+            viewer,
+        } => emergencies::open_emergency(
+            state, context, emergency, patient, hospital, reason, viewer,
+        ),
+        Command::ReviewEmergency {
+            emergency,
+            justified,
+        } => emergencies::review_emergency(state, context, emergency, justified),
+        Command::ReportTampering {
+            record,
+            version,
+            kind,
+        } => integrity::report_tampering(state, context, record, version, kind),
         Command::EraseRecord { record } => integrity::erase_record(state, context, record),
         Command::CertifyErasure { record } => integrity::certify_erasure(state, context, record),
     }?;
     Ok(vec![event.into()])
 }
 
-fn set_consent(state: &State, context: &Context, share_for_treatment: bool, research: bool) -> Result<Event, Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Patient), Rejection::NotPatient)?;
-    Ok(Event::ConsentSet { patient: context.submitter, share_for_treatment, research })
+fn set_consent(
+    state: &State,
+    context: &Context,
+    share_for_treatment: bool,
+    research: bool,
+) -> Result<Event, Rejection> {
+    ensure(
+        submitter_is(state, context, MemberKind::Patient),
+        Rejection::NotPatient,
+    )?;
+    Ok(Event::ConsentSet {
+        patient: context.submitter,
+        share_for_treatment,
+        research,
+    })
 }

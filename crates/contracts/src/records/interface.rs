@@ -23,7 +23,10 @@ pub(crate) fn standing_record(state: &State, number: &RecordNumber) -> Result<Re
 /// # Errors
 /// `ResearchOff`.
 pub(crate) fn ensure_research(state: &State, patient: &LedgerId) -> Result<(), Rejection> {
-    ensure(state::consent(state, patient).research, Rejection::ResearchOff)
+    ensure(
+        state::consent(state, patient).research,
+        Rejection::ResearchOff,
+    )
 }
 
 /// Whether a sealed value has a length that may be on the ledger.

@@ -61,14 +61,22 @@ pub(crate) fn code(state: &State, record: &RecordNumber, holder: CodeHolder) -> 
 }
 
 pub(crate) fn consent(state: &State, patient: &LedgerId) -> Consent {
-    state.read(&consent_key(patient)).unwrap_or(Consent { share_for_treatment: true, research: true })
+    state.read(&consent_key(patient)).unwrap_or(Consent {
+        share_for_treatment: true,
+        research: true,
+    })
 }
 
 pub(crate) fn emergency(state: &State, id: &EmergencyId) -> Option<Emergency> {
     state.read(&emergency_key(id))
 }
 
-pub(crate) fn is_reported(state: &State, record: &RecordNumber, version: u32, kind: TamperingKind) -> bool {
+pub(crate) fn is_reported(
+    state: &State,
+    record: &RecordNumber,
+    version: u32,
+    kind: TamperingKind,
+) -> bool {
     state.contains(&tampering_key(record, version, kind))
 }
 
@@ -89,51 +97,129 @@ fn emergency_key(id: &EmergencyId) -> Vec<u8> {
 }
 
 fn tampering_key(record: &RecordNumber, version: u32, kind: TamperingKind) -> Vec<u8> {
-    key(Contract::Records, TAMPERING, &[&record.0, &version.to_be_bytes(), &[kind as u8]])
+    key(
+        Contract::Records,
+        TAMPERING,
+        &[&record.0, &version.to_be_bytes(), &[kind as u8]],
+    )
 }
 
 /// Brings the state up to date with what was decided.
 pub fn fold(state: &mut State, event: &Event) {
     match event {
-        Event::RecordRegistered { record, patient, hospital, patient_code, hospital_code, .. } => {
-            let entry = Record { patient: *patient, hospital: *hospital, version: 1, erasure: Erasure::None };
+        Event::RecordRegistered {
+            record,
+            patient,
+            hospital,
+            patient_code,
+            hospital_code,
+            ..
+        } => {
+            let entry = Record {
+                patient: *patient,
+                hospital: *hospital,
+                version: 1,
+                erasure: Erasure::None,
+            };
             state.write(record_key(record), &entry);
             write_code(state, record, CodeHolder::Patient, patient_code);
             write_code(state, record, CodeHolder::Hospital, hospital_code);
         }
-        Event::RecordAmended { record, version, .. } => {
-            change_record(state, record, |entry| Record { version: *version, ..entry });
+        Event::RecordAmended {
+            record, version, ..
+        } => {
+            change_record(state, record, |entry| Record {
+                version: *version,
+                ..entry
+            });
         }
-        Event::CodeSet { record, holder, code } => write_code(state, record, *holder, code),
+        Event::CodeSet {
+            record,
+            holder,
+            code,
+        } => write_code(state, record, *holder, code),
         Event::CodeWithdrawn { record, holder } => state.delete(code_key(record, *holder)),
-        Event::CodeRedeemed { record, holder, uses_left, .. } => {
+        Event::CodeRedeemed {
+            record,
+            holder,
+            uses_left,
+            ..
+        } => {
             if let Some(entry) = code(state, record, *holder) {
-                write_code(state, record, *holder, &Code { uses: *uses_left, ..entry });
+                write_code(
+                    state,
+                    record,
+                    *holder,
+                    &Code {
+                        uses: *uses_left,
+                        ..entry
+                    },
+                );
             }
         }
-        Event::ConsentSet { patient, share_for_treatment, research } => {
-            let entry = Consent { share_for_treatment: *share_for_treatment, research: *research };
+        Event::ConsentSet {
+            patient,
+            share_for_treatment,
+            research,
+        } => {
+            let entry = Consent {
+                share_for_treatment: *share_for_treatment,
+                research: *research,
+            };
             state.write(consent_key(patient), &entry);
         }
-        Event::EmergencyOpened { emergency, patient, doctor, hospital, until, .. } => {
+        Event::EmergencyOpened {
+            emergency,
+            patient,
+            doctor,
+            hospital,
+            until,
+            ..
+        } => {
             let (patient, doctor, hospital, until) = (*patient, *doctor, *hospital, *until);
-            state.write(emergency_key(emergency), &Emergency { patient, doctor, hospital, until, reviewed: false });
+            state.write(
+                emergency_key(emergency),
+                &Emergency {
+                    patient,
+                    doctor,
+                    hospital,
+                    until,
+                    reviewed: false,
+                },
+            );
         }
         Event::EmergencyReviewed { emergency: id, .. } => {
             if let Some(entry) = emergency(state, id) {
-                state.write(emergency_key(id), &Emergency { reviewed: true, ..entry });
+                state.write(
+                    emergency_key(id),
+                    &Emergency {
+                        reviewed: true,
+                        ..entry
+                    },
+                );
             }
         }
-        Event::TamperingReported { record, version, kind, .. } => {
+        Event::TamperingReported {
+            record,
+            version,
+            kind,
+            ..
+        } => {
             state.write(tampering_key(record, *version, *kind), &());
         }
         Event::RecordErased { record, .. } => {
-            change_record(state, record, |entry| Record { erasure: Erasure::Asked, ..entry });
+            change_record(state, record, |entry| Record {
+                erasure: Erasure::Asked,
+                ..entry
+            });
             state.delete(code_key(record, CodeHolder::Patient));
             state.delete(code_key(record, CodeHolder::Hospital));
         }
         Event::ErasureCertified { record, .. } => {
-            change_record(state, record, |entry| Record { erasure: Erasure::Certified, ..entry });
+            change_record(state, record, |entry| Record {
+                erasure: Erasure::Certified,
+                ..entry
+            });
         }
         // A trace: it permits one view and changes nothing.
         Event::AccessLogged { .. } => {}

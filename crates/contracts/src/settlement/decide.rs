@@ -21,17 +21,52 @@ const NO_INSURANCE: PlanId = PlanId(0);
 ///
 /// # Errors
 /// [`crate::Rejection`].
-pub fn decide(state: &State, context: &Context, command: Command) -> Result<Vec<crate::Event>, crate::Rejection> {
+pub fn decide(
+    state: &State,
+    context: &Context,
+    command: Command,
+) -> Result<Vec<crate::Event>, crate::Rejection> {
     let events = match command {
-        Command::Deposit { reference, account, amount } => deposit(state, context, reference, account, amount),
+        Command::Deposit {
+            reference,
+            account,
+            amount,
+        } => deposit(state, context, reference, account, amount),
         Command::Withdraw { reference, amount } => withdraw(state, context, reference, amount),
-        Command::PublishRules { plan, version, rules } => publish_rules(state, context, plan, version, rules),
-        Command::RegisterCoverage { insured, plan, from_year, until_year } => {
-            register_coverage(state, context, insured, plan, from_year, until_year)
-        }
-        Command::SubmitClaim { claim, insured, plan, category, charged, service_year } => {
+        Command::PublishRules {
+            plan,
+            version,
+            rules,
+        } => publish_rules(state, context, plan, version, rules),
+        Command::RegisterCoverage {
+            insured,
+            plan,
+            from_year,
+            until_year,
+        } => register_coverage(state, context, insured, plan, from_year, until_year),
+        Command::SubmitClaim {
+            claim,
+            insured,
+            plan,
+            category,
+            charged,
+            service_year,
+        } => {
             let (hospital, standing) = (context.submitter, ClaimStanding::Pended);
-            submit_claim(state, context, claim, Claim { hospital, insured, plan, category, charged, standing }, service_year)
+            submit_claim(
+                state,
+                context,
+                claim,
+                Claim {
+                    hospital,
+                    insured,
+                    plan,
+                    category,
+                    charged,
+                    standing,
+                },
+                service_year,
+            )
         }
         Command::ResolveClaim { claim, benefit } => resolve_claim(state, context, claim, benefit),
         Command::PayShare { claim } => pay_share(state, context, claim),
@@ -46,19 +81,45 @@ fn deposit(
     account: LedgerId,
     amount: Amount,
 ) -> Result<Vec<Event>, Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Treasurer), Rejection::NotTreasurer)?;
+    ensure(
+        submitter_is(state, context, MemberKind::Treasurer),
+        Rejection::NotTreasurer,
+    )?;
     ensure(amount > 0, Rejection::AmountNotPositive)?;
-    ensure(!state::is_reference_used(state, &reference), Rejection::ReferenceUsed)?;
+    ensure(
+        !state::is_reference_used(state, &reference),
+        Rejection::ReferenceUsed,
+    )?;
     ensure(is_standing(state, &account), Rejection::UnknownAccount)?;
-    let posted = transfer(state, PostingReason::Deposit(reference), Account::External, Account::Member(account), amount)?;
+    let posted = transfer(
+        state,
+        PostingReason::Deposit(reference),
+        Account::External,
+        Account::Member(account),
+        amount,
+    )?;
     Ok(posted.into_iter().collect())
 }
 
-fn withdraw(state: &State, context: &Context, reference: PaymentReference, amount: Amount) -> Result<Vec<Event>, Rejection> {
+fn withdraw(
+    state: &State,
+    context: &Context,
+    reference: PaymentReference,
+    amount: Amount,
+) -> Result<Vec<Event>, Rejection> {
     ensure(amount > 0, Rejection::AmountNotPositive)?;
-    ensure(!state::is_reference_used(state, &reference), Rejection::ReferenceUsed)?;
+    ensure(
+        !state::is_reference_used(state, &reference),
+        Rejection::ReferenceUsed,
+    )?;
     let account = Account::Member(context.submitter);
-    let posted = transfer(state, PostingReason::Withdrawal(reference), account, Account::External, amount)?;
+    let posted = transfer(
+        state,
+        PostingReason::Withdrawal(reference),
+        account,
+        Account::External,
+        amount,
+    )?;
     Ok(posted.into_iter().collect())
 }
 
@@ -69,15 +130,40 @@ fn publish_rules(
     version: u32,
     rules: Vec<ReimbursementRule>,
 ) -> Result<Vec<Event>, Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Insurer), Rejection::NotInsurer)?;
+    ensure(
+        submitter_is(state, context, MemberKind::Insurer),
+        Rejection::NotInsurer,
+    )?;
     ensure(plan != NO_INSURANCE, Rejection::PlanReserved)?;
     let current = state::plan(state, plan);
-    ensure(current.is_none_or(|current| current.insurer == context.submitter), Rejection::NotPlanOwner)?;
+    ensure(
+        current.is_none_or(|current| current.insurer == context.submitter),
+        Rejection::NotPlanOwner,
+    )?;
     let last = current.map_or(0, |current| current.version);
-    ensure(last.checked_add(1) == Some(version), Rejection::VersionNotNext)?;
-    let twice = |rule: &ReimbursementRule| rules.iter().filter(|other| other.category == rule.category).count() > 1;
-    ensure(rules.iter().all(|rule| is_within_bounds(rule) && !twice(rule)), Rejection::RulesNotFit)?;
-    Ok(vec![Event::RulesPublished { plan, insurer: context.submitter, version, rules }])
+    ensure(
+        last.checked_add(1) == Some(version),
+        Rejection::VersionNotNext,
+    )?;
+    let twice = |rule: &ReimbursementRule| {
+        rules
+            .iter()
+            .filter(|other| other.category == rule.category)
+            .count()
+            > 1
+    };
+    ensure(
+        rules
+            .iter()
+            .all(|rule| is_within_bounds(rule) && !twice(rule)),
+        Rejection::RulesNotFit,
+    )?;
+    Ok(vec![Event::RulesPublished {
+        plan,
+        insurer: context.submitter,
+        version,
+        rules,
+    }])
 }
 
 fn register_coverage(
@@ -88,13 +174,27 @@ fn register_coverage(
     from_year: u16,
     until_year: u16,
 ) -> Result<Vec<Event>, Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Insurer), Rejection::NotInsurer)?;
+    ensure(
+        submitter_is(state, context, MemberKind::Insurer),
+        Rejection::NotInsurer,
+    )?;
     ensure(plan != NO_INSURANCE, Rejection::PlanReserved)?;
     ensure_owner(state, context, plan)?;
-    ensure(is_active(state, &insured, MemberKind::Patient), Rejection::InsuredUnknown)?;
+    ensure(
+        is_active(state, &insured, MemberKind::Patient),
+        Rejection::InsuredUnknown,
+    )?;
     ensure(from_year <= until_year, Rejection::YearsNotFit)?;
-    ensure(!state::is_covered(state, &insured, plan, from_year, until_year), Rejection::CoverageOverlaps)?;
-    Ok(vec![Event::CoverageRegistered { insured, plan, from_year, until_year }])
+    ensure(
+        !state::is_covered(state, &insured, plan, from_year, until_year),
+        Rejection::CoverageOverlaps,
+    )?;
+    Ok(vec![Event::CoverageRegistered {
+        insured,
+        plan,
+        from_year,
+        until_year,
+    }])
 }
 
 fn ensure_owner(state: &State, context: &Context, plan: PlanId) -> Result<(), Rejection> {
@@ -104,7 +204,11 @@ fn ensure_owner(state: &State, context: &Context, plan: PlanId) -> Result<(), Re
 
 /// How a claim is decided under the rules in force.
 enum Adjudication {
-    Decided { insurer: Option<LedgerId>, rules_version: u32, benefit: Amount },
+    Decided {
+        insurer: Option<LedgerId>,
+        rules_version: u32,
+        benefit: Amount,
+    },
     Pended(PendReason),
 }
 
@@ -115,39 +219,92 @@ fn submit_claim(
     claim: Claim,
     service_year: u16,
 ) -> Result<Vec<Event>, Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Hospital), Rejection::NotHospital)?;
+    ensure(
+        submitter_is(state, context, MemberKind::Hospital),
+        Rejection::NotHospital,
+    )?;
     ensure(claim.charged >= 0, Rejection::ChargeNegative)?;
-    ensure(state::claim(state, &reference).is_none(), Rejection::ClaimExists)?;
-    ensure(is_active(state, &claim.insured, MemberKind::Patient), Rejection::InsuredUnknown)?;
+    ensure(
+        state::claim(state, &reference).is_none(),
+        Rejection::ClaimExists,
+    )?;
+    ensure(
+        is_active(state, &claim.insured, MemberKind::Patient),
+        Rejection::InsuredUnknown,
+    )?;
     match adjudicate(state, &claim, service_year) {
-        Adjudication::Decided { insurer, rules_version, benefit } => {
-            adjudicated(state, reference, claim, insurer, rules_version, benefit)
-        }
+        Adjudication::Decided {
+            insurer,
+            rules_version,
+            benefit,
+        } => adjudicated(state, reference, claim, insurer, rules_version, benefit),
         Adjudication::Pended(reason) => {
-            let Claim { hospital, insured, plan, category, charged, .. } = claim;
-            Ok(vec![Event::ClaimPended { claim: reference, hospital, insured, plan, category, charged, reason }])
+            let Claim {
+                hospital,
+                insured,
+                plan,
+                category,
+                charged,
+                ..
+            } = claim;
+            Ok(vec![Event::ClaimPended {
+                claim: reference,
+                hospital,
+                insured,
+                plan,
+                category,
+                charged,
+                reason,
+            }])
         }
     }
 }
 
 fn adjudicate(state: &State, claim: &Claim, service_year: u16) -> Adjudication {
     if claim.plan == NO_INSURANCE {
-        return Adjudication::Decided { insurer: None, rules_version: 0, benefit: 0 };
+        return Adjudication::Decided {
+            insurer: None,
+            rules_version: 0,
+            benefit: 0,
+        };
     }
-    let Some(plan) = state::plan(state, claim.plan) else { return Adjudication::Pended(PendReason::NoRules) };
-    if !state::is_covered(state, &claim.insured, claim.plan, service_year, service_year) {
+    let Some(plan) = state::plan(state, claim.plan) else {
+        return Adjudication::Pended(PendReason::NoRules);
+    };
+    if !state::is_covered(
+        state,
+        &claim.insured,
+        claim.plan,
+        service_year,
+        service_year,
+    ) {
         return Adjudication::Pended(PendReason::NotCovered);
     }
-    let benefit = benefit_under(&state::rules(state, claim.plan, plan.version), claim.category, claim.charged);
+    let benefit = benefit_under(
+        &state::rules(state, claim.plan, plan.version),
+        claim.category,
+        claim.charged,
+    );
     if state::balance(state, &Account::Member(plan.insurer)) < benefit {
         return Adjudication::Pended(PendReason::InsurerFunds);
     }
-    Adjudication::Decided { insurer: Some(plan.insurer), rules_version: plan.version, benefit }
+    Adjudication::Decided {
+        insurer: Some(plan.insurer),
+        rules_version: plan.version,
+        benefit,
+    }
 }
 
 /// The benefit under the category's rule; a category without a rule is not covered.
-fn benefit_under(rules: &[ReimbursementRule], category: BenefitCategory, charged: Amount) -> Amount {
-    rules.iter().find(|rule| rule.category == category).map_or(0, |rule| benefit(rule, charged))
+fn benefit_under(
+    rules: &[ReimbursementRule],
+    category: BenefitCategory,
+    charged: Amount,
+) -> Amount {
+    rules
+        .iter()
+        .find(|rule| rule.category == category)
+        .map_or(0, |rule| benefit(rule, charged))
 }
 
 fn adjudicated(
@@ -158,11 +315,24 @@ fn adjudicated(
     rules_version: u32,
     benefit: Amount,
 ) -> Result<Vec<Event>, Rejection> {
-    let Claim { hospital, insured, plan, category, charged, .. } = claim;
+    let Claim {
+        hospital,
+        insured,
+        plan,
+        category,
+        charged,
+        ..
+    } = claim;
     let mut events = Vec::with_capacity(2);
     if let Some(insurer) = insurer {
         let reason = PostingReason::Benefit(reference);
-        events.extend(transfer(state, reason, Account::Member(insurer), Account::Member(hospital), benefit)?);
+        events.extend(transfer(
+            state,
+            reason,
+            Account::Member(insurer),
+            Account::Member(hospital),
+            benefit,
+        )?);
     }
     let share = charged - benefit;
     events.push(Event::ClaimAdjudicated {
@@ -179,16 +349,34 @@ fn adjudicated(
     Ok(events)
 }
 
-fn resolve_claim(state: &State, context: &Context, reference: ClaimReference, benefit: Amount) -> Result<Vec<Event>, Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Insurer), Rejection::NotInsurer)?;
+fn resolve_claim(
+    state: &State,
+    context: &Context,
+    reference: ClaimReference,
+    benefit: Amount,
+) -> Result<Vec<Event>, Rejection> {
+    ensure(
+        submitter_is(state, context, MemberKind::Insurer),
+        Rejection::NotInsurer,
+    )?;
     let claim = state::claim(state, &reference).ok_or(Rejection::UnknownClaim)?;
     ensure_owner(state, context, claim.plan)?;
-    ensure(claim.standing == ClaimStanding::Pended, Rejection::NotPended)?;
-    ensure((0..=claim.charged).contains(&benefit), Rejection::BenefitNotFit)?;
+    ensure(
+        claim.standing == ClaimStanding::Pended,
+        Rejection::NotPended,
+    )?;
+    ensure(
+        (0..=claim.charged).contains(&benefit),
+        Rejection::BenefitNotFit,
+    )?;
     adjudicated(state, reference, claim, Some(context.submitter), 0, benefit)
 }
 
-fn pay_share(state: &State, context: &Context, reference: ClaimReference) -> Result<Vec<Event>, Rejection> {
+fn pay_share(
+    state: &State,
+    context: &Context,
+    reference: ClaimReference,
+) -> Result<Vec<Event>, Rejection> {
     let claim = state::claim(state, &reference).ok_or(Rejection::UnknownClaim)?;
     ensure(claim.insured == context.submitter, Rejection::NotTheInsured)?;
     let share = match claim.standing {
@@ -197,8 +385,17 @@ fn pay_share(state: &State, context: &Context, reference: ClaimReference) -> Res
         ClaimStanding::SharePaid => return Err(Rejection::SharePaidBefore),
     };
     ensure(share > 0, Rejection::NothingToPay)?;
-    let (from, to) = (Account::Member(claim.insured), Account::Member(claim.hospital));
-    let mut events: Vec<Event> = transfer(state, PostingReason::Share(reference), from, to, share)?.into_iter().collect();
-    events.push(Event::SharePaid { claim: reference, insured: claim.insured, share });
+    let (from, to) = (
+        Account::Member(claim.insured),
+        Account::Member(claim.hospital),
+    );
+    let mut events: Vec<Event> = transfer(state, PostingReason::Share(reference), from, to, share)?
+        .into_iter()
+        .collect();
+    events.push(Event::SharePaid {
+        claim: reference,
+        insured: claim.insured,
+        share,
+    });
     Ok(events)
 }

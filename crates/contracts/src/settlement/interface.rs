@@ -22,9 +22,16 @@ pub(crate) fn transfer(
     to: Account,
     amount: Amount,
 ) -> Result<Option<Event>, Rejection> {
-    let left = state::balance(state, &from).checked_sub(amount).ok_or(Rejection::AmountOverflow)?;
-    ensure(left >= 0 || from == Account::External, Rejection::InsufficientFunds)?;
-    state::balance(state, &to).checked_add(amount).ok_or(Rejection::AmountOverflow)?;
+    let left = state::balance(state, &from)
+        .checked_sub(amount)
+        .ok_or(Rejection::AmountOverflow)?;
+    ensure(
+        left >= 0 || from == Account::External,
+        Rejection::InsufficientFunds,
+    )?;
+    state::balance(state, &to)
+        .checked_add(amount)
+        .ok_or(Rejection::AmountOverflow)?;
     Ok(posting(reason, from, to, amount))
 }
 
@@ -32,24 +39,49 @@ pub(crate) fn transfer(
 ///
 /// # Errors
 /// `InsufficientFunds` if the applicant's account does not hold the sum; `AmountOverflow`.
-pub(crate) fn hold_escrow(state: &State, applicant: LedgerId, items: &[(ItemId, Amount)]) -> Result<Vec<Event>, Rejection> {
-    let total = items.iter().try_fold(0, |sum: Amount, (_, price)| sum.checked_add(*price)).ok_or(Rejection::AmountOverflow)?;
+pub(crate) fn hold_escrow(
+    state: &State,
+    applicant: LedgerId,
+    items: &[(ItemId, Amount)],
+) -> Result<Vec<Event>, Rejection> {
+    let total = items
+        .iter()
+        .try_fold(0, |sum: Amount, (_, price)| sum.checked_add(*price))
+        .ok_or(Rejection::AmountOverflow)?;
     let account = Account::Member(applicant);
-    ensure(state::balance(state, &account) >= total, Rejection::InsufficientFunds)?;
+    ensure(
+        state::balance(state, &account) >= total,
+        Rejection::InsufficientFunds,
+    )?;
     let held = |(item, price): &(ItemId, Amount)| {
-        posting(PostingReason::EscrowHeld(*item), account, Account::Escrow(*item), *price)
+        posting(
+            PostingReason::EscrowHeld(*item),
+            account,
+            Account::Escrow(*item),
+            *price,
+        )
     };
     Ok(items.iter().filter_map(held).collect())
 }
 
 /// Pays an item's escrow to the patient.
 pub(crate) fn pay_item(item: ItemId, patient: LedgerId, price: Amount) -> Option<Event> {
-    posting(PostingReason::ItemPaid(item), Account::Escrow(item), Account::Member(patient), price)
+    posting(
+        PostingReason::ItemPaid(item),
+        Account::Escrow(item),
+        Account::Member(patient),
+        price,
+    )
 }
 
 /// Returns an item's escrow to the applicant.
 pub(crate) fn return_escrow(item: ItemId, applicant: LedgerId, price: Amount) -> Option<Event> {
-    posting(PostingReason::EscrowReturned(item), Account::Escrow(item), Account::Member(applicant), price)
+    posting(
+        PostingReason::EscrowReturned(item),
+        Account::Escrow(item),
+        Account::Member(applicant),
+        price,
+    )
 }
 
 /// Pays a released item's price back from the patient to the applicant.
@@ -63,10 +95,25 @@ pub(crate) fn reverse_item(
     applicant: LedgerId,
     price: Amount,
 ) -> Result<Option<Event>, Rejection> {
-    transfer(state, PostingReason::ItemReversed(item), Account::Member(patient), Account::Member(applicant), price)
+    transfer(
+        state,
+        PostingReason::ItemReversed(item),
+        Account::Member(patient),
+        Account::Member(applicant),
+        price,
+    )
 }
 
 fn posting(reason: PostingReason, from: Account, to: Account, amount: Amount) -> Option<Event> {
-    let lines = vec![Line { account: from, amount: -amount }, Line { account: to, amount }];
+    let lines = vec![
+        Line {
+            account: from,
+            amount: -amount,
+        },
+        Line {
+            account: to,
+            amount,
+        },
+    ];
     (amount != 0).then_some(Event::Posted { reason, lines })
 }

@@ -5,7 +5,7 @@ pub mod command;
 mod decide;
 pub mod event;
 pub mod interface;
-mod rejection;
+pub mod rejection;
 pub(crate) mod state;
 
 pub use command::Command;

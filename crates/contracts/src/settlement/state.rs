@@ -68,8 +68,18 @@ pub(crate) fn claim(state: &State, reference: &ClaimReference) -> Option<Claim> 
 }
 
 /// Whether the insured is covered under the plan in any year from `first` to `last`.
-pub(crate) fn is_covered(state: &State, insured: &LedgerId, plan: PlanId, first: u16, last: u16) -> bool {
-    let prefix = key(Contract::Settlement, COVERAGE, &[&insured.0, &plan.0.to_be_bytes()]);
+pub(crate) fn is_covered(
+    state: &State,
+    insured: &LedgerId,
+    plan: PlanId,
+    first: u16,
+    last: u16,
+) -> bool {
+    let prefix = key(
+        Contract::Settlement,
+        COVERAGE,
+        &[&insured.0, &plan.0.to_be_bytes()],
+    );
     let periods = state.scan(&prefix, PERIODS_MAX);
     periods.iter().any(|(key, _)| {
         let from = u16::from_be_bytes([key[prefix.len()], key[prefix.len() + 1]]);
@@ -82,9 +92,11 @@ fn balance_key(account: &Account) -> Vec<u8> {
     match account {
         Account::External => key(Contract::Settlement, BALANCE, &[&[0]]),
         Account::Member(member) => key(Contract::Settlement, BALANCE, &[&[1], &member.0]),
-        Account::Escrow(item) => {
-            key(Contract::Settlement, BALANCE, &[&[2], &item.application.0, &item.index.to_be_bytes()])
-        }
+        Account::Escrow(item) => key(
+            Contract::Settlement,
+            BALANCE,
+            &[&[2], &item.application.0, &item.index.to_be_bytes()],
+        ),
     }
 }
 
@@ -97,11 +109,19 @@ fn plan_key(id: PlanId) -> Vec<u8> {
 }
 
 fn rules_key(id: PlanId, version: u32) -> Vec<u8> {
-    key(Contract::Settlement, RULES, &[&id.0.to_be_bytes(), &version.to_be_bytes()])
+    key(
+        Contract::Settlement,
+        RULES,
+        &[&id.0.to_be_bytes(), &version.to_be_bytes()],
+    )
 }
 
 fn coverage_key(insured: &LedgerId, plan: PlanId, from_year: u16) -> Vec<u8> {
-    key(Contract::Settlement, COVERAGE, &[&insured.0, &plan.0.to_be_bytes(), &from_year.to_be_bytes()])
+    key(
+        Contract::Settlement,
+        COVERAGE,
+        &[&insured.0, &plan.0.to_be_bytes(), &from_year.to_be_bytes()],
+    )
 }
 
 fn claim_key(reference: &ClaimReference) -> Vec<u8> {
@@ -112,26 +132,89 @@ fn claim_key(reference: &ClaimReference) -> Vec<u8> {
 pub fn fold(state: &mut State, event: &Event) {
     match event {
         Event::Posted { reason, lines } => fold_posting(state, reason, lines),
-        Event::RulesPublished { plan, insurer, version, rules } => {
-            state.write(plan_key(*plan), &Plan { insurer: *insurer, version: *version });
+        Event::RulesPublished {
+            plan,
+            insurer,
+            version,
+            rules,
+        } => {
+            state.write(
+                plan_key(*plan),
+                &Plan {
+                    insurer: *insurer,
+                    version: *version,
+                },
+            );
             state.write(rules_key(*plan, *version), rules);
         }
-        Event::CoverageRegistered { insured, plan, from_year, until_year } => {
+        Event::CoverageRegistered {
+            insured,
+            plan,
+            from_year,
+            until_year,
+        } => {
             state.write(coverage_key(insured, *plan, *from_year), until_year);
         }
-        Event::ClaimAdjudicated { claim, hospital, insured, plan, category, charged, share, .. } => {
+        Event::ClaimAdjudicated {
+            claim,
+            hospital,
+            insured,
+            plan,
+            category,
+            charged,
+            share,
+            ..
+        } => {
             let standing = ClaimStanding::Adjudicated { share: *share };
-            let (hospital, insured, plan, category, charged) = (*hospital, *insured, *plan, *category, *charged);
-            state.write(claim_key(claim), &Claim { hospital, insured, plan, category, charged, standing });
+            let (hospital, insured, plan, category, charged) =
+                (*hospital, *insured, *plan, *category, *charged);
+            state.write(
+                claim_key(claim),
+                &Claim {
+                    hospital,
+                    insured,
+                    plan,
+                    category,
+                    charged,
+                    standing,
+                },
+            );
         }
-        Event::ClaimPended { claim, hospital, insured, plan, category, charged, .. } => {
+        Event::ClaimPended {
+            claim,
+            hospital,
+            insured,
+            plan,
+            category,
+            charged,
+            ..
+        } => {
             let standing = ClaimStanding::Pended;
-            let (hospital, insured, plan, category, charged) = (*hospital, *insured, *plan, *category, *charged);
-            state.write(claim_key(claim), &Claim { hospital, insured, plan, category, charged, standing });
+            let (hospital, insured, plan, category, charged) =
+                (*hospital, *insured, *plan, *category, *charged);
+            state.write(
+                claim_key(claim),
+                &Claim {
+                    hospital,
+                    insured,
+                    plan,
+                    category,
+                    charged,
+                    standing,
+                },
+            );
         }
-        Event::SharePaid { claim: reference, .. } => {
+        Event::SharePaid {
+            claim: reference, ..
+        } => {
             if let Some(entry) = claim(state, reference) {
-                state.write(claim_key(reference), &Claim { standing: ClaimStanding::SharePaid, ..entry });
+                state.write(
+                    claim_key(reference),
+                    &Claim {
+                        standing: ClaimStanding::SharePaid,
+                        ..entry
+                    },
+                );
             }
         }
     }
@@ -143,8 +226,13 @@ fn fold_posting(state: &mut State, reason: &PostingReason, lines: &[Line]) {
     }
     for line in lines {
         let before = balance(state, &line.account);
-        let after = before.checked_add(line.amount).expect("decided postings stay within bounds");
-        assert!(after >= 0 || line.account == Account::External, "decided postings leave no account below zero");
+        let after = before
+            .checked_add(line.amount)
+            .expect("decided postings stay within bounds");
+        assert!(
+            after >= 0 || line.account == Account::External,
+            "decided postings leave no account below zero"
+        );
         if after == 0 && matches!(line.account, Account::Escrow(_)) {
             state.delete(balance_key(&line.account));
         } else {

@@ -3,7 +3,7 @@
 pub mod command;
 mod decide;
 pub mod event;
-mod rejection;
+pub mod rejection;
 pub(crate) mod state;
 
 pub use command::Command;

@@ -19,7 +19,11 @@ pub(crate) fn patient_of(state: &State, device: &LedgerId) -> Option<LedgerId> {
 }
 
 /// The end (exclusive) of a hospital's share of a patient's warnings.
-pub(crate) fn share_until(state: &State, patient: &LedgerId, hospital: &LedgerId) -> Option<Timestamp> {
+pub(crate) fn share_until(
+    state: &State,
+    patient: &LedgerId,
+    hospital: &LedgerId,
+) -> Option<Timestamp> {
     state.read(&share_key(patient, hospital))
 }
 
@@ -62,10 +66,18 @@ pub fn fold(state: &mut State, event: &Event) {
     match event {
         Event::DeviceRegistered { device, patient } => state.write(device_key(device), patient),
         Event::DeviceUnregistered { device, .. } => state.delete(device_key(device)),
-        Event::WarningsShared { patient, hospital, until } => state.write(share_key(patient, hospital), until),
+        Event::WarningsShared {
+            patient,
+            hospital,
+            until,
+        } => state.write(share_key(patient, hospital), until),
         Event::ShareEnded { patient, hospital } => state.delete(share_key(patient, hospital)),
         Event::ReadingsAnchored { batch, .. } => state.write(batch_key(), batch),
-        Event::WarningRaised { warning, patient, .. } => state.write(warning_key(warning), patient),
-        Event::WarningAcknowledged { warning, by } => state.write(acknowledgement_key(warning, by), &()),
+        Event::WarningRaised {
+            warning, patient, ..
+        } => state.write(warning_key(warning), patient),
+        Event::WarningAcknowledged { warning, by } => {
+            state.write(acknowledgement_key(warning, by), &())
+        }
     }
 }

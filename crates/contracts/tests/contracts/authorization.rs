@@ -17,23 +17,41 @@ const PRICE: i64 = 2_500;
 const OTHER_PRICE: i64 = 1_000;
 
 pub fn item(index: u16) -> ItemId {
-    ItemId { application: APPLICATION, index }
+    ItemId {
+        application: APPLICATION,
+        index,
+    }
 }
 
 pub fn funded(scenario: Scenario, member: LedgerId, amount: i64) -> Scenario {
-    let lines = vec![Line { account: Account::External, amount: -amount }, Line { account: Account::Member(member), amount }];
+    let lines = vec![
+        Line {
+            account: Account::External,
+            amount: -amount,
+        },
+        Line {
+            account: Account::Member(member),
+            amount,
+        },
+    ];
     let reason = PostingReason::Deposit(contracts::PaymentReference(member.0));
     scenario.given(settlement::Event::Posted { reason, lines })
 }
 
 /// Records 1 and 2 of two patients at two hospitals, and an institute with money.
 fn prepared() -> Scenario {
-    let scenario = world().given(registered_for(1, PATIENT, HOSPITAL)).given(registered_for(2, OTHER_PATIENT, OTHER_HOSPITAL));
+    let scenario = world()
+        .given(registered_for(1, PATIENT, HOSPITAL))
+        .given(registered_for(2, OTHER_PATIENT, OTHER_HOSPITAL));
     funded(scenario, INSTITUTE, 10_000)
 }
 
 fn offer(number: u8, price: i64) -> ItemOffer {
-    ItemOffer { record: record(number), price, item_key: [number; 32] }
+    ItemOffer {
+        record: record(number),
+        price,
+        item_key: [number; 32],
+    }
 }
 
 fn until() -> Timestamp {
@@ -41,11 +59,20 @@ fn until() -> Timestamp {
 }
 
 fn apply_with(purpose: Purpose, items: Vec<ItemOffer>) -> Command {
-    Command::ApplyForRecords { application: APPLICATION, purpose, until: until(), statement: commitment("why"), items }
+    Command::ApplyForRecords {
+        application: APPLICATION,
+        purpose,
+        until: until(),
+        statement: commitment("why"),
+        items,
+    }
 }
 
 fn apply() -> Command {
-    apply_with(Purpose::Research, vec![offer(1, PRICE), offer(2, OTHER_PRICE)])
+    apply_with(
+        Purpose::Research,
+        vec![offer(1, PRICE), offer(2, OTHER_PRICE)],
+    )
 }
 
 pub fn applied() -> Scenario {
@@ -54,7 +81,13 @@ pub fn applied() -> Scenario {
 
 fn approve_as_hospital(index: u16) -> Command {
     let (ciphertext, release) = (CHAIN, commitment("release"));
-    Command::ApproveAsHospital { item: item(index), ciphertext, ciphertext_bytes: 900, release, version: 1 }
+    Command::ApproveAsHospital {
+        item: item(index),
+        ciphertext,
+        ciphertext_bytes: 900,
+        release,
+        version: 1,
+    }
 }
 
 fn approve_as_patient(index: u16) -> Command {
@@ -62,7 +95,10 @@ fn approve_as_patient(index: u16) -> Command {
 }
 
 fn release(index: u16) -> Command {
-    Command::ReleaseKey { item: item(index), sealed_key: sealed() }
+    Command::ReleaseKey {
+        item: item(index),
+        sealed_key: sealed(),
+    }
 }
 
 fn withdraw(index: u16) -> Command {
@@ -70,45 +106,82 @@ fn withdraw(index: u16) -> Command {
 }
 
 fn refuse_as_hospital(index: u16) -> Command {
-    Command::RefuseAsHospital { item: item(index), reason: RefusalReason::Unfit }
+    Command::RefuseAsHospital {
+        item: item(index),
+        reason: RefusalReason::Unfit,
+    }
 }
 
 fn refuse_as_patient(index: u16) -> Command {
-    Command::RefuseAsPatient { item: item(index), reason: RefusalReason::Sensitive }
+    Command::RefuseAsPatient {
+        item: item(index),
+        reason: RefusalReason::Sensitive,
+    }
 }
 
 fn approved_by_hospital() -> Scenario {
-    applied().when(HOSPITAL, approve_as_hospital(0)).then_accepted()
+    applied()
+        .when(HOSPITAL, approve_as_hospital(0))
+        .then_accepted()
 }
 
 fn approved_by_both() -> Scenario {
-    approved_by_hospital().when(PATIENT, approve_as_patient(0)).then_accepted()
+    approved_by_hospital()
+        .when(PATIENT, approve_as_patient(0))
+        .then_accepted()
 }
 
 /// Item 0 is released to the institute; item 1 still waits.
 pub fn released() -> Scenario {
-    approved_by_both().when(HOSPITAL, release(0)).then_accepted()
+    approved_by_both()
+        .when(HOSPITAL, release(0))
+        .then_accepted()
 }
 
 fn disputed() -> Scenario {
-    let dispute = Command::DisputeRelease { item: item(0), disclosure: sealed() };
+    let dispute = Command::DisputeRelease {
+        item: item(0),
+        disclosure: sealed(),
+    };
     released().when(INSTITUTE, dispute).then_accepted()
 }
 
 fn moved(reason: PostingReason, from: Account, to: Account, amount: i64) -> settlement::Event {
-    settlement::Event::Posted { reason, lines: vec![Line { account: from, amount: -amount }, Line { account: to, amount }] }
+    settlement::Event::Posted {
+        reason,
+        lines: vec![
+            Line {
+                account: from,
+                amount: -amount,
+            },
+            Line {
+                account: to,
+                amount,
+            },
+        ],
+    }
 }
 
 fn returned(index: u16, amount: i64) -> settlement::Event {
     let reason = PostingReason::EscrowReturned(item(index));
-    moved(reason, Account::Escrow(item(index)), Account::Member(INSTITUTE), amount)
+    moved(
+        reason,
+        Account::Escrow(item(index)),
+        Account::Member(INSTITUTE),
+        amount,
+    )
 }
 
 #[test]
 fn an_application_opens_an_item_per_record_and_holds_each_price_in_escrow() {
     let deadline = NOW.plus(14 * DAY);
     let held = |index, price| {
-        moved(PostingReason::EscrowHeld(item(index)), Account::Member(INSTITUTE), Account::Escrow(item(index)), price)
+        moved(
+            PostingReason::EscrowHeld(item(index)),
+            Account::Member(INSTITUTE),
+            Account::Escrow(item(index)),
+            price,
+        )
     };
     let opened = |index: u16, patient, hospital, price| Event::ItemOpened {
         item: item(index),
@@ -139,38 +212,64 @@ fn an_application_opens_an_item_per_record_and_holds_each_price_in_escrow() {
 #[test]
 fn only_third_parties_and_insurers_apply() {
     for submitter in [PATIENT, DOCTOR, HOSPITAL, REGULATOR] {
-        prepared().when(submitter, apply()).then_rejected(Rejection::MayNotApply);
+        prepared()
+            .when(submitter, apply())
+            .then_rejected(Rejection::MayNotApply);
     }
-    funded(prepared(), INSURER, 10_000).when(INSURER, apply()).then_accepted();
+    funded(prepared(), INSURER, 10_000)
+        .when(INSURER, apply())
+        .then_accepted();
 }
 
 #[test]
 fn an_application_id_is_used_once() {
-    applied().when(INSTITUTE, apply()).then_rejected(Rejection::ApplicationExists);
+    applied()
+        .when(INSTITUTE, apply())
+        .then_rejected(Rejection::ApplicationExists);
 }
 
 #[test]
 fn an_application_is_for_1_to_64_distinct_records() {
     let twice = apply_with(Purpose::Research, vec![offer(1, PRICE), offer(1, PRICE)]);
-    prepared().when(INSTITUTE, twice).then_rejected(Rejection::ItemsNotFit);
-    prepared().when(INSTITUTE, apply_with(Purpose::Research, vec![])).then_rejected(Rejection::ItemsNotFit);
+    prepared()
+        .when(INSTITUTE, twice)
+        .then_rejected(Rejection::ItemsNotFit);
+    prepared()
+        .when(INSTITUTE, apply_with(Purpose::Research, vec![]))
+        .then_rejected(Rejection::ItemsNotFit);
     let mut scenario = prepared();
     for number in 101..=165 {
         scenario = scenario.given(registered_for(number, PATIENT, HOSPITAL));
     }
-    let many = |count: u8| apply_with(Purpose::Research, (101..101 + count).map(|number| offer(number, 1)).collect());
-    let scenario = scenario.when(INSTITUTE, many(65)).then_rejected(Rejection::ItemsNotFit);
+    let many = |count: u8| {
+        apply_with(
+            Purpose::Research,
+            (101..101 + count).map(|number| offer(number, 1)).collect(),
+        )
+    };
+    let scenario = scenario
+        .when(INSTITUTE, many(65))
+        .then_rejected(Rejection::ItemsNotFit);
     scenario.when(INSTITUTE, many(64)).then_accepted();
 }
 
 #[test]
 fn one_applies_for_purposes_that_an_application_is_for() {
-    for purpose in [Purpose::Treatment, Purpose::EmergencyTreatment, Purpose::PatientRequest, Purpose::Payment] {
+    for purpose in [
+        Purpose::Treatment,
+        Purpose::EmergencyTreatment,
+        Purpose::PatientRequest,
+        Purpose::Payment,
+    ] {
         let command = apply_with(purpose, vec![offer(1, PRICE)]);
-        prepared().when(INSTITUTE, command).then_rejected(Rejection::PurposeNotAllowed);
+        prepared()
+            .when(INSTITUTE, command)
+            .then_rejected(Rejection::PurposeNotAllowed);
     }
     for purpose in [Purpose::PublicHealth, Purpose::Operations] {
-        prepared().when(INSTITUTE, apply_with(purpose, vec![offer(1, PRICE)])).then_accepted();
+        prepared()
+            .when(INSTITUTE, apply_with(purpose, vec![offer(1, PRICE)]))
+            .then_accepted();
     }
 }
 
@@ -183,8 +282,12 @@ fn the_grants_end_is_ahead() {
         statement: commitment("why"),
         items: vec![offer(1, PRICE)],
     };
-    prepared().when(INSTITUTE, command(NOW)).then_rejected(Rejection::EndNotAhead);
-    let scenario = prepared().when(INSTITUTE, command(NOW.plus(DAY))).then_accepted();
+    prepared()
+        .when(INSTITUTE, command(NOW))
+        .then_rejected(Rejection::EndNotAhead);
+    let scenario = prepared()
+        .when(INSTITUTE, command(NOW.plus(DAY)))
+        .then_accepted();
     // An item never outlives the grant it asks for.
     assert_eq!(next_due(&scenario.state), Some(NOW.plus(DAY)));
 }
@@ -192,55 +295,94 @@ fn the_grants_end_is_ahead() {
 #[test]
 fn a_price_is_at_least_the_parameter_and_never_negative() {
     let negative = apply_with(Purpose::Research, vec![offer(1, -1)]);
-    prepared().when(INSTITUTE, negative).then_rejected(Rejection::PriceTooLow);
+    prepared()
+        .when(INSTITUTE, negative)
+        .then_rejected(Rejection::PriceTooLow);
     let parameter = governance::Parameter::ItemPriceMin;
-    let scenario = prepared().given(governance::Event::ParameterFounded { parameter, value: 1_001 });
-    scenario.when(INSTITUTE, apply()).then_rejected(Rejection::PriceTooLow);
+    let scenario = prepared().given(governance::Event::ParameterFounded {
+        parameter,
+        value: 1_001,
+    });
+    scenario
+        .when(INSTITUTE, apply())
+        .then_rejected(Rejection::PriceTooLow);
 }
 
 #[test]
 fn nobody_applies_for_unknown_or_erased_records() {
     let unknown = apply_with(Purpose::Research, vec![offer(9, PRICE)]);
-    prepared().when(INSTITUTE, unknown).then_rejected(records::Rejection::UnknownRecord);
-    let erased = prepared().when(PATIENT, records::Command::EraseRecord { record: record(1) }).then_accepted();
-    erased.when(INSTITUTE, apply()).then_rejected(records::Rejection::RecordErased);
+    prepared()
+        .when(INSTITUTE, unknown)
+        .then_rejected(records::Rejection::UnknownRecord);
+    let erased = prepared()
+        .when(PATIENT, records::Command::EraseRecord { record: record(1) })
+        .then_accepted();
+    erased
+        .when(INSTITUTE, apply())
+        .then_rejected(records::Rejection::RecordErased);
 }
 
 #[test]
 fn nobody_applies_for_research_on_the_records_of_a_patient_who_opted_out() {
-    let opt_out = records::Command::SetConsent { share_for_treatment: true, research: false };
+    let opt_out = records::Command::SetConsent {
+        share_for_treatment: true,
+        research: false,
+    };
     let scenario = prepared().when(OTHER_PATIENT, opt_out).then_accepted();
-    scenario.when(INSTITUTE, apply()).then_rejected(records::Rejection::ResearchOff);
+    scenario
+        .when(INSTITUTE, apply())
+        .then_rejected(records::Rejection::ResearchOff);
 }
 
 #[test]
 fn an_insurers_claims_audit_does_not_depend_on_the_consent_to_research() {
-    let opt_out = records::Command::SetConsent { share_for_treatment: true, research: false };
+    let opt_out = records::Command::SetConsent {
+        share_for_treatment: true,
+        research: false,
+    };
     let scenario = prepared().when(PATIENT, opt_out).then_accepted();
     let scenario = funded(scenario, INSURER, PRICE);
-    scenario.when(INSURER, apply_with(Purpose::Payment, vec![offer(1, PRICE)])).then_accepted();
+    scenario
+        .when(INSURER, apply_with(Purpose::Payment, vec![offer(1, PRICE)]))
+        .then_accepted();
 }
 
 #[test]
 fn the_applicant_has_the_sum_of_all_prices() {
     let dear = apply_with(Purpose::Research, vec![offer(1, 9_000), offer(2, 1_001)]);
-    prepared().when(INSTITUTE, dear).then_rejected(settlement::Rejection::InsufficientFunds);
-    let endless = apply_with(Purpose::Research, vec![offer(1, i64::MAX), offer(2, i64::MAX)]);
-    prepared().when(INSTITUTE, endless).then_rejected(settlement::Rejection::AmountOverflow);
+    prepared()
+        .when(INSTITUTE, dear)
+        .then_rejected(settlement::Rejection::InsufficientFunds);
+    let endless = apply_with(
+        Purpose::Research,
+        vec![offer(1, i64::MAX), offer(2, i64::MAX)],
+    );
+    prepared()
+        .when(INSTITUTE, endless)
+        .then_rejected(settlement::Rejection::AmountOverflow);
 }
 
 #[test]
 fn the_hospital_approves_first_then_the_patient_then_the_key_is_released_and_paid() {
-    let scenario = applied().when(HOSPITAL, approve_as_hospital(0)).then_events(events![Event::HospitalApproved {
-        item: item(0),
-        ciphertext: CHAIN,
-        ciphertext_bytes: 900,
-        release: commitment("release"),
-        version: 1,
-    }]);
-    let scenario = scenario.when(PATIENT, approve_as_patient(0)).then_events(events![Event::PatientApproved { item: item(0) }]);
+    let scenario = applied()
+        .when(HOSPITAL, approve_as_hospital(0))
+        .then_events(events![Event::HospitalApproved {
+            item: item(0),
+            ciphertext: CHAIN,
+            ciphertext_bytes: 900,
+            release: commitment("release"),
+            version: 1,
+        }]);
+    let scenario = scenario
+        .when(PATIENT, approve_as_patient(0))
+        .then_events(events![Event::PatientApproved { item: item(0) }]);
     scenario.when(HOSPITAL, release(0)).then_events(events![
-        moved(PostingReason::ItemPaid(item(0)), Account::Escrow(item(0)), Account::Member(PATIENT), PRICE),
+        moved(
+            PostingReason::ItemPaid(item(0)),
+            Account::Escrow(item(0)),
+            Account::Member(PATIENT),
+            PRICE
+        ),
         Event::ItemReleased {
             item: item(0),
             record: record(1),
@@ -256,46 +398,76 @@ fn the_hospital_approves_first_then_the_patient_then_the_key_is_released_and_pai
 
 #[test]
 fn the_patient_does_not_approve_before_the_hospital() {
-    applied().when(PATIENT, approve_as_patient(0)).then_rejected(Rejection::NotAwaitingPatient);
-    applied().when(PATIENT, refuse_as_patient(0)).then_rejected(Rejection::NotAwaitingPatient);
+    applied()
+        .when(PATIENT, approve_as_patient(0))
+        .then_rejected(Rejection::NotAwaitingPatient);
+    applied()
+        .when(PATIENT, refuse_as_patient(0))
+        .then_rejected(Rejection::NotAwaitingPatient);
 }
 
 #[test]
 fn nothing_is_released_before_both_approved() {
-    applied().when(HOSPITAL, release(0)).then_rejected(Rejection::NotAwaitingRelease);
-    approved_by_hospital().when(HOSPITAL, release(0)).then_rejected(Rejection::NotAwaitingRelease);
+    applied()
+        .when(HOSPITAL, release(0))
+        .then_rejected(Rejection::NotAwaitingRelease);
+    approved_by_hospital()
+        .when(HOSPITAL, release(0))
+        .then_rejected(Rejection::NotAwaitingRelease);
 }
 
 #[test]
 fn each_answers_once() {
-    approved_by_hospital().when(HOSPITAL, approve_as_hospital(0)).then_rejected(Rejection::NotAwaitingHospital);
-    approved_by_hospital().when(HOSPITAL, refuse_as_hospital(0)).then_rejected(Rejection::NotAwaitingHospital);
-    approved_by_both().when(PATIENT, approve_as_patient(0)).then_rejected(Rejection::NotAwaitingPatient);
-    released().when(HOSPITAL, release(0)).then_rejected(Rejection::ItemEnded);
+    approved_by_hospital()
+        .when(HOSPITAL, approve_as_hospital(0))
+        .then_rejected(Rejection::NotAwaitingHospital);
+    approved_by_hospital()
+        .when(HOSPITAL, refuse_as_hospital(0))
+        .then_rejected(Rejection::NotAwaitingHospital);
+    approved_by_both()
+        .when(PATIENT, approve_as_patient(0))
+        .then_rejected(Rejection::NotAwaitingPatient);
+    released()
+        .when(HOSPITAL, release(0))
+        .then_rejected(Rejection::ItemEnded);
 }
 
 #[test]
 fn no_other_hospital_answers_or_releases() {
     for command in [approve_as_hospital(0), refuse_as_hospital(0)] {
-        applied().when(OTHER_HOSPITAL, command).then_rejected(Rejection::NotTheHospital);
+        applied()
+            .when(OTHER_HOSPITAL, command)
+            .then_rejected(Rejection::NotTheHospital);
     }
-    approved_by_both().when(OTHER_HOSPITAL, release(0)).then_rejected(Rejection::NotTheHospital);
-    approved_by_both().when(PATIENT, release(0)).then_rejected(Rejection::NotTheHospital);
+    approved_by_both()
+        .when(OTHER_HOSPITAL, release(0))
+        .then_rejected(Rejection::NotTheHospital);
+    approved_by_both()
+        .when(PATIENT, release(0))
+        .then_rejected(Rejection::NotTheHospital);
 }
 
 #[test]
 fn no_other_patient_answers() {
     for submitter in [OTHER_PATIENT, HOSPITAL, INSTITUTE, REGULATOR] {
         for command in [approve_as_patient(0), refuse_as_patient(0)] {
-            approved_by_hospital().when(submitter, command).then_rejected(Rejection::NotThePatient);
+            approved_by_hospital()
+                .when(submitter, command)
+                .then_rejected(Rejection::NotThePatient);
         }
     }
 }
 
 #[test]
 fn an_unknown_item_is_nobodys() {
-    for (submitter, command) in [(HOSPITAL, approve_as_hospital(5)), (PATIENT, approve_as_patient(5)), (INSTITUTE, withdraw(5))] {
-        applied().when(submitter, command).then_rejected(Rejection::UnknownItem);
+    for (submitter, command) in [
+        (HOSPITAL, approve_as_hospital(5)),
+        (PATIENT, approve_as_patient(5)),
+        (INSTITUTE, withdraw(5)),
+    ] {
+        applied()
+            .when(submitter, command)
+            .then_rejected(Rejection::UnknownItem);
     }
 }
 
@@ -303,47 +475,95 @@ fn an_unknown_item_is_nobodys() {
 fn the_hospital_approves_the_current_version_with_a_ciphertext() {
     let approval = |ciphertext_bytes, version| {
         let release = commitment("release");
-        Command::ApproveAsHospital { item: item(0), ciphertext: CHAIN, ciphertext_bytes, release, version }
+        Command::ApproveAsHospital {
+            item: item(0),
+            ciphertext: CHAIN,
+            ciphertext_bytes,
+            release,
+            version,
+        }
     };
-    applied().when(HOSPITAL, approval(0, 1)).then_rejected(Rejection::CiphertextEmpty);
-    applied().when(HOSPITAL, approval(900, 2)).then_rejected(Rejection::StaleVersion);
+    applied()
+        .when(HOSPITAL, approval(0, 1))
+        .then_rejected(Rejection::CiphertextEmpty);
+    applied()
+        .when(HOSPITAL, approval(900, 2))
+        .then_rejected(Rejection::StaleVersion);
 }
 
 #[test]
 fn a_refusal_by_the_hospital_ends_the_item_and_returns_its_escrow() {
-    let refused = Event::ItemRefused { item: item(0), refuser: Refuser::Hospital, reason: RefusalReason::Unfit };
-    let scenario = applied().when(HOSPITAL, refuse_as_hospital(0)).then_events(events![returned(0, PRICE), refused]);
-    scenario.when(HOSPITAL, approve_as_hospital(0)).then_rejected(Rejection::ItemEnded);
+    let refused = Event::ItemRefused {
+        item: item(0),
+        refuser: Refuser::Hospital,
+        reason: RefusalReason::Unfit,
+    };
+    let scenario = applied()
+        .when(HOSPITAL, refuse_as_hospital(0))
+        .then_events(events![returned(0, PRICE), refused]);
+    scenario
+        .when(HOSPITAL, approve_as_hospital(0))
+        .then_rejected(Rejection::ItemEnded);
 }
 
 #[test]
 fn a_refusal_by_the_patient_ends_the_item_and_returns_its_escrow() {
-    let refused = || Event::ItemRefused { item: item(0), refuser: Refuser::Patient, reason: RefusalReason::Sensitive };
-    let scenario = approved_by_hospital().when(PATIENT, refuse_as_patient(0)).then_events(events![returned(0, PRICE), refused()]);
-    scenario.when(PATIENT, approve_as_patient(0)).then_rejected(Rejection::ItemEnded);
+    let refused = || Event::ItemRefused {
+        item: item(0),
+        refuser: Refuser::Patient,
+        reason: RefusalReason::Sensitive,
+    };
+    let scenario = approved_by_hospital()
+        .when(PATIENT, refuse_as_patient(0))
+        .then_events(events![returned(0, PRICE), refused()]);
+    scenario
+        .when(PATIENT, approve_as_patient(0))
+        .then_rejected(Rejection::ItemEnded);
     // Even after the approval, as long as nothing was released.
-    let scenario = approved_by_both().when(PATIENT, refuse_as_patient(0)).then_events(events![returned(0, PRICE), refused()]);
-    scenario.when(HOSPITAL, release(0)).then_rejected(Rejection::ItemEnded);
-    released().when(PATIENT, refuse_as_patient(0)).then_rejected(Rejection::ItemEnded);
+    let scenario = approved_by_both()
+        .when(PATIENT, refuse_as_patient(0))
+        .then_events(events![returned(0, PRICE), refused()]);
+    scenario
+        .when(HOSPITAL, release(0))
+        .then_rejected(Rejection::ItemEnded);
+    released()
+        .when(PATIENT, refuse_as_patient(0))
+        .then_rejected(Rejection::ItemEnded);
 }
 
 #[test]
 fn the_applicant_takes_an_open_item_back_in_any_state() {
     for scenario in [applied(), approved_by_hospital(), approved_by_both()] {
         let withdrawn = Event::ItemWithdrawn { item: item(0) };
-        let scenario = scenario.when(INSTITUTE, withdraw(0)).then_events(events![returned(0, PRICE), withdrawn]);
-        scenario.when(INSTITUTE, withdraw(0)).then_rejected(Rejection::ItemEnded);
+        let scenario = scenario
+            .when(INSTITUTE, withdraw(0))
+            .then_events(events![returned(0, PRICE), withdrawn]);
+        scenario
+            .when(INSTITUTE, withdraw(0))
+            .then_rejected(Rejection::ItemEnded);
     }
-    released().when(INSTITUTE, withdraw(0)).then_rejected(Rejection::ItemEnded);
-    applied().when(OTHER_INSTITUTE, withdraw(0)).then_rejected(Rejection::NotTheApplicant);
+    released()
+        .when(INSTITUTE, withdraw(0))
+        .then_rejected(Rejection::ItemEnded);
+    applied()
+        .when(OTHER_INSTITUTE, withdraw(0))
+        .then_rejected(Rejection::NotTheApplicant);
 }
 
 #[test]
 fn an_application_closes_with_its_last_item() {
-    let closed = Event::ApplicationClosed { application: APPLICATION };
+    let closed = Event::ApplicationClosed {
+        application: APPLICATION,
+    };
     let withdrawn = Event::ItemWithdrawn { item: item(1) };
-    released().when(INSTITUTE, withdraw(1)).then_events(events![returned(1, OTHER_PRICE), withdrawn, closed.clone()]);
-    let other_ended = approved_by_both().when(INSTITUTE, withdraw(1)).then_accepted();
+    released().when(INSTITUTE, withdraw(1)).then_events(events![
+        returned(1, OTHER_PRICE),
+        withdrawn,
+        closed.clone()
+    ]);
+    let other_ended = approved_by_both()
+        .when(INSTITUTE, withdraw(1))
+        .then_accepted();
     let verdict = other_ended.when(HOSPITAL, release(0));
     assert_eq!(verdict.execution.events.last(), Some(&closed.into()));
 }
@@ -353,7 +573,12 @@ fn an_unanswered_item_expires_at_its_deadline_and_its_escrow_returns() {
     let scenario = approved_by_hospital();
     let deadline = NOW.plus(14 * DAY);
     assert_eq!(next_due(&scenario.state), Some(deadline));
-    let (early, _) = expire(&scenario.state, scenario.height, Timestamp(deadline.0 - 1), 100);
+    let (early, _) = expire(
+        &scenario.state,
+        scenario.height,
+        Timestamp(deadline.0 - 1),
+        100,
+    );
     assert!(early.is_empty());
     let (events, writes) = expire(&scenario.state, scenario.height, deadline, 100);
     assert_eq!(
@@ -363,13 +588,17 @@ fn an_unanswered_item_expires_at_its_deadline_and_its_escrow_returns() {
             Event::ItemExpired { item: item(0) },
             returned(1, OTHER_PRICE),
             Event::ItemExpired { item: item(1) },
-            Event::ApplicationClosed { application: APPLICATION },
+            Event::ApplicationClosed {
+                application: APPLICATION
+            },
         ]
     );
     let mut after = scenario;
     after.apply(&writes);
     assert_eq!(next_due(&after.state), None);
-    after.when(PATIENT, approve_as_patient(0)).then_rejected(Rejection::ItemEnded);
+    after
+        .when(PATIENT, approve_as_patient(0))
+        .then_rejected(Rejection::ItemEnded);
 }
 
 #[test]
@@ -377,36 +606,61 @@ fn a_block_expires_no_more_than_its_limit_and_the_rest_stays_due() {
     let scenario = applied();
     let deadline = NOW.plus(14 * DAY);
     let (events, writes) = expire(&scenario.state, scenario.height, deadline, 1);
-    assert_eq!(events, events![returned(0, PRICE), Event::ItemExpired { item: item(0) }]);
+    assert_eq!(
+        events,
+        events![returned(0, PRICE), Event::ItemExpired { item: item(0) }]
+    );
     let mut after = scenario.later(14 * DAY);
     after.apply(&writes);
     assert_eq!(next_due(&after.state), Some(deadline));
     // Nobody acts on what is due, even if the block did not get round to it.
-    let after = after.when(OTHER_HOSPITAL, approve_as_hospital(1)).then_rejected(Rejection::DeadlinePassed);
-    after.when(INSTITUTE, withdraw(1)).then_rejected(Rejection::DeadlinePassed);
+    let after = after
+        .when(OTHER_HOSPITAL, approve_as_hospital(1))
+        .then_rejected(Rejection::DeadlinePassed);
+    after
+        .when(INSTITUTE, withdraw(1))
+        .then_rejected(Rejection::DeadlinePassed);
 }
 
 #[test]
 fn an_ended_item_does_not_expire() {
     let scenario = released().when(INSTITUTE, withdraw(1)).then_accepted();
     assert_eq!(next_due(&scenario.state), None);
-    assert_eq!(expire(&scenario.state, scenario.height, NOW.plus(99 * DAY), 100).0, vec![]);
+    assert_eq!(
+        expire(&scenario.state, scenario.height, NOW.plus(99 * DAY), 100).0,
+        vec![]
+    );
 }
 
 #[test]
 fn an_erased_record_is_neither_approved_nor_released() {
-    let erase = |scenario: Scenario| scenario.when(PATIENT, records::Command::EraseRecord { record: record(1) }).then_accepted();
+    let erase = |scenario: Scenario| {
+        scenario
+            .when(PATIENT, records::Command::EraseRecord { record: record(1) })
+            .then_accepted()
+    };
     let erased = records::Rejection::RecordErased;
-    erase(applied()).when(HOSPITAL, approve_as_hospital(0)).then_rejected(erased);
-    erase(approved_by_hospital()).when(PATIENT, approve_as_patient(0)).then_rejected(erased);
-    erase(approved_by_both()).when(HOSPITAL, release(0)).then_rejected(erased);
+    erase(applied())
+        .when(HOSPITAL, approve_as_hospital(0))
+        .then_rejected(erased);
+    erase(approved_by_hospital())
+        .when(PATIENT, approve_as_patient(0))
+        .then_rejected(erased);
+    erase(approved_by_both())
+        .when(HOSPITAL, release(0))
+        .then_rejected(erased);
 }
 
 #[test]
 fn the_released_key_is_sealed() {
     for bytes in [0, 513] {
-        let command = Command::ReleaseKey { item: item(0), sealed_key: Sealed(vec![1; bytes]) };
-        approved_by_both().when(HOSPITAL, command).then_rejected(Rejection::SealedNotFit);
+        let command = Command::ReleaseKey {
+            item: item(0),
+            sealed_key: Sealed(vec![1; bytes]),
+        };
+        approved_by_both()
+            .when(HOSPITAL, command)
+            .then_rejected(Rejection::SealedNotFit);
     }
 }
 
@@ -414,8 +668,12 @@ fn the_released_key_is_sealed() {
 fn an_item_without_a_price_is_released_without_a_posting() {
     let free = apply_with(Purpose::Research, vec![offer(1, 0)]);
     let scenario = prepared().when(OTHER_INSTITUTE, free).then_accepted();
-    let scenario = scenario.when(HOSPITAL, approve_as_hospital(0)).then_accepted();
-    let scenario = scenario.when(PATIENT, approve_as_patient(0)).then_accepted();
+    let scenario = scenario
+        .when(HOSPITAL, approve_as_hospital(0))
+        .then_accepted();
+    let scenario = scenario
+        .when(PATIENT, approve_as_patient(0))
+        .then_accepted();
     let events = scenario.when(HOSPITAL, release(0)).execution.events;
     assert!(matches!(
         events[..],
@@ -430,68 +688,153 @@ fn an_item_without_a_price_is_released_without_a_posting() {
 fn the_patient_withdraws_a_grant_once_and_before_its_end() {
     let grant = grant_of(&item(0));
     let command = || Command::WithdrawGrant { grant };
-    let gone = Event::GrantWithdrawn { grant, item: item(0) };
-    let scenario = released().when(PATIENT, command()).then_events(events![gone]);
-    scenario.when(PATIENT, command()).then_rejected(Rejection::GrantEnded);
+    let gone = Event::GrantWithdrawn {
+        grant,
+        item: item(0),
+    };
+    let scenario = released()
+        .when(PATIENT, command())
+        .then_events(events![gone]);
+    scenario
+        .when(PATIENT, command())
+        .then_rejected(Rejection::GrantEnded);
     for submitter in [OTHER_PATIENT, INSTITUTE, HOSPITAL] {
-        released().when(submitter, command()).then_rejected(Rejection::NotThePatient);
+        released()
+            .when(submitter, command())
+            .then_rejected(Rejection::NotThePatient);
     }
-    released().later(30 * DAY).when(PATIENT, command()).then_rejected(Rejection::GrantOver);
-    let unknown = Command::WithdrawGrant { grant: GrantId([0; 16]) };
-    released().when(PATIENT, unknown).then_rejected(Rejection::UnknownGrant);
+    released()
+        .later(30 * DAY)
+        .when(PATIENT, command())
+        .then_rejected(Rejection::GrantOver);
+    let unknown = Command::WithdrawGrant {
+        grant: GrantId([0; 16]),
+    };
+    released()
+        .when(PATIENT, unknown)
+        .then_rejected(Rejection::UnknownGrant);
 }
 
 #[test]
 fn the_applicant_disputes_a_release_once_while_the_grant_lasts() {
-    let dispute = || Command::DisputeRelease { item: item(0), disclosure: sealed() };
-    let expected = Event::ReleaseDisputed { item: item(0), disclosure: sealed() };
-    let scenario = released().when(INSTITUTE, dispute()).then_events(events![expected]);
-    scenario.when(INSTITUTE, dispute()).then_rejected(Rejection::AlreadyDisputed);
-    released().when(OTHER_INSTITUTE, dispute()).then_rejected(Rejection::NotTheApplicant);
-    approved_by_both().when(INSTITUTE, dispute()).then_rejected(Rejection::NotReleased);
-    released().later(30 * DAY).when(INSTITUTE, dispute()).then_rejected(Rejection::GrantOver);
-    let long = Command::DisputeRelease { item: item(0), disclosure: Sealed(vec![0; 513]) };
-    released().when(INSTITUTE, long).then_rejected(Rejection::SealedNotFit);
+    let dispute = || Command::DisputeRelease {
+        item: item(0),
+        disclosure: sealed(),
+    };
+    let expected = Event::ReleaseDisputed {
+        item: item(0),
+        disclosure: sealed(),
+    };
+    let scenario = released()
+        .when(INSTITUTE, dispute())
+        .then_events(events![expected]);
+    scenario
+        .when(INSTITUTE, dispute())
+        .then_rejected(Rejection::AlreadyDisputed);
+    released()
+        .when(OTHER_INSTITUTE, dispute())
+        .then_rejected(Rejection::NotTheApplicant);
+    approved_by_both()
+        .when(INSTITUTE, dispute())
+        .then_rejected(Rejection::NotReleased);
+    released()
+        .later(30 * DAY)
+        .when(INSTITUTE, dispute())
+        .then_rejected(Rejection::GrantOver);
+    let long = Command::DisputeRelease {
+        item: item(0),
+        disclosure: Sealed(vec![0; 513]),
+    };
+    released()
+        .when(INSTITUTE, long)
+        .then_rejected(Rejection::SealedNotFit);
 }
 
 #[test]
 fn a_reversal_pays_the_applicant_back_and_ends_the_grant() {
-    let settle = Command::SettleDispute { item: item(0), reverse: true };
+    let settle = Command::SettleDispute {
+        item: item(0),
+        reverse: true,
+    };
     let scenario = disputed().when(REGULATOR, settle).then_events(events![
-        moved(PostingReason::ItemReversed(item(0)), Account::Member(PATIENT), Account::Member(INSTITUTE), PRICE),
-        Event::DisputeSettled { item: item(0), reversed: true },
+        moved(
+            PostingReason::ItemReversed(item(0)),
+            Account::Member(PATIENT),
+            Account::Member(INSTITUTE),
+            PRICE
+        ),
+        Event::DisputeSettled {
+            item: item(0),
+            reversed: true
+        },
     ]);
-    let basis = records::command::Basis::Grant { grant: grant_of(&item(0)) };
+    let basis = records::command::Basis::Grant {
+        grant: grant_of(&item(0)),
+    };
     let read = crate::records::access_to(&[record(1)], basis, Purpose::Research);
-    let scenario = scenario.when(INSTITUTE, read).then_rejected(records::Rejection::GrantEnded);
-    let again = Command::DisputeRelease { item: item(0), disclosure: sealed() };
-    scenario.when(INSTITUTE, again).then_rejected(Rejection::AlreadyDisputed);
+    let scenario = scenario
+        .when(INSTITUTE, read)
+        .then_rejected(records::Rejection::GrantEnded);
+    let again = Command::DisputeRelease {
+        item: item(0),
+        disclosure: sealed(),
+    };
+    scenario
+        .when(INSTITUTE, again)
+        .then_rejected(Rejection::AlreadyDisputed);
 }
 
 #[test]
 fn a_dispute_that_is_turned_down_leaves_payment_and_grant() {
-    let settle = Command::SettleDispute { item: item(0), reverse: false };
-    let settled = Event::DisputeSettled { item: item(0), reversed: false };
-    let scenario = disputed().when(REGULATOR, settle.clone()).then_events(events![settled]);
-    let basis = records::command::Basis::Grant { grant: grant_of(&item(0)) };
+    let settle = Command::SettleDispute {
+        item: item(0),
+        reverse: false,
+    };
+    let settled = Event::DisputeSettled {
+        item: item(0),
+        reversed: false,
+    };
+    let scenario = disputed()
+        .when(REGULATOR, settle.clone())
+        .then_events(events![settled]);
+    let basis = records::command::Basis::Grant {
+        grant: grant_of(&item(0)),
+    };
     let read = crate::records::access_to(&[record(1)], basis, Purpose::Research);
     let scenario = scenario.when(INSTITUTE, read).then_accepted();
-    scenario.when(REGULATOR, settle).then_rejected(Rejection::NotDisputed);
+    scenario
+        .when(REGULATOR, settle)
+        .then_rejected(Rejection::NotDisputed);
 }
 
 #[test]
 fn only_a_regulator_settles_a_dispute() {
-    let settle = || Command::SettleDispute { item: item(0), reverse: true };
+    let settle = || Command::SettleDispute {
+        item: item(0),
+        reverse: true,
+    };
     for submitter in [INSTITUTE, PATIENT, HOSPITAL, OPERATOR] {
-        disputed().when(submitter, settle()).then_rejected(Rejection::NotRegulator);
+        disputed()
+            .when(submitter, settle())
+            .then_rejected(Rejection::NotRegulator);
     }
-    released().when(REGULATOR, settle()).then_rejected(Rejection::NotDisputed);
+    released()
+        .when(REGULATOR, settle())
+        .then_rejected(Rejection::NotDisputed);
 }
 
 #[test]
 fn a_patient_who_spent_the_money_is_not_brought_below_zero_by_a_reversal() {
-    let withdrawal = settlement::Command::Withdraw { reference: contracts::PaymentReference([1; 16]), amount: PRICE };
+    let withdrawal = settlement::Command::Withdraw {
+        reference: contracts::PaymentReference([1; 16]),
+        amount: PRICE,
+    };
     let scenario = disputed().when(PATIENT, withdrawal).then_accepted();
-    let settle = Command::SettleDispute { item: item(0), reverse: true };
-    scenario.when(REGULATOR, settle).then_rejected(settlement::Rejection::InsufficientFunds);
+    let settle = Command::SettleDispute {
+        item: item(0),
+        reverse: true,
+    };
+    scenario
+        .when(REGULATOR, settle)
+        .then_rejected(settlement::Rejection::InsufficientFunds);
 }

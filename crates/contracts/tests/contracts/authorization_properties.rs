@@ -48,10 +48,17 @@ impl Observer {
         for event in events {
             match event {
                 Event::Authorization(event) => self.observe_authorization(moment, event)?,
-                Event::Settlement(Settlement::Posted { reason: PostingReason::ItemPaid(item), lines }) => {
+                Event::Settlement(Settlement::Posted {
+                    reason: PostingReason::ItemPaid(item),
+                    lines,
+                }) => {
                     self.observe_payment(item, lines, events)?;
                 }
-                Event::Records(Records::AccessLogged { basis: Basis::Grant { grant }, viewer, .. }) => {
+                Event::Records(Records::AccessLogged {
+                    basis: Basis::Grant { grant },
+                    viewer,
+                    ..
+                }) => {
                     let Some((applicant, until)) = self.grants.get(grant) else {
                         return Err(TestCaseError::fail("a view without a grant in force"));
                     };
@@ -64,15 +71,26 @@ impl Observer {
     }
 
     /// A payment is the price, from the item's escrow to its patient, in the decision that releases the item.
-    fn observe_payment(&mut self, item: &ItemId, lines: &[Line], events: &[Event]) -> Result<(), TestCaseError> {
+    fn observe_payment(
+        &mut self,
+        item: &ItemId,
+        lines: &[Line],
+        events: &[Event],
+    ) -> Result<(), TestCaseError> {
         let released = events
             .iter()
             .any(|event| matches!(event, Event::Authorization(Authorization::ItemReleased { item: other, .. }) if other == item));
         prop_assert!(released, "a payment without a release");
         let seen = self.items.get_mut(item).expect("an item that was opened");
         let expected = [
-            Line { account: Account::Escrow(*item), amount: -seen.price },
-            Line { account: Account::Member(seen.patient), amount: seen.price },
+            Line {
+                account: Account::Escrow(*item),
+                amount: -seen.price,
+            },
+            Line {
+                account: Account::Member(seen.patient),
+                amount: seen.price,
+            },
         ];
         prop_assert_eq!(lines, expected);
         prop_assert!(!seen.paid, "paid twice");
@@ -80,9 +98,21 @@ impl Observer {
         Ok(())
     }
 
-    fn observe_authorization(&mut self, moment: &Moment, event: &Authorization) -> Result<(), TestCaseError> {
+    fn observe_authorization(
+        &mut self,
+        moment: &Moment,
+        event: &Authorization,
+    ) -> Result<(), TestCaseError> {
         match event {
-            Authorization::ItemOpened { item, hospital, patient, applicant, price, deadline, .. } => {
+            Authorization::ItemOpened {
+                item,
+                hospital,
+                patient,
+                applicant,
+                price,
+                deadline,
+                ..
+            } => {
                 let seen = Seen {
                     hospital: *hospital,
                     patient: *patient,
@@ -104,19 +134,34 @@ impl Observer {
             }
             Authorization::PatientApproved { item } => {
                 let seen = self.open(moment, item, |seen| seen.patient)?;
-                prop_assert!(seen.hospital_approved, "the patient was asked before the hospital");
+                prop_assert!(
+                    seen.hospital_approved,
+                    "the patient was asked before the hospital"
+                );
                 seen.patient_approved = true;
             }
-            Authorization::ItemReleased { item, grant, until, .. } => self.observe_release(moment, item, *grant, *until)?,
+            Authorization::ItemReleased {
+                item, grant, until, ..
+            } => self.observe_release(moment, item, *grant, *until)?,
             Authorization::ItemRefused { item, refuser, .. } => {
                 let by = *refuser;
-                let who = |seen: &Seen| if by == Refuser::Hospital { seen.hospital } else { seen.patient };
+                let who = |seen: &Seen| {
+                    if by == Refuser::Hospital {
+                        seen.hospital
+                    } else {
+                        seen.patient
+                    }
+                };
                 self.open(moment, item, who)?.ended = true;
             }
-            Authorization::ItemWithdrawn { item } => self.open(moment, item, |seen| seen.applicant)?.ended = true,
+            Authorization::ItemWithdrawn { item } => {
+                self.open(moment, item, |seen| seen.applicant)?.ended = true
+            }
             Authorization::ItemExpired { item } => {
                 let seen = self.items.get_mut(item).expect("an item that was opened");
-                prop_assert!(!seen.ended && moment.submitter.is_none() && seen.deadline <= moment.time);
+                prop_assert!(
+                    !seen.ended && moment.submitter.is_none() && seen.deadline <= moment.time
+                );
                 seen.ended = true;
             }
             Authorization::GrantWithdrawn { grant, item } => {
@@ -129,15 +174,26 @@ impl Observer {
                     self.grants.remove(&grant_of(item));
                 }
             }
-            Authorization::ApplicationClosed { application } => prop_assert!(self.closed.insert(*application), "closed twice"),
+            Authorization::ApplicationClosed { application } => {
+                prop_assert!(self.closed.insert(*application), "closed twice")
+            }
             Authorization::ApplicationMade { .. } | Authorization::ReleaseDisputed { .. } => {}
         }
         Ok(())
     }
 
-    fn observe_release(&mut self, moment: &Moment, item: &ItemId, grant: GrantId, until: Timestamp) -> Result<(), TestCaseError> {
+    fn observe_release(
+        &mut self,
+        moment: &Moment,
+        item: &ItemId,
+        grant: GrantId,
+        until: Timestamp,
+    ) -> Result<(), TestCaseError> {
         let seen = self.open(moment, item, |seen| seen.hospital)?;
-        prop_assert!(seen.hospital_approved && seen.patient_approved, "released without both approvals");
+        prop_assert!(
+            seen.hospital_approved && seen.patient_approved,
+            "released without both approvals"
+        );
         // The payment comes before the release in the same decision; nothing is posted where nothing is paid.
         prop_assert!(seen.paid || seen.price == 0, "released without payment");
         seen.ended = true;
@@ -149,10 +205,18 @@ impl Observer {
     }
 
     /// An item that has not ended, acted on in time by the one whose turn it is.
-    fn open(&mut self, moment: &Moment, item: &ItemId, who: impl Fn(&Seen) -> LedgerId) -> Result<&mut Seen, TestCaseError> {
+    fn open(
+        &mut self,
+        moment: &Moment,
+        item: &ItemId,
+        who: impl Fn(&Seen) -> LedgerId,
+    ) -> Result<&mut Seen, TestCaseError> {
         let seen = self.items.get_mut(item).expect("an item that was opened");
         prop_assert!(!seen.ended, "an ended item changed");
-        prop_assert!(moment.time < seen.deadline, "an item changed after its deadline");
+        prop_assert!(
+            moment.time < seen.deadline,
+            "an item changed after its deadline"
+        );
         prop_assert_eq!(moment.submitter, Some(who(seen)));
         Ok(seen)
     }
@@ -167,7 +231,10 @@ impl Observer {
             }
         }
         for item in self.items.keys() {
-            prop_assert_eq!(self.closed.contains(&item.application), !open.contains(&item.application));
+            prop_assert_eq!(
+                self.closed.contains(&item.application),
+                !open.contains(&item.application)
+            );
         }
         Ok(())
     }
@@ -184,7 +251,13 @@ fn check(steps: &[Step]) -> Result<usize, TestCaseError> {
             Step::Submit(submitter, _) => Some(*submitter),
             Step::Wait(..) => None,
         };
-        observer.observe(&Moment { submitter, time: scenario.time }, &execution.events)?;
+        observer.observe(
+            &Moment {
+                submitter,
+                time: scenario.time,
+            },
+            &execution.events,
+        )?;
     }
     Ok(observer.releases)
 }
@@ -205,7 +278,11 @@ fn the_random_sequences_do_reach_releases() {
 
     let mut runner = TestRunner::deterministic();
     let strategy = sequences(250);
-    let releases: usize =
-        (0..100).map(|_| check(&strategy.new_tree(&mut runner).unwrap().current()).unwrap()).sum();
-    assert!(releases >= 20, "only {releases} releases in a hundred sequences: the property would hold of nothing");
+    let releases: usize = (0..100)
+        .map(|_| check(&strategy.new_tree(&mut runner).unwrap().current()).unwrap())
+        .sum();
+    assert!(
+        releases >= 20,
+        "only {releases} releases in a hundred sequences: the property would hold of nothing"
+    );
 }

@@ -10,19 +10,34 @@ use crate::scenario::*;
 const PROPOSAL: ProposalId = ProposalId([5; 16]);
 
 fn propose(change: Change) -> Command {
-    Command::ProposeChange { proposal: PROPOSAL, change }
+    Command::ProposeChange {
+        proposal: PROPOSAL,
+        change,
+    }
 }
 
 fn vote(approve: bool) -> Command {
-    Command::VoteOnChange { proposal: PROPOSAL, approve }
+    Command::VoteOnChange {
+        proposal: PROPOSAL,
+        approve,
+    }
 }
 
 fn price(value: i64) -> Change {
-    Change::SetParameter { parameter: Parameter::ItemPriceMin, value }
+    Change::SetParameter {
+        parameter: Parameter::ItemPriceMin,
+        value,
+    }
 }
 
 fn cast(operator: LedgerId, approve: bool, votes_for: u16) -> Event {
-    Event::VoteCast { proposal: PROPOSAL, operator, approve, votes_for, needed: 3 }
+    Event::VoteCast {
+        proposal: PROPOSAL,
+        operator,
+        approve,
+        votes_for,
+        needed: 3,
+    }
 }
 
 fn adopted(scenario: Scenario, change: Change) -> Scenario {
@@ -33,21 +48,36 @@ fn adopted(scenario: Scenario, change: Change) -> Scenario {
 
 #[test]
 fn a_quorum_of_node_operators_adopts_a_change_and_the_proposal_is_its_first_vote() {
-    let scenario = world().when(OPERATORS[0], propose(price(700))).then_events(events![
-        Event::ChangeProposed { proposal: PROPOSAL, operator: OPERATORS[0], change: price(700) },
-        cast(OPERATORS[0], true, 1),
-    ]);
-    let scenario = scenario.when(OPERATORS[1], vote(true)).then_events(events![cast(OPERATORS[1], true, 2)]);
+    let scenario = world()
+        .when(OPERATORS[0], propose(price(700)))
+        .then_events(events![
+            Event::ChangeProposed {
+                proposal: PROPOSAL,
+                operator: OPERATORS[0],
+                change: price(700)
+            },
+            cast(OPERATORS[0], true, 1),
+        ]);
+    let scenario = scenario
+        .when(OPERATORS[1], vote(true))
+        .then_events(events![cast(OPERATORS[1], true, 2)]);
     scenario.when(OPERATORS[2], vote(true)).then_events(events![
         cast(OPERATORS[2], true, 3),
-        Event::ChangeAdopted { proposal: PROPOSAL, change: price(700) },
+        Event::ChangeAdopted {
+            proposal: PROPOSAL,
+            change: price(700)
+        },
     ]);
 }
 
 #[test]
 fn an_adopted_parameter_is_in_force_at_once() {
-    let change = Change::SetParameter { parameter: Parameter::EmergencyDurationUs, value: HOUR as i64 };
-    let scenario = adopted(world(), change).given(crate::records::registered_for(1, PATIENT, HOSPITAL));
+    let change = Change::SetParameter {
+        parameter: Parameter::EmergencyDurationUs,
+        value: HOUR as i64,
+    };
+    let scenario =
+        adopted(world(), change).given(crate::records::registered_for(1, PATIENT, HOSPITAL));
     let command = contracts::records::Command::OpenEmergency {
         emergency: contracts::EmergencyId([1; 16]),
         patient: PATIENT,
@@ -56,7 +86,9 @@ fn an_adopted_parameter_is_in_force_at_once() {
         viewer: sealed(),
     };
     let events = scenario.when(DOCTOR, command).execution.events;
-    let [contracts::Event::Records(contracts::records::Event::EmergencyOpened { until, .. })] = events[..] else {
+    let [contracts::Event::Records(contracts::records::Event::EmergencyOpened { until, .. })] =
+        events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!(until, NOW.plus(HOUR));
@@ -64,44 +96,74 @@ fn an_adopted_parameter_is_in_force_at_once() {
 
 #[test]
 fn a_change_that_can_no_longer_reach_a_quorum_is_rejected() {
-    let scenario = world().when(OPERATORS[0], propose(price(700))).then_accepted();
-    let scenario = scenario.when(OPERATORS[1], vote(false)).then_events(events![cast(OPERATORS[1], false, 1)]);
-    let scenario = scenario.when(OPERATORS[2], vote(false)).then_events(events![
-        cast(OPERATORS[2], false, 1),
-        Event::ChangeRejected { proposal: PROPOSAL },
-    ]);
-    scenario.when(OPERATORS[3], vote(true)).then_rejected(Rejection::ProposalClosed);
+    let scenario = world()
+        .when(OPERATORS[0], propose(price(700)))
+        .then_accepted();
+    let scenario = scenario
+        .when(OPERATORS[1], vote(false))
+        .then_events(events![cast(OPERATORS[1], false, 1)]);
+    let scenario = scenario
+        .when(OPERATORS[2], vote(false))
+        .then_events(events![
+            cast(OPERATORS[2], false, 1),
+            Event::ChangeRejected { proposal: PROPOSAL },
+        ]);
+    scenario
+        .when(OPERATORS[3], vote(true))
+        .then_rejected(Rejection::ProposalClosed);
 }
 
 #[test]
 fn an_adopted_change_is_not_voted_on_any_more() {
-    adopted(world(), price(1)).when(OPERATORS[3], vote(false)).then_rejected(Rejection::ProposalClosed);
+    adopted(world(), price(1))
+        .when(OPERATORS[3], vote(false))
+        .then_rejected(Rejection::ProposalClosed);
 }
 
 #[test]
 fn only_node_operators_propose_and_vote() {
     for submitter in [REGULATOR, HOSPITAL, PATIENT, TREASURER] {
-        world().when(submitter, propose(price(1))).then_rejected(Rejection::NotNodeOperator);
+        world()
+            .when(submitter, propose(price(1)))
+            .then_rejected(Rejection::NotNodeOperator);
         let scenario = world().when(OPERATOR, propose(price(1))).then_accepted();
-        scenario.when(submitter, vote(true)).then_rejected(Rejection::NotNodeOperator);
+        scenario
+            .when(submitter, vote(true))
+            .then_rejected(Rejection::NotNodeOperator);
     }
 }
 
 #[test]
 fn an_operator_votes_once_on_a_proposal_that_exists() {
-    world().when(OPERATOR, vote(true)).then_rejected(Rejection::UnknownProposal);
-    let scenario = world().when(OPERATORS[0], propose(price(1))).then_accepted();
-    let scenario = scenario.when(OPERATORS[0], vote(true)).then_rejected(Rejection::AlreadyVoted);
-    scenario.when(OPERATORS[1], propose(price(2))).then_rejected(Rejection::ProposalExists);
+    world()
+        .when(OPERATOR, vote(true))
+        .then_rejected(Rejection::UnknownProposal);
+    let scenario = world()
+        .when(OPERATORS[0], propose(price(1)))
+        .then_accepted();
+    let scenario = scenario
+        .when(OPERATORS[0], vote(true))
+        .then_rejected(Rejection::AlreadyVoted);
+    scenario
+        .when(OPERATORS[1], propose(price(2)))
+        .then_rejected(Rejection::ProposalExists);
 }
 
 #[test]
 fn the_vote_of_an_operator_who_may_no_longer_act_does_not_count() {
-    let scenario = world().when(OPERATORS[0], propose(price(1))).then_accepted();
-    let suspend = membership::Command::SuspendMember { member: OPERATORS[0] };
+    let scenario = world()
+        .when(OPERATORS[0], propose(price(1)))
+        .then_accepted();
+    let suspend = membership::Command::SuspendMember {
+        member: OPERATORS[0],
+    };
     let scenario = scenario.when(REGULATOR, suspend).then_accepted();
-    let scenario = scenario.when(OPERATORS[1], vote(true)).then_events(events![cast(OPERATORS[1], true, 1)]);
-    let scenario = scenario.when(OPERATORS[2], vote(true)).then_events(events![cast(OPERATORS[2], true, 2)]);
+    let scenario = scenario
+        .when(OPERATORS[1], vote(true))
+        .then_events(events![cast(OPERATORS[1], true, 1)]);
+    let scenario = scenario
+        .when(OPERATORS[2], vote(true))
+        .then_events(events![cast(OPERATORS[2], true, 2)]);
     let events = scenario.when(OPERATORS[3], vote(true)).execution.events;
     assert_eq!(events.len(), 2, "three of the four who stand agree");
 }
@@ -110,10 +172,24 @@ fn the_vote_of_an_operator_who_may_no_longer_act_does_not_count() {
 fn a_lone_operator_adopts_its_own_proposal() {
     let mut scenario = world();
     for operator in &OPERATORS[1..] {
-        scenario = scenario.when(REGULATOR, membership::Command::RevokeMember { member: *operator }).then_accepted();
+        scenario = scenario
+            .when(
+                REGULATOR,
+                membership::Command::RevokeMember { member: *operator },
+            )
+            .then_accepted();
     }
     let events = scenario.when(OPERATOR, propose(price(1))).execution.events;
-    assert_eq!(events.last(), Some(&Event::ChangeAdopted { proposal: PROPOSAL, change: price(1) }.into()));
+    assert_eq!(
+        events.last(),
+        Some(
+            &Event::ChangeAdopted {
+                proposal: PROPOSAL,
+                change: price(1)
+            }
+            .into()
+        )
+    );
 }
 
 #[test]
@@ -123,13 +199,18 @@ fn a_parameter_stays_within_its_bounds() {
         assert!(bounds.contains(&parameter.default_value()));
         for value in [bounds.start() - 1, bounds.end() + 1] {
             let change = Change::SetParameter { parameter, value };
-            world().when(OPERATOR, propose(change)).then_rejected(Rejection::ParameterOutOfBounds);
+            world()
+                .when(OPERATOR, propose(change))
+                .then_rejected(Rejection::ParameterOutOfBounds);
         }
     }
 }
 
 fn replace(retire: Option<u16>, add: Option<ReplicaDescription>) -> Change {
-    Change::ReplaceReplica { retire: retire.map(ReplicaId), add }
+    Change::ReplaceReplica {
+        retire: retire.map(ReplicaId),
+        add,
+    }
 }
 
 #[test]
@@ -140,76 +221,138 @@ fn a_replica_is_replaced_in_one_transaction_and_its_number_and_key_are_never_use
         proposal: ProposalId([6; 16]),
         change: replace(Some(4), Some(replica)),
     };
-    let scenario = scenario.when(OPERATOR, again(replica(3, OPERATORS[3]))).then_rejected(Rejection::ReplicaNumberUsed);
-    let old_key = ReplicaDescription { public_key: replica(3, OPERATOR).public_key, ..replica(5, OPERATORS[3]) };
-    let scenario = scenario.when(OPERATOR, again(old_key)).then_rejected(Rejection::ReplicaKeyUsed);
-    let retired = Command::ProposeChange { proposal: ProposalId([6; 16]), change: replace(Some(3), Some(replica(5, OPERATOR))) };
-    scenario.when(OPERATOR, retired).then_rejected(Rejection::UnknownReplica);
+    let scenario = scenario
+        .when(OPERATOR, again(replica(3, OPERATORS[3])))
+        .then_rejected(Rejection::ReplicaNumberUsed);
+    let old_key = ReplicaDescription {
+        public_key: replica(3, OPERATOR).public_key,
+        ..replica(5, OPERATORS[3])
+    };
+    let scenario = scenario
+        .when(OPERATOR, again(old_key))
+        .then_rejected(Rejection::ReplicaKeyUsed);
+    let retired = Command::ProposeChange {
+        proposal: ProposalId([6; 16]),
+        change: replace(Some(3), Some(replica(5, OPERATOR))),
+    };
+    scenario
+        .when(OPERATOR, retired)
+        .then_rejected(Rejection::UnknownReplica);
 }
 
 #[test]
 fn a_replica_change_does_something_to_replicas_in_service() {
-    world().when(OPERATOR, propose(replace(None, None))).then_rejected(Rejection::EmptyReplicaChange);
+    world()
+        .when(OPERATOR, propose(replace(None, None)))
+        .then_rejected(Rejection::EmptyReplicaChange);
     let unknown = replace(Some(9), Some(replica(4, OPERATOR)));
-    world().when(OPERATOR, propose(unknown)).then_rejected(Rejection::UnknownReplica);
-    world().when(OPERATOR, propose(replace(Some(3), None))).then_rejected(Rejection::TooFewReplicas);
+    world()
+        .when(OPERATOR, propose(unknown))
+        .then_rejected(Rejection::UnknownReplica);
+    world()
+        .when(OPERATOR, propose(replace(Some(3), None)))
+        .then_rejected(Rejection::TooFewReplicas);
 }
 
 #[test]
 fn a_new_replica_has_a_strong_key_and_an_active_operator() {
     let with = |description| propose(replace(Some(3), Some(description)));
     let stranger = replica(4, HOSPITAL);
-    world().when(OPERATOR, with(stranger)).then_rejected(Rejection::ReplicaOperatorNotFit);
-    let weak = ReplicaDescription { public_key: PublicKey(weak_key().0), ..replica(4, OPERATORS[3]) };
-    world().when(OPERATOR, with(weak)).then_rejected(Rejection::WeakReplicaKey);
+    world()
+        .when(OPERATOR, with(stranger))
+        .then_rejected(Rejection::ReplicaOperatorNotFit);
+    let weak = ReplicaDescription {
+        public_key: PublicKey(weak_key().0),
+        ..replica(4, OPERATORS[3])
+    };
+    world()
+        .when(OPERATOR, with(weak))
+        .then_rejected(Rejection::WeakReplicaKey);
 }
 
 #[test]
 fn nobody_operates_more_replicas_than_may_be_faulty() {
     let second = replace(None, Some(replica(4, OPERATOR)));
-    world().when(OPERATOR, propose(second)).then_rejected(Rejection::TooManyReplicasOfOperator);
+    world()
+        .when(OPERATOR, propose(second))
+        .then_rejected(Rejection::TooManyReplicasOfOperator);
     let own = replace(Some(0), Some(replica(4, OPERATOR)));
     world().when(OPERATOR, propose(own)).then_accepted();
 }
 
 #[test]
 fn replica_changes_can_be_closed_by_the_parameter() {
-    let change = Change::SetParameter { parameter: Parameter::ReplicaChangeMax, value: 0 };
+    let change = Change::SetParameter {
+        parameter: Parameter::ReplicaChangeMax,
+        value: 0,
+    };
     let scenario = adopted(world(), change);
     let proposal = ProposalId([6; 16]);
-    let command = Command::ProposeChange { proposal, change: replace(Some(3), Some(replica(4, OPERATORS[3]))) };
-    scenario.when(OPERATOR, command).then_rejected(Rejection::ReplicaChangesClosed);
+    let command = Command::ProposeChange {
+        proposal,
+        change: replace(Some(3), Some(replica(4, OPERATORS[3]))),
+    };
+    scenario
+        .when(OPERATOR, command)
+        .then_rejected(Rejection::ReplicaChangesClosed);
 }
 
 #[test]
 fn what_was_proposed_is_checked_again_when_it_is_adopted() {
-    let scenario = world().when(OPERATORS[0], propose(replace(Some(3), Some(replica(4, OPERATORS[3]))))).then_accepted();
+    let scenario = world()
+        .when(
+            OPERATORS[0],
+            propose(replace(Some(3), Some(replica(4, OPERATORS[3])))),
+        )
+        .then_accepted();
     let scenario = scenario.when(OPERATORS[1], vote(true)).then_accepted();
-    let revoke = membership::Command::RevokeMember { member: OPERATORS[3] };
+    let revoke = membership::Command::RevokeMember {
+        member: OPERATORS[3],
+    };
     let scenario = scenario.when(REGULATOR, revoke).then_accepted();
     // Three operators are left: two of them are a quorum.
-    scenario.when(OPERATORS[2], vote(true)).then_rejected(Rejection::ReplicaOperatorNotFit);
+    scenario
+        .when(OPERATORS[2], vote(true))
+        .then_rejected(Rejection::ReplicaOperatorNotFit);
 }
 
 fn activate(contract: u16, version: u32, height: u64) -> Change {
-    Change::ActivateContract { contract: ContractId(contract), version, height: Height(height) }
+    Change::ActivateContract {
+        contract: ContractId(contract),
+        version,
+        height: Height(height),
+    }
 }
 
 #[test]
 fn an_activation_is_of_a_contracts_next_version_ahead_of_now() {
-    world().when(OPERATOR, propose(activate(9, 2, 500))).then_rejected(Rejection::UnknownContract);
+    world()
+        .when(OPERATOR, propose(activate(9, 2, 500)))
+        .then_rejected(Rejection::UnknownContract);
     for version in [0, 1, 3] {
-        world().when(OPERATOR, propose(activate(2, version, 500))).then_rejected(Rejection::VersionNotNext);
+        world()
+            .when(OPERATOR, propose(activate(2, version, 500)))
+            .then_rejected(Rejection::VersionNotNext);
     }
-    world().when(OPERATOR, propose(activate(2, 2, 100))).then_rejected(Rejection::HeightNotAhead);
+    world()
+        .when(OPERATOR, propose(activate(2, 2, 100)))
+        .then_rejected(Rejection::HeightNotAhead);
     let scenario = adopted(world(), activate(2, 2, 500));
-    let next = Command::ProposeChange { proposal: ProposalId([6; 16]), change: activate(2, 3, 600) };
-    scenario.when(OPERATOR, next).then_rejected(Rejection::HeightNotAhead);
+    let next = Command::ProposeChange {
+        proposal: ProposalId([6; 16]),
+        change: activate(2, 3, 600),
+    };
+    scenario
+        .when(OPERATOR, next)
+        .then_rejected(Rejection::HeightNotAhead);
 }
 
 #[test]
 fn a_replica_that_lacks_an_activated_version_learns_it_before_that_height() {
     let scenario = adopted(world(), activate(2, 2, 500));
     assert_eq!(missing_version(&scenario.state, Height(499)), None);
-    assert_eq!(missing_version(&scenario.state, Height(500)), Some((Contract::Records, 2)));
+    assert_eq!(
+        missing_version(&scenario.state, Height(500)),
+        Some((Contract::Records, 2))
+    );
 }

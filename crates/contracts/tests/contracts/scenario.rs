@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use contracts::membership::MemberKind;
 use contracts::records::command::Code;
-use contracts::{Command, Context, Event, Execution, RecordNumber, Rejection, Sealed, State, execute, fold};
+use contracts::{
+    Command, Context, Event, Execution, RecordNumber, Rejection, Sealed, State, execute, fold,
+};
 use ledger::{
-    Commitment, ContractId, Digest, DigestAlgorithm, Epoch, Height, LedgerId, Outcome, PublicKey, ReplicaDescription, ReplicaId,
-    SigningKey, Timestamp, WriteSet,
+    Commitment, ContractId, Digest, DigestAlgorithm, Epoch, Height, LedgerId, Outcome, PublicKey,
+    ReplicaDescription, ReplicaId, SigningKey, Timestamp, WriteSet,
 };
 
 pub const fn id(number: u8) -> LedgerId {
@@ -71,12 +73,20 @@ pub fn code_key(number: u8) -> SigningKey {
 
 /// A code whose key is [`code_key`]: two uses, a day.
 pub fn code(number: u8) -> Code {
-    Code { key: code_key(number).public_key(), uses: 2, until: NOW.plus(DAY) }
+    Code {
+        key: code_key(number).public_key(),
+        uses: 2,
+        until: NOW.plus(DAY),
+    }
 }
 
 pub fn replica(number: u16, operator: LedgerId) -> ReplicaDescription {
     let public_key = SigningKey::from_seed([200 + number as u8; 32]).public_key();
-    ReplicaDescription { replica: ReplicaId(number), operator, public_key }
+    ReplicaDescription {
+        replica: ReplicaId(number),
+        operator,
+        public_key,
+    }
 }
 
 /// A list of events of any contracts.
@@ -101,10 +111,16 @@ pub struct Verdict {
 
 /// An active member of every kind, doctors affiliated, four node operators with a replica each, default parameters.
 pub fn world() -> Scenario {
-    let mut scenario = Scenario { state: BTreeMap::new(), time: NOW, height: Height(100) };
+    let mut scenario = Scenario {
+        state: BTreeMap::new(),
+        time: NOW,
+        height: Height(100),
+    };
     for (number, operator) in (0..).zip(OPERATORS) {
         scenario = scenario.given(founder(operator, MemberKind::NodeOperator, &[]));
-        scenario = scenario.given(contracts::governance::Event::ReplicaFounded { replica: replica(number, operator) });
+        scenario = scenario.given(contracts::governance::Event::ReplicaFounded {
+            replica: replica(number, operator),
+        });
     }
     let members = [
         (HOSPITAL, MemberKind::Hospital),
@@ -125,7 +141,12 @@ pub fn world() -> Scenario {
         scenario = scenario.given(founder(member, kind, &[]));
     }
     let until = NOW.plus(365 * DAY);
-    let affiliated = |doctor, hospital| contracts::membership::Event::DoctorAffiliated { doctor, hospital, from: NOW, until };
+    let affiliated = |doctor, hospital| contracts::membership::Event::DoctorAffiliated {
+        doctor,
+        hospital,
+        from: NOW,
+        until,
+    };
     scenario
         .given(founder(IDENTITY, MemberKind::Service, &[(1, 0), (1, 7)]))
         .given(founder(IOT, MemberKind::Service, &[(5, 4), (5, 5)]))
@@ -135,13 +156,20 @@ pub fn world() -> Scenario {
 }
 
 /// A founding member's event.
-pub fn founder(member: LedgerId, kind: MemberKind, allowed: &[(u16, u16)]) -> contracts::membership::Event {
+pub fn founder(
+    member: LedgerId,
+    kind: MemberKind,
+    allowed: &[(u16, u16)],
+) -> contracts::membership::Event {
     contracts::membership::Event::FounderNamed {
         member,
         kind,
         public_key: key_of(member).public_key(),
         name: None,
-        allowed: allowed.iter().map(|(contract, number)| (ContractId(*contract), *number)).collect(),
+        allowed: allowed
+            .iter()
+            .map(|(contract, number)| (ContractId(*contract), *number))
+            .collect(),
         operator: kind == MemberKind::NodeOperator,
     }
 }
@@ -171,10 +199,19 @@ impl Scenario {
     }
 
     /// A member submits bytes, signed with any key.
-    pub fn when_bytes(self, submitter: LedgerId, public_key: PublicKey, contract: ContractId, command: &[u8]) -> Verdict {
+    pub fn when_bytes(
+        self,
+        submitter: LedgerId,
+        public_key: PublicKey,
+        contract: ContractId,
+        command: &[u8],
+    ) -> Verdict {
         let context = self.context(submitter, public_key);
         let execution = execute(&self.state, &context, contract, command);
-        Verdict { before: self, execution }
+        Verdict {
+            before: self,
+            execution,
+        }
     }
 
     /// The context in which `submitter` would submit now.
@@ -224,7 +261,12 @@ impl Verdict {
     /// This rejection, and nothing changed.
     #[track_caller]
     pub fn then_rejected(self, expected: impl Into<Rejection>) -> Scenario {
-        assert_eq!(self.rejection(), Some(expected.into()), "events: {:?}", self.execution.events);
+        assert_eq!(
+            self.rejection(),
+            Some(expected.into()),
+            "events: {:?}",
+            self.execution.events
+        );
         assert!(self.execution.events.is_empty() && self.execution.writes.0.is_empty());
         self.before
     }
@@ -232,7 +274,9 @@ impl Verdict {
     fn rejection(&self) -> Option<Rejection> {
         match self.execution.outcome {
             Outcome::Accepted => None,
-            outcome => Some(Rejection::from_outcome(outcome).expect("a rejection with a known number")),
+            outcome => {
+                Some(Rejection::from_outcome(outcome).expect("a rejection with a known number"))
+            }
         }
     }
 }

@@ -18,8 +18,18 @@ pub fn reference(number: u8) -> PaymentReference {
     PaymentReference([number; 16])
 }
 
-fn rule(category: BenefitCategory, proportion_basis_points: u16, copay: i64, benefit_max: i64) -> ReimbursementRule {
-    ReimbursementRule { category, proportion_basis_points, copay, benefit_max }
+fn rule(
+    category: BenefitCategory,
+    proportion_basis_points: u16,
+    copay: i64,
+    benefit_max: i64,
+) -> ReimbursementRule {
+    ReimbursementRule {
+        category,
+        proportion_basis_points,
+        copay,
+        benefit_max,
+    }
 }
 
 /// 80% of what is over 10.00, at most 500.00, for outpatient care alone.
@@ -28,23 +38,51 @@ fn outpatient() -> ReimbursementRule {
 }
 
 fn deposit(number: u8, account: LedgerId, amount: i64) -> Command {
-    Command::Deposit { reference: reference(number), account, amount }
+    Command::Deposit {
+        reference: reference(number),
+        account,
+        amount,
+    }
 }
 
 fn withdraw(number: u8, amount: i64) -> Command {
-    Command::Withdraw { reference: reference(number), amount }
+    Command::Withdraw {
+        reference: reference(number),
+        amount,
+    }
 }
 
 fn publish(version: u32, rules: Vec<ReimbursementRule>) -> Command {
-    Command::PublishRules { plan: PLAN, version, rules }
+    Command::PublishRules {
+        plan: PLAN,
+        version,
+        rules,
+    }
 }
 
 fn cover(from_year: u16, until_year: u16) -> Command {
-    Command::RegisterCoverage { insured: PATIENT, plan: PLAN, from_year, until_year }
+    Command::RegisterCoverage {
+        insured: PATIENT,
+        plan: PLAN,
+        from_year,
+        until_year,
+    }
 }
 
-fn claim_under(plan: PlanId, category: BenefitCategory, charged: i64, service_year: u16) -> Command {
-    Command::SubmitClaim { claim: CLAIM, insured: PATIENT, plan, category, charged, service_year }
+fn claim_under(
+    plan: PlanId,
+    category: BenefitCategory,
+    charged: i64,
+    service_year: u16,
+) -> Command {
+    Command::SubmitClaim {
+        claim: CLAIM,
+        insured: PATIENT,
+        plan,
+        category,
+        charged,
+        service_year,
+    }
 }
 
 fn claim(charged: i64) -> Command {
@@ -53,15 +91,39 @@ fn claim(charged: i64) -> Command {
 
 /// The patient is covered from 2010 to 2020 and the insurer has 1,000.00.
 pub fn insured() -> Scenario {
-    let scenario = world().when(INSURER, publish(1, vec![outpatient()])).then_accepted();
-    funded(scenario.when(INSURER, cover(2010, 2020)).then_accepted(), INSURER, 100_000)
+    let scenario = world()
+        .when(INSURER, publish(1, vec![outpatient()]))
+        .then_accepted();
+    funded(
+        scenario.when(INSURER, cover(2010, 2020)).then_accepted(),
+        INSURER,
+        100_000,
+    )
 }
 
 fn moved(reason: PostingReason, from: Account, to: Account, amount: i64) -> Event {
-    Event::Posted { reason, lines: vec![Line { account: from, amount: -amount }, Line { account: to, amount }] }
+    Event::Posted {
+        reason,
+        lines: vec![
+            Line {
+                account: from,
+                amount: -amount,
+            },
+            Line {
+                account: to,
+                amount,
+            },
+        ],
+    }
 }
 
-fn adjudicated(plan: PlanId, rules_version: u32, category: BenefitCategory, charged: i64, benefit: i64) -> Event {
+fn adjudicated(
+    plan: PlanId,
+    rules_version: u32,
+    category: BenefitCategory,
+    charged: i64,
+    benefit: i64,
+) -> Event {
     Event::ClaimAdjudicated {
         claim: CLAIM,
         hospital: HOSPITAL,
@@ -77,82 +139,176 @@ fn adjudicated(plan: PlanId, rules_version: u32, category: BenefitCategory, char
 
 fn pended(plan: PlanId, charged: i64, reason: PendReason) -> Event {
     let category = BenefitCategory::Outpatient;
-    Event::ClaimPended { claim: CLAIM, hospital: HOSPITAL, insured: PATIENT, plan, category, charged, reason }
+    Event::ClaimPended {
+        claim: CLAIM,
+        hospital: HOSPITAL,
+        insured: PATIENT,
+        plan,
+        category,
+        charged,
+        reason,
+    }
 }
 
 #[test]
 fn the_treasurer_deposits_with_a_reference_that_is_used_once() {
-    let expected =
-        moved(PostingReason::Deposit(reference(1)), Account::External, Account::Member(INSTITUTE), 500);
-    let scenario = world().when(TREASURER, deposit(1, INSTITUTE, 500)).then_events(events![expected]);
-    let scenario = scenario.when(TREASURER, deposit(1, INSTITUTE, 500)).then_rejected(Rejection::ReferenceUsed);
-    scenario.when(INSTITUTE, withdraw(1, 100)).then_rejected(Rejection::ReferenceUsed);
+    let expected = moved(
+        PostingReason::Deposit(reference(1)),
+        Account::External,
+        Account::Member(INSTITUTE),
+        500,
+    );
+    let scenario = world()
+        .when(TREASURER, deposit(1, INSTITUTE, 500))
+        .then_events(events![expected]);
+    let scenario = scenario
+        .when(TREASURER, deposit(1, INSTITUTE, 500))
+        .then_rejected(Rejection::ReferenceUsed);
+    scenario
+        .when(INSTITUTE, withdraw(1, 100))
+        .then_rejected(Rejection::ReferenceUsed);
 }
 
 #[test]
 fn nobody_but_the_treasurer_deposits() {
     for submitter in [INSTITUTE, INSURER, REGULATOR, OPERATOR] {
-        world().when(submitter, deposit(1, submitter, 500)).then_rejected(Rejection::NotTreasurer);
+        world()
+            .when(submitter, deposit(1, submitter, 500))
+            .then_rejected(Rejection::NotTreasurer);
     }
 }
 
 #[test]
 fn a_deposit_is_above_zero_and_for_a_member() {
     for amount in [0, -1, i64::MIN] {
-        world().when(TREASURER, deposit(1, INSTITUTE, amount)).then_rejected(Rejection::AmountNotPositive);
+        world()
+            .when(TREASURER, deposit(1, INSTITUTE, amount))
+            .then_rejected(Rejection::AmountNotPositive);
     }
-    world().when(TREASURER, deposit(1, NEWCOMER, 1)).then_rejected(Rejection::UnknownAccount);
-    let revoked = world().when(REGULATOR, membership::Command::RevokeMember { member: INSTITUTE }).then_accepted();
-    revoked.when(TREASURER, deposit(1, INSTITUTE, 1)).then_rejected(Rejection::UnknownAccount);
+    world()
+        .when(TREASURER, deposit(1, NEWCOMER, 1))
+        .then_rejected(Rejection::UnknownAccount);
+    let revoked = world()
+        .when(
+            REGULATOR,
+            membership::Command::RevokeMember { member: INSTITUTE },
+        )
+        .then_accepted();
+    revoked
+        .when(TREASURER, deposit(1, INSTITUTE, 1))
+        .then_rejected(Rejection::UnknownAccount);
 }
 
 #[test]
 fn the_books_never_overflow() {
-    let scenario = world().when(TREASURER, deposit(1, INSTITUTE, i64::MAX)).then_accepted();
-    let scenario = scenario.when(TREASURER, deposit(2, INSTITUTE, 2)).then_rejected(Rejection::AmountOverflow);
-    scenario.when(TREASURER, deposit(2, PATIENT, 2)).then_rejected(Rejection::AmountOverflow);
+    let scenario = world()
+        .when(TREASURER, deposit(1, INSTITUTE, i64::MAX))
+        .then_accepted();
+    let scenario = scenario
+        .when(TREASURER, deposit(2, INSTITUTE, 2))
+        .then_rejected(Rejection::AmountOverflow);
+    scenario
+        .when(TREASURER, deposit(2, PATIENT, 2))
+        .then_rejected(Rejection::AmountOverflow);
 }
 
 #[test]
 fn a_member_withdraws_at_most_its_balance() {
-    let scenario = funded(world(), INSTITUTE, 500).when(INSTITUTE, withdraw(1, 501)).then_rejected(Rejection::InsufficientFunds);
-    let expected = moved(PostingReason::Withdrawal(reference(1)), Account::Member(INSTITUTE), Account::External, 500);
-    let scenario = scenario.when(INSTITUTE, withdraw(1, 500)).then_events(events![expected]);
-    let scenario = scenario.when(INSTITUTE, withdraw(1, 1)).then_rejected(Rejection::ReferenceUsed);
-    let scenario = scenario.when(INSTITUTE, withdraw(2, 1)).then_rejected(Rejection::InsufficientFunds);
-    scenario.when(INSTITUTE, withdraw(2, 0)).then_rejected(Rejection::AmountNotPositive);
+    let scenario = funded(world(), INSTITUTE, 500)
+        .when(INSTITUTE, withdraw(1, 501))
+        .then_rejected(Rejection::InsufficientFunds);
+    let expected = moved(
+        PostingReason::Withdrawal(reference(1)),
+        Account::Member(INSTITUTE),
+        Account::External,
+        500,
+    );
+    let scenario = scenario
+        .when(INSTITUTE, withdraw(1, 500))
+        .then_events(events![expected]);
+    let scenario = scenario
+        .when(INSTITUTE, withdraw(1, 1))
+        .then_rejected(Rejection::ReferenceUsed);
+    let scenario = scenario
+        .when(INSTITUTE, withdraw(2, 1))
+        .then_rejected(Rejection::InsufficientFunds);
+    scenario
+        .when(INSTITUTE, withdraw(2, 0))
+        .then_rejected(Rejection::AmountNotPositive);
 }
 
 #[test]
 fn the_first_insurer_to_publish_a_plan_owns_it() {
     let rules = vec![outpatient()];
-    let published = Event::RulesPublished { plan: PLAN, insurer: INSURER, version: 1, rules: rules.clone() };
-    let scenario = world().when(INSURER, publish(1, rules.clone())).then_events(events![published]);
-    let scenario = scenario.when(OTHER_INSURER, publish(2, rules)).then_rejected(Rejection::NotPlanOwner);
-    scenario.when(OTHER_INSURER, cover(2010, 2020)).then_rejected(Rejection::NotPlanOwner);
+    let published = Event::RulesPublished {
+        plan: PLAN,
+        insurer: INSURER,
+        version: 1,
+        rules: rules.clone(),
+    };
+    let scenario = world()
+        .when(INSURER, publish(1, rules.clone()))
+        .then_events(events![published]);
+    let scenario = scenario
+        .when(OTHER_INSURER, publish(2, rules))
+        .then_rejected(Rejection::NotPlanOwner);
+    scenario
+        .when(OTHER_INSURER, cover(2010, 2020))
+        .then_rejected(Rejection::NotPlanOwner);
 }
 
 #[test]
 fn only_insurers_publish_cover_and_resolve() {
-    world().when(HOSPITAL, publish(1, vec![])).then_rejected(Rejection::NotInsurer);
-    insured().when(HOSPITAL, cover(2000, 2001)).then_rejected(Rejection::NotInsurer);
-    insured().when(HOSPITAL, Command::ResolveClaim { claim: CLAIM, benefit: 0 }).then_rejected(Rejection::NotInsurer);
+    world()
+        .when(HOSPITAL, publish(1, vec![]))
+        .then_rejected(Rejection::NotInsurer);
+    insured()
+        .when(HOSPITAL, cover(2000, 2001))
+        .then_rejected(Rejection::NotInsurer);
+    insured()
+        .when(
+            HOSPITAL,
+            Command::ResolveClaim {
+                claim: CLAIM,
+                benefit: 0,
+            },
+        )
+        .then_rejected(Rejection::NotInsurer);
 }
 
 #[test]
 fn rules_are_versioned_without_gaps() {
-    world().when(INSURER, publish(0, vec![])).then_rejected(Rejection::VersionNotNext);
-    world().when(INSURER, publish(2, vec![])).then_rejected(Rejection::VersionNotNext);
-    let scenario = insured().when(INSURER, publish(1, vec![])).then_rejected(Rejection::VersionNotNext);
+    world()
+        .when(INSURER, publish(0, vec![]))
+        .then_rejected(Rejection::VersionNotNext);
+    world()
+        .when(INSURER, publish(2, vec![]))
+        .then_rejected(Rejection::VersionNotNext);
+    let scenario = insured()
+        .when(INSURER, publish(1, vec![]))
+        .then_rejected(Rejection::VersionNotNext);
     scenario.when(INSURER, publish(2, vec![])).then_accepted();
 }
 
 #[test]
 fn plan_0_is_nobodys() {
-    let rules = Command::PublishRules { plan: PlanId(0), version: 1, rules: vec![] };
-    world().when(INSURER, rules).then_rejected(Rejection::PlanReserved);
-    let coverage = Command::RegisterCoverage { insured: PATIENT, plan: PlanId(0), from_year: 1, until_year: 2 };
-    world().when(INSURER, coverage).then_rejected(Rejection::PlanReserved);
+    let rules = Command::PublishRules {
+        plan: PlanId(0),
+        version: 1,
+        rules: vec![],
+    };
+    world()
+        .when(INSURER, rules)
+        .then_rejected(Rejection::PlanReserved);
+    let coverage = Command::RegisterCoverage {
+        insured: PATIENT,
+        plan: PlanId(0),
+        from_year: 1,
+        until_year: 2,
+    };
+    world()
+        .when(INSURER, coverage)
+        .then_rejected(Rejection::PlanReserved);
 }
 
 #[test]
@@ -164,28 +320,68 @@ fn a_rules_numbers_are_within_bounds_and_a_category_has_one_rule() {
         vec![outpatient(), outpatient()],
     ];
     for rules in unfit {
-        world().when(INSURER, publish(1, rules)).then_rejected(Rejection::RulesNotFit);
+        world()
+            .when(INSURER, publish(1, rules))
+            .then_rejected(Rejection::RulesNotFit);
     }
-    world().when(INSURER, publish(1, vec![rule(BenefitCategory::Other, 10_000, 0, 0), outpatient()])).then_accepted();
+    world()
+        .when(
+            INSURER,
+            publish(
+                1,
+                vec![rule(BenefitCategory::Other, 10_000, 0, 0), outpatient()],
+            ),
+        )
+        .then_accepted();
 }
 
 #[test]
 fn an_insured_is_a_patient_covered_once_in_a_year() {
-    let covered = Event::CoverageRegistered { insured: PATIENT, plan: PLAN, from_year: 2021, until_year: 2021 };
-    let scenario = insured().when(INSURER, cover(2021, 2021)).then_events(events![covered]);
-    for (from, until) in [(2020, 2020), (2000, 2010), (2015, 2016), (2000, 2030), (2021, 2022)] {
-        scenario.clone().when(INSURER, cover(from, until)).then_rejected(Rejection::CoverageOverlaps);
+    let covered = Event::CoverageRegistered {
+        insured: PATIENT,
+        plan: PLAN,
+        from_year: 2021,
+        until_year: 2021,
+    };
+    let scenario = insured()
+        .when(INSURER, cover(2021, 2021))
+        .then_events(events![covered]);
+    for (from, until) in [
+        (2020, 2020),
+        (2000, 2010),
+        (2015, 2016),
+        (2000, 2030),
+        (2021, 2022),
+    ] {
+        scenario
+            .clone()
+            .when(INSURER, cover(from, until))
+            .then_rejected(Rejection::CoverageOverlaps);
     }
-    let scenario = scenario.when(INSURER, cover(2009, 2008)).then_rejected(Rejection::YearsNotFit);
-    let organisation = Command::RegisterCoverage { insured: HOSPITAL, plan: PLAN, from_year: 1, until_year: 2 };
-    scenario.when(INSURER, organisation).then_rejected(Rejection::InsuredUnknown);
+    let scenario = scenario
+        .when(INSURER, cover(2009, 2008))
+        .then_rejected(Rejection::YearsNotFit);
+    let organisation = Command::RegisterCoverage {
+        insured: HOSPITAL,
+        plan: PLAN,
+        from_year: 1,
+        until_year: 2,
+    };
+    scenario
+        .when(INSURER, organisation)
+        .then_rejected(Rejection::InsuredUnknown);
 }
 
 #[test]
 fn a_claim_is_adjudicated_and_paid_in_the_decision_that_takes_it() {
     // (250.00 - 10.00) * 80%.
     insured().when(HOSPITAL, claim(25_000)).then_events(events![
-        moved(PostingReason::Benefit(CLAIM), Account::Member(INSURER), Account::Member(HOSPITAL), 19_200),
+        moved(
+            PostingReason::Benefit(CLAIM),
+            Account::Member(INSURER),
+            Account::Member(HOSPITAL),
+            19_200
+        ),
         adjudicated(PLAN, 1, BenefitCategory::Outpatient, 25_000, 19_200),
     ]);
 }
@@ -201,7 +397,11 @@ fn the_arithmetic_of_a_claim_is_in_integers_and_rounds_down() {
         (outpatient(), 63_500, 50_000),
         (outpatient(), 63_501, 50_000),
         (outpatient(), i64::MAX, 50_000),
-        (rule(BenefitCategory::Other, 10_000, 0, i64::MAX), i64::MAX, i64::MAX),
+        (
+            rule(BenefitCategory::Other, 10_000, 0, i64::MAX),
+            i64::MAX,
+            i64::MAX,
+        ),
         (rule(BenefitCategory::Other, 3_333, 0, i64::MAX), 100, 33),
         (rule(BenefitCategory::Other, 0, 0, i64::MAX), 100, 0),
     ];
@@ -214,83 +414,160 @@ fn the_arithmetic_of_a_claim_is_in_integers_and_rounds_down() {
 fn no_insurance_is_covered_always_with_a_benefit_of_zero() {
     let command = claim_under(PlanId(0), BenefitCategory::Inpatient, 7_777, 1936);
     let expected = adjudicated(PlanId(0), 0, BenefitCategory::Inpatient, 7_777, 0);
-    world().when(HOSPITAL, command).then_events(events![expected]);
+    world()
+        .when(HOSPITAL, command)
+        .then_events(events![expected]);
 }
 
 #[test]
 fn a_category_without_a_rule_is_not_covered() {
     let command = claim_under(PLAN, BenefitCategory::Pharmacy, 7_777, 2015);
     let expected = adjudicated(PLAN, 1, BenefitCategory::Pharmacy, 7_777, 0);
-    insured().when(HOSPITAL, command).then_events(events![expected]);
+    insured()
+        .when(HOSPITAL, command)
+        .then_events(events![expected]);
 }
 
 #[test]
 fn a_claim_that_cannot_be_adjudicated_waits() {
     let early = claim_under(PLAN, BenefitCategory::Outpatient, 25_000, 2009);
-    insured().when(HOSPITAL, early).then_events(events![pended(PLAN, 25_000, PendReason::NotCovered)]);
+    insured().when(HOSPITAL, early).then_events(events![pended(
+        PLAN,
+        25_000,
+        PendReason::NotCovered
+    )]);
     let late = claim_under(PLAN, BenefitCategory::Outpatient, 25_000, 2021);
-    insured().when(HOSPITAL, late).then_events(events![pended(PLAN, 25_000, PendReason::NotCovered)]);
-    world().when(HOSPITAL, claim(25_000)).then_events(events![pended(PLAN, 25_000, PendReason::NoRules)]);
+    insured().when(HOSPITAL, late).then_events(events![pended(
+        PLAN,
+        25_000,
+        PendReason::NotCovered
+    )]);
+    world()
+        .when(HOSPITAL, claim(25_000))
+        .then_events(events![pended(PLAN, 25_000, PendReason::NoRules)]);
     let poor = insured().when(INSURER, withdraw(1, 80_801)).then_accepted();
-    poor.when(HOSPITAL, claim(25_000)).then_events(events![pended(PLAN, 25_000, PendReason::InsurerFunds)]);
+    poor.when(HOSPITAL, claim(25_000))
+        .then_events(events![pended(PLAN, 25_000, PendReason::InsurerFunds)]);
     let just = insured().when(INSURER, withdraw(1, 80_800)).then_accepted();
     let events = just.when(HOSPITAL, claim(25_000)).execution.events;
-    assert_eq!(events[1], adjudicated(PLAN, 1, BenefitCategory::Outpatient, 25_000, 19_200).into());
+    assert_eq!(
+        events[1],
+        adjudicated(PLAN, 1, BenefitCategory::Outpatient, 25_000, 19_200).into()
+    );
 }
 
 #[test]
 fn a_claim_is_taken_once_even_if_its_amount_was_inflated() {
     let scenario = insured().when(HOSPITAL, claim(25_000)).then_accepted();
-    let scenario = scenario.when(HOSPITAL, claim(25_000)).then_rejected(Rejection::ClaimExists);
-    let scenario = scenario.when(OTHER_HOSPITAL, claim(35_000)).then_rejected(Rejection::ClaimExists);
-    scenario.when(HOSPITAL, claim(35_000)).then_rejected(Rejection::ClaimExists);
+    let scenario = scenario
+        .when(HOSPITAL, claim(25_000))
+        .then_rejected(Rejection::ClaimExists);
+    let scenario = scenario
+        .when(OTHER_HOSPITAL, claim(35_000))
+        .then_rejected(Rejection::ClaimExists);
+    scenario
+        .when(HOSPITAL, claim(35_000))
+        .then_rejected(Rejection::ClaimExists);
 }
 
 #[test]
 fn a_hospital_claims_a_charge_for_a_patient() {
-    insured().when(DOCTOR, claim(1)).then_rejected(Rejection::NotHospital);
-    insured().when(HOSPITAL, claim(-1)).then_rejected(Rejection::ChargeNegative);
+    insured()
+        .when(DOCTOR, claim(1))
+        .then_rejected(Rejection::NotHospital);
+    insured()
+        .when(HOSPITAL, claim(-1))
+        .then_rejected(Rejection::ChargeNegative);
     let category = BenefitCategory::Other;
-    let command = Command::SubmitClaim { claim: CLAIM, insured: DOCTOR, plan: PLAN, category, charged: 1, service_year: 2015 };
-    insured().when(HOSPITAL, command).then_rejected(Rejection::InsuredUnknown);
+    let command = Command::SubmitClaim {
+        claim: CLAIM,
+        insured: DOCTOR,
+        plan: PLAN,
+        category,
+        charged: 1,
+        service_year: 2015,
+    };
+    insured()
+        .when(HOSPITAL, command)
+        .then_rejected(Rejection::InsuredUnknown);
 }
 
 #[test]
 fn new_rules_hold_for_later_claims() {
-    let scenario = insured().when(INSURER, publish(2, vec![rule(BenefitCategory::Outpatient, 5_000, 0, 50_000)])).then_accepted();
+    let scenario = insured()
+        .when(
+            INSURER,
+            publish(2, vec![rule(BenefitCategory::Outpatient, 5_000, 0, 50_000)]),
+        )
+        .then_accepted();
     scenario.when(HOSPITAL, claim(25_000)).then_events(events![
-        moved(PostingReason::Benefit(CLAIM), Account::Member(INSURER), Account::Member(HOSPITAL), 12_500),
+        moved(
+            PostingReason::Benefit(CLAIM),
+            Account::Member(INSURER),
+            Account::Member(HOSPITAL),
+            12_500
+        ),
         adjudicated(PLAN, 2, BenefitCategory::Outpatient, 25_000, 12_500),
     ]);
 }
 
 fn waiting() -> Scenario {
-    insured().when(HOSPITAL, claim_under(PLAN, BenefitCategory::Outpatient, 25_000, 2009)).then_accepted()
+    insured()
+        .when(
+            HOSPITAL,
+            claim_under(PLAN, BenefitCategory::Outpatient, 25_000, 2009),
+        )
+        .then_accepted()
 }
 
 fn resolve(benefit: i64) -> Command {
-    Command::ResolveClaim { claim: CLAIM, benefit }
+    Command::ResolveClaim {
+        claim: CLAIM,
+        benefit,
+    }
 }
 
 #[test]
 fn the_insurer_resolves_a_pended_claim_by_hand_and_once() {
-    let scenario = waiting().when(INSURER, resolve(20_000)).then_events(events![
-        moved(PostingReason::Benefit(CLAIM), Account::Member(INSURER), Account::Member(HOSPITAL), 20_000),
-        adjudicated(PLAN, 0, BenefitCategory::Outpatient, 25_000, 20_000),
-    ]);
-    scenario.when(INSURER, resolve(20_000)).then_rejected(Rejection::NotPended);
+    let scenario = waiting()
+        .when(INSURER, resolve(20_000))
+        .then_events(events![
+            moved(
+                PostingReason::Benefit(CLAIM),
+                Account::Member(INSURER),
+                Account::Member(HOSPITAL),
+                20_000
+            ),
+            adjudicated(PLAN, 0, BenefitCategory::Outpatient, 25_000, 20_000),
+        ]);
+    scenario
+        .when(INSURER, resolve(20_000))
+        .then_rejected(Rejection::NotPended);
     let refused = adjudicated(PLAN, 0, BenefitCategory::Outpatient, 25_000, 0);
-    waiting().when(INSURER, resolve(0)).then_events(events![refused]);
+    waiting()
+        .when(INSURER, resolve(0))
+        .then_events(events![refused]);
 }
 
 #[test]
 fn a_claim_is_resolved_by_the_plans_insurer_within_the_charge_and_its_funds() {
-    waiting().when(OTHER_INSURER, resolve(0)).then_rejected(Rejection::NotPlanOwner);
-    waiting().when(INSURER, resolve(-1)).then_rejected(Rejection::BenefitNotFit);
-    waiting().when(INSURER, resolve(25_001)).then_rejected(Rejection::BenefitNotFit);
-    insured().when(INSURER, resolve(0)).then_rejected(Rejection::UnknownClaim);
-    let poor = waiting().when(INSURER, withdraw(1, 100_000)).then_accepted();
-    poor.when(INSURER, resolve(1)).then_rejected(Rejection::InsufficientFunds);
+    waiting()
+        .when(OTHER_INSURER, resolve(0))
+        .then_rejected(Rejection::NotPlanOwner);
+    waiting()
+        .when(INSURER, resolve(-1))
+        .then_rejected(Rejection::BenefitNotFit);
+    waiting()
+        .when(INSURER, resolve(25_001))
+        .then_rejected(Rejection::BenefitNotFit);
+    insured()
+        .when(INSURER, resolve(0))
+        .then_rejected(Rejection::UnknownClaim);
+    let poor = waiting()
+        .when(INSURER, withdraw(1, 100_000))
+        .then_accepted();
+    poor.when(INSURER, resolve(1))
+        .then_rejected(Rejection::InsufficientFunds);
 }
 
 fn pay() -> Command {
@@ -299,25 +576,48 @@ fn pay() -> Command {
 
 #[test]
 fn the_patient_pays_the_own_share_once() {
-    let scenario = funded(insured(), PATIENT, 6_000).when(HOSPITAL, claim(25_000)).then_accepted();
+    let scenario = funded(insured(), PATIENT, 6_000)
+        .when(HOSPITAL, claim(25_000))
+        .then_accepted();
     let scenario = scenario.when(PATIENT, pay()).then_events(events![
-        moved(PostingReason::Share(CLAIM), Account::Member(PATIENT), Account::Member(HOSPITAL), 5_800),
-        Event::SharePaid { claim: CLAIM, insured: PATIENT, share: 5_800 },
+        moved(
+            PostingReason::Share(CLAIM),
+            Account::Member(PATIENT),
+            Account::Member(HOSPITAL),
+            5_800
+        ),
+        Event::SharePaid {
+            claim: CLAIM,
+            insured: PATIENT,
+            share: 5_800
+        },
     ]);
-    scenario.when(PATIENT, pay()).then_rejected(Rejection::SharePaidBefore);
+    scenario
+        .when(PATIENT, pay())
+        .then_rejected(Rejection::SharePaidBefore);
 }
 
 #[test]
 fn nobody_else_pays_a_share_and_not_without_money() {
     let scenario = insured().when(HOSPITAL, claim(25_000)).then_accepted();
-    let scenario = scenario.when(OTHER_PATIENT, pay()).then_rejected(Rejection::NotTheInsured);
-    scenario.when(PATIENT, pay()).then_rejected(Rejection::InsufficientFunds);
+    let scenario = scenario
+        .when(OTHER_PATIENT, pay())
+        .then_rejected(Rejection::NotTheInsured);
+    scenario
+        .when(PATIENT, pay())
+        .then_rejected(Rejection::InsufficientFunds);
 }
 
 #[test]
 fn a_share_is_paid_of_an_adjudicated_claim_that_leaves_one() {
-    insured().when(PATIENT, pay()).then_rejected(Rejection::UnknownClaim);
-    waiting().when(PATIENT, pay()).then_rejected(Rejection::NotAdjudicated);
+    insured()
+        .when(PATIENT, pay())
+        .then_rejected(Rejection::UnknownClaim);
+    waiting()
+        .when(PATIENT, pay())
+        .then_rejected(Rejection::NotAdjudicated);
     let nothing = insured().when(HOSPITAL, claim(0)).then_accepted();
-    nothing.when(PATIENT, pay()).then_rejected(Rejection::NothingToPay);
+    nothing
+        .when(PATIENT, pay())
+        .then_rejected(Rejection::NothingToPay);
 }

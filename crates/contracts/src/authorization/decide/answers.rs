@@ -18,7 +18,10 @@ pub(super) fn approve_as_hospital(
     version: u32,
 ) -> Result<(), crate::Rejection> {
     let item = for_hospital(state, context, &id)?;
-    ensure(item.standing == Standing::AwaitingHospital, Rejection::NotAwaitingHospital)?;
+    ensure(
+        item.standing == Standing::AwaitingHospital,
+        Rejection::NotAwaitingHospital,
+    )?;
     ensure(ciphertext_bytes > 0, Rejection::CiphertextEmpty)?;
     let record = standing_record(state, &item.record)?;
     ensure(record.version == version, Rejection::StaleVersion)?;
@@ -32,13 +35,32 @@ pub(super) fn refuse_as_hospital(
     reason: RefusalReason,
 ) -> Result<Vec<crate::Event>, crate::Rejection> {
     let item = for_hospital(state, context, &id)?;
-    ensure(item.standing == Standing::AwaitingHospital, Rejection::NotAwaitingHospital)?;
-    Ok(end_unpaid(state, id, &item, Event::ItemRefused { item: id, refuser: Refuser::Hospital, reason }))
+    ensure(
+        item.standing == Standing::AwaitingHospital,
+        Rejection::NotAwaitingHospital,
+    )?;
+    Ok(end_unpaid(
+        state,
+        id,
+        &item,
+        Event::ItemRefused {
+            item: id,
+            refuser: Refuser::Hospital,
+            reason,
+        },
+    ))
 }
 
-pub(super) fn approve_as_patient(state: &State, context: &Context, id: ItemId) -> Result<Vec<crate::Event>, crate::Rejection> {
+pub(super) fn approve_as_patient(
+    state: &State,
+    context: &Context,
+    id: ItemId,
+) -> Result<Vec<crate::Event>, crate::Rejection> {
     let item = for_patient(state, context, &id)?;
-    ensure(matches!(item.standing, Standing::AwaitingPatient { .. }), Rejection::NotAwaitingPatient)?;
+    ensure(
+        matches!(item.standing, Standing::AwaitingPatient { .. }),
+        Rejection::NotAwaitingPatient,
+    )?;
     standing_record(state, &item.record)?;
     Ok(vec![Event::PatientApproved { item: id }.into()])
 }
@@ -51,15 +73,34 @@ pub(super) fn refuse_as_patient(
     reason: RefusalReason,
 ) -> Result<Vec<crate::Event>, crate::Rejection> {
     let item = for_patient(state, context, &id)?;
-    let answered_by_hospital = matches!(item.standing, Standing::AwaitingPatient { .. } | Standing::AwaitingRelease { .. });
+    let answered_by_hospital = matches!(
+        item.standing,
+        Standing::AwaitingPatient { .. } | Standing::AwaitingRelease { .. }
+    );
     ensure(answered_by_hospital, Rejection::NotAwaitingPatient)?;
-    Ok(end_unpaid(state, id, &item, Event::ItemRefused { item: id, refuser: Refuser::Patient, reason }))
+    Ok(end_unpaid(
+        state,
+        id,
+        &item,
+        Event::ItemRefused {
+            item: id,
+            refuser: Refuser::Patient,
+            reason,
+        },
+    ))
 }
 
 /// An open item of the submitting hospital.
-pub(super) fn for_hospital(state: &State, context: &Context, id: &ItemId) -> Result<Item, Rejection> {
+pub(super) fn for_hospital(
+    state: &State,
+    context: &Context,
+    id: &ItemId,
+) -> Result<Item, Rejection> {
     let item = known_item(state, id)?;
-    ensure(item.hospital == context.submitter, Rejection::NotTheHospital)?;
+    ensure(
+        item.hospital == context.submitter,
+        Rejection::NotTheHospital,
+    )?;
     ensure_open(context, &item)?;
     Ok(item)
 }

@@ -28,11 +28,24 @@ pub(super) struct Wanted {
     pub(super) items: Vec<ItemOffer>,
 }
 
-pub(super) fn apply_for_records(state: &State, context: &Context, wanted: Wanted) -> Result<Vec<crate::Event>, crate::Rejection> {
+pub(super) fn apply_for_records(
+    state: &State,
+    context: &Context,
+    wanted: Wanted,
+) -> Result<Vec<crate::Event>, crate::Rejection> {
     check_wanted(state, context, &wanted)?;
-    let Wanted { application, purpose, until, statement, items } = wanted;
+    let Wanted {
+        application,
+        purpose,
+        until,
+        statement,
+        items,
+    } = wanted;
     let applicant = context.submitter;
-    let deadline = context.time.plus(duration_us(state, Parameter::ItemDeadlineUs)).min(until);
+    let deadline = context
+        .time
+        .plus(duration_us(state, Parameter::ItemDeadlineUs))
+        .min(until);
     let mut opened = Vec::with_capacity(items.len());
     let mut prices: Vec<(ItemId, Amount)> = Vec::with_capacity(items.len());
     for (index, offer) in (0u16..).zip(&items) {
@@ -55,15 +68,32 @@ pub(super) fn apply_for_records(state: &State, context: &Context, wanted: Wanted
     }
     let held = hold_escrow(state, applicant, &prices)?;
     let count = u16::try_from(items.len()).unwrap_or(u16::MAX);
-    let made = Event::ApplicationMade { application, applicant, purpose, until, statement, items: count };
-    let events = [made.into()].into_iter().chain(held.into_iter().map(crate::Event::from));
-    Ok(events.chain(opened.into_iter().map(crate::Event::from)).collect())
+    let made = Event::ApplicationMade {
+        application,
+        applicant,
+        purpose,
+        until,
+        statement,
+        items: count,
+    };
+    let events = [made.into()]
+        .into_iter()
+        .chain(held.into_iter().map(crate::Event::from));
+    Ok(events
+        .chain(opened.into_iter().map(crate::Event::from))
+        .collect())
 }
 
 fn check_wanted(state: &State, context: &Context, wanted: &Wanted) -> Result<(), Rejection> {
     let kind = active_kind(state, &context.submitter);
-    ensure(matches!(kind, Some(MemberKind::ThirdParty | MemberKind::Insurer)), Rejection::MayNotApply)?;
-    ensure(state::application(state, &wanted.application).is_none(), Rejection::ApplicationExists)?;
+    ensure(
+        matches!(kind, Some(MemberKind::ThirdParty | MemberKind::Insurer)),
+        Rejection::MayNotApply,
+    )?;
+    ensure(
+        state::application(state, &wanted.application).is_none(),
+        Rejection::ApplicationExists,
+    )?;
     let allowed = match wanted.purpose {
         Purpose::Research | Purpose::PublicHealth | Purpose::Operations => true,
         // An insurer's claims audit; it does not depend on the consent to research.
@@ -74,14 +104,32 @@ fn check_wanted(state: &State, context: &Context, wanted: &Wanted) -> Result<(),
     ensure(context.time < wanted.until, Rejection::EndNotAhead)?;
     let distinct: BTreeSet<_> = wanted.items.iter().map(|offer| offer.record).collect();
     let counted = (1..=ITEMS_PER_APPLICATION_MAX).contains(&wanted.items.len());
-    ensure(counted && distinct.len() == wanted.items.len(), Rejection::ItemsNotFit)?;
+    ensure(
+        counted && distinct.len() == wanted.items.len(),
+        Rejection::ItemsNotFit,
+    )?;
     let least = parameter(state, Parameter::ItemPriceMin).max(0);
-    ensure(wanted.items.iter().all(|offer| offer.price >= least), Rejection::PriceTooLow)
+    ensure(
+        wanted.items.iter().all(|offer| offer.price >= least),
+        Rejection::PriceTooLow,
+    )
 }
 
-pub(super) fn withdraw_item(state: &State, context: &Context, id: ItemId) -> Result<Vec<crate::Event>, crate::Rejection> {
+pub(super) fn withdraw_item(
+    state: &State,
+    context: &Context,
+    id: ItemId,
+) -> Result<Vec<crate::Event>, crate::Rejection> {
     let item = known_item(state, &id)?;
-    ensure(item.applicant == context.submitter, Rejection::NotTheApplicant)?;
+    ensure(
+        item.applicant == context.submitter,
+        Rejection::NotTheApplicant,
+    )?;
     ensure_open(context, &item)?;
-    Ok(end_unpaid(state, id, &item, Event::ItemWithdrawn { item: id }))
+    Ok(end_unpaid(
+        state,
+        id,
+        &item,
+        Event::ItemWithdrawn { item: id },
+    ))
 }

@@ -20,16 +20,27 @@ pub(super) fn dispute_release(
     disclosure: Sealed,
 ) -> Result<Vec<crate::Event>, crate::Rejection> {
     let item = known_item(state, &id)?;
-    ensure(item.applicant == context.submitter, Rejection::NotTheApplicant)?;
+    ensure(
+        item.applicant == context.submitter,
+        Rejection::NotTheApplicant,
+    )?;
     match item.standing {
         Standing::Ended(FinalState::Released) => {}
-        Standing::Disputed | Standing::DisputeSettled => return Err(Rejection::AlreadyDisputed.into()),
+        Standing::Disputed | Standing::DisputeSettled => {
+            return Err(Rejection::AlreadyDisputed.into());
+        }
         _ => return Err(Rejection::NotReleased.into()),
     }
     let application = state::application(state, &id.application).ok_or(Rejection::UnknownItem)?;
     ensure(context.time < application.until, Rejection::GrantOver)?;
     ensure(is_sealed_fit(&disclosure), Rejection::SealedNotFit)?;
-    Ok(vec![Event::ReleaseDisputed { item: id, disclosure }.into()])
+    Ok(vec![
+        Event::ReleaseDisputed {
+            item: id,
+            disclosure,
+        }
+        .into(),
+    ])
 }
 
 pub(super) fn settle_dispute(
@@ -38,10 +49,24 @@ pub(super) fn settle_dispute(
     id: ItemId,
     reverse: bool,
 ) -> Result<Vec<crate::Event>, crate::Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Regulator), Rejection::NotRegulator)?;
+    ensure(
+        submitter_is(state, context, MemberKind::Regulator),
+        Rejection::NotRegulator,
+    )?;
     let item = known_item(state, &id)?;
     ensure(item.standing == Standing::Disputed, Rejection::NotDisputed)?;
-    let repaid = if reverse { reverse_item(state, id, item.patient, item.applicant, item.price)? } else { None };
-    let settled = Event::DisputeSettled { item: id, reversed: reverse };
-    Ok(repaid.map(crate::Event::from).into_iter().chain([settled.into()]).collect())
+    let repaid = if reverse {
+        reverse_item(state, id, item.patient, item.applicant, item.price)?
+    } else {
+        None
+    };
+    let settled = Event::DisputeSettled {
+        item: id,
+        reversed: reverse,
+    };
+    Ok(repaid
+        .map(crate::Event::from)
+        .into_iter()
+        .chain([settled.into()])
+        .collect())
 }

@@ -18,7 +18,10 @@ pub(super) fn release_key(
     sealed_key: Sealed,
 ) -> Result<Vec<crate::Event>, crate::Rejection> {
     let item = for_hospital(state, context, &id)?;
-    ensure(matches!(item.standing, Standing::AwaitingRelease { .. }), Rejection::NotAwaitingRelease)?;
+    ensure(
+        matches!(item.standing, Standing::AwaitingRelease { .. }),
+        Rejection::NotAwaitingRelease,
+    )?;
     ensure(is_sealed_fit(&sealed_key), Rejection::SealedNotFit)?;
     standing_record(state, &item.record)?;
     let application = state::application(state, &id.application).ok_or(Rejection::UnknownItem)?;
@@ -33,13 +36,30 @@ pub(super) fn release_key(
         sealed_key,
     };
     let paid = pay_item(id, item.patient, item.price).map(crate::Event::from);
-    Ok(paid.into_iter().chain([released.into()]).chain(closing(state, id)).collect())
+    Ok(paid
+        .into_iter()
+        .chain([released.into()])
+        .chain(closing(state, id))
+        .collect())
 }
 
-pub(super) fn withdraw_grant(state: &State, context: &Context, id: GrantId) -> Result<Vec<crate::Event>, crate::Rejection> {
+pub(super) fn withdraw_grant(
+    state: &State,
+    context: &Context,
+    id: GrantId,
+) -> Result<Vec<crate::Event>, crate::Rejection> {
     let grant = state::grant(state, &id).ok_or(Rejection::UnknownGrant)?;
     ensure(grant.patient == context.submitter, Rejection::NotThePatient)?;
-    ensure(grant.standing == GrantStanding::Given, Rejection::GrantEnded)?;
+    ensure(
+        grant.standing == GrantStanding::Given,
+        Rejection::GrantEnded,
+    )?;
     ensure(context.time < grant.until, Rejection::GrantOver)?;
-    Ok(vec![Event::GrantWithdrawn { grant: id, item: grant.item }.into()])
+    Ok(vec![
+        Event::GrantWithdrawn {
+            grant: id,
+            item: grant.item,
+        }
+        .into(),
+    ])
 }

@@ -24,23 +24,58 @@ pub(super) fn log_access(
 ) -> Result<Event, Rejection> {
     ensure(is_sealed_fit(&viewer), Rejection::SealedNotFit)?;
     let counted = (1..=RECORDS_PER_ACCESS_MAX).contains(&numbers.len());
-    ensure(counted && numbers.windows(2).all(|pair| pair[0] < pair[1]), Rejection::RecordsOutOfOrder)?;
-    let records = numbers.iter().map(|number| standing_record(state, number)).collect::<Result<Vec<Record>, _>>()?;
+    ensure(
+        counted && numbers.windows(2).all(|pair| pair[0] < pair[1]),
+        Rejection::RecordsOutOfOrder,
+    )?;
+    let records = numbers
+        .iter()
+        .map(|number| standing_record(state, number))
+        .collect::<Result<Vec<Record>, _>>()?;
     let patient = records[0].patient;
-    ensure(records.iter().all(|record| record.patient == patient), Rejection::DifferentPatients)?;
-    let mut shown: Vec<(RecordNumber, u32)> = numbers.iter().copied().zip(records.iter().map(|record| record.version)).collect();
+    ensure(
+        records.iter().all(|record| record.patient == patient),
+        Rejection::DifferentPatients,
+    )?;
+    let mut shown: Vec<(RecordNumber, u32)> = numbers
+        .iter()
+        .copied()
+        .zip(records.iter().map(|record| record.version))
+        .collect();
     match basis {
         Basis::Owner => ensure(patient == context.submitter, Rejection::NotTheOwner)?,
         Basis::OwnHospital { hospital } => check_own_hospital(state, context, &records, &hospital)?,
-        Basis::Grant { grant } => shown = vec![check_grant(state, context, numbers, &grant, purpose)?],
-        Basis::Emergency { emergency } => check_emergency(state, context, &patient, &emergency, purpose)?,
+        Basis::Grant { grant } => {
+            shown = vec![check_grant(state, context, numbers, &grant, purpose)?]
+        }
+        Basis::Emergency { emergency } => {
+            check_emergency(state, context, &patient, &emergency, purpose)?
+        }
     }
-    Ok(Event::AccessLogged { records: shown, patient, viewer: context.submitter, basis, purpose, viewer_name: viewer })
+    Ok(Event::AccessLogged {
+        records: shown,
+        patient,
+        viewer: context.submitter,
+        basis,
+        purpose,
+        viewer_name: viewer,
+    })
 }
 
-fn check_own_hospital(state: &State, context: &Context, records: &[Record], hospital: &LedgerId) -> Result<(), Rejection> {
-    ensure(acts_for(state, &context.submitter, hospital, context.time), Rejection::NotAffiliated)?;
-    ensure(records.iter().all(|record| record.hospital == *hospital), Rejection::HospitalDiffers)
+fn check_own_hospital(
+    state: &State,
+    context: &Context,
+    records: &[Record],
+    hospital: &LedgerId,
+) -> Result<(), Rejection> {
+    ensure(
+        acts_for(state, &context.submitter, hospital, context.time),
+        Rejection::NotAffiliated,
+    )?;
+    ensure(
+        records.iter().all(|record| record.hospital == *hospital),
+        Rejection::HospitalDiffers,
+    )
 }
 
 /// The record and version that the grant was given for; a later version was not approved.
@@ -52,8 +87,14 @@ fn check_grant(
     purpose: Purpose,
 ) -> Result<(RecordNumber, u32), Rejection> {
     let grant = grant(state, id).ok_or(Rejection::UnknownGrant)?;
-    ensure(grant.applicant == context.submitter, Rejection::NotTheGrantee)?;
-    ensure(grant.standing == GrantStanding::Given, Rejection::GrantEnded)?;
+    ensure(
+        grant.applicant == context.submitter,
+        Rejection::NotTheGrantee,
+    )?;
+    ensure(
+        grant.standing == GrantStanding::Given,
+        Rejection::GrantEnded,
+    )?;
     ensure(context.time < grant.until, Rejection::GrantOver)?;
     ensure(numbers == [grant.record], Rejection::NotTheGrantedRecord)?;
     ensure(grant.purpose == purpose, Rejection::PurposeDiffers)?;
@@ -68,9 +109,21 @@ fn check_emergency(
     purpose: Purpose,
 ) -> Result<(), Rejection> {
     let emergency = state::emergency(state, id).ok_or(Rejection::UnknownEmergency)?;
-    ensure(emergency.doctor == context.submitter, Rejection::NotTheEmergencyDoctor)?;
-    ensure(acts_for(state, &context.submitter, &emergency.hospital, context.time), Rejection::NotAffiliated)?;
+    ensure(
+        emergency.doctor == context.submitter,
+        Rejection::NotTheEmergencyDoctor,
+    )?;
+    ensure(
+        acts_for(state, &context.submitter, &emergency.hospital, context.time),
+        Rejection::NotAffiliated,
+    )?;
     ensure(context.time < emergency.until, Rejection::EmergencyOver)?;
-    ensure(emergency.patient == *patient, Rejection::NotTheEmergencyPatient)?;
-    ensure(purpose == Purpose::EmergencyTreatment, Rejection::PurposeDiffers)
+    ensure(
+        emergency.patient == *patient,
+        Rejection::NotTheEmergencyPatient,
+    )?;
+    ensure(
+        purpose == Purpose::EmergencyTreatment,
+        Rejection::PurposeDiffers,
+    )
 }

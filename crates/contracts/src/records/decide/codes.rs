@@ -28,7 +28,10 @@ pub(super) struct Redemption {
 
 /// The code has uses and is not over already.
 pub(super) fn check_limits(context: &Context, code: &Code) -> Result<(), Rejection> {
-    ensure(code.uses > 0 && context.time < code.until, Rejection::CodeNotFit)
+    ensure(
+        code.uses > 0 && context.time < code.until,
+        Rejection::CodeNotFit,
+    )
 }
 
 pub(super) fn set_code(
@@ -41,7 +44,11 @@ pub(super) fn set_code(
     check_holder(context, &standing_record(state, &record)?, holder)?;
     check_limits(context, &code)?;
     ensure(!code.key.is_weak(), Rejection::CodeNotFit)?;
-    Ok(Event::CodeSet { record, holder, code })
+    Ok(Event::CodeSet {
+        record,
+        holder,
+        code,
+    })
 }
 
 pub(super) fn withdraw_code(
@@ -51,7 +58,10 @@ pub(super) fn withdraw_code(
     holder: CodeHolder,
 ) -> Result<Event, Rejection> {
     check_holder(context, &standing_record(state, &record)?, holder)?;
-    ensure(state::code(state, &record, holder).is_some(), Rejection::NoCode)?;
+    ensure(
+        state::code(state, &record, holder).is_some(),
+        Rejection::NoCode,
+    )?;
     Ok(Event::CodeWithdrawn { record, holder })
 }
 
@@ -63,7 +73,11 @@ fn check_holder(context: &Context, record: &Record, holder: CodeHolder) -> Resul
     ensure(owner == context.submitter, Rejection::NotTheCodeHolder)
 }
 
-pub(super) fn redeem_code(state: &State, context: &Context, shown: Redemption) -> Result<Event, Rejection> {
+pub(super) fn redeem_code(
+    state: &State,
+    context: &Context,
+    shown: Redemption,
+) -> Result<Event, Rejection> {
     ensure(is_sealed_fit(&shown.viewer), Rejection::SealedNotFit)?;
     let record = standing_record(state, &shown.record)?;
     let code = state::code(state, &shown.record, shown.holder).ok_or(Rejection::NoCode)?;
@@ -72,8 +86,15 @@ pub(super) fn redeem_code(state: &State, context: &Context, shown: Redemption) -
     ensure(context.time < code.until, Rejection::CodeExpired)?;
     // Under a weak key one signature fits many messages: it opens nothing.
     ensure(!code.key.is_weak(), Rejection::CodeNotProven)?;
-    let message = redemption_message(&context.chain, &context.submitter, &shown.record, context.nonce);
-    code.key.verify(REDEMPTION_DOMAIN, &message, &shown.proof).map_err(|_| Rejection::CodeNotProven)?;
+    let message = redemption_message(
+        &context.chain,
+        &context.submitter,
+        &shown.record,
+        context.nonce,
+    );
+    code.key
+        .verify(REDEMPTION_DOMAIN, &message, &shown.proof)
+        .map_err(|_| Rejection::CodeNotProven)?;
     Ok(Event::CodeRedeemed {
         record: shown.record,
         version: record.version,
@@ -81,7 +102,11 @@ pub(super) fn redeem_code(state: &State, context: &Context, shown: Redemption) -
         hospital: record.hospital,
         viewer: context.submitter,
         holder: shown.holder,
-        uses_left: if code.uses == UNLIMITED { UNLIMITED } else { code.uses - 1 },
+        uses_left: if code.uses == UNLIMITED {
+            UNLIMITED
+        } else {
+            code.uses - 1
+        },
         purpose: shown.purpose,
         viewer_name: shown.viewer,
     })
@@ -89,13 +114,24 @@ pub(super) fn redeem_code(state: &State, context: &Context, shown: Redemption) -
 
 /// To whom which code opens a record: the patient's to any hospital, doctor acting for one, third party or insurer;
 /// the hospital's to doctors of other hospitals, while the patient shares for treatment.
-fn check_redeemer(state: &State, context: &Context, record: &Record, shown: &Redemption) -> Result<(), Rejection> {
+fn check_redeemer(
+    state: &State,
+    context: &Context,
+    record: &Record,
+    shown: &Redemption,
+) -> Result<(), Rejection> {
     let kind = active_kind(state, &context.submitter).ok_or(Rejection::MayNotRedeem)?;
     match (kind, shown.hospital) {
         (MemberKind::Doctor, Some(hospital)) => {
-            ensure(acts_for(state, &context.submitter, &hospital, context.time), Rejection::NotAffiliated)?;
+            ensure(
+                acts_for(state, &context.submitter, &hospital, context.time),
+                Rejection::NotAffiliated,
+            )?;
             let other = hospital != record.hospital;
-            ensure(shown.holder == CodeHolder::Patient || other, Rejection::MayNotRedeem)?;
+            ensure(
+                shown.holder == CodeHolder::Patient || other,
+                Rejection::MayNotRedeem,
+            )?;
         }
         (MemberKind::Doctor, None) => return Err(Rejection::NotAffiliated),
         (MemberKind::Hospital | MemberKind::ThirdParty | MemberKind::Insurer, None) => {
@@ -103,6 +139,7 @@ fn check_redeemer(state: &State, context: &Context, record: &Record, shown: &Red
         }
         _ => return Err(Rejection::MayNotRedeem),
     }
-    let shared = shown.holder == CodeHolder::Patient || state::consent(state, &record.patient).share_for_treatment;
+    let shared = shown.holder == CodeHolder::Patient
+        || state::consent(state, &record.patient).share_for_treatment;
     ensure(shared, Rejection::SharingOff)
 }

@@ -25,11 +25,30 @@ pub(super) fn open_emergency(
 ) -> Result<Event, Rejection> {
     ensure(is_sealed_fit(&viewer), Rejection::SealedNotFit)?;
     let doctor = context.submitter;
-    ensure(acts_for(state, &doctor, &hospital, context.time), Rejection::NotAffiliated)?;
-    ensure(is_active(state, &patient, MemberKind::Patient), Rejection::UnknownPatient)?;
-    ensure(state::emergency(state, &emergency).is_none(), Rejection::EmergencyExists)?;
-    let until = context.time.plus(duration_us(state, Parameter::EmergencyDurationUs));
-    Ok(Event::EmergencyOpened { emergency, patient, doctor, hospital, until, reason, viewer_name: viewer })
+    ensure(
+        acts_for(state, &doctor, &hospital, context.time),
+        Rejection::NotAffiliated,
+    )?;
+    ensure(
+        is_active(state, &patient, MemberKind::Patient),
+        Rejection::UnknownPatient,
+    )?;
+    ensure(
+        state::emergency(state, &emergency).is_none(),
+        Rejection::EmergencyExists,
+    )?;
+    let until = context
+        .time
+        .plus(duration_us(state, Parameter::EmergencyDurationUs));
+    Ok(Event::EmergencyOpened {
+        emergency,
+        patient,
+        doctor,
+        hospital,
+        until,
+        reason,
+        viewer_name: viewer,
+    })
 }
 
 pub(super) fn review_emergency(
@@ -38,8 +57,15 @@ pub(super) fn review_emergency(
     emergency: EmergencyId,
     justified: bool,
 ) -> Result<Event, Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Regulator), Rejection::NotRegulator)?;
+    ensure(
+        submitter_is(state, context, MemberKind::Regulator),
+        Rejection::NotRegulator,
+    )?;
     let entry = state::emergency(state, &emergency).ok_or(Rejection::UnknownEmergency)?;
     ensure(!entry.reviewed, Rejection::AlreadyReviewed)?;
-    Ok(Event::EmergencyReviewed { emergency, regulator: context.submitter, justified })
+    Ok(Event::EmergencyReviewed {
+        emergency,
+        regulator: context.submitter,
+        justified,
+    })
 }

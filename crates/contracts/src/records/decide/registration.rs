@@ -14,10 +14,23 @@ use crate::records::state;
 use crate::rejection::ensure;
 use crate::{Context, State};
 
-pub(super) fn register_record(state: &State, context: &Context, new: RegisterRecord) -> Result<Event, Rejection> {
-    ensure(submitter_is(state, context, MemberKind::Hospital), Rejection::NotHospital)?;
-    ensure(state::record(state, &new.record).is_none(), Rejection::RecordExists)?;
-    ensure(is_active(state, &new.patient, MemberKind::Patient), Rejection::UnknownPatient)?;
+pub(super) fn register_record(
+    state: &State,
+    context: &Context,
+    new: RegisterRecord,
+) -> Result<Event, Rejection> {
+    ensure(
+        submitter_is(state, context, MemberKind::Hospital),
+        Rejection::NotHospital,
+    )?;
+    ensure(
+        state::record(state, &new.record).is_none(),
+        Rejection::RecordExists,
+    )?;
+    ensure(
+        is_active(state, &new.patient, MemberKind::Patient),
+        Rejection::UnknownPatient,
+    )?;
     // Whether the codes' keys are weak is checked when one is redeemed: it costs as much as a signature.
     check_limits(context, &new.patient_code)?;
     check_limits(context, &new.hospital_code)?;
@@ -41,7 +54,20 @@ pub(super) fn amend_record(
     index: Commitment,
 ) -> Result<Event, Rejection> {
     let current = standing_record(state, &record)?;
-    ensure(current.hospital == context.submitter, Rejection::NotTheHospital)?;
-    ensure(current.version.checked_add(1) == Some(version), Rejection::StaleVersion)?;
-    Ok(Event::RecordAmended { record, patient: current.patient, hospital: current.hospital, version, content, index })
+    ensure(
+        current.hospital == context.submitter,
+        Rejection::NotTheHospital,
+    )?;
+    ensure(
+        current.version.checked_add(1) == Some(version),
+        Rejection::StaleVersion,
+    )?;
+    Ok(Event::RecordAmended {
+        record,
+        patient: current.patient,
+        hospital: current.hospital,
+        version,
+        content,
+        index,
+    })
 }
