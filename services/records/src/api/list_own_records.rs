@@ -1,0 +1,50 @@
+//! The own records at this hospital: metadata only. By the patient.
+
+use std::sync::Arc;
+
+use bus::Call;
+use contracts::RecordNumber;
+use interfaces::Page;
+use interfaces::records::{ListOwnRecords, RecordSummary};
+use sqlx::AssertSqlSafe;
+
+use super::summary::place_of;
+use super::{Place, page_start};
+use crate::facts::records as record_facts;
+use crate::failure::Failure;
+use crate::service::Records;
+
+pub(super) async fn list_own_records(
+    records: Arc<Records>,
+    call: Call,
+    request: ListOwnRecords,
+) -> Result<Page<RecordSummary>, Failure> {
+    let caller = records.caller(&call)?;
+    let patient = records.own_patient_id(&caller).await?;
+    let Place(start, record) = page_start(request.page.after.as_deref())?
+        .unwrap_or(Place(i64::MAX, RecordNumber([0xff; 16])));
+    let limit = request.page.limit();
+    let statement = format!(
+        "SELECT {} FROM records JOIN ledger_records ON ledger_records.record = records.record \
+         WHERE ledger_records.patient = $1 AND ledger_records.erased = 0 AND records.state = 'live' \
+         AND (records.start_us < $2 OR (records.start_us = $2 AND records.record < $3)) \
+         ORDER BY records.start_us DESC, records.record DESC LIMIT $4",
+        record_facts::COLUMNS
+    );
+    let rows = sqlx::query(AssertSqlSafe(statement))
+        .bind(patient.to_string())
+        .bind(start)
+        .bind(record.to_string())
+        .bind(i64::from(limit) + 1)
+        .fetch_all(records.reader())
+        .await?;
+    let more = rows.len() > limit as usize;
+    let mut entries = Vec::with_capacity(rows.len());
+    let mut next = None;
+    for row in rows.iter().take(limit as usize) {
+        let stored = record_facts::read(&records.vault, row)?;
+        next = more.then(|| place_of(&stored).to_string());
+        entries.push(records.summary(stored, false).await?);
+    }
+    Ok(Page { entries, next })
+}

@@ -1,0 +1,7 @@
+//! The tables of the service's own database: facts and projection apart.
+
+/// In order; a step that was applied is never changed.
+pub const MIGRATIONS: &[store::Migration] = &[
+    (1, "facts", include_str!("../migrations/0001_facts.sql")),
+    (2, "projection", include_str!("../migrations/0002_projection.sql")),
+];
