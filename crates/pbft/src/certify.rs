@@ -4,14 +4,50 @@ use std::collections::BTreeMap;
 
 use ledger::{Certificate, Digest, ReplicaId, Signature};
 
+use crate::durable::{Entry, LogRecord, Pending};
 use crate::effect::{Effect, HaltReason};
-use crate::message::BlockHash;
+use crate::message::{BlockHash, Message, SignedMessage};
 use crate::number::{Sequence, View};
 use crate::replica::Replica;
 use crate::statement::Phase;
 use crate::verify::CertifiedHash;
 
 impl Replica {
+    /// Casts our vote for an executed, durable block. At a checkpoint height it waits until we hold all
+    /// certificates below (see `checkpoint`).
+    pub(crate) fn vote_for_block(&mut self, sequence: Sequence, block: Digest) {
+        let is_checkpoint = self.is_checkpoint(sequence);
+        if is_checkpoint && self.chain.certified.next() < sequence {
+            return;
+        }
+        let Some(vote) = self.sign(Message::BlockVote(BlockHash { sequence, block })) else { return };
+        if is_checkpoint {
+            let certificates = Some(Sequence(sequence.0 - 1));
+            let record = LogRecord(Entry::CheckpointVote(vote));
+            self.effects.push(Effect::Persist(Pending { record, bodies: Vec::new(), certificates }));
+        } else {
+            self.cast_block_vote(vote);
+        }
+    }
+
+    /// Our vote at a checkpoint height is durable, with the certificates below.
+    pub(crate) fn on_checkpoint_vote_durable(&mut self, vote: SignedMessage) {
+        self.cast_block_vote(vote);
+    }
+
+    fn cast_block_vote(&mut self, vote: SignedMessage) {
+        let Message::BlockVote(BlockHash { sequence, block }) = vote.message else { return };
+        if let Some(entry) = self.chain.blocks.get_mut(&sequence) {
+            entry.vote = Some(vote.clone());
+        }
+        if sequence > self.chain.certified {
+            let votes = self.chain.votes.entry(sequence).or_default();
+            votes.insert(self.me, (block, vote.signature));
+        }
+        self.broadcast(vote);
+        self.check_certified(sequence);
+    }
+
     /// Another's block vote.
     pub(crate) fn on_block_vote(&mut self, sender: ReplicaId, vote: BlockHash, signature: Signature) {
         let BlockHash { sequence, block } = vote;
@@ -77,6 +113,11 @@ impl Replica {
         self.clocks.last_certified_at = self.now.monotonic;
         if let Some(block) = self.chain.blocks.get(&sequence) {
             self.pool.remove(&block.digests);
+        }
+        let next = sequence.next();
+        let waiting = self.chain.blocks.get(&next).filter(|block| block.vote.is_none()).and_then(|block| block.block);
+        if let Some(block) = waiting.filter(|_| self.is_checkpoint(next)) {
+            self.vote_for_block(next, block);
         }
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! The CHECKPOINT message of the paper is our block vote: it is cast after the block is durable, and
 //! the block's hash covers the state root. A certificate at a checkpoint height is the stable proof.
+//!
+//! A correct replica votes at a checkpoint height only when it holds, durably, a certificate for every
+//! height below. So whenever a checkpoint is stable, f + 1 correct replicas can serve certified blocks up to
+//! it, and nobody who forgot the votes below (§4.3) leaves another without a way to catch up. (The
+//! simulator found the hole: a faulty replica that votes at checkpoint heights only.)
 
 use std::collections::BTreeSet;
 
@@ -34,10 +39,15 @@ impl Replica {
         if stable.since(self.chain.executed) > self.limits.window { stable } else { stable.min(self.chain.executed) }
     }
 
+    /// Whether a checkpoint is taken at this height.
+    pub(crate) fn is_checkpoint(&self, sequence: Sequence) -> bool {
+        sequence.0.is_multiple_of(self.limits.checkpoint_interval)
+    }
+
     /// A certificate was seen; at a checkpoint height it makes the checkpoint stable.
     pub(crate) fn note_checkpoint(&mut self, proof: &CertifiedHash) {
         let sequence = proof.sequence();
-        if sequence <= self.chain.stable.sequence || !sequence.0.is_multiple_of(self.limits.checkpoint_interval) {
+        if sequence <= self.chain.stable.sequence || !self.is_checkpoint(sequence) {
             return;
         }
         let own = self.chain.blocks.get(&sequence).and_then(|block| block.block);
@@ -46,6 +56,10 @@ impl Replica {
         }
         self.chain.stable =
             Checkpoint { sequence, block: proof.block(), certificate: Some(proof.certificate().clone()) };
+        if sequence > self.chain.certified {
+            self.chain.certificates.entry(sequence).or_insert_with(|| proof.clone());
+            self.advance_certified();
+        }
         self.collect_garbage();
         let records = self.log_snapshot();
         self.effects.push(Effect::CompactLog(records));
@@ -75,7 +89,7 @@ impl Replica {
             }
         }
         self.reported.retain(|(_, sequence, _, _)| *sequence > floor);
-        if floor.0.is_multiple_of(self.limits.checkpoint_interval) {
+        if self.is_checkpoint(floor) {
             self.forget_bodies();
         }
     }

@@ -9,16 +9,17 @@ use ledger::{Digest, ReplicaId};
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Checkpoint, PreparedCertificate, SignedMessage};
+use crate::number::Sequence;
 
 /// A value that was on stable storage when this was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Durable<T>(T);
 
 impl<T> Durable<T> {
-    /// Runs `sync` over the group (one write, one fsync) and marks the group durable if it succeeds.
+    /// Runs `sync` over the group (one write, one sync) and marks the group durable if it succeeds.
     ///
     /// `sync` must return `Ok` only when every value of the group, and everything the values ask for
-    /// ([`Pending::bodies`]), survives a power failure.
+    /// ([`Pending::bodies`], [`Pending::certificates`]), survives a power failure.
     ///
     /// # Errors
     /// What `sync` returns; then nothing of the group may be taken as durable, and the process should
@@ -46,6 +47,7 @@ impl<T> Durable<T> {
 pub struct Pending {
     pub(crate) record: LogRecord,
     pub(crate) bodies: Vec<Digest>,
+    pub(crate) certificates: Option<Sequence>,
 }
 
 impl Pending {
@@ -57,6 +59,12 @@ impl Pending {
     /// Bodies that must be durable no later than this entry (same group, same fsync).
     pub fn bodies(&self) -> &[Digest] {
         &self.bodies
+    }
+
+    /// Certificates up to this height ([`crate::Effect::Certified`] gave them before) must be durable no later
+    /// than this entry. Asked for once per checkpoint: our vote there says that we can serve the chain.
+    pub fn certificates(&self) -> Option<Sequence> {
+        self.certificates
     }
 }
 
@@ -90,6 +98,8 @@ pub(crate) enum Entry {
     Prepare { pre_prepare: SignedMessage, prepare: SignedMessage },
     /// A prepared certificate and our COMMIT.
     Commit { certificate: PreparedCertificate, commit: SignedMessage },
+    /// Our block vote at a checkpoint height.
+    CheckpointVote(SignedMessage),
     /// Our VIEW-CHANGE.
     ViewChange(SignedMessage),
     /// The NEW-VIEW by which we entered a view (our own as its primary).
@@ -104,6 +114,7 @@ impl Entry {
             Entry::Prepare { prepare: message, .. }
             | Entry::Commit { commit: message, .. }
             | Entry::PrePrepare(message)
+            | Entry::CheckpointVote(message)
             | Entry::ViewChange(message)
             | Entry::NewView(message) => message,
         };

@@ -5,7 +5,7 @@ use ledger::{Digest, ReplicaId};
 use crate::durable::Durable;
 use crate::effect::{Effect, HaltReason};
 use crate::input::ExecutedBlock;
-use crate::message::{BlockHash, Message, SignedMessage};
+use crate::message::{Message, SignedMessage};
 use crate::number::Sequence;
 use crate::replica::{ChainBlock, Replica};
 
@@ -69,24 +69,8 @@ impl Replica {
         if self.active() {
             self.clocks.attempts = 0;
         }
-        if let Some(vote) = self.vote_for_block(sequence, block) {
-            self.broadcast(vote);
-        }
+        self.vote_for_block(sequence, block);
         self.collect_garbage();
-    }
-
-    /// Signs our vote for an executed, durable block, and counts it.
-    pub(crate) fn vote_for_block(&mut self, sequence: Sequence, block: Digest) -> Option<SignedMessage> {
-        let vote = self.sign(Message::BlockVote(BlockHash { sequence, block }))?;
-        if let Some(entry) = self.chain.blocks.get_mut(&sequence) {
-            entry.vote = Some(vote.clone());
-        }
-        if sequence > self.chain.certified {
-            let votes = self.chain.votes.entry(sequence).or_default();
-            votes.insert(self.me, (block, vote.signature));
-        }
-        self.check_certified(sequence);
-        (!self.halted).then_some(vote)
     }
 
     /// Whether the body is with the driver, in its body store or in a stored block.

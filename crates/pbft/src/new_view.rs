@@ -96,7 +96,8 @@ impl Replica {
         let Message::NewView(opening) = &signed.message else { return };
         let opening = opening.clone();
         self.view = opening.view;
-        self.changing = false;
+        // Nothing is accepted or voted for until the proposals of the view stand in their places.
+        self.changing = true;
         self.opening = Some(signed);
         self.own_opening = None;
         self.own_view_change = None;
@@ -111,6 +112,7 @@ impl Replica {
         self.next_proposal =
             opening.proposals.last().map_or(self.chain.stable.sequence, |last| last.sequence).next();
         self.restart_order();
+        self.changing = false;
         self.effects.push(Effect::EnteredView { view: self.view, primary: self.primary() });
         for sequence in self.slots.keys().copied().collect::<Vec<_>>() {
             self.note_missing(sequence);

@@ -227,6 +227,7 @@ impl Replica {
             Entry::PrePrepare(message) => self.on_pre_prepare_durable(message),
             Entry::Prepare { prepare, .. } => self.on_prepare_durable(prepare),
             Entry::Commit { commit, .. } => self.on_commit_durable(commit),
+            Entry::CheckpointVote(message) => self.on_checkpoint_vote_durable(message),
             Entry::ViewChange(message) => self.on_view_change_durable(message),
             Entry::NewView(message) => self.on_new_view_durable(message),
             Entry::Stable(_) => {}

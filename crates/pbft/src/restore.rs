@@ -137,6 +137,8 @@ impl Replica {
                 self.replay_certificate(certificate);
                 self.replay_vote(own_message(commit, self.me)?);
             }
+            // It is cast again from the stored block when its time comes.
+            Entry::CheckpointVote(_) => {}
             Entry::ViewChange(message) => {
                 // From now on nothing is said in older views.
                 *latest = Some(own_message(message, self.me)?);
@@ -210,6 +212,14 @@ impl Replica {
 
     /// Puts the pieces together: the marks, the proposals of the view, what is executed and uncertified.
     fn resume(&mut self) {
+        // The log may hold the certificate of a checkpoint that the driver had not stored yet.
+        if let Checkpoint { sequence, block, certificate: Some(certificate) } = self.chain.stable.clone()
+            && sequence > self.chain.certified
+        {
+            let proof = CertifiedHash::from_verified_votes(sequence, block, certificate);
+            self.chain.certificates.insert(sequence, proof);
+            self.advance_certified();
+        }
         self.collect_garbage();
         let (view, now) = (self.view, self.now.monotonic);
         for slot in self.slots.values_mut() {
@@ -232,8 +242,8 @@ impl Replica {
             .map(|(sequence, block)| (*sequence, block.block))
             .collect();
         for (sequence, block) in uncertified {
-            if let Some(vote) = block.and_then(|block| self.vote_for_block(sequence, block)) {
-                self.broadcast(vote);
+            if let Some(block) = block {
+                self.vote_for_block(sequence, block);
             }
         }
         for sequence in self.slots.keys().copied().collect::<Vec<_>>() {

@@ -135,7 +135,10 @@ impl Replica {
         let from = self.clocks.requests_from;
         let request = self.pool.oldest_arrival().map(|arrived| arrived.max(from).plus(timeout));
         let deadline = self.clocks.deadline.map(|(_, known)| known.max(from).plus(timeout));
+        // Executed and not certified: some correct replica lacks the batch, and a view change brings it.
+        let next = self.chain.blocks.get(&self.chain.certified.next());
+        let uncertified = next.filter(|block| block.block.is_some()).map(|block| block.executed_at.max(from).plus(timeout));
         let quiet = self.clocks.last_block_at.max(from).plus(self.limits.idle_block_after_us).plus(timeout);
-        [request, deadline].into_iter().flatten().fold(quiet, Timestamp::min)
+        [request, deadline, uncertified].into_iter().flatten().fold(quiet, Timestamp::min)
     }
 }

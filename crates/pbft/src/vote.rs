@@ -46,7 +46,7 @@ impl Replica {
 
     /// Hands an entry to the log.
     pub(crate) fn persist(&mut self, entry: Entry, bodies: Vec<Digest>) {
-        self.effects.push(Effect::Persist(Pending { record: LogRecord(entry), bodies }));
+        self.effects.push(Effect::Persist(Pending { record: LogRecord(entry), bodies, certificates: None }));
     }
 
     /// A vote of ours came back from a peer. If our log does not hold it, the log was lost or restored

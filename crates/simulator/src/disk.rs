@@ -72,6 +72,10 @@ impl Disk {
             self.synced.pop_front();
         }
         self.bodies.extend(pending.bodies().iter().copied());
+        if let Some(height) = pending.certificates() {
+            assert!(self.certified() >= height.0, "the core asks for certificates that it gave");
+            self.certificates_synced = self.certificates_synced.max(height.0);
+        }
         Ok(())
     }
 
