@@ -19,25 +19,44 @@ use clinical::terminology::concept_map_json;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("usage: generate FOLDER [PATIENTS] [SEED]")?;
+    let folder = arguments
+        .next()
+        .ok_or("usage: generate FOLDER [PATIENTS] [SEED]")?;
     let count = arguments.next().map_or(Ok(32), |text| text.parse())?;
     let seed = arguments.next().map_or(Ok(1), |text| text.parse())?;
     let folder = Path::new(&folder);
     std::fs::create_dir_all(folder)?;
-    for (number, bundle) in patients(&Plan { seed, patients: count, ..Plan::default() }).enumerate() {
+    for (number, bundle) in patients(&Plan {
+        seed,
+        patients: count,
+        ..Plan::default()
+    })
+    .enumerate()
+    {
         let bytes = bundle.to_bytes();
         std::fs::write(folder.join(format!("patient-{number}.json")), &bytes)?;
         let intake = split(Bundle::parse(&bytes, &Limits::default())?)?;
         if let Some(last) = intake.records.last() {
-            std::fs::write(folder.join(format!("record-{number}.json")), canonical_bytes(&last.record))?;
-            std::fs::write(folder.join(format!("release-{number}.json")), release_bytes(&last.record, &[1; 32]))?;
+            std::fs::write(
+                folder.join(format!("record-{number}.json")),
+                canonical_bytes(&last.record),
+            )?;
+            std::fs::write(
+                folder.join(format!("release-{number}.json")),
+                release_bytes(&last.record, &[1; 32]),
+            )?;
         }
     }
     let series = vital_series(seed, 0, Course::Deteriorating, 1_700_000_000_000_000, 12, 5);
-    let entries = observations(&series, "Patient/1", Some("Device/1")).into_iter().map(|observation| {
-        let id = observation.text("id").unwrap_or_default();
-        Json::object([("fullUrl", format!("urn:uuid:{id}").into()), ("resource", observation)])
-    });
+    let entries = observations(&series, "Patient/1", Some("Device/1"))
+        .into_iter()
+        .map(|observation| {
+            let id = observation.text("id").unwrap_or_default();
+            Json::object([
+                ("fullUrl", format!("urn:uuid:{id}").into()),
+                ("resource", observation),
+            ])
+        });
     let vitals = Json::object([
         ("resourceType", "Bundle".into()),
         ("type", "collection".into()),

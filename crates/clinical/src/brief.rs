@@ -7,7 +7,9 @@ use crate::record::Record;
 use crate::terminology::{ICD10, ICD10_CM, SNOMED, icd10_category, normal_icd10, translate};
 
 /// Age at the encounter in bands of ten years; the last is 90 and over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct AgeBand(u8);
 
 impl AgeBand {
@@ -36,7 +38,9 @@ impl AgeBand {
 }
 
 /// Administrative sex as FHIR codes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Sex {
     /// `male`
@@ -72,7 +76,9 @@ impl Sex {
 }
 
 /// The kind of a record, by the class of its encounter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum RecordClass {
@@ -117,9 +123,16 @@ impl RecordClass {
 
     /// The class with this name.
     pub fn from_text(text: &str) -> Option<Self> {
-        [Self::Ambulatory, Self::Emergency, Self::Inpatient, Self::Home, Self::Virtual, Self::Other]
-            .into_iter()
-            .find(|class| class.text() == text)
+        [
+            Self::Ambulatory,
+            Self::Emergency,
+            Self::Inpatient,
+            Self::Home,
+            Self::Virtual,
+            Self::Other,
+        ]
+        .into_iter()
+        .find(|class| class.text() == text)
     }
 }
 
@@ -147,8 +160,13 @@ impl Brief {
     pub fn of(record: &Record, hospital: &str) -> Self {
         let (snomed, icd10) = conditions(record);
         let day = record.started().map(|moment| moment.day);
-        let age = record.birth_day().zip(day).map(|(birth, day)| birth.age_years_at(day));
-        let class = record.encounter().and_then(|encounter| encounter.at(&["class", "code"])?.as_str());
+        let age = record
+            .birth_day()
+            .zip(day)
+            .map(|(birth, day)| birth.age_years_at(day));
+        let class = record
+            .encounter()
+            .and_then(|encounter| encounter.at(&["class", "code"])?.as_str());
         Self {
             snomed,
             icd10,
@@ -171,9 +189,17 @@ impl Brief {
 fn conditions(record: &Record) -> (BTreeSet<String>, BTreeSet<String>) {
     let mut snomed = BTreeSet::new();
     let mut icd10 = BTreeSet::new();
-    for condition in record.resources("Condition").filter(|condition| stands(condition)) {
-        for coding in condition.get("code").map_or(&[][..], |code| code.list("coding")) {
-            let Some(code) = coding.text("code") else { continue };
+    for condition in record
+        .resources("Condition")
+        .filter(|condition| stands(condition))
+    {
+        for coding in condition
+            .get("code")
+            .map_or(&[][..], |code| code.list("coding"))
+        {
+            let Some(code) = coding.text("code") else {
+                continue;
+            };
             match coding.text("system") {
                 Some(SNOMED) if is_snomed(code) => {
                     icd10.extend(translate(code).iter().map(|row| row.code.clone()));
@@ -190,7 +216,9 @@ fn conditions(record: &Record) -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 fn stands(condition: &Json) -> bool {
-    let status = condition.at(&["verificationStatus", "coding", "0", "code"]).and_then(Json::as_str);
+    let status = condition
+        .at(&["verificationStatus", "coding", "0", "code"])
+        .and_then(Json::as_str);
     !matches!(status, Some("refuted" | "entered-in-error"))
 }
 
@@ -226,15 +254,28 @@ mod tests {
         let record = Record::parse(text.as_bytes(), &Limits::default()).unwrap();
         let brief = Brief::of(&record, "h1");
         assert_eq!(brief.snomed, BTreeSet::from(["40055000".to_owned()]));
-        assert_eq!(brief.icd10, BTreeSet::from(["I10".to_owned(), "J32.9".to_owned()]));
+        assert_eq!(
+            brief.icd10,
+            BTreeSet::from(["I10".to_owned(), "J32.9".to_owned()])
+        );
         assert_eq!(brief.age_band.unwrap().text(), "90+");
-        assert_eq!((brief.sex, brief.year, brief.class), (Sex::Female, Some(2012), RecordClass::Emergency));
+        assert_eq!(
+            (brief.sex, brief.year, brief.class),
+            (Sex::Female, Some(2012), RecordClass::Emergency)
+        );
         assert!(!serde_json::to_string(&brief).unwrap().contains("Kanary"));
     }
 
     #[test]
     fn ages_fall_into_bands_of_ten_years_with_one_for_90_and_over() {
-        for (years, text) in [(0, "0-9"), (9, "0-9"), (10, "10-19"), (89, "80-89"), (90, "90+"), (117, "90+")] {
+        for (years, text) in [
+            (0, "0-9"),
+            (9, "0-9"),
+            (10, "10-19"),
+            (89, "80-89"),
+            (90, "90+"),
+            (117, "90+"),
+        ] {
             assert_eq!(AgeBand::of_years(years).text(), text);
         }
         assert_eq!(AgeBand::from_code(9), Some(AgeBand::of_years(95)));

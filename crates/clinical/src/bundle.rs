@@ -52,24 +52,41 @@ impl Bundle {
     /// As [`Bundle::parse`].
     pub fn from_json(json: Json) -> Result<Self, Refusal> {
         let place = Place::root("Bundle");
-        if json.text("resourceType").is_some_and(|name| name != "Bundle") {
+        if json
+            .text("resourceType")
+            .is_some_and(|name| name != "Bundle")
+        {
             let expected = "Bundle".to_owned();
-            return Err(place.name("resourceType").refuse(Fault::InvalidValue { expected }));
+            return Err(place
+                .name("resourceType")
+                .refuse(Fault::InvalidValue { expected }));
         }
         structure::check_resource(&json, &place)?;
         let kind = json.text("type").unwrap_or_default();
-        if !["transaction", "batch", "collection", "document", "searchset"].contains(&kind) {
+        if ![
+            "transaction",
+            "batch",
+            "collection",
+            "document",
+            "searchset",
+        ]
+        .contains(&kind)
+        {
             return Err(place.name("type").refuse(Fault::BundleType));
         }
         let Json::Object(mut object) = json else {
-            return Err(place.refuse(Fault::WrongType { expected: "an object" }));
+            return Err(place.refuse(Fault::WrongType {
+                expected: "an object",
+            }));
         };
         let list = place.name("entry");
         let mut entries: Vec<Entry> = Vec::new();
         let mut urls = std::collections::BTreeSet::new();
         let given = object.remove("entry").unwrap_or(Json::Array(Vec::new()));
         let Json::Array(given) = given else {
-            return Err(list.refuse(Fault::WrongType { expected: "an array" }));
+            return Err(list.refuse(Fault::WrongType {
+                expected: "an array",
+            }));
         };
         for (index, entry) in given.into_iter().enumerate() {
             let here = list.index(index);
@@ -86,12 +103,19 @@ impl Bundle {
 fn read_entry(entry: Json, place: &Place<'_>) -> Result<Entry, Refusal> {
     let method = entry.at(&["request", "method"]).and_then(Json::as_str);
     if method.is_some_and(|method| method != "POST" && method != "PUT") {
-        return Err(place.name("request").name("method").refuse(Fault::RequestMethod));
+        return Err(place
+            .name("request")
+            .name("method")
+            .refuse(Fault::RequestMethod));
     }
     let Json::Object(mut object) = entry else {
-        return Err(place.refuse(Fault::WrongType { expected: "an object" }));
+        return Err(place.refuse(Fault::WrongType {
+            expected: "an object",
+        }));
     };
-    let resource = object.remove("resource").ok_or_else(|| place.name("resource").refuse(Fault::Missing))?;
+    let resource = object
+        .remove("resource")
+        .ok_or_else(|| place.name("resource").refuse(Fault::Missing))?;
     let full_url = match object.remove("fullUrl") {
         Some(Json::String(url)) => url,
         _ => own_url(&resource),
@@ -116,7 +140,14 @@ pub(crate) fn content_uuid(content: &[u8]) -> String {
     bytes[6] = (bytes[6] & 0x0f) | 0x80;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let hex = data_encoding::HEXLOWER.encode(&bytes);
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 #[cfg(test)]
@@ -132,7 +163,12 @@ mod tests {
         let text = r#"{"resourceType":"Bundle","type":"collection","entry":[
             {"resource":{"resourceType":"Patient","id":"p"}},
             {"resource":{"resourceType":"Patient","active":true}}]}"#;
-        let urls: Vec<String> = parse(text).unwrap().entries.into_iter().map(|entry| entry.full_url).collect();
+        let urls: Vec<String> = parse(text)
+            .unwrap()
+            .entries
+            .into_iter()
+            .map(|entry| entry.full_url)
+            .collect();
         assert_eq!(urls[0], "Patient/p");
         assert!(urls[1].starts_with("urn:uuid:"));
         assert_eq!(urls[1].len(), "urn:uuid:".len() + 36);
@@ -144,19 +180,42 @@ mod tests {
         for (text, expected) in [
             ("[]", "Bundle: must be an object"),
             ("{}", "Bundle.resourceType: is missing"),
-            (r#"{"resourceType":"Patient"}"#, "Bundle.resourceType: is not a valid Bundle"),
+            (
+                r#"{"resourceType":"Patient"}"#,
+                "Bundle.resourceType: is not a valid Bundle",
+            ),
             (r#"{"resourceType":"Bundle"}"#, "Bundle.type: is missing"),
-            (r#"{"resourceType":"Bundle","type":"history"}"#, "Bundle.type: must be transaction"),
+            (
+                r#"{"resourceType":"Bundle","type":"history"}"#,
+                "Bundle.type: must be transaction",
+            ),
             // R5 only.
-            (r#"{"resourceType":"Bundle","type":"subscription-notification"}"#, "Bundle.type: is not a valid"),
-            (r#"{"resourceType":"Bundle","type":"collection","issues":{}}"#, "Bundle.issues: is no element"),
-            (r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:a"}]}"#, "Bundle.entry[0].resource: is missing"),
-            (r#"{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Patient"},
-                "request":{"method":"DELETE","url":"Patient/1"}}]}"#, "Bundle.entry[0].request.method: must be POST"),
-            (r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:a","resource":{"resourceType":"Patient"}},
-                {"fullUrl":"urn:a","resource":{"resourceType":"Patient"}}]}"#, "Bundle.entry[1].fullUrl: is the full URL"),
-            (r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient","gender":"m"}}]}"#,
-                "Bundle.entry[0].resource.gender: is not a valid male | female"),
+            (
+                r#"{"resourceType":"Bundle","type":"subscription-notification"}"#,
+                "Bundle.type: is not a valid",
+            ),
+            (
+                r#"{"resourceType":"Bundle","type":"collection","issues":{}}"#,
+                "Bundle.issues: is no element",
+            ),
+            (
+                r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:a"}]}"#,
+                "Bundle.entry[0].resource: is missing",
+            ),
+            (
+                r#"{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Patient"},
+                "request":{"method":"DELETE","url":"Patient/1"}}]}"#,
+                "Bundle.entry[0].request.method: must be POST",
+            ),
+            (
+                r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:a","resource":{"resourceType":"Patient"}},
+                {"fullUrl":"urn:a","resource":{"resourceType":"Patient"}}]}"#,
+                "Bundle.entry[1].fullUrl: is the full URL",
+            ),
+            (
+                r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient","gender":"m"}}]}"#,
+                "Bundle.entry[0].resource.gender: is not a valid male | female",
+            ),
         ] {
             let refusal = parse(text).expect_err(text).to_string();
             assert!(refusal.starts_with(expected), "{text}: {refusal}");

@@ -46,12 +46,17 @@ mod tests {
     use proptest::prelude::*;
 
     const PATIENT: &str = r#"{ "id":"p", "resourceType":"Patient", "name":[{"given":["B","A"],"family":"O\u0027Neil\/x"}] }"#;
-    const ENCOUNTER: &str = r#"{"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},"id":"e"}"#;
+    const ENCOUNTER: &str =
+        r#"{"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},"id":"e"}"#;
     const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"o","status":"final","code":{"text":"t"},"valueQuantity":{"value":1.00}}"#;
 
     fn entry(text: &str) -> Entry {
         let resource = Json::parse(text.as_bytes(), "Resource", &Limits::default()).unwrap();
-        let full_url = format!("{}/{}", resource.text("resourceType").unwrap(), resource.text("id").unwrap());
+        let full_url = format!(
+            "{}/{}",
+            resource.text("resourceType").unwrap(),
+            resource.text("id").unwrap()
+        );
         Entry { full_url, resource }
     }
 
@@ -64,7 +69,8 @@ mod tests {
 
     #[test]
     fn the_golden_bytes_of_version_1_never_change() {
-        let record = Record::from_entries([OBSERVATION, ENCOUNTER, PATIENT].map(entry).to_vec()).unwrap();
+        let record =
+            Record::from_entries([OBSERVATION, ENCOUNTER, PATIENT].map(entry).to_vec()).unwrap();
         assert_eq!(String::from_utf8(canonical_bytes(&record)).unwrap(), GOLDEN);
         assert_eq!(canonical_bytes_in(1, &record).unwrap(), GOLDEN.as_bytes());
         assert_eq!(canonical_bytes_in(2, &record), None);
@@ -79,7 +85,8 @@ mod tests {
     #[test]
     fn another_digit_of_a_number_gives_other_bytes() {
         let other = OBSERVATION.replace("1.00", "1.0");
-        let record = Record::from_entries([PATIENT, ENCOUNTER, &other].map(entry).to_vec()).unwrap();
+        let record =
+            Record::from_entries([PATIENT, ENCOUNTER, &other].map(entry).to_vec()).unwrap();
         assert_ne!(canonical_bytes(&record), GOLDEN.as_bytes());
     }
 
@@ -88,8 +95,11 @@ mod tests {
             Just(Json::Null),
             any::<bool>().prop_map(Json::Bool),
             any::<i64>().prop_map(Json::from),
-            any::<f64>().prop_filter("finite", |n| n.is_finite())
-                .prop_map(|n| Json::Number(crate::json::Number::new(&serde_json::to_string(&n).unwrap()).unwrap())),
+            any::<f64>()
+                .prop_filter("finite", |n| n.is_finite())
+                .prop_map(|n| Json::Number(
+                    crate::json::Number::new(&serde_json::to_string(&n).unwrap()).unwrap()
+                )),
             any::<String>().prop_map(Json::String),
         ];
         leaf.prop_recursive(4, 64, 8, |inner| {

@@ -6,7 +6,9 @@ use crate::refusal::{Fault, Place, Refusal};
 
 /// Coarse benefit category of a claim: all that the ledger learns of what was done. The numbers are
 /// part of the ledger's format and are never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum BenefitCategory {
@@ -42,7 +44,9 @@ impl BenefitCategory {
 
     /// The category with this number.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|category| category.code() == code)
+        Self::ALL
+            .into_iter()
+            .find(|category| category.code() == code)
     }
 
     /// Name for people.
@@ -99,14 +103,27 @@ pub fn charges(record: &Record) -> Result<Vec<Charge>, Refusal> {
     for (index, entry) in record.entries().iter().enumerate() {
         if entry.kind() == "Claim" {
             let here = list.index(index);
-            found.push(read_charge(record, &entry.full_url, &entry.resource, &here.name("resource"))?);
+            found.push(read_charge(
+                record,
+                &entry.full_url,
+                &entry.resource,
+                &here.name("resource"),
+            )?);
         }
     }
     Ok(found)
 }
 
-fn read_charge(record: &Record, url: &str, claim: &Json, place: &Place<'_>) -> Result<Charge, Refusal> {
-    let mut currency = claim.at(&["total", "currency"]).and_then(Json::as_str).map(str::to_owned);
+fn read_charge(
+    record: &Record,
+    url: &str,
+    claim: &Json,
+    place: &Place<'_>,
+) -> Result<Charge, Refusal> {
+    let mut currency = claim
+        .at(&["total", "currency"])
+        .and_then(Json::as_str)
+        .map(str::to_owned);
     let mut item_cents = Vec::new();
     let items = place.name("item");
     for (index, item) in claim.list("item").iter().enumerate() {
@@ -116,7 +133,9 @@ fn read_charge(record: &Record, url: &str, claim: &Json, place: &Place<'_>) -> R
         if let Some(own) = net.text("currency") {
             let expected = currency.get_or_insert_with(|| own.to_owned());
             if expected != own {
-                return Err(here.refuse(Fault::OtherCurrency { expected: expected.clone() }));
+                return Err(here.refuse(Fault::OtherCurrency {
+                    expected: expected.clone(),
+                }));
             }
         }
         item_cents.extend(cents(net, &here)?);
@@ -145,27 +164,43 @@ fn read_charge(record: &Record, url: &str, claim: &Json, place: &Place<'_>) -> R
 
 /// A FHIR Money in cents; `None` if it has no value.
 fn cents(money: &Json, place: &Place<'_>) -> Result<Option<i64>, Refusal> {
-    let Some(value) = money.get("value") else { return Ok(None) };
+    let Some(value) = money.get("value") else {
+        return Ok(None);
+    };
     let amount = value.as_number().and_then(|number| number.scaled(2));
-    amount.map(Some).ok_or_else(|| place.name("value").refuse(Fault::NotCents))
+    amount
+        .map(Some)
+        .ok_or_else(|| place.name("value").refuse(Fault::NotCents))
 }
 
 /// The coarse category of a Claim: by its own type if that is pharmacy, oral or vision; else by the
 /// class and type of the record's encounter.
 pub fn category(record: &Record, claim: &Json) -> BenefitCategory {
-    match claim.at(&["type", "coding", "0", "code"]).and_then(Json::as_str) {
+    match claim
+        .at(&["type", "coding", "0", "code"])
+        .and_then(Json::as_str)
+    {
         Some("pharmacy") => return BenefitCategory::Pharmacy,
         Some("oral" | "vision") => return BenefitCategory::DentalVision,
         _ => {}
     }
-    let Some(encounter) = record.encounter() else { return BenefitCategory::Outpatient };
+    let Some(encounter) = record.encounter() else {
+        return BenefitCategory::Outpatient;
+    };
     match encounter.at(&["class", "code"]).and_then(Json::as_str) {
         Some("IMP" | "ACUTE" | "NONAC" | "OBSENC" | "SS") => return BenefitCategory::Inpatient,
         Some("EMER") => return BenefitCategory::Emergency,
         _ => {}
     }
-    let mut types = encounter.list("type").iter().flat_map(|kind| kind.list("coding"));
-    if types.any(|coding| coding.text("code").is_some_and(|code| PREVENTIVE_VISITS.contains(&code))) {
+    let mut types = encounter
+        .list("type")
+        .iter()
+        .flat_map(|kind| kind.list("coding"));
+    if types.any(|coding| {
+        coding
+            .text("code")
+            .is_some_and(|code| PREVENTIVE_VISITS.contains(&code))
+    }) {
         BenefitCategory::Preventive
     } else {
         BenefitCategory::Outpatient
@@ -176,7 +211,10 @@ pub fn category(record: &Record, claim: &Json) -> BenefitCategory {
 /// refers to in the record.
 fn payer(record: &Record, claim: &Json) -> String {
     let insurance = claim.list("insurance");
-    let focal = insurance.iter().find(|one| one.get("focal") == Some(&Json::Bool(true))).or(insurance.first());
+    let focal = insurance
+        .iter()
+        .find(|one| one.get("focal") == Some(&Json::Bool(true)))
+        .or(insurance.first());
     let Some(coverage) = focal.and_then(|insurance| insurance.get("coverage")) else {
         return String::new();
     };
@@ -184,7 +222,11 @@ fn payer(record: &Record, claim: &Json) -> String {
         let resource = record.resolve(coverage.text("reference")?)?;
         resource.at(&["payor", "0", "display"])?.as_str()
     };
-    coverage.text("display").or_else(referred).unwrap_or_default().to_owned()
+    coverage
+        .text("display")
+        .or_else(referred)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -208,18 +250,50 @@ mod tests {
     const INSTITUTIONAL: &str = r#""type":{"coding":[{"code":"institutional"}]}"#;
 
     fn item(net: &str) -> String {
-        format!(r#"{{"sequence":1,"productOrService":{{"text":"x"}},"net":{{"value":{net},"currency":"USD"}}}}"#)
+        format!(
+            r#"{{"sequence":1,"productOrService":{{"text":"x"}},"net":{{"value":{net},"currency":"USD"}}}}"#
+        )
     }
 
     #[test]
     fn the_category_comes_from_the_claim_and_the_encounter_alone() {
         for (class, visit, claim, expected) in [
-            ("AMB", "185345009", INSTITUTIONAL, BenefitCategory::Outpatient),
-            ("AMB", "185349003", INSTITUTIONAL, BenefitCategory::Preventive),
-            ("IMP", "185349003", INSTITUTIONAL, BenefitCategory::Inpatient),
-            ("EMER", "50849002", INSTITUTIONAL, BenefitCategory::Emergency),
-            ("EMER", "50849002", r#""type":{"coding":[{"code":"pharmacy"}]}"#, BenefitCategory::Pharmacy),
-            ("AMB", "x", r#""type":{"coding":[{"code":"vision"}]}"#, BenefitCategory::DentalVision),
+            (
+                "AMB",
+                "185345009",
+                INSTITUTIONAL,
+                BenefitCategory::Outpatient,
+            ),
+            (
+                "AMB",
+                "185349003",
+                INSTITUTIONAL,
+                BenefitCategory::Preventive,
+            ),
+            (
+                "IMP",
+                "185349003",
+                INSTITUTIONAL,
+                BenefitCategory::Inpatient,
+            ),
+            (
+                "EMER",
+                "50849002",
+                INSTITUTIONAL,
+                BenefitCategory::Emergency,
+            ),
+            (
+                "EMER",
+                "50849002",
+                r#""type":{"coding":[{"code":"pharmacy"}]}"#,
+                BenefitCategory::Pharmacy,
+            ),
+            (
+                "AMB",
+                "x",
+                r#""type":{"coding":[{"code":"vision"}]}"#,
+                BenefitCategory::DentalVision,
+            ),
         ] {
             let found = charges(&record(class, visit, claim)).unwrap();
             assert_eq!(found[0].category, expected, "{class} {visit} {claim}");
@@ -234,8 +308,15 @@ mod tests {
     #[test]
     fn amounts_are_exact_cents_of_the_total_or_of_the_items() {
         let total = format!(r#"{INSTITUTIONAL},"total":{{"value":129.16,"currency":"USD"}}"#);
-        assert_eq!(charges(&record("AMB", "x", &total)).unwrap()[0].amount_cents, 12_916);
-        let items = format!(r#"{INSTITUTIONAL},"item":[{},{}]"#, item("0.1"), item("0.20"));
+        assert_eq!(
+            charges(&record("AMB", "x", &total)).unwrap()[0].amount_cents,
+            12_916
+        );
+        let items = format!(
+            r#"{INSTITUTIONAL},"item":[{},{}]"#,
+            item("0.1"),
+            item("0.20")
+        );
         let charge = charges(&record("AMB", "x", &items)).unwrap().remove(0);
         assert_eq!((charge.amount_cents, charge.item_cents), (30, vec![10, 20]));
         assert_eq!(charge.currency, "USD");
@@ -245,9 +326,20 @@ mod tests {
     fn an_amount_finer_than_a_cent_and_mixed_currencies_are_refused_by_the_element() {
         let fine = format!(r#"{INSTITUTIONAL},"item":[{}]"#, item("0.001"));
         let refusal = charges(&record("AMB", "x", &fine)).unwrap_err().to_string();
-        assert_eq!(refusal, "Bundle.entry[2].resource.item[0].net.value: is not a whole number of cents");
-        let mixed = format!(r#"{INSTITUTIONAL},"total":{{"value":1,"currency":"EUR"}},"item":[{}]"#, item("1"));
-        let refusal = charges(&record("AMB", "x", &mixed)).unwrap_err().to_string();
-        assert_eq!(refusal, "Bundle.entry[2].resource.item[0].net: is in another currency than EUR");
+        assert_eq!(
+            refusal,
+            "Bundle.entry[2].resource.item[0].net.value: is not a whole number of cents"
+        );
+        let mixed = format!(
+            r#"{INSTITUTIONAL},"total":{{"value":1,"currency":"EUR"}},"item":[{}]"#,
+            item("1")
+        );
+        let refusal = charges(&record("AMB", "x", &mixed))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            refusal,
+            "Bundle.entry[2].resource.item[0].net: is in another currency than EUR"
+        );
     }
 }

@@ -63,7 +63,8 @@ impl Day {
         let era = year.div_euclid(400);
         let year_of_era = year.rem_euclid(400);
         let month = i64::from(self.month);
-        let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + i64::from(self.day) - 1;
+        let day_of_year =
+            (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + i64::from(self.day) - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         era * 146_097 + day_of_era - 719_468
     }
@@ -78,7 +79,11 @@ impl Day {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u8;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 } as u8;
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        } as u8;
         let year = (year_of_era + era * 400 + i64::from(month <= 2)) as i32;
         Self { year, month, day }
     }
@@ -117,8 +122,14 @@ impl Moment {
         };
         let mut parts = date.split('-');
         let year = digits(parts.next()?, 4)?;
-        let month = parts.next().map(|part| digits(part, 2)).map_or(Some(None), |part| part.map(Some))?;
-        let day = parts.next().map(|part| digits(part, 2)).map_or(Some(None), |part| part.map(Some))?;
+        let month = parts
+            .next()
+            .map(|part| digits(part, 2))
+            .map_or(Some(None), |part| part.map(Some))?;
+        let day = parts
+            .next()
+            .map(|part| digits(part, 2))
+            .map_or(Some(None), |part| part.map(Some))?;
         if parts.next().is_some() || (time.is_some() && day.is_none()) {
             return None;
         }
@@ -128,15 +139,27 @@ impl Moment {
             (Some(_), _, _) => Precision::Month,
             _ => Precision::Year,
         };
-        let day = Day::new(year as i32, month.unwrap_or(1) as u8, day.unwrap_or(1) as u8)?;
+        let day = Day::new(
+            year as i32,
+            month.unwrap_or(1) as u8,
+            day.unwrap_or(1) as u8,
+        )?;
         let within = time.map_or(Some(0), time_micros)?;
-        Some(Self { micros: day.days_since_epoch() * MICROS_PER_DAY + within, day, precision })
+        Some(Self {
+            micros: day.days_since_epoch() * MICROS_PER_DAY + within,
+            day,
+            precision,
+        })
     }
 
     /// The moment `micros` after the Unix epoch, in UTC.
     pub fn from_micros(micros: i64) -> Self {
         let day = Day::from_days_since_epoch(micros.div_euclid(MICROS_PER_DAY));
-        Self { micros, day, precision: Precision::Time }
+        Self {
+            micros,
+            day,
+            precision: Precision::Time,
+        }
     }
 
     /// `2015-03-07T10:35:11Z`, with milliseconds or microseconds only if they are not zero.
@@ -144,7 +167,12 @@ impl Moment {
         let day = Day::from_days_since_epoch(self.micros.div_euclid(MICROS_PER_DAY)).text();
         let within = self.micros.rem_euclid(MICROS_PER_DAY);
         let (seconds, fraction) = (within / MICROS_PER_SECOND, within % MICROS_PER_SECOND);
-        let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let clock = format!(
+            "{:02}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        );
         match fraction {
             0 => format!("{day}T{clock}Z"),
             _ if fraction % 1000 == 0 => format!("{day}T{clock}.{:03}Z", fraction / 1000),
@@ -155,7 +183,8 @@ impl Moment {
 
 /// Exactly `length` decimal digits.
 fn digits(text: &str, length: usize) -> Option<u32> {
-    (text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    (text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())?
 }
 
 /// `hh:mm:ss` without offset, in microseconds; seconds may be 60 (a leap second) and have a fraction.
@@ -167,7 +196,8 @@ pub(crate) fn clock_micros(text: &str) -> Option<i64> {
         Some((second, fraction)) => (second, Some(fraction)),
         None => return clock(hour, minute, digits(text.get(6..)?, 2)?, 0),
     };
-    let fraction = fraction.filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))?;
+    let fraction =
+        fraction.filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))?;
     let micros: String = fraction.chars().chain("000000".chars()).take(6).collect();
     clock(hour, minute, digits(second, 2)?, micros.parse().ok()?)
 }
@@ -212,13 +242,35 @@ mod tests {
             ("2015-09-25T10:35:11.367+00:00", 1_443_177_311_367_000),
             ("2016-12-31T23:59:60Z", 1_483_228_800_000_000),
         ] {
-            assert_eq!(Moment::parse(text).map(|moment| moment.micros), Some(micros), "{text}");
+            assert_eq!(
+                Moment::parse(text).map(|moment| moment.micros),
+                Some(micros),
+                "{text}"
+            );
         }
-        for text in ["", "15", "2015-13", "2015-02-29", "2015-03-07T10:35", "2015-03-07T10:35:11", "2015-3-7",
-            "2015-03T10:00:00Z", "2015-03-07T24:00:00Z", "2015-03-07T10:35:11.Z", "2015-03-07 10:35:11Z", "日2015-03-07T10:35:11é"] {
+        for text in [
+            "",
+            "15",
+            "2015-13",
+            "2015-02-29",
+            "2015-03-07T10:35",
+            "2015-03-07T10:35:11",
+            "2015-3-7",
+            "2015-03T10:00:00Z",
+            "2015-03-07T24:00:00Z",
+            "2015-03-07T10:35:11.Z",
+            "2015-03-07 10:35:11Z",
+            "日2015-03-07T10:35:11é",
+        ] {
             assert_eq!(Moment::parse(text), None, "{text}");
         }
-        assert_eq!(Moment::parse("2015-03-07T00:30:00+01:00").unwrap().day.text(), "2015-03-07");
+        assert_eq!(
+            Moment::parse("2015-03-07T00:30:00+01:00")
+                .unwrap()
+                .day
+                .text(),
+            "2015-03-07"
+        );
     }
 
     #[test]

@@ -40,15 +40,49 @@ const STANDARD_SYSTEMS: &[&str] = &[
 
 /// Types that are dropped whole.
 const DROPPED_TYPES: &[&str] = &[
-    "HumanName", "Address", "ContactPoint", "ContactDetail", "Identifier", "Attachment", "Annotation", "Narrative",
-    "Signature", "Extension", "Meta", "RelatedArtifact", "Contributor", "Expression", "SampledData", "UsageContext",
+    "HumanName",
+    "Address",
+    "ContactPoint",
+    "ContactDetail",
+    "Identifier",
+    "Attachment",
+    "Annotation",
+    "Narrative",
+    "Signature",
+    "Extension",
+    "Meta",
+    "RelatedArtifact",
+    "Contributor",
+    "Expression",
+    "SampledData",
+    "UsageContext",
 ];
 
 /// Resource types of which nothing but the type is kept.
 const EMPTIED_RESOURCES: &[&str] = &[
-    "Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "RelatedPerson", "Endpoint",
-    "Device", "Group", "Account", "Provenance", "AuditEvent", "Consent", "Binary", "DocumentReference", "Media", "Basic",
-    "Task", "Flag", "List", "Composition", "QuestionnaireResponse", "Appointment",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "HealthcareService",
+    "RelatedPerson",
+    "Endpoint",
+    "Device",
+    "Group",
+    "Account",
+    "Provenance",
+    "AuditEvent",
+    "Consent",
+    "Binary",
+    "DocumentReference",
+    "Media",
+    "Basic",
+    "Task",
+    "Flag",
+    "List",
+    "Composition",
+    "QuestionnaireResponse",
+    "Appointment",
 ];
 
 /// Makes the de-identified copy of `record` under a release's `key`.
@@ -57,15 +91,25 @@ const EMPTIED_RESOURCES: &[&str] = &[
 /// [`EMPTIED_RESOURCES`] that FHIR would not accept empty are left out.
 pub fn deidentify(record: &Record, key: &[u8; 32]) -> Json {
     let release = Release::new(record, key);
-    let mut entries: Vec<Entry> = record.entries().iter().filter_map(|entry| release.entry(entry)).collect();
+    let mut entries: Vec<Entry> = record
+        .entries()
+        .iter()
+        .filter_map(|entry| release.entry(entry))
+        .collect();
     entries.sort_by(|a, b| a.full_url.cmp(&b.full_url));
     let mut bundle = Record::sorted(entries).to_bundle();
     let pseudonymised = Json::object([
-        ("system", "http://terminology.hl7.org/CodeSystem/v3-ObservationValue".into()),
+        (
+            "system",
+            "http://terminology.hl7.org/CodeSystem/v3-ObservationValue".into(),
+        ),
         ("code", "PSEUDED".into()),
     ]);
     if let Some(object) = bundle.as_object_mut() {
-        object.insert("meta".to_owned(), Json::object([("security", Json::Array(vec![pseudonymised]))]));
+        object.insert(
+            "meta".to_owned(),
+            Json::object([("security", Json::Array(vec![pseudonymised]))]),
+        );
     }
     bundle
 }
@@ -88,18 +132,25 @@ impl<'a> Release<'a> {
         let mut targets = BTreeMap::new();
         for entry in record.entries() {
             for spelling in crate::record::spellings(entry) {
-                targets.entry(spelling).or_insert_with(|| entry.full_url.clone());
+                targets
+                    .entry(spelling)
+                    .or_insert_with(|| entry.full_url.clone());
             }
         }
         for entry in record.entries() {
             targets.insert(entry.full_url.clone(), entry.full_url.clone());
         }
-        Self { key, targets, birth_year: birth_year(record) }
+        Self {
+            key,
+            targets,
+            birth_year: birth_year(record),
+        }
     }
 
     fn uuid(&self, text: &str) -> String {
         // A key of 32 bytes always fits HMAC.
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key).unwrap_or_else(|_| unreachable!("any key length"));
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key)
+            .unwrap_or_else(|_| unreachable!("any key length"));
         mac.update(b"medshare release id\n");
         mac.update(text.as_bytes());
         crate::bundle::content_uuid(&mac.finalize().into_bytes())
@@ -107,7 +158,10 @@ impl<'a> Release<'a> {
 
     fn entry(&self, entry: &Entry) -> Option<Entry> {
         let resource = self.resource(&entry.resource, &entry.full_url)?;
-        Some(Entry { full_url: format!("urn:uuid:{}", self.uuid(&entry.full_url)), resource })
+        Some(Entry {
+            full_url: format!("urn:uuid:{}", self.uuid(&entry.full_url)),
+            resource,
+        })
     }
 
     /// A resource whose id becomes that of `url`; `None` if nothing of it can be kept.
@@ -117,7 +171,16 @@ impl<'a> Release<'a> {
         if kind == "Patient" {
             self.patient(resource, &mut kept);
         } else if EMPTIED_RESOURCES.contains(&kind) || !structure::is_complex(kind) {
-            if !["Practitioner", "PractitionerRole", "Organization", "Location", "Device", "HealthcareService"].contains(&kind) {
+            if ![
+                "Practitioner",
+                "PractitionerRole",
+                "Organization",
+                "Location",
+                "Device",
+                "HealthcareService",
+            ]
+            .contains(&kind)
+            {
                 return None;
             }
         } else {
@@ -135,7 +198,8 @@ impl<'a> Release<'a> {
         if let Some(year) = self.birth_year {
             kept.insert("birthDate".to_owned(), format!("{year:04}").into());
         }
-        let died = resource.get("deceasedDateTime").is_some() || resource.get("deceasedBoolean") == Some(&Json::Bool(true));
+        let died = resource.get("deceasedDateTime").is_some()
+            || resource.get("deceasedBoolean") == Some(&Json::Bool(true));
         if died {
             kept.insert("deceasedBoolean".to_owned(), Json::Bool(true));
         }
@@ -145,12 +209,22 @@ impl<'a> Release<'a> {
     fn elements(&self, object: &Json, kind: &str, url: &str) -> BTreeMap<String, Json> {
         let mut kept = BTreeMap::new();
         for (name, value) in object.as_object().into_iter().flatten() {
-            if matches!(name.as_str(), "id" | "resourceType" | "meta" | "text" | "implicitRules" | "language") || name.starts_with('_') {
+            if matches!(
+                name.as_str(),
+                "id" | "resourceType" | "meta" | "text" | "implicitRules" | "language"
+            ) || name.starts_with('_')
+            {
                 continue;
             }
-            let Some(rule) = structure::rule(kind, name) else { continue };
+            let Some(rule) = structure::rule(kind, name) else {
+                continue;
+            };
             let whole = if rule.repeats {
-                let items: Vec<Json> = value.items().iter().filter_map(|item| self.value(item, rule.kind, url)).collect();
+                let items: Vec<Json> = value
+                    .items()
+                    .iter()
+                    .filter_map(|item| self.value(item, rule.kind, url))
+                    .collect();
                 (!items.is_empty()).then_some(Json::Array(items))
             } else {
                 self.value(value, rule.kind, url)
@@ -162,7 +236,12 @@ impl<'a> Release<'a> {
             }
         }
         // A required element that the record gave by extension only stays said to be masked.
-        for name in object.as_object().into_iter().flatten().filter_map(|(name, _)| name.strip_prefix('_')) {
+        for name in object
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, _)| name.strip_prefix('_'))
+        {
             if let Some(rule) = structure::rule(kind, name).filter(|rule| rule.required)
                 && !kept.contains_key(name)
             {
@@ -177,9 +256,13 @@ impl<'a> Release<'a> {
             return None;
         }
         match kind {
-            "boolean" | "decimal" | "integer" | "positiveInt" | "unsignedInt" => Some(value.clone()),
+            "boolean" | "decimal" | "integer" | "positiveInt" | "unsignedInt" => {
+                Some(value.clone())
+            }
             "code" => is_plain_code(value.as_str()?).then(|| value.clone()),
-            "date" | "dateTime" => Some(format!("{:04}", Moment::parse(value.as_str()?)?.day.year).into()),
+            "date" | "dateTime" => {
+                Some(format!("{:04}", Moment::parse(value.as_str()?)?.day.year).into())
+            }
             "id" => Some(self.uuid(value.as_str()?).into()),
             "Reference" => self.reference(value, url),
             "Coding" => coding(value),
@@ -205,7 +288,10 @@ impl<'a> Release<'a> {
                 format!("#{}", self.uuid(&format!("{container}#{inner}")))
             }
             None => {
-                let target = self.targets.get(reference).map_or(reference, String::as_str);
+                let target = self
+                    .targets
+                    .get(reference)
+                    .map_or(reference, String::as_str);
                 format!("urn:uuid:{}", self.uuid(target))
             }
         };
@@ -218,27 +304,50 @@ fn mask(kept: &mut BTreeMap<String, Json>, name: &str, rule: structure::Rule) {
     let masked = Json::object([(
         "extension",
         Json::Array(vec![Json::object([
-            ("url", "http://hl7.org/fhir/StructureDefinition/data-absent-reason".into()),
+            (
+                "url",
+                "http://hl7.org/fhir/StructureDefinition/data-absent-reason".into(),
+            ),
             ("valueCode", "masked".into()),
         ])]),
     )]);
-    let masked = if rule.repeats { Json::Array(vec![masked]) } else { masked };
-    let name = if structure::is_complex(rule.kind) { name.to_owned() } else { format!("_{name}") };
+    let masked = if rule.repeats {
+        Json::Array(vec![masked])
+    } else {
+        masked
+    };
+    let name = if structure::is_complex(rule.kind) {
+        name.to_owned()
+    } else {
+        format!("_{name}")
+    };
     kept.insert(name, masked);
 }
 
 /// Letters, digits and a few signs, at most 40: no place for a sentence.
 fn is_plain_code(code: &str) -> bool {
-    code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/*{}[]%()<>=".contains(&byte))
+    code.len() <= 40
+        && code
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/*{}[]%()<>=".contains(&byte))
 }
 
 fn coding(value: &Json) -> Option<Json> {
     let system = value.text("system")?;
-    let code = value.text("code").filter(|code| is_plain_code(code) || code.starts_with("urn:oid:"))?;
-    if !STANDARD_SYSTEMS.iter().any(|standard| system.starts_with(standard)) && system != "urn:ietf:rfc:3986" {
+    let code = value
+        .text("code")
+        .filter(|code| is_plain_code(code) || code.starts_with("urn:oid:"))?;
+    if !STANDARD_SYSTEMS
+        .iter()
+        .any(|standard| system.starts_with(standard))
+        && system != "urn:ietf:rfc:3986"
+    {
         return None;
     }
-    let mut kept = BTreeMap::from([("system".to_owned(), system.into()), ("code".to_owned(), code.into())]);
+    let mut kept = BTreeMap::from([
+        ("system".to_owned(), system.into()),
+        ("code".to_owned(), code.into()),
+    ]);
     if let Some(display) = value.text("display").filter(|display| display.len() <= 250) {
         kept.insert("display".to_owned(), display.into());
     }
@@ -254,13 +363,23 @@ fn quantity(value: &Json, kind: &str) -> Option<Json> {
         }
     }
     if kind == "Age" {
-        let years = value.get("value").and_then(Json::as_number).and_then(|number| number.scaled(6));
-        let in_years = value.text("code") == Some("a") || value.text("unit").is_some_and(|unit| unit.starts_with('y') || unit.starts_with('a'));
-        if in_years && years.is_none_or(|years| years > 89_000_000) {
+        let years = value
+            .get("value")
+            .and_then(Json::as_number)
+            .and_then(|number| number.scaled(6));
+        let in_years = value.text("code") == Some("a")
+            || value
+                .text("unit")
+                .is_some_and(|unit| unit.starts_with('y') || unit.starts_with('a'));
+        if in_years && kept.contains_key("value") && years.is_none_or(|years| years > 89_000_000) {
             kept.insert("value".to_owned(), 90.into());
         }
     }
-    if kept.get("system").and_then(Json::as_str).is_some_and(|system| !STANDARD_SYSTEMS.contains(&system)) {
+    if kept
+        .get("system")
+        .and_then(Json::as_str)
+        .is_some_and(|system| !STANDARD_SYSTEMS.contains(&system))
+    {
         kept.remove("system");
         kept.remove("code");
     }
@@ -271,20 +390,32 @@ fn quantity(value: &Json, kind: &str) -> Option<Json> {
 fn birth_year(record: &Record) -> Option<i32> {
     let birth = record.birth_day()?.year;
     let mut years = BTreeSet::new();
-    record.entries().iter().for_each(|entry| collect_years(&entry.resource, &mut years));
+    record
+        .entries()
+        .iter()
+        .for_each(|entry| collect_years(&entry.resource, &mut years));
     let latest = years.last().copied().unwrap_or(birth);
-    Some(if latest - birth >= 90 { latest - 90 } else { birth })
+    Some(if latest - birth >= 90 {
+        latest - 90
+    } else {
+        birth
+    })
 }
 
 /// The years of all strings that are dates; a string that only looks like one does no harm.
 fn collect_years(json: &Json, years: &mut BTreeSet<i32>) {
     match json {
-        Json::String(text) if text.len() >= 4 && text.as_bytes()[..4].iter().all(u8::is_ascii_digit) => {
-            let plausible = Moment::parse(text).filter(|moment| (1800..=2200).contains(&moment.day.year));
+        Json::String(text)
+            if text.len() >= 4 && text.as_bytes()[..4].iter().all(u8::is_ascii_digit) =>
+        {
+            let plausible =
+                Moment::parse(text).filter(|moment| (1800..=2200).contains(&moment.day.year));
             years.extend(plausible.map(|moment| moment.day.year));
         }
         Json::Array(items) => items.iter().for_each(|item| collect_years(item, years)),
-        Json::Object(object) => object.values().for_each(|inner| collect_years(inner, years)),
+        Json::Object(object) => object
+            .values()
+            .for_each(|inner| collect_years(inner, years)),
         _ => {}
     }
 }

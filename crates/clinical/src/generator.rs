@@ -36,7 +36,16 @@ pub struct Plan {
 impl Default for Plan {
     /// 32 patients, as of 1 March 2021.
     fn default() -> Self {
-        Self { seed: 1, first: 0, patients: 32, as_of: Day { year: 2021, month: 3, day: 1 } }
+        Self {
+            seed: 1,
+            first: 0,
+            patients: 32,
+            as_of: Day {
+                year: 2021,
+                month: 3,
+                day: 1,
+            },
+        }
     }
 }
 

@@ -15,6 +15,9 @@ const ASSIGNMENT: &str = "medshare hospital 1154\n";
 /// # Panics
 /// If `hospitals` is 0.
 pub fn hospital_of(organization_key: &str, hospitals: usize) -> usize {
-    let hash = Sha256::new().chain_update(ASSIGNMENT).chain_update(organization_key).finalize();
+    let hash = Sha256::new()
+        .chain_update(ASSIGNMENT)
+        .chain_update(organization_key)
+        .finalize();
     usize::from(hash[0]) % hospitals
 }

@@ -26,7 +26,11 @@ pub struct Limits {
 impl Default for Limits {
     /// 64 MiB, 64 levels, 4 million values: five times the largest Bundles seen in practice.
     fn default() -> Self {
-        Self { bytes_max: 64 << 20, depth_max: 64, values_max: 4_000_000 }
+        Self {
+            bytes_max: 64 << 20,
+            depth_max: 64,
+            values_max: 4_000_000,
+        }
     }
 }
 
@@ -59,9 +63,13 @@ impl Number {
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let mut digits: i128 = 0;
         for digit in whole.bytes().chain(fraction.bytes()) {
-            digits = digits.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+            digits = digits
+                .checked_mul(10)?
+                .checked_add(i128::from(digit - b'0'))?;
         }
-        let mut power = exponent.checked_add(decimals as i32)?.checked_sub(fraction.len() as i32)?;
+        let mut power = exponent
+            .checked_add(decimals as i32)?
+            .checked_sub(fraction.len() as i32)?;
         while power < 0 {
             if digits % 10 != 0 {
                 return None;
@@ -182,7 +190,12 @@ impl Json {
 
     /// An object of `properties`.
     pub fn object<const N: usize>(properties: [(&str, Json); N]) -> Self {
-        Json::Object(properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        Json::Object(
+            properties
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
     }
 
     /// Writes the one form of this value: names in byte order, no white space, the shortest escapes
@@ -237,7 +250,10 @@ impl Json {
             Json::String(text) => Value::String(text.clone()),
             Json::Array(items) => Value::Array(items.iter().map(Json::to_value).collect()),
             Json::Object(object) => Value::Object(
-                object.iter().map(|(name, value)| (name.clone(), value.to_value())).collect(),
+                object
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.to_value()))
+                    .collect(),
             ),
         }
     }
@@ -255,7 +271,10 @@ impl From<&serde_json::Value> for Json {
             Value::String(text) => Json::String(text.clone()),
             Value::Array(items) => Json::Array(items.iter().map(Json::from).collect()),
             Value::Object(object) => Json::Object(
-                object.iter().map(|(name, value)| (name.clone(), Json::from(value))).collect(),
+                object
+                    .iter()
+                    .map(|(name, value)| (name.clone(), Json::from(value)))
+                    .collect(),
             ),
         }
     }
@@ -321,7 +340,6 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,8 +351,13 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_text_and_names_are_sorted() {
-        let json = parse(" { \"b\" : [ 1.00 , -0.50, 1e+2 ] , \"a\" : \"\\u00e9\\n\\ud83d\\ude00\" } ").unwrap();
-        assert_eq!(json.to_string(), "{\"a\":\"\u{e9}\\n\u{1f600}\",\"b\":[1.00,-0.50,1e+2]}");
+        let json =
+            parse(" { \"b\" : [ 1.00 , -0.50, 1e+2 ] , \"a\" : \"\\u00e9\\n\\ud83d\\ude00\" } ")
+                .unwrap();
+        assert_eq!(
+            json.to_string(),
+            "{\"a\":\"\u{e9}\\n\u{1f600}\",\"b\":[1.00,-0.50,1e+2]}"
+        );
     }
 
     #[test]
@@ -354,7 +377,11 @@ mod tests {
             ("92233720368547758.07", 2, Some(i64::MAX)),
             ("92233720368547758.08", 2, None),
         ] {
-            assert_eq!(Number::new(text).unwrap().scaled(decimals), expected, "{text}");
+            assert_eq!(
+                Number::new(text).unwrap().scaled(decimals),
+                expected,
+                "{text}"
+            );
         }
     }
 
@@ -380,8 +407,15 @@ mod tests {
     #[test]
     fn depth_size_and_count_are_capped() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(matches!(parse(&deep).unwrap_err().fault, Fault::TooDeep { limit: 64 }));
-        let limits = Limits { bytes_max: 10, depth_max: 4, values_max: 3 };
+        assert!(matches!(
+            parse(&deep).unwrap_err().fault,
+            Fault::TooDeep { limit: 64 }
+        ));
+        let limits = Limits {
+            bytes_max: 10,
+            depth_max: 4,
+            values_max: 3,
+        };
         let refused = Json::parse(b"[1,2,3,4]", "Bundle", &limits).unwrap_err();
         assert!(matches!(refused.fault, Fault::TooManyValues { limit: 3 }));
         let refused = Json::parse(b"            [1]", "Bundle", &limits).unwrap_err();

@@ -9,7 +9,9 @@
 use crate::vitals::Consciousness;
 
 /// What is scored. Values in thousandths of the unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Parameter {
@@ -74,7 +76,9 @@ pub enum Scale {
 }
 
 /// Clinical risk and the response it calls for. Ordered by urgency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Risk {
@@ -104,12 +108,20 @@ pub struct Score {
 impl Score {
     /// The parameters that could not be scored.
     pub fn missing(&self) -> impl Iterator<Item = Parameter> + '_ {
-        Parameter::ALL.into_iter().zip(self.points).filter(|(_, points)| points.is_none()).map(|(one, _)| one)
+        Parameter::ALL
+            .into_iter()
+            .zip(self.points)
+            .filter(|(_, points)| points.is_none())
+            .map(|(one, _)| one)
     }
 
     /// The parameters that score 3 by themselves: these call for a review with or without a total.
     pub fn red(&self) -> impl Iterator<Item = Parameter> + '_ {
-        Parameter::ALL.into_iter().zip(self.points).filter(|(_, points)| *points == Some(3)).map(|(one, _)| one)
+        Parameter::ALL
+            .into_iter()
+            .zip(self.points)
+            .filter(|(_, points)| *points == Some(3))
+            .map(|(one, _)| one)
     }
 }
 
@@ -125,11 +137,22 @@ pub fn score(inputs: &Inputs, scale: Scale) -> Score {
         inputs.on_oxygen.map(|oxygen| if oxygen { 2 } else { 0 }),
         inputs.systolic_milli.map(whole).map(systolic),
         inputs.pulse_milli.map(whole).map(pulse),
-        inputs.consciousness.map(|level| if level == Consciousness::Alert { 0 } else { 3 }),
-        inputs.temperature_milli.map(|milli| rounded(milli, 100)).map(temperature_tenths),
+        inputs
+            .consciousness
+            .map(|level| if level == Consciousness::Alert { 0 } else { 3 }),
+        inputs
+            .temperature_milli
+            .map(|milli| rounded(milli, 100))
+            .map(temperature_tenths),
     ];
-    let total = points.iter().try_fold(0u8, |sum, points| Some(sum + (*points)?));
-    Score { points, total, risk: total.map(|total| risk(total, &points)) }
+    let total = points
+        .iter()
+        .try_fold(0u8, |sum, points| Some(sum + (*points)?));
+    Score {
+        points,
+        total,
+        risk: total.map(|total| risk(total, &points)),
+    }
 }
 
 fn risk(total: u8, points: &[Option<u8>; 7]) -> Risk {

@@ -20,12 +20,20 @@ pub fn observations(readings: &[Reading], subject: &str, device: Option<&str>) -
     let mut found = Vec::new();
     for reading in readings {
         match reading.sign {
-            VitalSign::Systolic => pressures.entry(reading.at_micros).or_default()[0] = Some(reading.milli),
-            VitalSign::Diastolic => pressures.entry(reading.at_micros).or_default()[1] = Some(reading.milli),
+            VitalSign::Systolic => {
+                pressures.entry(reading.at_micros).or_default()[0] = Some(reading.milli)
+            }
+            VitalSign::Diastolic => {
+                pressures.entry(reading.at_micros).or_default()[1] = Some(reading.milli)
+            }
             _ => found.push(single(reading, subject, device)),
         }
     }
-    found.extend(pressures.into_iter().map(|(at, pair)| pressure(at, pair, subject, device)));
+    found.extend(
+        pressures
+            .into_iter()
+            .map(|(at, pair)| pressure(at, pair, subject, device)),
+    );
     found
 }
 
@@ -36,9 +44,15 @@ fn single(reading: &Reading, subject: &str, device: Option<&str>) -> Json {
     if reading.sign == VitalSign::Consciousness {
         let level = Consciousness::from_code(reading.milli / 1000).unwrap_or(Consciousness::Alert);
         let (snomed, display) = level.snomed();
-        object.insert("valueCodeableConcept".into(), concept(vec![one_coding(SNOMED, snomed, display)]));
+        object.insert(
+            "valueCodeableConcept".into(),
+            concept(vec![one_coding(SNOMED, snomed, display)]),
+        );
     } else {
-        object.insert("valueQuantity".into(), quantity(reading.sign, reading.milli));
+        object.insert(
+            "valueQuantity".into(),
+            quantity(reading.sign, reading.milli),
+        );
     }
     Json::Object(object)
 }
@@ -47,7 +61,11 @@ fn pressure(at_micros: u64, pair: [Option<i64>; 2], subject: &str, device: Optio
     let (panel, mdc, _) = BLOOD_PRESSURE_PANEL;
     let mut object = frame(at_micros, "blood-pressure", subject, device);
     let codings = vec![
-        one_coding(LOINC, panel, "Blood pressure panel with all children optional"),
+        one_coding(
+            LOINC,
+            panel,
+            "Blood pressure panel with all children optional",
+        ),
         one_coding(MDC, &mdc.to_string(), "MDC_PRESS_BLD_NONINV"),
     ];
     object.insert("code".into(), concept(codings));
@@ -56,43 +74,79 @@ fn pressure(at_micros: u64, pair: [Option<i64>; 2], subject: &str, device: Optio
             Some(milli) => ("valueQuantity", quantity(sign, milli)),
             None => {
                 let system = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
-                ("dataAbsentReason", concept(vec![one_coding(system, "unknown", "Unknown")]))
+                (
+                    "dataAbsentReason",
+                    concept(vec![one_coding(system, "unknown", "Unknown")]),
+                )
             }
         };
         Json::object([("code", code(sign)), value])
     };
-    let components = vec![component(VitalSign::Systolic, pair[0]), component(VitalSign::Diastolic, pair[1])];
+    let components = vec![
+        component(VitalSign::Systolic, pair[0]),
+        component(VitalSign::Diastolic, pair[1]),
+    ];
     object.insert("component".into(), Json::Array(components));
     Json::Object(object)
 }
 
 /// What every Observation has.
-fn frame(at_micros: u64, name: &str, subject: &str, device: Option<&str>) -> BTreeMap<String, Json> {
+fn frame(
+    at_micros: u64,
+    name: &str,
+    subject: &str,
+    device: Option<&str>,
+) -> BTreeMap<String, Json> {
     let when = Moment::from_micros(i64::try_from(at_micros).unwrap_or(i64::MAX)).utc_text();
-    let id = content_uuid(format!("medshare observation\n{subject}\n{at_micros}\n{name}").as_bytes());
-    let category = one_coding("http://terminology.hl7.org/CodeSystem/observation-category", "vital-signs", "Vital Signs");
+    let id =
+        content_uuid(format!("medshare observation\n{subject}\n{at_micros}\n{name}").as_bytes());
+    let category = one_coding(
+        "http://terminology.hl7.org/CodeSystem/observation-category",
+        "vital-signs",
+        "Vital Signs",
+    );
     let mut object = BTreeMap::from([
         ("resourceType".to_owned(), "Observation".into()),
         ("id".to_owned(), id.into()),
         ("status".to_owned(), "final".into()),
-        ("category".to_owned(), Json::Array(vec![concept(vec![category])])),
-        ("subject".to_owned(), Json::object([("reference", subject.into())])),
+        (
+            "category".to_owned(),
+            Json::Array(vec![concept(vec![category])]),
+        ),
+        (
+            "subject".to_owned(),
+            Json::object([("reference", subject.into())]),
+        ),
         ("effectiveDateTime".to_owned(), when.into()),
     ]);
     if let Some(device) = device {
-        object.insert("device".to_owned(), Json::object([("reference", device.into())]));
+        object.insert(
+            "device".to_owned(),
+            Json::object([("reference", device.into())]),
+        );
     }
     object
 }
 
 fn code(sign: VitalSign) -> Json {
     let coding = sign.coding();
-    let mut codings: Vec<Json> = coding.loinc.iter().map(|loinc| {
-        let display = if *loinc == "59408-5" { "Oxygen saturation in Arterial blood by Pulse oximetry" } else { coding.display };
-        one_coding(LOINC, loinc, display)
-    }).collect();
+    let mut codings: Vec<Json> = coding
+        .loinc
+        .iter()
+        .map(|loinc| {
+            let display = if *loinc == "59408-5" {
+                "Oxygen saturation in Arterial blood by Pulse oximetry"
+            } else {
+                coding.display
+            };
+            one_coding(LOINC, loinc, display)
+        })
+        .collect();
     if coding.mdc != 0 {
-        codings.push(Json::object([("system", MDC.into()), ("code", coding.mdc.to_string().into())]));
+        codings.push(Json::object([
+            ("system", MDC.into()),
+            ("code", coding.mdc.to_string().into()),
+        ]));
     }
     concept(codings)
 }
@@ -102,13 +156,22 @@ fn concept(codings: Vec<Json>) -> Json {
 }
 
 fn one_coding(system: &str, code: &str, display: &str) -> Json {
-    Json::object([("system", system.into()), ("code", code.into()), ("display", display.into())])
+    Json::object([
+        ("system", system.into()),
+        ("code", code.into()),
+        ("display", display.into()),
+    ])
 }
 
 fn quantity(sign: VitalSign, milli: i64) -> Json {
     let coding = sign.coding();
     let value = Number::new(&milli_text(milli)).map_or(Json::Null, Json::Number);
-    Json::object([("value", value), ("unit", coding.ucum.into()), ("system", UCUM.into()), ("code", coding.ucum.into())])
+    Json::object([
+        ("value", value),
+        ("unit", coding.ucum.into()),
+        ("system", UCUM.into()),
+        ("code", coding.ucum.into()),
+    ])
 }
 
 #[cfg(test)]
@@ -118,31 +181,86 @@ mod tests {
     use crate::structure::check_resource;
 
     fn reading(sign: VitalSign, milli: i64) -> Reading {
-        Reading { at_micros: 1_443_177_311_367_000, sign, milli }
+        Reading {
+            at_micros: 1_443_177_311_367_000,
+            sign,
+            milli,
+        }
     }
 
     #[test]
     fn every_sign_becomes_an_observation_that_fhir_accepts() {
-        let readings: Vec<Reading> = crate::vitals::CODINGS.iter().map(|coding| reading(coding.sign, coding.milli_min)).collect();
+        let readings: Vec<Reading> = crate::vitals::CODINGS
+            .iter()
+            .map(|coding| reading(coding.sign, coding.milli_min))
+            .collect();
         let found = observations(&readings, "Patient/1", Some("Device/2"));
         assert_eq!(found.len(), 8, "systolic and diastolic are one");
         for one in &found {
             check_resource(one, &Place::root("Observation")).unwrap();
-            assert_eq!(one.text("effectiveDateTime"), Some("2015-09-25T10:35:11.367Z"));
+            assert_eq!(
+                one.text("effectiveDateTime"),
+                Some("2015-09-25T10:35:11.367Z")
+            );
         }
-        assert_eq!(found, observations(&readings, "Patient/1", Some("Device/2")));
-        assert_ne!(found[0].text("id"), observations(&readings, "Patient/2", None)[0].text("id"));
+        assert_eq!(
+            found,
+            observations(&readings, "Patient/1", Some("Device/2"))
+        );
+        assert_ne!(
+            found[0].text("id"),
+            observations(&readings, "Patient/2", None)[0].text("id")
+        );
     }
 
     #[test]
     fn saturation_has_both_codes_and_pressure_is_a_panel() {
-        let saturation = &observations(&[reading(VitalSign::OxygenSaturation, 97_500)], "Patient/1", None)[0];
-        assert_eq!(saturation.at(&["code", "coding", "0", "code"]).unwrap().as_str(), Some("2708-6"));
-        assert_eq!(saturation.at(&["code", "coding", "1", "code"]).unwrap().as_str(), Some("59408-5"));
-        assert_eq!(saturation.at(&["valueQuantity", "value"]).unwrap().to_string(), "97.5");
-        let pressure = &observations(&[reading(VitalSign::Systolic, 120_000)], "Patient/1", None)[0];
-        assert_eq!(pressure.at(&["code", "coding", "0", "code"]).unwrap().as_str(), Some("85354-9"));
-        assert_eq!(pressure.at(&["component", "0", "valueQuantity", "value"]).unwrap().to_string(), "120");
-        assert!(pressure.at(&["component", "1", "dataAbsentReason"]).is_some());
+        let saturation = &observations(
+            &[reading(VitalSign::OxygenSaturation, 97_500)],
+            "Patient/1",
+            None,
+        )[0];
+        assert_eq!(
+            saturation
+                .at(&["code", "coding", "0", "code"])
+                .unwrap()
+                .as_str(),
+            Some("2708-6")
+        );
+        assert_eq!(
+            saturation
+                .at(&["code", "coding", "1", "code"])
+                .unwrap()
+                .as_str(),
+            Some("59408-5")
+        );
+        assert_eq!(
+            saturation
+                .at(&["valueQuantity", "value"])
+                .unwrap()
+                .to_string(),
+            "97.5"
+        );
+        let pressure =
+            &observations(&[reading(VitalSign::Systolic, 120_000)], "Patient/1", None)[0];
+        assert_eq!(
+            pressure
+                .at(&["code", "coding", "0", "code"])
+                .unwrap()
+                .as_str(),
+            Some("85354-9")
+        );
+        assert_eq!(
+            pressure
+                .at(&["component", "0", "valueQuantity", "value"])
+                .unwrap()
+                .to_string(),
+            "120"
+        );
+        assert!(
+            pressure
+                .at(&["component", "1", "dataAbsentReason"])
+                .is_some()
+        );
     }
 }

@@ -51,7 +51,10 @@ pub fn personal_strings(json: &Json) -> Vec<PersonalString> {
 fn visit(json: &Json, found: &mut BTreeSet<PersonalString>) {
     match json.text("resourceType") {
         Some("Bundle") => {
-            json.list("entry").iter().filter_map(|entry| entry.get("resource")).for_each(|one| visit(one, found));
+            json.list("entry")
+                .iter()
+                .filter_map(|entry| entry.get("resource"))
+                .for_each(|one| visit(one, found));
         }
         Some("Patient" | "RelatedPerson" | "Practitioner" | "Person") => {
             add(found, PersonalKind::Identifier, json.text("id"));
@@ -66,7 +69,10 @@ fn visit(json: &Json, found: &mut BTreeSet<PersonalString>) {
 
 fn add(found: &mut BTreeSet<PersonalString>, kind: PersonalKind, text: Option<&str>) {
     if let Some(text) = text.filter(|text| !text.is_empty()) {
-        found.insert(PersonalString { kind, text: text.to_owned() });
+        found.insert(PersonalString {
+            kind,
+            text: text.to_owned(),
+        });
     }
 }
 
@@ -82,10 +88,14 @@ fn person(json: &Json, found: &mut BTreeSet<PersonalString>) {
             "name" | "valueHumanName" => human_name(value, found),
             "address" | "valueAddress" => address(value, found),
             "telecom" | "valueContactPoint" => {
-                one_or_more(value).iter().for_each(|one| add(found, PersonalKind::Contact, one.text("value")));
+                one_or_more(value)
+                    .iter()
+                    .for_each(|one| add(found, PersonalKind::Contact, one.text("value")));
             }
             "identifier" | "valueIdentifier" => {
-                one_or_more(value).iter().for_each(|one| add(found, PersonalKind::Identifier, one.text("value")));
+                one_or_more(value)
+                    .iter()
+                    .for_each(|one| add(found, PersonalKind::Identifier, one.text("value")));
             }
             "birthDate" | "deceasedDateTime" => add(found, PersonalKind::Date, value.as_str()),
             "div" | "data" => add(found, PersonalKind::Text, value.as_str()),
@@ -107,7 +117,9 @@ fn human_name(value: &Json, found: &mut BTreeSet<PersonalString>) {
     for name in one_or_more(value) {
         add(found, PersonalKind::Name, name.text("family"));
         add(found, PersonalKind::Name, name.text("text"));
-        name.list("given").iter().for_each(|given| add(found, PersonalKind::Name, given.as_str()));
+        name.list("given")
+            .iter()
+            .for_each(|given| add(found, PersonalKind::Name, given.as_str()));
     }
 }
 
@@ -116,7 +128,10 @@ fn address(value: &Json, found: &mut BTreeSet<PersonalString>) {
         for part in ["text", "city", "district", "postalCode"] {
             add(found, PersonalKind::Address, address.text(part));
         }
-        address.list("line").iter().for_each(|line| add(found, PersonalKind::Address, line.as_str()));
+        address
+            .list("line")
+            .iter()
+            .for_each(|line| add(found, PersonalKind::Address, line.as_str()));
         extension(address.get("extension").unwrap_or(&Json::Null), found);
     }
 }
@@ -130,7 +145,11 @@ fn extension(value: &Json, found: &mut BTreeSet<PersonalString>) {
         }
         if matches!(url, "latitude" | "longitude") {
             let number = extension.get("valueDecimal").and_then(Json::as_number);
-            add(found, PersonalKind::Address, number.map(|number| number.text()));
+            add(
+                found,
+                PersonalKind::Address,
+                number.map(|number| number.text()),
+            );
         }
         person(extension, found);
     }
@@ -151,9 +170,30 @@ mod tests {
             "address":[{"line":["1 Street"],"city":"Town","postalCode":"12345","extension":[{"url":"geo","extension":[{"url":"latitude","valueDecimal":42.39}]}]}]}},
             {"resource":{"resourceType":"Organization","name":"Hospital"}}]}"#;
         let json = Json::parse(text.as_bytes(), "Bundle", &Limits::default()).unwrap();
-        let found: Vec<String> = personal_strings(&json).into_iter().map(|one| one.text).collect();
-        for expected in ["pid", "Maiden", "Birthtown", "ID-7", "Family", "Given", "555-1", "1990-01-01", "<div>x</div>", "Friend", "1 Street", "Town", "12345", "42.39"] {
-            assert!(found.iter().any(|text| text == expected), "{expected} in {found:?}");
+        let found: Vec<String> = personal_strings(&json)
+            .into_iter()
+            .map(|one| one.text)
+            .collect();
+        for expected in [
+            "pid",
+            "Maiden",
+            "Birthtown",
+            "ID-7",
+            "Family",
+            "Given",
+            "555-1",
+            "1990-01-01",
+            "<div>x</div>",
+            "Friend",
+            "1 Street",
+            "Town",
+            "12345",
+            "42.39",
+        ] {
+            assert!(
+                found.iter().any(|text| text == expected),
+                "{expected} in {found:?}"
+            );
         }
         assert_eq!(found.len(), 14, "{found:?}");
     }

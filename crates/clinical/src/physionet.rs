@@ -70,27 +70,44 @@ pub struct NoSeries {
 /// A line that is no `hh:mm,Parameter,Value`, or a file without RecordID. Unknown parameters are
 /// passed over.
 pub fn parse(text: &str) -> Result<Series, NoSeries> {
-    let mut series =
-        Series { record_id: String::new(), age_years: None, readings: Vec::new(), without_reading: 0, implausible: 0 };
+    let mut series = Series {
+        record_id: String::new(),
+        age_years: None,
+        readings: Vec::new(),
+        without_reading: 0,
+        implausible: 0,
+    };
     // By minute and sign; the second part of the value is the rank of the source.
     let mut found: BTreeMap<(u32, VitalSign), (u8, i64)> = BTreeMap::new();
     for (index, row) in text.lines().enumerate() {
-        let fail = |reason| NoSeries { line: index + 1, reason };
+        let fail = |reason| NoSeries {
+            line: index + 1,
+            reason,
+        };
         let row = row.trim();
         if row.is_empty() || row == "Time,Parameter,Value" {
             continue;
         }
         let mut cells = row.split(',');
-        let (Some(time), Some(parameter), Some(value), None) = (cells.next(), cells.next(), cells.next(), cells.next()) else {
+        let (Some(time), Some(parameter), Some(value), None) =
+            (cells.next(), cells.next(), cells.next(), cells.next())
+        else {
             return Err(fail("not three cells"));
         };
         let minute = minute(time).ok_or_else(|| fail("no time"))?;
         let value = Number::new(value).ok_or_else(|| fail("no number"))?;
         match parameter {
             "RecordID" => series.record_id = value.text().to_owned(),
-            "Age" => series.age_years = value.scaled(0).and_then(|years| u32::try_from(years).ok()).filter(|years| *years > 0),
+            "Age" => {
+                series.age_years = value
+                    .scaled(0)
+                    .and_then(|years| u32::try_from(years).ok())
+                    .filter(|years| *years > 0)
+            }
             _ => {
-                let Some((sign, rank)) = sign(parameter) else { continue };
+                let Some((sign, rank)) = sign(parameter) else {
+                    continue;
+                };
                 match reading(sign, &value) {
                     Ok(milli) => {
                         let known = found.entry((minute, sign)).or_insert((rank, milli));
@@ -105,9 +122,19 @@ pub fn parse(text: &str) -> Result<Series, NoSeries> {
         }
     }
     if series.record_id.is_empty() {
-        return Err(NoSeries { line: 1, reason: "no RecordID" });
+        return Err(NoSeries {
+            line: 1,
+            reason: "no RecordID",
+        });
     }
-    series.readings = found.into_iter().map(|((minute, sign), (_, milli))| SeriesReading { minute, sign, milli }).collect();
+    series.readings = found
+        .into_iter()
+        .map(|((minute, sign), (_, milli))| SeriesReading {
+            minute,
+            sign,
+            milli,
+        })
+        .collect();
     Ok(series)
 }
 
@@ -138,11 +165,23 @@ fn reading(sign: VitalSign, value: &Number) -> Result<i64, ReadingFault> {
     let milli = milli_of(value).ok_or(ReadingFault::NoNumber)?;
     let milli = match sign {
         VitalSign::OxygenConcentration => milli * 100,
-        VitalSign::Consciousness if milli > 0 => of_glasgow(milli / 1000).ok_or(ReadingFault::Implausible)? as i64 * 1000,
+        VitalSign::Consciousness if milli > 0 => {
+            of_glasgow(milli / 1000).ok_or(ReadingFault::Implausible)? as i64 * 1000
+        }
         _ => milli,
     };
-    let any_time = Clock { now_micros: 0, ahead_micros_max: 0, age_micros_max: 0 };
-    Reading { at_micros: 0, sign, milli }.check(&any_time).map(|()| milli)
+    let any_time = Clock {
+        now_micros: 0,
+        ahead_micros_max: 0,
+        age_micros_max: 0,
+    };
+    Reading {
+        at_micros: 0,
+        sign,
+        milli,
+    }
+    .check(&any_time)
+    .map(|()| milli)
 }
 
 fn of_glasgow(points: i64) -> Option<Consciousness> {
@@ -165,18 +204,28 @@ mod tests {
             00:07,SysABP,140\n01:07,NISysABP,151\n00:07,Temp,0\n00:07,Temp,-17.8\n00:07,Temp,3\n00:07,GCS,15\n01:07,GCS,11\n00:07,SaO2,97\n\
             00:07,FiO2,0.4\n47:59,FiO2,0.21\n00:07,HR,-1\n";
         let series = parse(text).unwrap();
-        assert_eq!((series.record_id.as_str(), series.age_years), ("7", Some(84)));
-        let found: Vec<(u32, VitalSign, i64)> = series.readings.iter().map(|one| (one.minute, one.sign, one.milli)).collect();
-        assert_eq!(found, [
-            (7, VitalSign::Pulse, 73_000),
-            (7, VitalSign::OxygenSaturation, 97_000),
-            (7, VitalSign::Systolic, 140_000),
-            (7, VitalSign::Consciousness, 1_000),
-            (7, VitalSign::OxygenConcentration, 40_000),
-            (67, VitalSign::Systolic, 151_000),
-            (67, VitalSign::Consciousness, 4_000),
-            (2_879, VitalSign::OxygenConcentration, 21_000),
-        ]);
+        assert_eq!(
+            (series.record_id.as_str(), series.age_years),
+            ("7", Some(84))
+        );
+        let found: Vec<(u32, VitalSign, i64)> = series
+            .readings
+            .iter()
+            .map(|one| (one.minute, one.sign, one.milli))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (7, VitalSign::Pulse, 73_000),
+                (7, VitalSign::OxygenSaturation, 97_000),
+                (7, VitalSign::Systolic, 140_000),
+                (7, VitalSign::Consciousness, 1_000),
+                (7, VitalSign::OxygenConcentration, 40_000),
+                (67, VitalSign::Systolic, 151_000),
+                (67, VitalSign::Consciousness, 4_000),
+                (2_879, VitalSign::OxygenConcentration, 21_000),
+            ]
+        );
         assert_eq!((series.without_reading, series.implausible), (3, 1));
         assert_eq!(series.at(1_000)[5].at_micros, 1_000 + 67 * 60_000_000);
     }
@@ -185,7 +234,10 @@ mod tests {
     fn what_is_no_series_is_refused_by_the_line() {
         for (text, expected) in [
             ("", "line 1: no RecordID"),
-            ("Time,Parameter,Value\n00:00,RecordID", "line 2: not three cells"),
+            (
+                "Time,Parameter,Value\n00:00,RecordID",
+                "line 2: not three cells",
+            ),
             ("0000,RecordID,1", "line 1: no time"),
             ("00:00,RecordID,1\n00:00,HR,fast", "line 2: no number"),
         ] {

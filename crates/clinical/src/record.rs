@@ -50,7 +50,9 @@ impl Record {
 
     /// As [`Record::from_entries`], for entries known to be right.
     pub(crate) fn sorted(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by(|a, b| (rank(a), a.kind(), &a.full_url).cmp(&(rank(b), b.kind(), &b.full_url)));
+        entries.sort_by(|a, b| {
+            (rank(a), a.kind(), &a.full_url).cmp(&(rank(b), b.kind(), &b.full_url))
+        });
         Self { entries }
     }
 
@@ -75,7 +77,10 @@ impl Record {
 
     /// The resources of the FHIR type `kind`.
     pub fn resources<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Json> + 'a {
-        self.entries.iter().filter(move |entry| entry.kind() == kind).map(|entry| &entry.resource)
+        self.entries
+            .iter()
+            .filter(move |entry| entry.kind() == kind)
+            .map(|entry| &entry.resource)
     }
 
     /// The Patient.
@@ -85,12 +90,18 @@ impl Record {
 
     /// The Encounter; absent only for what a patient without any encounter has.
     pub fn encounter(&self) -> Option<&Json> {
-        self.entries.get(1).filter(|entry| entry.kind() == "Encounter").map(|entry| &entry.resource)
+        self.entries
+            .get(1)
+            .filter(|entry| entry.kind() == "Encounter")
+            .map(|entry| &entry.resource)
     }
 
     /// The organization that provided the encounter, if it is in the record.
     pub fn organization(&self) -> Option<&Json> {
-        let url = self.encounter()?.at(&["serviceProvider", "reference"])?.as_str()?;
+        let url = self
+            .encounter()?
+            .at(&["serviceProvider", "reference"])?
+            .as_str()?;
         self.resolve(url)
     }
 
@@ -104,13 +115,20 @@ impl Record {
         let provider = self.encounter()?.get("serviceProvider")?;
         provider
             .text("reference")
-            .map(|reference| reference.split_once("identifier=").map_or(reference, |(_, key)| key).to_owned())
+            .map(|reference| {
+                reference
+                    .split_once("identifier=")
+                    .map_or(reference, |(_, key)| key)
+                    .to_owned()
+            })
             .or_else(|| provider.text("display").map(str::to_owned))
     }
 
     /// The practitioners of the encounter that are in the record.
     pub fn practitioners(&self) -> Vec<&Json> {
-        let participants = self.encounter().map_or(&[][..], |encounter| encounter.list("participant"));
+        let participants = self
+            .encounter()
+            .map_or(&[][..], |encounter| encounter.list("participant"));
         participants
             .iter()
             .filter_map(|participant| participant.at(&["individual", "reference"])?.as_str())
@@ -122,18 +140,35 @@ impl Record {
     /// The resource at `reference`, if the record holds it.
     pub fn resolve(&self, reference: &str) -> Option<&Json> {
         let unversioned = reference.split("/_history/").next().unwrap_or(reference);
-        let by_url = self.entries.iter().find(|entry| entry.full_url == unversioned);
-        let spelled = |entry: &&Entry| spellings(entry).iter().any(|spelling| spelling == unversioned);
-        by_url.or_else(|| self.entries.iter().find(spelled)).map(|entry| &entry.resource)
+        let by_url = self
+            .entries
+            .iter()
+            .find(|entry| entry.full_url == unversioned);
+        let spelled = |entry: &&Entry| {
+            spellings(entry)
+                .iter()
+                .any(|spelling| spelling == unversioned)
+        };
+        by_url
+            .or_else(|| self.entries.iter().find(spelled))
+            .map(|entry| &entry.resource)
     }
 
     /// When the encounter started, else the earliest date of any resource.
     pub fn started(&self) -> Option<Moment> {
-        let start = self.encounter().and_then(|encounter| encounter.at(&["period", "start"]));
+        let start = self
+            .encounter()
+            .and_then(|encounter| encounter.at(&["period", "start"]));
         start
             .and_then(Json::as_str)
             .and_then(Moment::parse)
-            .or_else(|| self.entries.iter().skip(1).filter_map(|entry| date_of(&entry.resource)).min())
+            .or_else(|| {
+                self.entries
+                    .iter()
+                    .skip(1)
+                    .filter_map(|entry| date_of(&entry.resource))
+                    .min()
+            })
     }
 
     /// The patient's day of birth.
@@ -174,7 +209,10 @@ pub(crate) fn spellings(entry: &Entry) -> Vec<String> {
         all.push(format!("{kind}/{}", entry.id()));
     }
     for identifier in identifiers(&entry.resource) {
-        all.push(format!("{kind}?identifier={}|{}", identifier.system, identifier.value));
+        all.push(format!(
+            "{kind}?identifier={}|{}",
+            identifier.system, identifier.value
+        ));
         all.push(format!("{kind}?identifier={}", identifier.value));
     }
     all
@@ -182,8 +220,15 @@ pub(crate) fn spellings(entry: &Entry) -> Vec<String> {
 
 /// `system|value` of a resource's first identifier.
 pub(crate) fn identifier_key(resource: &Json) -> Option<String> {
-    let first = resource.list("identifier").iter().find(|identifier| identifier.text("value").is_some())?;
-    Some(format!("{}|{}", first.text("system").unwrap_or_default(), first.text("value")?))
+    let first = resource
+        .list("identifier")
+        .iter()
+        .find(|identifier| identifier.text("value").is_some())?;
+    Some(format!(
+        "{}|{}",
+        first.text("system").unwrap_or_default(),
+        first.text("value")?
+    ))
 }
 
 /// A patient's identifier.
@@ -203,10 +248,17 @@ pub fn identifiers(resource: &Json) -> Vec<Identifier> {
         Some(Identifier {
             system: identifier.text("system").unwrap_or_default().to_owned(),
             value: identifier.text("value")?.to_owned(),
-            kind: identifier.at(&["type", "coding", "0", "code"]).and_then(Json::as_str).map(str::to_owned),
+            kind: identifier
+                .at(&["type", "coding", "0", "code"])
+                .and_then(Json::as_str)
+                .map(str::to_owned),
         })
     };
-    resource.list("identifier").iter().filter_map(read).collect()
+    resource
+        .list("identifier")
+        .iter()
+        .filter_map(read)
+        .collect()
 }
 
 /// Naming system of the identity ID in generated data.
@@ -227,7 +279,10 @@ pub fn identity_id(patient: &Json) -> Option<String> {
 /// The hospital's number of the patient (kind `MR`), else the first identifier.
 pub fn patient_number(patient: &Json) -> Option<String> {
     let all = identifiers(patient);
-    all.iter().find(|one| one.kind.as_deref() == Some("MR")).or(all.first()).map(|one| one.value.clone())
+    all.iter()
+        .find(|one| one.kind.as_deref() == Some("MR"))
+        .or(all.first())
+        .map(|one| one.value.clone())
 }
 
 /// The date of a resource in its own words, for placing and sorting it.
@@ -259,5 +314,8 @@ pub(crate) fn date_of(resource: &Json) -> Option<Moment> {
         &["whenHandedOver"],
         &["authored"],
     ];
-    DATES.iter().filter_map(|way| resource.at(way)?.as_str()).find_map(Moment::parse)
+    DATES
+        .iter()
+        .filter_map(|way| resource.at(way)?.as_str())
+        .find_map(Moment::parse)
 }

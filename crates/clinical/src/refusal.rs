@@ -110,14 +110,19 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of the element at `expression`.
     pub fn new(expression: impl Into<String>, fault: Fault) -> Self {
-        Self { expression: expression.into(), fault }
+        Self {
+            expression: expression.into(),
+            fault,
+        }
     }
 
     /// The FHIR issue type (`http://hl7.org/fhir/issue-type`).
     pub fn issue_code(&self) -> &'static str {
         match self.fault {
             Fault::NotJson { .. } | Fault::DuplicateName => "invalid",
-            Fault::TooLarge { .. } | Fault::TooDeep { .. } | Fault::TooManyValues { .. } => "too-long",
+            Fault::TooLarge { .. } | Fault::TooDeep { .. } | Fault::TooManyValues { .. } => {
+                "too-long"
+            }
             Fault::Missing | Fault::NoPatient => "required",
             Fault::Empty
             | Fault::WrongType { .. }
@@ -167,17 +172,26 @@ pub struct Place<'a> {
 impl<'a> Place<'a> {
     /// The root, named by its type (`Bundle`).
     pub fn root(name: &'a str) -> Self {
-        Self { parent: None, step: Step::Name(name) }
+        Self {
+            parent: None,
+            step: Step::Name(name),
+        }
     }
 
     /// The element `name` of this one.
     pub fn name(&'a self, name: &'a str) -> Self {
-        Self { parent: Some(self), step: Step::Name(name) }
+        Self {
+            parent: Some(self),
+            step: Step::Name(name),
+        }
     }
 
     /// The element at `index` of this array.
     pub fn index(&'a self, index: usize) -> Self {
-        Self { parent: Some(self), step: Step::Index(index) }
+        Self {
+            parent: Some(self),
+            step: Step::Index(index),
+        }
     }
 
     /// Refuses this element.
@@ -218,9 +232,15 @@ mod tests {
         let third = entry.index(3);
         let resource = third.name("resource");
         let refusal = resource.name("subject").refuse(Fault::Missing);
-        assert_eq!(refusal.to_string(), "Bundle.entry[3].resource.subject: is missing");
+        assert_eq!(
+            refusal.to_string(),
+            "Bundle.entry[3].resource.subject: is missing"
+        );
         let outcome = refusal.operation_outcome();
-        assert_eq!(outcome["issue"][0]["expression"][0], "Bundle.entry[3].resource.subject");
+        assert_eq!(
+            outcome["issue"][0]["expression"][0],
+            "Bundle.entry[3].resource.subject"
+        );
         assert_eq!(outcome["issue"][0]["code"], "required");
     }
 

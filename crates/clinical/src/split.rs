@@ -29,8 +29,20 @@ use crate::refusal::{Fault, Place, Refusal};
 
 /// Types that no encounter owns: copied into every record that refers to them.
 pub const DIRECTORY: &[&str] = &[
-    "Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "RelatedPerson",
-    "Device", "Medication", "Substance", "Coverage", "Endpoint", "Group", "Account", "EpisodeOfCare",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "HealthcareService",
+    "RelatedPerson",
+    "Device",
+    "Medication",
+    "Substance",
+    "Coverage",
+    "Endpoint",
+    "Group",
+    "Account",
+    "EpisodeOfCare",
 ];
 
 /// What a patient's Bundle holds.
@@ -75,7 +87,13 @@ pub fn split(bundle: Bundle) -> Result<Intake, Refusal> {
     check_subjects(&entries, &links, patient)?;
     let encounters = ordered_encounters(&entries);
     let (homes, placed_by_rule) = place(&entries, &links, &encounters, patient);
-    let of_kind = |kind: &str| entries.iter().filter(|entry| entry.kind() == kind).cloned().collect();
+    let of_kind = |kind: &str| {
+        entries
+            .iter()
+            .filter(|entry| entry.kind() == kind)
+            .cloned()
+            .collect()
+    };
     Ok(Intake {
         patient: entries[patient].clone(),
         practitioners: of_kind("Practitioner"),
@@ -88,10 +106,18 @@ pub fn split(bundle: Bundle) -> Result<Intake, Refusal> {
 fn find_patient(entries: &[Entry]) -> Result<usize, Refusal> {
     let root = Place::root("Bundle");
     let list = root.name("entry");
-    let mut patients = entries.iter().enumerate().filter(|(_, entry)| entry.kind() == "Patient");
-    let (first, _) = patients.next().ok_or_else(|| list.refuse(Fault::NoPatient))?;
+    let mut patients = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.kind() == "Patient");
+    let (first, _) = patients
+        .next()
+        .ok_or_else(|| list.refuse(Fault::NoPatient))?;
     match patients.next() {
-        Some((second, _)) => Err(list.index(second).name("resource").refuse(Fault::SecondPatient)),
+        Some((second, _)) => Err(list
+            .index(second)
+            .name("resource")
+            .refuse(Fault::SecondPatient)),
         None => Ok(first),
     }
 }
@@ -115,10 +141,15 @@ impl Links {
                 targets.entry(spelling).or_insert(at);
             }
         }
-        let mut links = Self { targets, out: Vec::new() };
+        let mut links = Self {
+            targets,
+            out: Vec::new(),
+        };
         for entry in entries {
             let mut found = Vec::new();
-            collect_references(&entry.resource, &mut |reference| found.extend(links.target(reference)));
+            collect_references(&entry.resource, &mut |reference| {
+                found.extend(links.target(reference))
+            });
             links.out.push(found);
         }
         links
@@ -137,9 +168,13 @@ fn collect_references(json: &Json, found: &mut impl FnMut(&str)) {
             if let Some(Json::String(reference)) = object.get("reference") {
                 found(reference);
             }
-            object.values().for_each(|inner| collect_references(inner, found));
+            object
+                .values()
+                .for_each(|inner| collect_references(inner, found));
         }
-        Json::Array(items) => items.iter().for_each(|inner| collect_references(inner, found)),
+        Json::Array(items) => items
+            .iter()
+            .for_each(|inner| collect_references(inner, found)),
         _ => {}
     }
 }
@@ -150,12 +185,18 @@ fn check_subjects(entries: &[Entry], links: &Links, patient: usize) -> Result<()
     let list = root.name("entry");
     for (index, entry) in entries.iter().enumerate() {
         for name in ["subject", "patient", "beneficiary"] {
-            let Some(reference) = entry.resource.get(name).and_then(|subject| subject.text("reference")) else {
+            let Some(reference) = entry
+                .resource
+                .get(name)
+                .and_then(|subject| subject.text("reference"))
+            else {
                 continue;
             };
             let elsewhere = match links.target(reference) {
                 Some(target) => target != patient && entries[target].kind() == "Patient",
-                None => !["Group/", "Device/", "Location/"].iter().any(|other| reference.contains(other)),
+                None => !["Group/", "Device/", "Location/"]
+                    .iter()
+                    .any(|other| reference.contains(other)),
             };
             if elsewhere {
                 let here = list.index(index);
@@ -179,7 +220,11 @@ impl EncounterAt {
     fn distance(&self, date: i64) -> i64 {
         let start = self.start.unwrap_or(i64::MIN / 4);
         let end = self.end.unwrap_or(start).max(start);
-        if date < start { start - date } else { (date - end).max(0) }
+        if date < start {
+            start - date
+        } else {
+            (date - end).max(0)
+        }
     }
 }
 
@@ -190,10 +235,17 @@ fn ordered_encounters(entries: &[Entry]) -> Vec<EncounterAt> {
     };
     let mut encounters: Vec<EncounterAt> = (0..entries.len())
         .filter(|at| entries[*at].kind() == "Encounter")
-        .map(|at| EncounterAt { entry: at, start: bound(&entries[at], "start"), end: bound(&entries[at], "end") })
+        .map(|at| EncounterAt {
+            entry: at,
+            start: bound(&entries[at], "start"),
+            end: bound(&entries[at], "end"),
+        })
         .collect();
     encounters.sort_by_key(|encounter| {
-        (encounter.start.unwrap_or(i64::MAX), entries[encounter.entry].full_url.clone())
+        (
+            encounter.start.unwrap_or(i64::MAX),
+            entries[encounter.entry].full_url.clone(),
+        )
     });
     encounters
 }
@@ -210,8 +262,11 @@ fn place(
     if encounters.is_empty() {
         return (homes, counts);
     }
-    let number: BTreeMap<usize, usize> =
-        encounters.iter().enumerate().map(|(number, encounter)| (encounter.entry, number)).collect();
+    let number: BTreeMap<usize, usize> = encounters
+        .iter()
+        .enumerate()
+        .map(|(number, encounter)| (encounter.entry, number))
+        .collect();
     let owned = |at: usize| at != patient && !DIRECTORY.contains(&entries[at].kind());
     for at in (0..entries.len()).filter(|at| owned(*at)) {
         if let Some(own) = number.get(&at) {
@@ -234,10 +289,19 @@ fn place(
 }
 
 /// Rule 2: the encounter that the resource names.
-fn named_encounter(resource: &Json, links: &Links, number: &BTreeMap<usize, usize>) -> Option<usize> {
+fn named_encounter(
+    resource: &Json,
+    links: &Links,
+    number: &BTreeMap<usize, usize>,
+) -> Option<usize> {
     let direct = [resource.get("encounter"), resource.get("context")];
-    let context_list = resource.at(&["context", "encounter"]).map_or(&[][..], Json::items);
-    let items = resource.list("item").iter().flat_map(|item| item.list("encounter"));
+    let context_list = resource
+        .at(&["context", "encounter"])
+        .map_or(&[][..], Json::items);
+    let items = resource
+        .list("item")
+        .iter()
+        .flat_map(|item| item.list("encounter"));
     direct
         .into_iter()
         .flatten()
@@ -268,7 +332,10 @@ fn follow(
     let mut earliest: BTreeMap<usize, usize> = BTreeMap::new();
     for at in 0..count {
         let Some(home) = homes[at] else { continue };
-        for target in links.out[at].iter().filter(|target| owned(**target) && homes[**target].is_none()) {
+        for target in links.out[at]
+            .iter()
+            .filter(|target| owned(**target) && homes[**target].is_none())
+        {
             let known = earliest.entry(*target).or_insert(home);
             *known = home.min(*known);
         }
@@ -282,7 +349,10 @@ fn follow(
 }
 
 fn nearest(encounters: &[EncounterAt], date: i64) -> usize {
-    let distances = encounters.iter().enumerate().map(|(number, encounter)| (encounter.distance(date), number));
+    let distances = encounters
+        .iter()
+        .enumerate()
+        .map(|(number, encounter)| (encounter.distance(date), number));
     distances.min().map_or(0, |(_, number)| number)
 }
 
@@ -317,8 +387,13 @@ fn assemble(
     }
     members[0].extend((0..entries.len()).filter(|at| directory(*at) && !referred.contains(at)));
     let record = |(number, member): (usize, BTreeSet<usize>)| {
-        let encounter = encounters.get(number).map(|encounter| entries[encounter.entry].full_url.clone());
-        describe(Record::sorted(member.into_iter().map(|at| entries[at].clone()).collect()), encounter)
+        let encounter = encounters
+            .get(number)
+            .map(|encounter| entries[encounter.entry].full_url.clone());
+        describe(
+            Record::sorted(member.into_iter().map(|at| entries[at].clone()).collect()),
+            encounter,
+        )
     };
     members.into_iter().enumerate().map(record).collect()
 }
@@ -334,7 +409,10 @@ fn describe(record: Record, encounter_url: Option<String>) -> EncounterRecord {
         encounter_url,
         started: record.started(),
         organization_key: record.organization_key().or(managing),
-        practitioner_key: record.practitioners().first().and_then(|one| identifier_key(one)),
+        practitioner_key: record
+            .practitioners()
+            .first()
+            .and_then(|one| identifier_key(one)),
         record,
     }
 }

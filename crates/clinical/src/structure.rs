@@ -48,7 +48,13 @@ fn read_table(text: &'static str) -> BTreeMap<&'static str, Type> {
             continue;
         }
         let kind = words.next().unwrap_or_default();
-        let mut element = Element { kind, repeats: false, required: false, choice: None, codes: Vec::new() };
+        let mut element = Element {
+            kind,
+            repeats: false,
+            required: false,
+            choice: None,
+            codes: Vec::new(),
+        };
         for word in words {
             match word.split_at(1) {
                 ("*", _) => element.repeats = true,
@@ -61,7 +67,11 @@ fn read_table(text: &'static str) -> BTreeMap<&'static str, Type> {
                 _ => {}
             }
         }
-        types.entry(current).or_default().elements.insert(name, element);
+        types
+            .entry(current)
+            .or_default()
+            .elements
+            .insert(name, element);
     }
     types
 }
@@ -86,12 +96,18 @@ pub(crate) struct Rule {
 pub(crate) fn rule(kind: &str, name: &str) -> Option<Rule> {
     let element = table().get(kind)?.elements.get(name)?;
     let required = element.required || element.choice.is_some_and(|(_, required)| required);
-    Some(Rule { kind: element.kind, repeats: element.repeats, required })
+    Some(Rule {
+        kind: element.kind,
+        repeats: element.repeats,
+        required,
+    })
 }
 
 /// Whether `kind` is a type with elements (not a primitive).
 pub(crate) fn is_complex(kind: &str) -> bool {
-    table().get(kind).is_some_and(|known| !known.elements.is_empty())
+    table()
+        .get(kind)
+        .is_some_and(|known| !known.elements.is_empty())
 }
 
 /// Checks a resource against FHIR R4, contained resources and Bundle entries included.
@@ -100,16 +116,24 @@ pub(crate) fn is_complex(kind: &str) -> bool {
 /// The first element that FHIR R4 does not allow.
 pub fn check_resource(resource: &Json, place: &Place<'_>) -> Result<(), Refusal> {
     let Some(object) = resource.as_object() else {
-        return Err(place.refuse(Fault::WrongType { expected: "an object" }));
+        return Err(place.refuse(Fault::WrongType {
+            expected: "an object",
+        }));
     };
     let type_place = place.name("resourceType");
     let name = object
         .get("resourceType")
         .ok_or_else(|| type_place.refuse(Fault::Missing))?
         .as_str()
-        .ok_or_else(|| type_place.refuse(Fault::WrongType { expected: "a string" }))?;
+        .ok_or_else(|| {
+            type_place.refuse(Fault::WrongType {
+                expected: "a string",
+            })
+        })?;
     match table().get(name) {
-        Some(known) if known.resource && known.elements.is_empty() => check_loosely(resource, place),
+        Some(known) if known.resource && known.elements.is_empty() => {
+            check_loosely(resource, place)
+        }
         Some(known) if known.resource => check_object(object, known, place),
         _ => Err(type_place.refuse(Fault::UnknownResourceType)),
     }
@@ -121,12 +145,13 @@ fn check_loosely(value: &Json, place: &Place<'_>) -> Result<(), Refusal> {
         Json::Object(object) if object.is_empty() => Err(place.refuse(Fault::Empty)),
         Json::Array(items) if items.is_empty() => Err(place.refuse(Fault::Empty)),
         Json::String(text) if text.is_empty() => Err(place.refuse(Fault::Empty)),
-        Json::Object(object) => {
-            object.iter().try_for_each(|(name, inner)| check_loosely(inner, &place.name(name)))
-        }
-        Json::Array(items) => {
-            items.iter().enumerate().try_for_each(|(at, inner)| check_loosely(inner, &place.index(at)))
-        }
+        Json::Object(object) => object
+            .iter()
+            .try_for_each(|(name, inner)| check_loosely(inner, &place.name(name))),
+        Json::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, inner)| check_loosely(inner, &place.index(at))),
         _ => Ok(()),
     }
 }
@@ -146,15 +171,23 @@ fn check_object(
         }
         let here = place.name(name);
         let bare = name.strip_prefix('_').unwrap_or(name);
-        let element = known.elements.get(bare).ok_or_else(|| here.refuse(Fault::UnknownElement))?;
+        let element = known
+            .elements
+            .get(bare)
+            .ok_or_else(|| here.refuse(Fault::UnknownElement))?;
         if bare.len() < name.len() {
             check_primitive_extension(value, element, &here)?;
         } else {
             check_element(value, element, object.get(&format!("_{name}")), &here)?;
         }
         if let Some((choice, _)) = element.choice {
-            if choices.iter().any(|(taken, by)| *taken == choice && *by != bare) {
-                return Err(here.refuse(Fault::SecondChoice { choice: choice.to_owned() }));
+            if choices
+                .iter()
+                .any(|(taken, by)| *taken == choice && *by != bare)
+            {
+                return Err(here.refuse(Fault::SecondChoice {
+                    choice: choice.to_owned(),
+                }));
             }
             choices.push((choice, bare));
         }
@@ -193,7 +226,9 @@ fn check_element(
         return check_item(value, element, place);
     }
     let Json::Array(items) = value else {
-        return Err(place.refuse(Fault::WrongType { expected: "an array" }));
+        return Err(place.refuse(Fault::WrongType {
+            expected: "an array",
+        }));
     };
     if items.is_empty() {
         return Err(place.refuse(Fault::Empty));
@@ -213,26 +248,44 @@ fn check_item(value: &Json, element: &Element, place: &Place<'_>) -> Result<(), 
     }
     if let Some(inner) = table().get(element.kind) {
         let Json::Object(object) = value else {
-            return Err(place.refuse(Fault::WrongType { expected: "an object" }));
+            return Err(place.refuse(Fault::WrongType {
+                expected: "an object",
+            }));
         };
         return check_object(object, inner, place);
     }
     primitive::check(value, element.kind, place)?;
-    if !element.codes.is_empty() && !value.as_str().is_some_and(|code| element.codes.contains(&code)) {
-        return Err(place.refuse(Fault::InvalidValue { expected: element.codes.join(" | ") }));
+    if !element.codes.is_empty()
+        && !value
+            .as_str()
+            .is_some_and(|code| element.codes.contains(&code))
+    {
+        return Err(place.refuse(Fault::InvalidValue {
+            expected: element.codes.join(" | "),
+        }));
     }
     Ok(())
 }
 
 /// `_name`: id and extensions of a primitive element.
-fn check_primitive_extension(value: &Json, element: &Element, place: &Place<'_>) -> Result<(), Refusal> {
+fn check_primitive_extension(
+    value: &Json,
+    element: &Element,
+    place: &Place<'_>,
+) -> Result<(), Refusal> {
     if table().contains_key(element.kind) || element.kind == "Resource" {
         return Err(place.refuse(Fault::UnknownElement));
     }
     let single = std::slice::from_ref(value);
-    let items = if element.repeats { value.items() } else { single };
+    let items = if element.repeats {
+        value.items()
+    } else {
+        single
+    };
     if items.is_empty() {
-        return Err(place.refuse(Fault::WrongType { expected: "an array" }));
+        return Err(place.refuse(Fault::WrongType {
+            expected: "an array",
+        }));
     }
     for item in items {
         match item {
@@ -247,14 +300,24 @@ fn check_primitive_extension(value: &Json, element: &Element, place: &Place<'_>)
                     }
                 }
             }
-            _ => return Err(place.refuse(Fault::WrongType { expected: "an object" })),
+            _ => {
+                return Err(place.refuse(Fault::WrongType {
+                    expected: "an object",
+                }));
+            }
         }
     }
     Ok(())
 }
 
 fn check_extensions(value: &Json, place: &Place<'_>) -> Result<(), Refusal> {
-    let extension = Element { kind: "Extension", repeats: true, required: false, choice: None, codes: Vec::new() };
+    let extension = Element {
+        kind: "Extension",
+        repeats: true,
+        required: false,
+        choice: None,
+        codes: Vec::new(),
+    };
     check_element(value, &extension, None, place)
 }
 

@@ -59,28 +59,50 @@ pub fn concept_map_json() -> &'static str {
 fn map() -> &'static Map {
     static MAP: OnceLock<Map> = OnceLock::new();
     MAP.get_or_init(|| {
-        let json = Json::parse(concept_map_json().as_bytes(), "ConceptMap", &Limits::default());
+        let json = Json::parse(
+            concept_map_json().as_bytes(),
+            "ConceptMap",
+            &Limits::default(),
+        );
         json.map(|json| read_map(&json)).unwrap_or_default()
     })
 }
 
 fn read_map(json: &Json) -> Map {
     let mut map = Map::default();
-    for element in json.list("group").iter().flat_map(|group| group.list("element")) {
-        let Some(source) = element.text("code") else { continue };
+    for element in json
+        .list("group")
+        .iter()
+        .flat_map(|group| group.list("element"))
+    {
+        let Some(source) = element.text("code") else {
+            continue;
+        };
         if let Some(display) = element.text("display") {
-            map.displays.insert((SNOMED.to_owned(), source.to_owned()), display.to_owned());
+            map.displays
+                .insert((SNOMED.to_owned(), source.to_owned()), display.to_owned());
         }
         for target in element.list("target") {
-            let Some(code) = target.text("code") else { continue };
+            let Some(code) = target.text("code") else {
+                continue;
+            };
             let display = target.text("display").unwrap_or_default().to_owned();
             let equivalence = match target.text("equivalence") {
                 Some("equivalent") => Equivalence::Equivalent,
                 _ => Equivalence::Wider,
             };
-            map.displays.entry((ICD10.to_owned(), code.to_owned())).or_insert_with(|| display.clone());
-            map.from_icd10.entry(code.to_owned()).or_default().insert(source.to_owned());
-            let row = Translation { code: code.to_owned(), display, equivalence };
+            map.displays
+                .entry((ICD10.to_owned(), code.to_owned()))
+                .or_insert_with(|| display.clone());
+            map.from_icd10
+                .entry(code.to_owned())
+                .or_default()
+                .insert(source.to_owned());
+            let row = Translation {
+                code: code.to_owned(),
+                display,
+                equivalence,
+            };
             map.to_icd10.entry(source.to_owned()).or_default().push(row);
         }
     }
@@ -100,12 +122,21 @@ pub fn snomed_of_icd10(icd10: &str) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let within = |code: &str| code == wanted || (wanted.len() <= 3 && code.starts_with(&wanted));
-    map().from_icd10.iter().filter(|(code, _)| within(code)).flat_map(|(_, sources)| sources.clone()).collect()
+    map()
+        .from_icd10
+        .iter()
+        .filter(|(code, _)| within(code))
+        .flat_map(|(_, sources)| sources.clone())
+        .collect()
 }
 
 /// `j329` and `J32.9` are the same ICD-10 code.
 pub fn normal_icd10(code: &str) -> String {
-    let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+    let plain: String = code
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_ascii_uppercase();
     if plain.len() > 3 && !code.trim().is_empty() {
         format!("{}.{}", &plain[..3], &plain[3..])
     } else {
@@ -125,7 +156,10 @@ pub fn display(system: &str, code: &str) -> Option<&'static str> {
     {
         return Some(group.display);
     }
-    map().displays.get(&(system.to_owned(), code.to_owned())).map(String::as_str)
+    map()
+        .displays
+        .get(&(system.to_owned(), code.to_owned()))
+        .map(String::as_str)
 }
 
 /// A LOINC code under the name that is used here: the sample data's blood pressure panel 55284-4 is
@@ -149,22 +183,90 @@ pub struct Group {
 
 /// The groups. A member may be a group itself.
 pub const GROUPS: &[Group] = &[
-    Group { snomed: "36971009", display: "Sinusitis", members: &["40055000", "444814009", "75498004"] },
-    Group { snomed: "73211009", display: "Diabetes mellitus", members: &["44054006", "368581000119106"] },
-    Group { snomed: "56265001", display: "Heart disease", members: &["53741008", "22298006", "49436004", "88805009", "410429000"] },
-    Group { snomed: "195967001", display: "Asthma", members: &["233678006"] },
-    Group { snomed: "396275006", display: "Osteoarthritis", members: &["239872002", "239873007", "201834006"] },
-    Group { snomed: "26929004", display: "Alzheimer's disease", members: &["230265002"] },
-    Group { snomed: "128613002", display: "Seizure disorder", members: &["84757009"] },
-    Group { snomed: "125605004", display: "Fracture of bone",
-        members: &["443165006", "65966004", "263102004", "16114001", "58150001", "33737001"] },
-    Group { snomed: "125643001", display: "Open wound",
-        members: &["283371005", "283385000", "284549007", "370247008", "284551006", "262574004"] },
-    Group { snomed: "363406005", display: "Malignant neoplasm of colon", members: &["93761005", "109838007"] },
-    Group { snomed: "61582004", display: "Allergic rhinitis", members: &["232353008", "446096008", "367498001"] },
-    Group { snomed: "414916001", display: "Obesity", members: &["162864005", "408512008"] },
-    Group { snomed: "38341003", display: "Hypertension", members: &["59621000"] },
-    Group { snomed: "68566005", display: "Urinary tract infection", members: &["301011002", "197927001", "38822007"] },
+    Group {
+        snomed: "36971009",
+        display: "Sinusitis",
+        members: &["40055000", "444814009", "75498004"],
+    },
+    Group {
+        snomed: "73211009",
+        display: "Diabetes mellitus",
+        members: &["44054006", "368581000119106"],
+    },
+    Group {
+        snomed: "56265001",
+        display: "Heart disease",
+        members: &["53741008", "22298006", "49436004", "88805009", "410429000"],
+    },
+    Group {
+        snomed: "195967001",
+        display: "Asthma",
+        members: &["233678006"],
+    },
+    Group {
+        snomed: "396275006",
+        display: "Osteoarthritis",
+        members: &["239872002", "239873007", "201834006"],
+    },
+    Group {
+        snomed: "26929004",
+        display: "Alzheimer's disease",
+        members: &["230265002"],
+    },
+    Group {
+        snomed: "128613002",
+        display: "Seizure disorder",
+        members: &["84757009"],
+    },
+    Group {
+        snomed: "125605004",
+        display: "Fracture of bone",
+        members: &[
+            "443165006",
+            "65966004",
+            "263102004",
+            "16114001",
+            "58150001",
+            "33737001",
+        ],
+    },
+    Group {
+        snomed: "125643001",
+        display: "Open wound",
+        members: &[
+            "283371005",
+            "283385000",
+            "284549007",
+            "370247008",
+            "284551006",
+            "262574004",
+        ],
+    },
+    Group {
+        snomed: "363406005",
+        display: "Malignant neoplasm of colon",
+        members: &["93761005", "109838007"],
+    },
+    Group {
+        snomed: "61582004",
+        display: "Allergic rhinitis",
+        members: &["232353008", "446096008", "367498001"],
+    },
+    Group {
+        snomed: "414916001",
+        display: "Obesity",
+        members: &["162864005", "408512008"],
+    },
+    Group {
+        snomed: "38341003",
+        display: "Hypertension",
+        members: &["59621000"],
+    },
+    Group {
+        snomed: "68566005",
+        display: "Urinary tract infection",
+        members: &["301011002", "197927001", "38822007"],
+    },
 ];
 
 /// `code` and every code it subsumes by [`GROUPS`].
@@ -173,7 +275,12 @@ pub fn with_descendants(code: &str) -> BTreeSet<String> {
     let mut open = vec![code];
     while let Some(code) = open.pop() {
         if found.insert(code.to_owned()) {
-            open.extend(GROUPS.iter().filter(|group| group.snomed == code).flat_map(|group| group.members));
+            open.extend(
+                GROUPS
+                    .iter()
+                    .filter(|group| group.snomed == code)
+                    .flat_map(|group| group.members),
+            );
         }
     }
     found
@@ -185,7 +292,12 @@ pub fn with_ancestors(code: &str) -> BTreeSet<String> {
     let mut open = vec![code];
     while let Some(code) = open.pop() {
         if found.insert(code.to_owned()) {
-            open.extend(GROUPS.iter().filter(|group| group.members.contains(&code)).map(|group| group.snomed));
+            open.extend(
+                GROUPS
+                    .iter()
+                    .filter(|group| group.members.contains(&code))
+                    .map(|group| group.snomed),
+            );
         }
     }
     found
@@ -204,7 +316,11 @@ pub fn search_codes(disease: &str) -> BTreeSet<String> {
 
 /// Every condition of the map, by SNOMED CT code, with its display.
 pub fn conditions() -> impl Iterator<Item = (&'static str, &'static str)> {
-    map().displays.iter().filter(|((system, _), _)| system == SNOMED).map(|((_, code), display)| (code.as_str(), display.as_str()))
+    map()
+        .displays
+        .iter()
+        .filter(|((system, _), _)| system == SNOMED)
+        .map(|((_, code), display)| (code.as_str(), display.as_str()))
 }
 
 #[cfg(test)]
@@ -242,7 +358,10 @@ mod tests {
         assert!(search_codes("j329").contains("40055000"));
         assert!(search_codes("i10").contains("38341003"));
         assert!(search_codes("38341003").contains("59621000"));
-        assert_eq!(search_codes("40055000"), BTreeSet::from(["40055000".to_owned()]));
+        assert_eq!(
+            search_codes("40055000"),
+            BTreeSet::from(["40055000".to_owned()])
+        );
         assert!(search_codes("36971009").contains("40055000"));
         assert!(with_ancestors("368581000119106").contains("73211009"));
         assert!(search_codes("").is_empty());

@@ -6,7 +6,9 @@
 use crate::json::Number;
 
 /// A vital sign. The numbers are part of stored batches and are never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum VitalSign {
@@ -31,7 +33,9 @@ pub enum VitalSign {
 }
 
 /// Level of consciousness (ACVPU). The numbers are part of stored batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Consciousness {
@@ -49,7 +53,13 @@ pub enum Consciousness {
 
 impl Consciousness {
     /// Every level.
-    pub const ALL: [Self; 5] = [Self::Alert, Self::Confusion, Self::Voice, Self::Pain, Self::Unresponsive];
+    pub const ALL: [Self; 5] = [
+        Self::Alert,
+        Self::Confusion,
+        Self::Voice,
+        Self::Pain,
+        Self::Unresponsive,
+    ];
 
     /// The level with this number.
     pub fn from_code(code: i64) -> Option<Self> {
@@ -108,26 +118,114 @@ pub struct Coding {
 /// The table of vital signs. Ranges hold what a living body or a monitor at its stops can give, so
 /// that a wrong unit or a broken sensor is refused and a dying patient is not.
 pub const CODINGS: [Coding; 9] = [
-    Coding { sign: VitalSign::Pulse, name: "pulse", loinc: &["8867-4"], display: "Heart rate", mdc: 149_530, ucum: "/min",
-        unit_names: &["beat/min", "bpm", "1/min"], milli_min: 10_000, milli_max: 350_000, zero_is_none: true },
-    Coding { sign: VitalSign::OxygenSaturation, name: "spo2", loinc: &["2708-6", "59408-5"],
-        display: "Oxygen saturation in Arterial blood", mdc: 150_456, ucum: "%", unit_names: &["%RH", "percent"],
-        milli_min: 30_000, milli_max: 100_000, zero_is_none: true },
-    Coding { sign: VitalSign::Respiration, name: "respiration", loinc: &["9279-1"], display: "Respiratory rate", mdc: 151_562,
-        ucum: "/min", unit_names: &["1/min", "breath/min"], milli_min: 2_000, milli_max: 120_000, zero_is_none: true },
-    Coding { sign: VitalSign::Temperature, name: "temperature", loinc: &["8310-5"], display: "Body temperature", mdc: 150_364,
-        ucum: "Cel", unit_names: &["C", "degC"], milli_min: 15_000, milli_max: 46_000, zero_is_none: true },
-    Coding { sign: VitalSign::Systolic, name: "systolic", loinc: &["8480-6"], display: "Systolic blood pressure", mdc: 150_021,
-        ucum: "mm[Hg]", unit_names: &["mmHg"], milli_min: 20_000, milli_max: 350_000, zero_is_none: true },
-    Coding { sign: VitalSign::Diastolic, name: "diastolic", loinc: &["8462-4"], display: "Diastolic blood pressure", mdc: 150_022,
-        ucum: "mm[Hg]", unit_names: &["mmHg"], milli_min: 5_000, milli_max: 250_000, zero_is_none: true },
-    Coding { sign: VitalSign::OxygenFlow, name: "oxygen-flow", loinc: &["3151-8"], display: "Inhaled oxygen flow rate", mdc: 0,
-        ucum: "L/min", unit_names: &["l/min"], milli_min: 0, milli_max: 80_000, zero_is_none: false },
-    Coding { sign: VitalSign::Consciousness, name: "consciousness", loinc: &["67775-7"], display: "Level of responsiveness",
-        mdc: 0, ucum: "", unit_names: &[], milli_min: 1_000, milli_max: 5_000, zero_is_none: true },
-    Coding { sign: VitalSign::OxygenConcentration, name: "oxygen-concentration", loinc: &["3150-6"],
-        display: "Inhaled oxygen concentration", mdc: 0, ucum: "%", unit_names: &[], milli_min: 20_000, milli_max: 100_000,
-        zero_is_none: true },
+    Coding {
+        sign: VitalSign::Pulse,
+        name: "pulse",
+        loinc: &["8867-4"],
+        display: "Heart rate",
+        mdc: 149_530,
+        ucum: "/min",
+        unit_names: &["beat/min", "bpm", "1/min"],
+        milli_min: 10_000,
+        milli_max: 350_000,
+        zero_is_none: true,
+    },
+    Coding {
+        sign: VitalSign::OxygenSaturation,
+        name: "spo2",
+        loinc: &["2708-6", "59408-5"],
+        display: "Oxygen saturation in Arterial blood",
+        mdc: 150_456,
+        ucum: "%",
+        unit_names: &["%RH", "percent"],
+        milli_min: 30_000,
+        milli_max: 100_000,
+        zero_is_none: true,
+    },
+    Coding {
+        sign: VitalSign::Respiration,
+        name: "respiration",
+        loinc: &["9279-1"],
+        display: "Respiratory rate",
+        mdc: 151_562,
+        ucum: "/min",
+        unit_names: &["1/min", "breath/min"],
+        milli_min: 2_000,
+        milli_max: 120_000,
+        zero_is_none: true,
+    },
+    Coding {
+        sign: VitalSign::Temperature,
+        name: "temperature",
+        loinc: &["8310-5"],
+        display: "Body temperature",
+        mdc: 150_364,
+        ucum: "Cel",
+        unit_names: &["C", "degC"],
+        milli_min: 15_000,
+        milli_max: 46_000,
+        zero_is_none: true,
+    },
+    Coding {
+        sign: VitalSign::Systolic,
+        name: "systolic",
+        loinc: &["8480-6"],
+        display: "Systolic blood pressure",
+        mdc: 150_021,
+        ucum: "mm[Hg]",
+        unit_names: &["mmHg"],
+        milli_min: 20_000,
+        milli_max: 350_000,
+        zero_is_none: true,
+    },
+    Coding {
+        sign: VitalSign::Diastolic,
+        name: "diastolic",
+        loinc: &["8462-4"],
+        display: "Diastolic blood pressure",
+        mdc: 150_022,
+        ucum: "mm[Hg]",
+        unit_names: &["mmHg"],
+        milli_min: 5_000,
+        milli_max: 250_000,
+        zero_is_none: true,
+    },
+    Coding {
+        sign: VitalSign::OxygenFlow,
+        name: "oxygen-flow",
+        loinc: &["3151-8"],
+        display: "Inhaled oxygen flow rate",
+        mdc: 0,
+        ucum: "L/min",
+        unit_names: &["l/min"],
+        milli_min: 0,
+        milli_max: 80_000,
+        zero_is_none: false,
+    },
+    Coding {
+        sign: VitalSign::Consciousness,
+        name: "consciousness",
+        loinc: &["67775-7"],
+        display: "Level of responsiveness",
+        mdc: 0,
+        ucum: "",
+        unit_names: &[],
+        milli_min: 1_000,
+        milli_max: 5_000,
+        zero_is_none: true,
+    },
+    Coding {
+        sign: VitalSign::OxygenConcentration,
+        name: "oxygen-concentration",
+        loinc: &["3150-6"],
+        display: "Inhaled oxygen concentration",
+        mdc: 0,
+        ucum: "%",
+        unit_names: &[],
+        milli_min: 20_000,
+        milli_max: 100_000,
+        zero_is_none: true,
+    },
 ];
 
 /// LOINC code of the blood pressure panel, its MDC code, and the panel code of the sample data that is
@@ -142,21 +240,33 @@ impl VitalSign {
 
     /// The sign with this number.
     pub fn from_code(code: u8) -> Option<Self> {
-        CODINGS.iter().map(|coding| coding.sign).find(|sign| *sign as u8 == code)
+        CODINGS
+            .iter()
+            .map(|coding| coding.sign)
+            .find(|sign| *sign as u8 == code)
     }
 
     /// The sign of a device's name for it: our name, a LOINC code, or an MDC code.
     pub fn from_name(name: &str) -> Option<Self> {
-        let mdc = name.strip_prefix("mdc").unwrap_or(name).trim_start_matches(['-', '_', ':']).parse::<u32>().ok();
+        let mdc = name
+            .strip_prefix("mdc")
+            .unwrap_or(name)
+            .trim_start_matches(['-', '_', ':'])
+            .parse::<u32>()
+            .ok();
         let is = |coding: &&Coding| {
-            coding.name == name || coding.loinc.contains(&name) || (coding.mdc != 0 && Some(coding.mdc) == mdc)
+            coding.name == name
+                || coding.loinc.contains(&name)
+                || (coding.mdc != 0 && Some(coding.mdc) == mdc)
         };
         CODINGS.iter().find(is).map(|coding| coding.sign)
     }
 }
 
 /// One reading of a patient's device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Reading {
     /// When it was measured, microseconds since the Unix epoch.
     pub at_micros: u64,
@@ -167,7 +277,18 @@ pub struct Reading {
 }
 
 /// Why a reading is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    thiserror::Error,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadingFault {
     /// The monitor's 0 (or -1): there was no reading. Not an error of the device.
@@ -262,10 +383,19 @@ pub fn milli_text(milli: i64) -> String {
 mod tests {
     use super::*;
 
-    const CLOCK: Clock = Clock { now_micros: 1_000_000, ahead_micros_max: 1_000, age_micros_max: 500_000 };
+    const CLOCK: Clock = Clock {
+        now_micros: 1_000_000,
+        ahead_micros_max: 1_000,
+        age_micros_max: 500_000,
+    };
 
     fn check(sign: VitalSign, milli: i64, at_micros: u64) -> Result<(), ReadingFault> {
-        Reading { at_micros, sign, milli }.check(&CLOCK)
+        Reading {
+            at_micros,
+            sign,
+            milli,
+        }
+        .check(&CLOCK)
     }
 
     #[test]
@@ -280,7 +410,10 @@ mod tests {
             }
         }
         assert_eq!(VitalSign::from_name("149530"), Some(VitalSign::Pulse));
-        assert_eq!(VitalSign::from_name("mdc-150456"), Some(VitalSign::OxygenSaturation));
+        assert_eq!(
+            VitalSign::from_name("mdc-150456"),
+            Some(VitalSign::OxygenSaturation)
+        );
         assert_eq!(VitalSign::from_name("0"), None);
         assert_eq!(VitalSign::from_name("88330-6"), None);
     }
@@ -288,29 +421,63 @@ mod tests {
     #[test]
     fn a_zero_is_no_reading_except_for_oxygen_flow() {
         for coding in &CODINGS {
-            let expected = if coding.sign == VitalSign::OxygenFlow { Ok(()) } else { Err(ReadingFault::NoReading) };
-            assert_eq!(check(coding.sign, 0, 1_000_000), expected, "{}", coding.name);
-            assert_eq!(check(coding.sign, -1_000, 1_000_000), Err(ReadingFault::NoReading));
+            let expected = if coding.sign == VitalSign::OxygenFlow {
+                Ok(())
+            } else {
+                Err(ReadingFault::NoReading)
+            };
+            assert_eq!(
+                check(coding.sign, 0, 1_000_000),
+                expected,
+                "{}",
+                coding.name
+            );
+            assert_eq!(
+                check(coding.sign, -1_000, 1_000_000),
+                Err(ReadingFault::NoReading)
+            );
             assert_eq!(check(coding.sign, coding.milli_max, 1_000_000), Ok(()));
-            assert_eq!(check(coding.sign, coding.milli_max + 1, 1_000_000), Err(ReadingFault::Implausible));
+            assert_eq!(
+                check(coding.sign, coding.milli_max + 1, 1_000_000),
+                Err(ReadingFault::Implausible)
+            );
         }
     }
 
     #[test]
     fn readings_of_the_future_and_of_long_ago_are_refused() {
         assert_eq!(check(VitalSign::Pulse, 70_000, 1_001_000), Ok(()));
-        assert_eq!(check(VitalSign::Pulse, 70_000, 1_001_001), Err(ReadingFault::FromTheFuture));
+        assert_eq!(
+            check(VitalSign::Pulse, 70_000, 1_001_001),
+            Err(ReadingFault::FromTheFuture)
+        );
         assert_eq!(check(VitalSign::Pulse, 70_000, 500_000), Ok(()));
-        assert_eq!(check(VitalSign::Pulse, 70_000, 499_999), Err(ReadingFault::TooOld));
+        assert_eq!(
+            check(VitalSign::Pulse, 70_000, 499_999),
+            Err(ReadingFault::TooOld)
+        );
     }
 
     #[test]
     fn decimals_become_thousandths_without_floats() {
-        for (text, expected) in [("36.6", Some(36_600)), ("70", Some(70_000)), ("0.1234", Some(123)), ("0.1235", Some(124)),
-            ("-0.1235", Some(-124)), ("172.28916887329822", Some(172_289)), ("1e2", Some(100_000)), ("1e99", None)] {
+        for (text, expected) in [
+            ("36.6", Some(36_600)),
+            ("70", Some(70_000)),
+            ("0.1234", Some(123)),
+            ("0.1235", Some(124)),
+            ("-0.1235", Some(-124)),
+            ("172.28916887329822", Some(172_289)),
+            ("1e2", Some(100_000)),
+            ("1e99", None),
+        ] {
             assert_eq!(milli_of(&Number::new(text).unwrap()), expected, "{text}");
         }
-        for (milli, expected) in [(36_600, "36.6"), (70_000, "70"), (5, "0.005"), (-1_500, "-1.5")] {
+        for (milli, expected) in [
+            (36_600, "36.6"),
+            (70_000, "70"),
+            (5, "0.005"),
+            (-1_500, "-1.5"),
+        ] {
             assert_eq!(milli_text(milli), expected);
         }
     }

@@ -7,7 +7,9 @@ use crate::news2::{Inputs, Parameter, Risk, Scale, Score, score};
 use crate::vitals::{Consciousness, Reading, VitalSign};
 
 /// How urgent a warning is. The numbers are part of the ledger's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Escalation {
@@ -22,7 +24,9 @@ pub enum Escalation {
 impl Escalation {
     /// The level with this number.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Watch, Self::Urgent, Self::Emergency].into_iter().find(|level| *level as u8 == code)
+        [Self::Watch, Self::Urgent, Self::Emergency]
+            .into_iter()
+            .find(|level| *level as u8 == code)
     }
 
     /// Name for people.
@@ -36,7 +40,9 @@ impl Escalation {
 }
 
 /// Which way a value passed a limit or moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Downwards.
@@ -46,7 +52,9 @@ pub enum Direction {
 }
 
 /// Why there is a warning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case", tag = "cause")]
 pub enum Cause {
     /// The NEWS2 total is 5 or more.
@@ -129,7 +137,9 @@ pub const TREND_READINGS_MIN: usize = 6;
 /// How long a reading counts for a score.
 pub fn fresh_for_micros(sign: VitalSign) -> u64 {
     match sign {
-        VitalSign::Pulse | VitalSign::Respiration | VitalSign::Systolic | VitalSign::Diastolic => 60 * MINUTE,
+        VitalSign::Pulse | VitalSign::Respiration | VitalSign::Systolic | VitalSign::Diastolic => {
+            60 * MINUTE
+        }
         VitalSign::OxygenSaturation => 120 * MINUTE,
         VitalSign::Temperature | VitalSign::Consciousness => 6 * 60 * MINUTE,
         VitalSign::OxygenFlow | VitalSign::OxygenConcentration => 12 * 60 * MINUTE,
@@ -164,23 +174,44 @@ pub fn assess(readings: &[Reading], settings: &PatientSettings, now_micros: u64)
         if let Some(total) = score.total.filter(|_| score.risk >= Some(Risk::Medium)) {
             causes.push(Cause::News2 { total });
         }
-        causes.extend(score.red().map(|parameter| Cause::SingleParameter { parameter }));
+        causes.extend(
+            score
+                .red()
+                .map(|parameter| Cause::SingleParameter { parameter }),
+        );
     }
     for (sign, limit) in &settings.limits {
-        let Some(milli) = latest.get(sign) else { continue };
+        let Some(milli) = latest.get(sign) else {
+            continue;
+        };
         if limit.low_milli.is_some_and(|low| *milli < low) {
-            causes.push(Cause::Limit { sign: *sign, direction: Direction::Low });
+            causes.push(Cause::Limit {
+                sign: *sign,
+                direction: Direction::Low,
+            });
         }
         if limit.high_milli.is_some_and(|high| *milli > high) {
-            causes.push(Cause::Limit { sign: *sign, direction: Direction::High });
+            causes.push(Cause::Limit {
+                sign: *sign,
+                direction: Direction::High,
+            });
         }
     }
     for coding in &crate::vitals::CODINGS {
-        causes.extend(trend(readings, coding.sign, now_micros).map(|direction| Cause::Trend { sign: coding.sign, direction }));
+        causes.extend(
+            trend(readings, coding.sign, now_micros).map(|direction| Cause::Trend {
+                sign: coding.sign,
+                direction,
+            }),
+        );
     }
     causes.sort();
     let escalation = causes.iter().map(Cause::escalation).max();
-    Assessment { score, causes, escalation }
+    Assessment {
+        score,
+        causes,
+        escalation,
+    }
 }
 
 /// The latest value of each sign that still counts; of several at one time the last in order.
@@ -191,12 +222,17 @@ fn latest_fresh(readings: &[Reading], now_micros: u64) -> BTreeMap<VitalSign, i6
         if age > fresh_for_micros(reading.sign) {
             continue;
         }
-        let known = latest.entry(reading.sign).or_insert((reading.at_micros, reading.milli));
+        let known = latest
+            .entry(reading.sign)
+            .or_insert((reading.at_micros, reading.milli));
         if reading.at_micros >= known.0 {
             *known = (reading.at_micros, reading.milli);
         }
     }
-    latest.into_iter().map(|(sign, (_, milli))| (sign, milli)).collect()
+    latest
+        .into_iter()
+        .map(|(sign, (_, milli))| (sign, milli))
+        .collect()
 }
 
 fn inputs(latest: &BTreeMap<VitalSign, i64>) -> Inputs {
@@ -209,7 +245,8 @@ fn inputs(latest: &BTreeMap<VitalSign, i64>) -> Inputs {
         on_oxygen: flow.or(concentration),
         systolic_milli: of(VitalSign::Systolic),
         pulse_milli: of(VitalSign::Pulse),
-        consciousness: of(VitalSign::Consciousness).and_then(|milli| Consciousness::from_code(milli / 1000)),
+        consciousness: of(VitalSign::Consciousness)
+            .and_then(|milli| Consciousness::from_code(milli / 1000)),
         temperature_milli: of(VitalSign::Temperature),
     }
 }
@@ -228,13 +265,22 @@ fn trend(readings: &[Reading], sign: VitalSign, now_micros: u64) -> Option<Direc
     window.sort_unstable();
     let third = window.len() / 3;
     let before = median(window[..third].iter().map(|(_, milli)| *milli).collect());
-    let after = median(window[window.len() - third..].iter().map(|(_, milli)| *milli).collect());
+    let after = median(
+        window[window.len() - third..]
+            .iter()
+            .map(|(_, milli)| *milli)
+            .collect(),
+    );
     let middle = (low + high) / 2;
     let away = (after - middle).abs() > (before - middle).abs() && !(low..=high).contains(&after);
     if (after - before).abs() < change_min || !away {
         return None;
     }
-    Some(if after < before { Direction::Low } else { Direction::High })
+    Some(if after < before {
+        Direction::Low
+    } else {
+        Direction::High
+    })
 }
 
 /// The lower median; `values` is not empty.
@@ -250,17 +296,34 @@ mod tests {
     const NOW: u64 = 1_000_000 * MINUTE;
 
     fn reading(sign: VitalSign, value: i64, minutes_ago: u64) -> Reading {
-        Reading { at_micros: NOW - minutes_ago * MINUTE, sign, milli: value * 1000 }
+        Reading {
+            at_micros: NOW - minutes_ago * MINUTE,
+            sign,
+            milli: value * 1000,
+        }
     }
 
     fn healthy() -> Vec<Reading> {
-        [(VitalSign::Pulse, 70), (VitalSign::Respiration, 16), (VitalSign::OxygenSaturation, 98), (VitalSign::Temperature, 37),
-            (VitalSign::Systolic, 120), (VitalSign::OxygenFlow, 0), (VitalSign::Consciousness, 1)]
-            .map(|(sign, value)| reading(sign, value, 5)).to_vec()
+        [
+            (VitalSign::Pulse, 70),
+            (VitalSign::Respiration, 16),
+            (VitalSign::OxygenSaturation, 98),
+            (VitalSign::Temperature, 37),
+            (VitalSign::Systolic, 120),
+            (VitalSign::OxygenFlow, 0),
+            (VitalSign::Consciousness, 1),
+        ]
+        .map(|(sign, value)| reading(sign, value, 5))
+        .to_vec()
     }
 
     fn series(sign: VitalSign, values: &[i64]) -> Vec<Reading> {
-        values.iter().rev().enumerate().map(|(ago, value)| reading(sign, *value, ago as u64 * 5)).collect()
+        values
+            .iter()
+            .rev()
+            .enumerate()
+            .map(|(ago, value)| reading(sign, *value, ago as u64 * 5))
+            .collect()
     }
 
     #[test]
@@ -275,10 +338,18 @@ mod tests {
         let mut readings = healthy();
         readings.push(reading(VitalSign::Pulse, 140, 0));
         let found = assess(&readings, &PatientSettings::default(), NOW);
-        assert_eq!(found.causes, [Cause::SingleParameter { parameter: Parameter::Pulse }]);
+        assert_eq!(
+            found.causes,
+            [Cause::SingleParameter {
+                parameter: Parameter::Pulse
+            }]
+        );
         assert_eq!(found.escalation, Some(Escalation::Watch));
         readings.push(reading(VitalSign::OxygenFlow, 4, 0));
-        assert_eq!(assess(&readings, &PatientSettings::default(), NOW).escalation, Some(Escalation::Urgent));
+        assert_eq!(
+            assess(&readings, &PatientSettings::default(), NOW).escalation,
+            Some(Escalation::Urgent)
+        );
         readings.push(reading(VitalSign::Respiration, 30, 0));
         let found = assess(&readings, &PatientSettings::default(), NOW);
         assert_eq!(found.causes[0], Cause::News2 { total: 8 });
@@ -288,14 +359,31 @@ mod tests {
     #[test]
     fn without_oxygen_known_single_parameters_and_limits_still_warn() {
         let mut settings = PatientSettings::default();
-        settings.limits.insert(VitalSign::Systolic, Limit { low_milli: Some(115_000), high_milli: Some(160_000) });
-        let readings = [reading(VitalSign::Pulse, 140, 1), reading(VitalSign::Systolic, 114, 1)];
+        settings.limits.insert(
+            VitalSign::Systolic,
+            Limit {
+                low_milli: Some(115_000),
+                high_milli: Some(160_000),
+            },
+        );
+        let readings = [
+            reading(VitalSign::Pulse, 140, 1),
+            reading(VitalSign::Systolic, 114, 1),
+        ];
         let found = assess(&readings, &settings, NOW);
         assert_eq!(found.score.unwrap().total, None);
-        assert_eq!(found.causes, [
-            Cause::SingleParameter { parameter: Parameter::Pulse },
-            Cause::Limit { sign: VitalSign::Systolic, direction: Direction::Low },
-        ]);
+        assert_eq!(
+            found.causes,
+            [
+                Cause::SingleParameter {
+                    parameter: Parameter::Pulse
+                },
+                Cause::Limit {
+                    sign: VitalSign::Systolic,
+                    direction: Direction::Low
+                },
+            ]
+        );
         assert_eq!(found.escalation, Some(Escalation::Urgent));
         let at_limit = [reading(VitalSign::Systolic, 115, 1)];
         assert!(assess(&at_limit, &settings, NOW).causes.is_empty());
@@ -304,31 +392,81 @@ mod tests {
     #[test]
     fn news2_is_not_used_under_sixteen_nor_in_pregnancy() {
         let readings = [reading(VitalSign::Pulse, 140, 1)];
-        for settings in [PatientSettings { age_years: Some(15), ..Default::default() }, PatientSettings { pregnant: true, ..Default::default() }] {
+        for settings in [
+            PatientSettings {
+                age_years: Some(15),
+                ..Default::default()
+            },
+            PatientSettings {
+                pregnant: true,
+                ..Default::default()
+            },
+        ] {
             let found = assess(&readings, &settings, NOW);
             assert_eq!((found.score, found.escalation), (None, None));
         }
-        let adult = PatientSettings { age_years: Some(16), ..Default::default() };
+        let adult = PatientSettings {
+            age_years: Some(16),
+            ..Default::default()
+        };
         assert!(assess(&readings, &adult, NOW).score.is_some());
     }
 
     #[test]
     fn old_readings_do_not_count() {
-        let found = assess(&[reading(VitalSign::Pulse, 140, 61)], &PatientSettings::default(), NOW);
+        let found = assess(
+            &[reading(VitalSign::Pulse, 140, 61)],
+            &PatientSettings::default(),
+            NOW,
+        );
         assert!(found.causes.is_empty());
         assert_eq!(found.score.unwrap().points, [None; 7]);
     }
 
     #[test]
     fn a_sign_that_moves_away_from_normal_warns_and_one_that_recovers_does_not() {
-        let causes = |sign, values: &[i64]| assess(&series(sign, values), &PatientSettings { pregnant: true, ..Default::default() }, NOW).causes;
-        let rising = Cause::Trend { sign: VitalSign::Pulse, direction: Direction::High };
-        assert_eq!(causes(VitalSign::Pulse, &[80, 82, 90, 95, 100, 104]), [rising]);
-        assert!(causes(VitalSign::Pulse, &[104, 100, 95, 90, 82, 80]).is_empty(), "recovering");
-        assert!(causes(VitalSign::Pulse, &[60, 62, 70, 75, 80, 84]).is_empty(), "within the normal range");
-        assert!(causes(VitalSign::Pulse, &[80, 82, 90, 95, 100]).is_empty(), "too few");
-        assert!(causes(VitalSign::Pulse, &[80, 82, 90, 95, 99, 99]).is_empty() == (99 - 80 < 20), "too small a change");
-        let falling = Cause::Trend { sign: VitalSign::OxygenSaturation, direction: Direction::Low };
-        assert_eq!(causes(VitalSign::OxygenSaturation, &[98, 97, 96, 95, 93, 93]), [falling]);
+        let causes = |sign, values: &[i64]| {
+            assess(
+                &series(sign, values),
+                &PatientSettings {
+                    pregnant: true,
+                    ..Default::default()
+                },
+                NOW,
+            )
+            .causes
+        };
+        let rising = Cause::Trend {
+            sign: VitalSign::Pulse,
+            direction: Direction::High,
+        };
+        assert_eq!(
+            causes(VitalSign::Pulse, &[80, 82, 90, 95, 100, 104]),
+            [rising]
+        );
+        assert!(
+            causes(VitalSign::Pulse, &[104, 100, 95, 90, 82, 80]).is_empty(),
+            "recovering"
+        );
+        assert!(
+            causes(VitalSign::Pulse, &[60, 62, 70, 75, 80, 84]).is_empty(),
+            "within the normal range"
+        );
+        assert!(
+            causes(VitalSign::Pulse, &[80, 82, 90, 95, 100]).is_empty(),
+            "too few"
+        );
+        assert!(
+            causes(VitalSign::Pulse, &[80, 82, 90, 95, 99, 99]).is_empty(),
+            "too small a change"
+        );
+        let falling = Cause::Trend {
+            sign: VitalSign::OxygenSaturation,
+            direction: Direction::Low,
+        };
+        assert_eq!(
+            causes(VitalSign::OxygenSaturation, &[98, 97, 96, 95, 93, 93]),
+            [falling]
+        );
     }
 }

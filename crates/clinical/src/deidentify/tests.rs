@@ -38,8 +38,14 @@ fn nothing_personal_is_left() {
     let text = deidentify(&record(), &[7; 32]).to_string().to_lowercase();
     assert!(!text.contains("canary"), "{text}");
     let json = Json::parse(RECORD.as_bytes(), "Bundle", &Limits::default()).unwrap();
-    for personal in personal_strings(&json).iter().filter(|personal| personal.is_distinctive()) {
-        assert!(!text.contains(&personal.text.to_lowercase()), "{personal:?}");
+    for personal in personal_strings(&json)
+        .iter()
+        .filter(|personal| personal.is_distinctive())
+    {
+        assert!(
+            !text.contains(&personal.text.to_lowercase()),
+            "{personal:?}"
+        );
     }
     for date in ["2010-03", "1920", "05:06", "01:02"] {
         assert!(!text.contains(date), "{date}");
@@ -50,12 +56,27 @@ fn nothing_personal_is_left() {
 fn what_research_needs_is_left() {
     let json = deidentify(&record(), &[7; 32]);
     let text = json.to_string();
-    for expected in ["40055000", "Chronic sinusitis", "\"2010\"", "\"female\"", "\"deceasedBoolean\":true", "\"value\":12.50", "\"value\":1.00", "\"PSEUDED\"", "\"masked\""] {
+    for expected in [
+        "40055000",
+        "Chronic sinusitis",
+        "\"2010\"",
+        "\"female\"",
+        "\"deceasedBoolean\":true",
+        "\"value\":12.50",
+        "\"value\":1.00",
+        "\"PSEUDED\"",
+        "\"masked\"",
+    ] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
     // The record's latest year, of the death, is 92 years after birth.
     assert!(text.contains("\"birthDate\":\"1922\""), "{text}");
-    assert!(text.contains("\"onsetAge\":{\"code\":\"a\",\"system\":\"http://unitsofmeasure.org\",\"value\":90}"), "{text}");
+    assert!(
+        text.contains(
+            "\"onsetAge\":{\"code\":\"a\",\"system\":\"http://unitsofmeasure.org\",\"value\":90}"
+        ),
+        "{text}"
+    );
     assert_eq!(json.list("entry").len(), 7, "all but the document");
 }
 
@@ -65,12 +86,24 @@ fn fhir_accepts_the_copy_and_its_references_lead_to_its_entries() {
     crate::structure::check_resource(&json, &Place::root("Bundle")).unwrap();
     let copy = Record::parse(&json.to_bytes(), &Limits::default()).unwrap();
     let encounter = copy.encounter().unwrap();
-    let subject = encounter.at(&["subject", "reference"]).unwrap().as_str().unwrap();
+    let subject = encounter
+        .at(&["subject", "reference"])
+        .unwrap()
+        .as_str()
+        .unwrap();
     assert_eq!(copy.resolve(subject), Some(copy.patient()));
     assert!(copy.organization().is_some());
     let benefit = copy.resources("ExplanationOfBenefit").next().unwrap();
-    let contained = benefit.at(&["contained", "0", "id"]).unwrap().as_str().unwrap();
-    let reference = benefit.at(&["insurance", "0", "coverage", "reference"]).unwrap().as_str().unwrap();
+    let contained = benefit
+        .at(&["contained", "0", "id"])
+        .unwrap()
+        .as_str()
+        .unwrap();
+    let reference = benefit
+        .at(&["insurance", "0", "coverage", "reference"])
+        .unwrap()
+        .as_str()
+        .unwrap();
     assert_eq!(reference, format!("#{contained}"));
 }
 
@@ -81,7 +114,12 @@ fn the_same_key_gives_the_same_bytes_and_another_key_other_ids() {
     let other = Record::parse(&release_bytes(&record(), &[8; 32]), &Limits::default()).unwrap();
     let first = Record::parse(&first, &Limits::default()).unwrap();
     for (one, two) in first.entries().iter().zip(other.entries()) {
-        assert!(other.entries().iter().all(|entry| entry.full_url != one.full_url));
+        assert!(
+            other
+                .entries()
+                .iter()
+                .all(|entry| entry.full_url != one.full_url)
+        );
         assert_ne!(one.full_url, two.full_url);
     }
 }

@@ -51,7 +51,8 @@ impl Life {
         let age = random.between(2, 94);
         let today = as_of.days_since_epoch();
         let birth = Day::from_days_since_epoch(today - age * 365 - random.between(30, 300));
-        let died = (age > 50 && random.chance(12)).then(|| (today - random.between(30, 3_000)) * DAY + 11 * 60 * MINUTE);
+        let died = (age > 50 && random.chance(12))
+            .then(|| (today - random.between(30, 3_000)) * DAY + 11 * 60 * MINUTE);
         let female = random.chance(50);
         let payer = match age {
             65.. => PAYERS[1],
@@ -71,7 +72,18 @@ impl Life {
             telephone: names::telephone(&mut random),
         };
         let last_day = died.map_or(today - 1, |died| died / DAY - 1);
-        Self { seed, number, random, person, birth, last_day, died, payer, entries: Vec::new(), known: Vec::new() }
+        Self {
+            seed,
+            number,
+            random,
+            person,
+            birth,
+            last_day,
+            died,
+            payer,
+            entries: Vec::new(),
+            known: Vec::new(),
+        }
     }
 
     fn live(mut self) -> Json {
@@ -82,7 +94,11 @@ impl Life {
         let homes = self.homes();
         let mut starts = Vec::new();
         for planned in self.plan() {
-            let organization = if self.random.chance(65) { homes[0] } else { homes[1] };
+            let organization = if self.random.chance(65) {
+                homes[0]
+            } else {
+                homes[1]
+            };
             let practitioner = self.random.below(PRACTITIONERS_PER_ORGANIZATION as u64) as usize;
             self.introduce(organization, practitioner);
             starts.push(self.visit(&planned, organization, practitioner));
@@ -98,7 +114,11 @@ impl Life {
     /// Two organizations, for most patients one at each of two hospitals.
     fn homes(&mut self) -> [usize; 2] {
         let first = self.random.below(ORGANIZATIONS as u64) as usize;
-        let second = if self.random.chance(85) { first ^ 1 } else { first };
+        let second = if self.random.chance(85) {
+            first ^ 1
+        } else {
+            first
+        };
         [first, second]
     }
 
@@ -127,20 +147,26 @@ impl Life {
         let total: u64 = ILLNESSES.iter().map(|illness| illness.weight).sum();
         for _ in 0..self.random.between(2, 7) {
             let mut drawn = self.random.below(total);
-            let chosen = ILLNESSES.iter().find(|illness| match drawn.checked_sub(illness.weight) {
-                Some(rest) => {
-                    drawn = rest;
-                    false
-                }
-                None => true,
-            });
+            let chosen = ILLNESSES
+                .iter()
+                .find(|illness| match drawn.checked_sub(illness.weight) {
+                    Some(rest) => {
+                        drawn = rest;
+                        false
+                    }
+                    None => true,
+                });
             if let Some(illness) = chosen {
                 self.fall_ill(*illness, &mut planned);
             }
         }
         for _ in 0..self.random.between(3, 8) {
             if let Some(day) = self.some_day(0) {
-                planned.push(Planned { day, visit: Visit::CheckUp, illness: None });
+                planned.push(Planned {
+                    day,
+                    visit: Visit::CheckUp,
+                    illness: None,
+                });
             }
         }
         planned.sort_by_key(|planned| planned.day);
@@ -148,14 +174,30 @@ impl Life {
     }
 
     fn fall_ill(&mut self, illness: Illness, planned: &mut Vec<Planned>) {
-        let twice = planned.iter().any(|one| one.illness.is_some_and(|other| other.snomed == illness.snomed));
-        let Some(day) = self.some_day(illness.age_min).filter(|_| !(twice && illness.chronic)) else { return };
+        let twice = planned.iter().any(|one| {
+            one.illness
+                .is_some_and(|other| other.snomed == illness.snomed)
+        });
+        let Some(day) = self
+            .some_day(illness.age_min)
+            .filter(|_| !(twice && illness.chronic))
+        else {
+            return;
+        };
         if self.age_on(day) > illness.age_max {
             return;
         }
-        planned.push(Planned { day, visit: illness.visit, illness: Some(illness) });
+        planned.push(Planned {
+            day,
+            visit: illness.visit,
+            illness: Some(illness),
+        });
         if illness.chronic && self.random.chance(60) && day + 120 < self.last_day {
-            planned.push(Planned { day: day + self.random.between(30, 120), visit: Visit::FollowUp, illness: None });
+            planned.push(Planned {
+                day: day + self.random.between(30, 120),
+                visit: Visit::FollowUp,
+                illness: None,
+            });
         }
     }
 
@@ -167,7 +209,12 @@ impl Life {
             let (value, _) = organization_of(organization);
             let mut random = Random::new(self.seed, ORGANIZATION, organization as u64);
             let town = names::town(&mut random);
-            let made = make::organization(&value, &format!("{town} Clinic"), &town, &names::telephone(&mut random));
+            let made = make::organization(
+                &value,
+                &format!("{town} Clinic"),
+                &town,
+                &names::telephone(&mut random),
+            );
             self.put(&url(self.seed, organization, "organization", 0), made);
         }
         if !self.known.contains(&numbered) {
@@ -194,9 +241,17 @@ impl Life {
             start,
             end: start + minutes * MINUTE,
         };
-        let illness_words = planned.illness.and_then(|illness| display(SNOMED, illness.snomed));
-        let reason = planned.illness.map(|illness| illness.snomed).zip(illness_words);
-        self.put(&encounter, make::encounter(&place, class, code, words, reason));
+        let illness_words = planned
+            .illness
+            .and_then(|illness| display(SNOMED, illness.snomed));
+        let reason = planned
+            .illness
+            .map(|illness| illness.snomed)
+            .zip(illness_words);
+        self.put(
+            &encounter,
+            make::encounter(&place, class, code, words, reason),
+        );
         let mut items: Vec<Item<'_>> = vec![(SNOMED, code, words, base_cents)];
         if let (Some(illness), Some(words)) = (planned.illness, illness_words) {
             self.treat(&place, &illness, words, &mut items);
@@ -205,12 +260,24 @@ impl Life {
             self.check_up(&place, &mut items);
         }
         let total = items.iter().map(|(_, _, _, cents)| cents).sum();
-        let claim = self.add(make::claim(&place, "institutional", self.payer, &items, None));
+        let claim = self.add(make::claim(
+            &place,
+            "institutional",
+            self.payer,
+            &items,
+            None,
+        ));
         self.add(make::explanation(&place, self.payer, &claim, total));
         start
     }
 
-    fn treat<'a>(&mut self, place: &Place<'_>, illness: &Illness, words: &'a str, items: &mut Vec<Item<'a>>) {
+    fn treat<'a>(
+        &mut self,
+        place: &Place<'_>,
+        illness: &Illness,
+        words: &'a str,
+        items: &mut Vec<Item<'a>>,
+    ) {
         let resolved = (!illness.chronic).then(|| place.end + self.random.between(5, 30) * DAY);
         let condition = self.add(make::condition(place, illness.snomed, words, resolved));
         items.push((SNOMED, illness.snomed, words, 0));
@@ -221,7 +288,13 @@ impl Life {
         if let Some((code, words)) = illness.medication {
             let request = self.add(make::medication_request(place, code, words, &condition));
             let cents = self.random.between(450, 26_300);
-            let claim = make::claim(place, "pharmacy", self.payer, &[(RXNORM, code, words, cents)], Some(&request));
+            let claim = make::claim(
+                place,
+                "pharmacy",
+                self.payer,
+                &[(RXNORM, code, words, cents)],
+                Some(&request),
+            );
             self.add(claim);
         }
         if illness.chronic {
@@ -242,27 +315,58 @@ impl Life {
         let height = ("8302-2", "Body height", "cm");
         let weight = ("29463-7", "Body weight", "kg");
         self.add(make::measured(place, VITAL, height, decimal(height_mm, 1)));
-        self.add(make::measured(place, VITAL, weight, decimal(weight_g / 100, 1)));
+        self.add(make::measured(
+            place,
+            VITAL,
+            weight,
+            decimal(weight_g / 100, 1),
+        ));
         let bmi = ("39156-5", "Body mass index (BMI) [Ratio]", "kg/m2");
         self.add(make::measured(place, VITAL, bmi, decimal(bmi_tenths, 1)));
-        self.add(make::measured(place, VITAL, ("8867-4", "Heart rate", "/min"), pulse.into()));
+        self.add(make::measured(
+            place,
+            VITAL,
+            ("8867-4", "Heart rate", "/min"),
+            pulse.into(),
+        ));
         self.add(make::blood_pressure(place, systolic, diastolic));
         if age >= 18 && self.random.chance(40) {
             let mut results = Vec::new();
             for (code, words, low, high) in [
-                ("2093-3", "Cholesterol [Mass/volume] in Serum or Plasma", 1_500, 2_600),
-                ("2571-8", "Triglyceride [Mass/volume] in Serum or Plasma", 700, 2_400),
-                ("2085-9", "Cholesterol in HDL [Mass/volume] in Serum or Plasma", 350, 850),
+                (
+                    "2093-3",
+                    "Cholesterol [Mass/volume] in Serum or Plasma",
+                    1_500,
+                    2_600,
+                ),
+                (
+                    "2571-8",
+                    "Triglyceride [Mass/volume] in Serum or Plasma",
+                    700,
+                    2_400,
+                ),
+                (
+                    "2085-9",
+                    "Cholesterol in HDL [Mass/volume] in Serum or Plasma",
+                    350,
+                    850,
+                ),
             ] {
                 let value = decimal(self.random.between(low, high), 1);
-                let url = self.add(make::measured(place, "laboratory", (code, words, "mg/dL"), value));
+                let url = self.add(make::measured(
+                    place,
+                    "laboratory",
+                    (code, words, "mg/dL"),
+                    value,
+                ));
                 results.push(make::refer(&url));
             }
             self.add(make::report(place, results));
             items.push((crate::terminology::LOINC, "57698-3", "Lipid panel", 6_130));
         }
         if self.random.chance(70) {
-            const VACCINE: (&str, &str) = ("140", "Influenza, seasonal, injectable, preservative free");
+            const VACCINE: (&str, &str) =
+                ("140", "Influenza, seasonal, injectable, preservative free");
             self.add(make::immunization(place, VACCINE.0, VACCINE.1));
             items.push((CVX, VACCINE.0, VACCINE.1, 14_052));
         }
@@ -293,7 +397,10 @@ impl Life {
 }
 
 fn url(seed: u64, number: usize, what: &str, part: usize) -> String {
-    format!("urn:uuid:{}", content_uuid(format!("medshare generator {seed} {what} {number} {part}").as_bytes()))
+    format!(
+        "urn:uuid:{}",
+        content_uuid(format!("medshare generator {seed} {what} {number} {part}").as_bytes())
+    )
 }
 
 /// Identifier value and hospital of an organization: even numbers belong to hospital 0 of two, odd ones
@@ -301,7 +408,9 @@ fn url(seed: u64, number: usize, what: &str, part: usize) -> String {
 fn organization_of(number: usize) -> (String, usize) {
     let hospital = number % 2;
     let mut values = (1..).map(|value| format!("ORG-{value:04}"));
-    let of_hospital = |value: &String| hospital_of(&format!("{}|{value}", make::ORGANIZATION_SYSTEM), 2) == hospital;
+    let of_hospital = |value: &String| {
+        hospital_of(&format!("{}|{value}", make::ORGANIZATION_SYSTEM), 2) == hospital
+    };
     let value = values.by_ref().filter(of_hospital).nth(number / 2);
     (value.unwrap_or_default(), hospital)
 }

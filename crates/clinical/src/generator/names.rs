@@ -3,23 +3,34 @@
 use super::random::Random;
 
 const STARTS: [&str; 20] = [
-    "bre", "cal", "dor", "fen", "gar", "hil", "jor", "kel", "lum", "mar", "nor", "oth", "pel", "quil", "ros", "sel", "tam", "ulm", "var", "wen",
+    "bre", "cal", "dor", "fen", "gar", "hil", "jor", "kel", "lum", "mar", "nor", "oth", "pel",
+    "quil", "ros", "sel", "tam", "ulm", "var", "wen",
 ];
-const MIDDLES: [&str; 16] =
-    ["a", "bo", "cri", "da", "el", "fa", "go", "hi", "la", "mi", "no", "or", "pa", "ri", "sa", "ti"];
-const FAMILY_ENDS: [&str; 12] =
-    ["brack", "coll", "dask", "feld", "gorn", "hart", "lund", "mond", "rick", "stok", "tholm", "vand"];
+const MIDDLES: [&str; 16] = [
+    "a", "bo", "cri", "da", "el", "fa", "go", "hi", "la", "mi", "no", "or", "pa", "ri", "sa", "ti",
+];
+const FAMILY_ENDS: [&str; 12] = [
+    "brack", "coll", "dask", "feld", "gorn", "hart", "lund", "mond", "rick", "stok", "tholm",
+    "vand",
+];
 const MALE_ENDS: [&str; 8] = ["dan", "gor", "len", "mir", "ro", "ton", "vik", "zad"];
 const FEMALE_ENDS: [&str; 8] = ["bela", "dira", "lin", "mei", "nora", "sha", "tia", "wyn"];
 const TOWN_ENDS: [&str; 6] = ["bridge", "bury", "ford", "haven", "stead", "wick"];
 
 fn capital(word: String) -> String {
     let mut letters = word.chars();
-    letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+        .unwrap_or_default()
 }
 
 fn word(random: &mut Random, ends: &[&str]) -> String {
-    let (start, middle, end) = (*random.pick(&STARTS), *random.pick(&MIDDLES), *random.pick(ends));
+    let (start, middle, end) = (
+        *random.pick(&STARTS),
+        *random.pick(&MIDDLES),
+        *random.pick(ends),
+    );
     capital(format!("{start}{middle}{end}"))
 }
 

@@ -57,7 +57,12 @@ pub(super) fn text(micros: i64) -> String {
 /// `129.16` for 12,916.
 pub(super) fn decimal(value: i64, decimals: u32) -> Json {
     let scale = 10i64.pow(decimals);
-    let number = format!("{}.{:0width$}", value / scale, value % scale, width = decimals as usize);
+    let number = format!(
+        "{}.{:0width$}",
+        value / scale,
+        value % scale,
+        width = decimals as usize
+    );
     Number::new(&number).map_or(Json::Null, Json::Number)
 }
 
@@ -130,7 +135,13 @@ pub(super) fn organization(value: &str, name: &str, town: &str, telephone: &str)
     }
 }
 
-pub(super) fn encounter(place: &Place<'_>, class: &str, code: &str, display: &str, reason: Option<(&str, &str)>) -> Json {
+pub(super) fn encounter(
+    place: &Place<'_>,
+    class: &str,
+    code: &str,
+    display: &str,
+    reason: Option<(&str, &str)>,
+) -> Json {
     let mut resource = object! {
         "resourceType": "Encounter",
         "status": "finished",
@@ -142,13 +153,25 @@ pub(super) fn encounter(place: &Place<'_>, class: &str, code: &str, display: &st
         "serviceProvider": refer(place.organization),
     };
     if let (Some((code, display)), Some(object)) = (reason, resource.as_object_mut()) {
-        object.insert("reasonCode".to_owned(), list![concept(SNOMED, code, display)]);
+        object.insert(
+            "reasonCode".to_owned(),
+            list![concept(SNOMED, code, display)],
+        );
     }
     resource
 }
 
-pub(super) fn condition(place: &Place<'_>, code: &str, display: &str, resolved: Option<i64>) -> Json {
-    let status = if resolved.is_some() { "resolved" } else { "active" };
+pub(super) fn condition(
+    place: &Place<'_>,
+    code: &str,
+    display: &str,
+    resolved: Option<i64>,
+) -> Json {
+    let status = if resolved.is_some() {
+        "resolved"
+    } else {
+        "active"
+    };
     let mut resource = object! {
         "resourceType": "Condition",
         "clinicalStatus": bare("http://terminology.hl7.org/CodeSystem/condition-clinical", status),
@@ -182,7 +205,12 @@ fn quantity(value: Json, unit: &str) -> Json {
     object! { "value": value, "unit": unit, "system": UCUM, "code": unit }
 }
 
-pub(super) fn measured(place: &Place<'_>, category: &str, (code, display, unit): (&str, &str, &str), value: Json) -> Json {
+pub(super) fn measured(
+    place: &Place<'_>,
+    category: &str,
+    (code, display, unit): (&str, &str, &str),
+    value: Json,
+) -> Json {
     let mut resource = observation(place, category, code, display);
     if let Some(object) = resource.as_object_mut() {
         object.insert("valueQuantity".to_owned(), quantity(value, unit));
@@ -194,7 +222,12 @@ pub(super) fn blood_pressure(place: &Place<'_>, systolic: i64, diastolic: i64) -
     let part = |code, display, value: i64| {
         object! { "code": concept(LOINC, code, display), "valueQuantity": quantity(value.into(), "mm[Hg]") }
     };
-    let mut resource = observation(place, "vital-signs", "85354-9", "Blood pressure panel with all children optional");
+    let mut resource = observation(
+        place,
+        "vital-signs",
+        "85354-9",
+        "Blood pressure panel with all children optional",
+    );
     if let Some(object) = resource.as_object_mut() {
         let parts = list![
             part("8480-6", "Systolic blood pressure", systolic),
@@ -231,7 +264,12 @@ pub(super) fn procedure(place: &Place<'_>, code: &str, display: &str, reason: &s
     }
 }
 
-pub(super) fn medication_request(place: &Place<'_>, code: &str, display: &str, reason: &str) -> Json {
+pub(super) fn medication_request(
+    place: &Place<'_>,
+    code: &str,
+    display: &str,
+    reason: &str,
+) -> Json {
     object! {
         "resourceType": "MedicationRequest",
         "status": "active",
@@ -298,13 +336,25 @@ pub(super) fn care_plan(place: &Place<'_>, condition: &str, goal: &str) -> Json 
 /// One item of a claim: system, code, display, and price in cents.
 pub(super) type Item<'a> = (&'a str, &'a str, &'a str, i64);
 
-pub(super) fn claim(place: &Place<'_>, kind: &str, payer: &str, items: &[Item<'_>], prescription: Option<&str>) -> Json {
-    let lines: Vec<Json> = items.iter().zip(1i64..).map(|((system, code, display, cents), sequence)| object! {
-        "sequence": sequence,
-        "productOrService": concept(system, code, display),
-        "encounter": list![refer(place.encounter)],
-        "net": money(*cents),
-    }).collect();
+pub(super) fn claim(
+    place: &Place<'_>,
+    kind: &str,
+    payer: &str,
+    items: &[Item<'_>],
+    prescription: Option<&str>,
+) -> Json {
+    let lines: Vec<Json> = items
+        .iter()
+        .zip(1i64..)
+        .map(|((system, code, display, cents), sequence)| {
+            object! {
+                "sequence": sequence,
+                "productOrService": concept(system, code, display),
+                "encounter": list![refer(place.encounter)],
+                "net": money(*cents),
+            }
+        })
+        .collect();
     let mut resource = object! {
         "resourceType": "Claim",
         "status": "active",

@@ -43,8 +43,14 @@ pub fn vital_series(
         };
         let mut put = |sign, healthy: i64, sick: i64, noise: i64| {
             let value = healthy + (sick - healthy) * ill / 1_000 + random.between(-noise, noise);
-            let lost = course == Course::LosingContact && sign != VitalSign::OxygenFlow && random.chance(33);
-            readings.push(Reading { at_micros, sign, milli: if lost { 0 } else { value } });
+            let lost = course == Course::LosingContact
+                && sign != VitalSign::OxygenFlow
+                && random.chance(33);
+            readings.push(Reading {
+                at_micros,
+                sign,
+                milli: if lost { 0 } else { value },
+            });
         };
         put(VitalSign::Pulse, 72_000, 134_000, 2_000);
         put(VitalSign::Respiration, 15_000, 27_000, 1_000);

@@ -15,12 +15,22 @@ struct Parser<'a> {
 
 pub(super) fn parse(bytes: &[u8], root: &Place<'_>, limits: &Limits) -> Result<Json, Refusal> {
     if bytes.len() > limits.bytes_max {
-        return Err(root.refuse(Fault::TooLarge { limit: limits.bytes_max }));
+        return Err(root.refuse(Fault::TooLarge {
+            limit: limits.bytes_max,
+        }));
     }
     if let Err(error) = std::str::from_utf8(bytes) {
-        return Err(root.refuse(Fault::NotJson { offset: error.valid_up_to(), reason: "not UTF-8" }));
+        return Err(root.refuse(Fault::NotJson {
+            offset: error.valid_up_to(),
+            reason: "not UTF-8",
+        }));
     }
-    let mut parser = Parser { bytes, at: 0, values: 0, limits };
+    let mut parser = Parser {
+        bytes,
+        at: 0,
+        values: 0,
+        limits,
+    };
     // A byte order mark is allowed to be ignored (RFC 8259, section 8.1).
     if bytes.starts_with(b"\xef\xbb\xbf") {
         parser.at = 3;
@@ -35,7 +45,10 @@ pub(super) fn parse(bytes: &[u8], root: &Place<'_>, limits: &Limits) -> Result<J
 
 impl Parser<'_> {
     fn fault(&self, place: &Place<'_>, reason: &'static str) -> Refusal {
-        place.refuse(Fault::NotJson { offset: self.at, reason })
+        place.refuse(Fault::NotJson {
+            offset: self.at,
+            reason,
+        })
     }
 
     fn space(&mut self) {
@@ -51,7 +64,9 @@ impl Parser<'_> {
     fn value(&mut self, place: &Place<'_>, depth: usize) -> Result<Json, Refusal> {
         self.values += 1;
         if self.values > self.limits.values_max {
-            return Err(place.refuse(Fault::TooManyValues { limit: self.limits.values_max }));
+            return Err(place.refuse(Fault::TooManyValues {
+                limit: self.limits.values_max,
+            }));
         }
         self.space();
         match self.peek() {
@@ -77,10 +92,10 @@ impl Parser<'_> {
     }
 
     fn number(&mut self, place: &Place<'_>) -> Result<Json, Refusal> {
-        let end = number_end(self.bytes, self.at)
-            .ok_or_else(|| self.fault(place, "no number"))?;
+        let end = number_end(self.bytes, self.at).ok_or_else(|| self.fault(place, "no number"))?;
         let text = std::str::from_utf8(&self.bytes[self.at..end]).unwrap_or_default();
-        let number = Number::new(text).ok_or_else(|| self.fault(place, "a number of over 64 characters"))?;
+        let number =
+            Number::new(text).ok_or_else(|| self.fault(place, "a number of over 64 characters"))?;
         self.at = end;
         Ok(Json::Number(number))
     }
@@ -149,7 +164,9 @@ impl Parser<'_> {
 
     fn check_depth(&self, place: &Place<'_>, depth: usize) -> Result<(), Refusal> {
         if depth > self.limits.depth_max {
-            return Err(place.refuse(Fault::TooDeep { limit: self.limits.depth_max }));
+            return Err(place.refuse(Fault::TooDeep {
+                limit: self.limits.depth_max,
+            }));
         }
         Ok(())
     }
@@ -160,7 +177,8 @@ impl Parser<'_> {
         let mut out = Vec::new();
         loop {
             let start = self.at;
-            while matches!(self.peek(), Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\') {
+            while matches!(self.peek(), Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\')
+            {
                 self.at += 1;
             }
             out.extend_from_slice(&self.bytes[start..self.at]);
@@ -214,7 +232,10 @@ impl Parser<'_> {
     }
 
     fn hex4(&mut self, place: &Place<'_>) -> Result<u32, Refusal> {
-        let digits = self.bytes.get(self.at..self.at + 4).filter(|d| d.iter().all(u8::is_ascii_hexdigit));
+        let digits = self
+            .bytes
+            .get(self.at..self.at + 4)
+            .filter(|d| d.iter().all(u8::is_ascii_hexdigit));
         let text = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         let Some(code) = text.and_then(|text| u32::from_str_radix(text, 16).ok()) else {
             return Err(self.fault(place, "an unknown escape"));

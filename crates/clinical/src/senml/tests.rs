@@ -2,7 +2,11 @@ use super::*;
 use proptest::prelude::*;
 
 const NOW: u64 = 1_500_000_000_000_000;
-const CLOCK: Clock = Clock { now_micros: NOW, ahead_micros_max: 60_000_000, age_micros_max: 86_400_000_000 };
+const CLOCK: Clock = Clock {
+    now_micros: NOW,
+    ahead_micros_max: 60_000_000,
+    age_micros_max: 86_400_000_000,
+};
 
 fn parse(text: &str) -> Result<Pack, Refusal> {
     readings(text.as_bytes(), &CLOCK)
@@ -17,16 +21,22 @@ fn base_fields_hold_from_where_they_stand_on() {
         {"n":"consciousness","vs":"A"},
         {"bt":-10,"n":"pulse","v":72}]"#;
     let pack = parse(text).unwrap();
-    let found: Vec<(VitalSign, i64, i64)> =
-        pack.readings.iter().map(|one| (one.sign, one.milli, one.at_micros as i64 - NOW as i64)).collect();
-    assert_eq!(found, [
-        (VitalSign::Pulse, 71_000, 0),
-        (VitalSign::Respiration, 16_500, -1_250_000),
-        (VitalSign::Temperature, 36_600, 0),
-        (VitalSign::Temperature, 36_600, 0),
-        (VitalSign::Consciousness, 1_000, 0),
-        (VitalSign::Pulse, 72_000, -10_000_000),
-    ]);
+    let found: Vec<(VitalSign, i64, i64)> = pack
+        .readings
+        .iter()
+        .map(|one| (one.sign, one.milli, one.at_micros as i64 - NOW as i64))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (VitalSign::Pulse, 71_000, 0),
+            (VitalSign::Respiration, 16_500, -1_250_000),
+            (VitalSign::Temperature, 36_600, 0),
+            (VitalSign::Temperature, 36_600, 0),
+            (VitalSign::Consciousness, 1_000, 0),
+            (VitalSign::Pulse, 72_000, -10_000_000),
+        ]
+    );
     assert!(pack.refused.is_empty());
 }
 
@@ -43,16 +53,25 @@ fn a_bad_reading_refuses_itself_and_no_other() {
         {"n":"glucose","u":"mmol/l","v":5},{"n":"spo2","u":"%","v":140},{"n":"spo2","u":"%","v":97,"t":3600},
         {"n":"spo2","u":"%","v":97,"t":-90000},{"n":"spo2","vb":true},{"n":"8867-4","u":"beat/min","v":71}]"#;
     let pack = parse(text).unwrap();
-    assert_eq!(pack.readings.iter().map(|one| one.milli).collect::<Vec<_>>(), [70_000, 71_000]);
-    assert_eq!(pack.refused, [
-        (0, ReadingFault::NoReading),
-        (2, ReadingFault::WrongUnit),
-        (3, ReadingFault::UnknownSign),
-        (4, ReadingFault::Implausible),
-        (5, ReadingFault::FromTheFuture),
-        (6, ReadingFault::TooOld),
-        (7, ReadingFault::NoNumber),
-    ]);
+    assert_eq!(
+        pack.readings
+            .iter()
+            .map(|one| one.milli)
+            .collect::<Vec<_>>(),
+        [70_000, 71_000]
+    );
+    assert_eq!(
+        pack.refused,
+        [
+            (0, ReadingFault::NoReading),
+            (2, ReadingFault::WrongUnit),
+            (3, ReadingFault::UnknownSign),
+            (4, ReadingFault::Implausible),
+            (5, ReadingFault::FromTheFuture),
+            (6, ReadingFault::TooOld),
+            (7, ReadingFault::NoNumber),
+        ]
+    );
 }
 
 #[test]
@@ -62,11 +81,23 @@ fn what_is_no_senml_is_refused_by_the_element() {
         ("[1]", "SenML[0]: must be an object"),
         (r#"[{"bn":"x","v":"1"}]"#, "SenML[0].v: must be a number"),
         (r#"[{"v":1}]"#, "SenML[0].n: is not a valid SenML name"),
-        (r#"[{"n":"-x","v":1}]"#, "SenML[0].n: is not a valid SenML name"),
-        (r#"[{"n":"x","v":1,"vs":"a"}]"#, "SenML[0].vs: gives a second form"),
-        (r#"[{"bver":11,"n":"x","v":1}]"#, "SenML[0].bver: is not a valid"),
+        (
+            r#"[{"n":"-x","v":1}]"#,
+            "SenML[0].n: is not a valid SenML name",
+        ),
+        (
+            r#"[{"n":"x","v":1,"vs":"a"}]"#,
+            "SenML[0].vs: gives a second form",
+        ),
+        (
+            r#"[{"bver":11,"n":"x","v":1}]"#,
+            "SenML[0].bver: is not a valid",
+        ),
         (r#"[{"n":"x","v":1,"must_":1}]"#, "SenML[0]: is no element"),
-        (r#"[{"n":"x","v":1,"t":-1e12}]"#, "SenML[0].t: is not a valid time"),
+        (
+            r#"[{"n":"x","v":1,"t":-1e12}]"#,
+            "SenML[0].t: is not a valid time",
+        ),
         (r#"[{"n":"x","v":1,"v":2}]"#, "SenML[0].v: occurs twice"),
     ] {
         let refusal = parse(text).expect_err(text).to_string();

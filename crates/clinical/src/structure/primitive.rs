@@ -6,10 +6,54 @@ use crate::refusal::{Fault, Place, Refusal};
 
 /// HTML elements that a narrative may use (FHIR R4 invariant txt-1); no script, form, frame or object.
 const NARRATIVE_TAGS: &[&str] = &[
-    "a", "abbr", "acronym", "b", "big", "blockquote", "br", "caption", "cite", "code", "col", "colgroup",
-    "dd", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "li", "ol",
-    "p", "pre", "q", "samp", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th",
-    "thead", "tr", "tt", "ul", "var",
+    "a",
+    "abbr",
+    "acronym",
+    "b",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "samp",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "ul",
+    "var",
 ];
 
 /// Checks that `value` is a primitive of the FHIR type `kind`.
@@ -17,28 +61,44 @@ pub(super) fn check(value: &Json, kind: &str, place: &Place<'_>) -> Result<(), R
     match kind {
         "boolean" => match value {
             Json::Bool(_) => Ok(()),
-            _ => Err(place.refuse(Fault::WrongType { expected: "a boolean" })),
+            _ => Err(place.refuse(Fault::WrongType {
+                expected: "a boolean",
+            })),
         },
         "decimal" | "integer" | "positiveInt" | "unsignedInt" => {
             let Json::Number(number) = value else {
-                return Err(place.refuse(Fault::WrongType { expected: "a number" }));
+                return Err(place.refuse(Fault::WrongType {
+                    expected: "a number",
+                }));
             };
-            if is_number_of(kind, number) { Ok(()) } else { Err(invalid(kind, place)) }
+            if is_number_of(kind, number) {
+                Ok(())
+            } else {
+                Err(invalid(kind, place))
+            }
         }
         _ => {
             let Json::String(text) = value else {
-                return Err(place.refuse(Fault::WrongType { expected: "a string" }));
+                return Err(place.refuse(Fault::WrongType {
+                    expected: "a string",
+                }));
             };
             if text.is_empty() {
                 return Err(place.refuse(Fault::Empty));
             }
-            if is_text_of(kind, text) { Ok(()) } else { Err(invalid(kind, place)) }
+            if is_text_of(kind, text) {
+                Ok(())
+            } else {
+                Err(invalid(kind, place))
+            }
         }
     }
 }
 
 fn invalid(kind: &str, place: &Place<'_>) -> Refusal {
-    place.refuse(Fault::InvalidValue { expected: kind.to_owned() })
+    place.refuse(Fault::InvalidValue {
+        expected: kind.to_owned(),
+    })
 }
 
 fn is_number_of(kind: &str, number: &Number) -> bool {
@@ -54,7 +114,9 @@ fn is_number_of(kind: &str, number: &Number) -> bool {
 fn is_text_of(kind: &str, text: &str) -> bool {
     match kind {
         "id" => is_id(text),
-        "code" => text.split(' ').all(|word| !word.is_empty() && !word.contains(char::is_whitespace)),
+        "code" => text
+            .split(' ')
+            .all(|word| !word.is_empty() && !word.contains(char::is_whitespace)),
         "date" => Moment::parse(text).is_some_and(|moment| moment.precision != Precision::Time),
         "dateTime" => Moment::parse(text).is_some(),
         "instant" => Moment::parse(text).is_some_and(|moment| moment.precision == Precision::Time),
@@ -71,25 +133,34 @@ fn is_text_of(kind: &str, text: &str) -> bool {
 /// A FHIR logical id.
 pub(crate) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }
 
 fn is_oid(text: &str) -> bool {
     text.split('.').all(|part| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'))
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
     })
 }
 
 fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && groups
+            .iter()
+            .all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn is_base64(text: &str) -> bool {
-    let body: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let body: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     let padding = body.iter().rev().take_while(|byte| **byte == b'=').count();
-    body.len() % 4 == 0
+    body.len().is_multiple_of(4)
         && padding <= 2
         && body[..body.len() - padding]
             .iter()
@@ -111,9 +182,13 @@ fn is_narrative(text: &str) -> bool {
         if tag.starts_with("!--") {
             return true;
         }
-        let end = tag.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(tag.len());
+        let end = tag
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(tag.len());
         let attributes = tag[end..].split('>').next().unwrap_or_default();
         NARRATIVE_TAGS.contains(&&tag[..end])
-            && !attributes.split(|c: char| c.is_whitespace() || c == '/').any(|word| word.starts_with("on"))
+            && !attributes
+                .split(|c: char| c.is_whitespace() || c == '/')
+                .any(|word| word.starts_with("on"))
     })
 }

@@ -7,13 +7,33 @@ fn check(text: &str) -> Result<(), Refusal> {
     check_resource(&json, &Place::root(&name))
 }
 
-const ENCOUNTER: &str = r#"{"resourceType":"Encounter","id":"e1","status":"finished","class":{"code":"AMB"}"#;
+const ENCOUNTER: &str =
+    r#"{"resourceType":"Encounter","id":"e1","status":"finished","class":{"code":"AMB"}"#;
 
 #[test]
 fn every_element_of_the_table_has_a_known_type() {
     let primitives = [
-        "base64Binary", "boolean", "canonical", "code", "date", "dateTime", "decimal", "id", "instant", "integer",
-        "markdown", "oid", "positiveInt", "string", "time", "unsignedInt", "uri", "url", "uuid", "xhtml", "Resource",
+        "base64Binary",
+        "boolean",
+        "canonical",
+        "code",
+        "date",
+        "dateTime",
+        "decimal",
+        "id",
+        "instant",
+        "integer",
+        "markdown",
+        "oid",
+        "positiveInt",
+        "string",
+        "time",
+        "unsignedInt",
+        "uri",
+        "url",
+        "uuid",
+        "xhtml",
+        "Resource",
     ];
     for (name, known) in table() {
         for (element, rule) in &known.elements {
