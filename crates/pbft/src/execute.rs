@@ -155,7 +155,9 @@ impl Replica {
                 batches.entry(peer).or_default().extend(unknown.into_iter().map(|digest| (sequence, digest)));
             }
         }
-        for (peer, wanted) in batches {
+        for (peer, mut wanted) in batches {
+            // What does not fit is asked for again.
+            wanted.truncate(self.limits.window as usize);
             if let Some(query) = self.sign(Message::BatchQuery(wanted)) {
                 self.send(peer, query);
             }

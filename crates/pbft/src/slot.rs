@@ -92,7 +92,7 @@ impl Slot {
     }
 
     /// Batches that this place needs and does not hold.
-    pub(crate) fn unknown_batches(&self) -> Vec<Digest> {
+    pub(crate) fn unknown_batches(&self) -> BTreeSet<Digest> {
         let proposal = self.proposal.iter().map(|proposal| proposal.digest);
         let wanted = proposal.chain(self.committed.iter().map(|(_, digest)| *digest));
         wanted.filter(|digest| !self.batches.contains_key(digest)).collect()
