@@ -22,7 +22,7 @@ impl Replica {
         if let Some(own) = slot.own_commit.as_mut().filter(|own| own.vote == vote) {
             own.durable = true;
         }
-        slot.said_at = now;
+        slot.said_at = Some(now);
         record(&mut slot.commits, me, vote, message.signature);
         self.broadcast(message);
         self.check_committed(vote.sequence);

@@ -93,7 +93,7 @@ impl Replica {
         let Some(slot) = self.slots.get_mut(&sequence) else { return };
         let Some(proposal) = slot.proposal.as_mut().filter(|proposal| proposal.view == view) else { return };
         proposal.durable = true;
-        slot.said_at = now;
+        slot.said_at = Some(now);
         self.broadcast(message);
         self.check_prepared(sequence);
     }

@@ -41,7 +41,7 @@ impl Replica {
         if let Some(own) = slot.own_prepare.as_mut().filter(|own| own.vote == vote) {
             own.durable = true;
         }
-        slot.said_at = now;
+        slot.said_at = Some(now);
         record(&mut slot.prepares, me, vote, message.signature);
         if vote.view == view && !self.changing {
             self.broadcast(message);

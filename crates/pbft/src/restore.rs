@@ -224,7 +224,7 @@ impl Replica {
         let (view, now) = (self.view, self.now.monotonic);
         for slot in self.slots.values_mut() {
             slot.proposal.take_if(|proposal| proposal.view != view);
-            slot.said_at = now;
+            slot.said_at = Some(now);
         }
         if let Some(Message::NewView(opening)) = self.opening.as_ref().map(|message| message.message.clone()) {
             self.restore_opening(&opening);

@@ -19,9 +19,9 @@ pub(crate) const RESTARTED_STATUSES: u32 = 3;
 pub(crate) struct Peer {
     pub(crate) status: Option<Status>,
     /// When we last answered its status (monotonic).
-    pub(crate) answered_at: Timestamp,
+    pub(crate) answered_at: Option<Timestamp>,
     /// When we last sent it a view change or new view.
-    pub(crate) view_sent_at: Timestamp,
+    pub(crate) view_sent_at: Option<Timestamp>,
     /// Blocks are not fetched from it before this, and how often that failed in a row.
     pub(crate) fetch_after: Timestamp,
     pub(crate) fetch_failures: u32,
@@ -70,10 +70,10 @@ impl Replica {
         let peer = self.peers.entry(sender).or_default();
         let is_stale = peer.status.is_some_and(|known| known.executed == status.executed);
         peer.status = Some(status);
-        if peer.answered_at.plus(self.limits.retransmit_after_us / 2) > now && peer.answered_at.0 > 0 {
+        if peer.answered_at.is_some_and(|at| at.plus(self.limits.retransmit_after_us / 2) > now) {
             return;
         }
-        peer.answered_at = now;
+        peer.answered_at = Some(now);
         if status.restarted {
             self.return_votes(sender);
         }
@@ -89,7 +89,7 @@ impl Replica {
         let waits = status.view < self.view || status.view == self.view && status.changing;
         let peer = self.peers.entry(to).or_default();
         let is_recent =
-            peer.view_sent_at.0 > 0 && peer.view_sent_at.plus(self.limits.retransmit_after_us) > self.now.monotonic;
+            peer.view_sent_at.is_some_and(|at| at.plus(self.limits.retransmit_after_us) > self.now.monotonic);
         if !waits || is_recent {
             return;
         }
@@ -99,7 +99,7 @@ impl Replica {
             self.opening.clone()
         };
         if let Some(message) = message {
-            peer.view_sent_at = self.now.monotonic;
+            peer.view_sent_at = Some(self.now.monotonic);
             self.send(to, message);
         }
     }
@@ -127,7 +127,7 @@ impl Replica {
             return;
         }
         let mut messages = Vec::new();
-        let old = self.slots.range(first..).filter(|(_, slot)| slot.said_at.0 > 0 && self.is_old(slot.said_at));
+        let old = self.slots.range(first..).filter(|(_, slot)| slot.said_at.is_some_and(|at| self.is_old(at)));
         for (sequence, slot) in old.take(PLACES_MAX) {
             messages.extend(self.said_about(*sequence, slot, status.view));
         }

@@ -70,7 +70,7 @@ pub(crate) struct Slot {
     pub(crate) asked_at: Timestamp,
     pub(crate) asks: u32,
     /// When something was last said about this place (monotonic): younger slots are not retransmitted.
-    pub(crate) said_at: Timestamp,
+    pub(crate) said_at: Option<Timestamp>,
 }
 
 impl Slot {

@@ -81,14 +81,19 @@ impl Node {
 
     /// Both clocks at a virtual time.
     pub fn moment(&self, now: u64) -> Moment {
-        let origin = 1_000_000 * (self.id as u64 + 1);
+        let origin = self.clock_origin();
         let wall = (crate::cluster::WALL_START_US + now).saturating_add_signed(self.clock_offset);
         Moment { monotonic: Timestamp(now + origin), wall: Timestamp(wall) }
     }
 
+    /// Monotonic clocks begin anywhere; the first replica's at 0.
+    fn clock_origin(&self) -> u64 {
+        1_000_000 * self.id as u64
+    }
+
     /// The virtual time at which the node's monotonic clock shows `monotonic`.
     pub fn virtual_time(&self, monotonic: Timestamp) -> u64 {
-        monotonic.0.saturating_sub(1_000_000 * (self.id as u64 + 1))
+        monotonic.0.saturating_sub(self.clock_origin())
     }
 
     /// Starts the process from its disk.

@@ -47,7 +47,9 @@ fn the_same_seed_gives_the_same_events() {
 fn recorded_seeds_that_found_defects_stay_clean() {
     // Each of these once broke an invariant: a deadlock between neighbouring views (143, 206, 239, 467),
     // an answer without certificate in the simulator itself (43, 224), a second pre-prepare below
-    // a stable checkpoint that had come from others (411, 880).
-    let seeds = [43, 143, 206, 224, 239, 411, 467, 880];
+    // a stable checkpoint that had come from others (411, 880), heights without certificates below a stable
+    // checkpoint (1000050, 11162, 15112), votes in a view before its proposals stood (18099), a query
+    // longer than receivers accept (218).
+    let seeds = [43, 143, 206, 218, 224, 239, 411, 467, 880, 11_162, 14_297, 15_112, 18_099, 1_000_050];
     assert_clean(&seeds.map(run_seed));
 }
