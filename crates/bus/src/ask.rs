@@ -10,7 +10,8 @@ use ledger::{CertifiedBlock, Digest, Height, ReplicaId};
 use crate::Bus;
 use crate::error::AskError;
 use crate::ordering_wire::{
-    Answer, BlockByHashRequest, BlocksRequest, Question, ReceiptReply, ReceiptRequest, StatusReply, StatusRequest,
+    Answer, BlockByHashRequest, BlocksRequest, Question, ReceiptReply, ReceiptRequest, StatusReply,
+    StatusRequest,
 };
 use crate::waiting::Incoming;
 use crate::{subjects, trace_context};
@@ -25,7 +26,11 @@ impl Bus {
     ///
     /// # Errors
     /// [`AskError`], naming the replica.
-    pub async fn ask<Q: Question>(&self, replica: ReplicaId, question: &Q) -> Result<Q::Reply, AskError> {
+    pub async fn ask<Q: Question>(
+        &self,
+        replica: ReplicaId,
+        question: &Q,
+    ) -> Result<Q::Reply, AskError> {
         let token = crate::request::random_token();
         let subject = subjects::ordering(replica, Q::NAME);
         let mut waiting = self.inner.waiters.wait(&token, &subject, 1);
@@ -33,7 +38,12 @@ impl Bus {
         let headers = trace_context::headers();
         self.inner
             .client
-            .publish_with_reply_and_headers(subject, reply, headers, canonical::encode(question).into())
+            .publish_with_reply_and_headers(
+                subject,
+                reply,
+                headers,
+                canonical::encode(question).into(),
+            )
             .await
             .map_err(|_| AskError::Unanswered(replica))?;
         match tokio::time::timeout(ANSWER_WITHIN, waiting.next()).await {
@@ -57,17 +67,29 @@ impl Bus {
         for replica in self.replicas_in_turn() {
             match self.ask(replica, question).await {
                 Ok(reply) => return Ok(reply),
-                Err(error) => tracing::debug!(%error, question = Q::NAME, "asking the next replica"),
+                Err(error) => {
+                    tracing::debug!(%error, question = Q::NAME, "asking the next replica")
+                }
             }
         }
         Err(AskError::None)
     }
 
     /// Asks all replicas at once; each with its answer.
-    pub async fn ask_all<Q: Question>(&self, question: &Q) -> Vec<(ReplicaId, Result<Q::Reply, AskError>)> {
-        let asked = self.epoch().replicas.into_iter().map(|described| async move {
-            (described.replica, self.ask(described.replica, question).await)
-        });
+    pub async fn ask_all<Q: Question>(
+        &self,
+        question: &Q,
+    ) -> Vec<(ReplicaId, Result<Q::Reply, AskError>)> {
+        let asked = self
+            .epoch()
+            .replicas
+            .into_iter()
+            .map(|described| async move {
+                (
+                    described.replica,
+                    self.ask(described.replica, question).await,
+                )
+            });
         futures::future::join_all(asked).await
     }
 
@@ -83,7 +105,15 @@ impl Bus {
     pub async fn receipt(&self, transaction: &Digest) -> Result<Option<ledger::Receipt>, AskError> {
         let mut missing = false;
         for replica in self.replicas_in_turn() {
-            match self.ask(replica, &ReceiptRequest { transaction: *transaction }).await {
+            match self
+                .ask(
+                    replica,
+                    &ReceiptRequest {
+                        transaction: *transaction,
+                    },
+                )
+                .await
+            {
                 Ok(ReceiptReply::Found(bytes)) => {
                     if let Some(receipt) = self.verified_receipt(&bytes, transaction) {
                         return Ok(Some(receipt));
@@ -93,7 +123,11 @@ impl Bus {
                 Err(error) => tracing::debug!(%error, "asking the next replica for a receipt"),
             }
         }
-        if missing { Ok(None) } else { Err(AskError::None) }
+        if missing {
+            Ok(None)
+        } else {
+            Err(AskError::None)
+        }
     }
 
     /// A block by height, its certificate verified; `None` if there is none so far. The genesis block
@@ -104,15 +138,25 @@ impl Bus {
     pub async fn block(&self, height: Height) -> Result<Option<CertifiedBlock>, AskError> {
         let mut missing = false;
         for replica in self.replicas_in_turn() {
-            let to = if height == Height(0) { Height(1) } else { height };
-            let Ok(reply) = self.ask(replica, &BlocksRequest { from: height, to }).await else { continue };
+            let to = if height == Height(0) {
+                Height(1)
+            } else {
+                height
+            };
+            let Ok(reply) = self.ask(replica, &BlocksRequest { from: height, to }).await else {
+                continue;
+            };
             missing |= reply.newest < to;
             match self.verified_block(&reply.blocks) {
                 Some(block) if block.block.header.height == height => return Ok(Some(block)),
                 _ => {}
             }
         }
-        if missing { Ok(None) } else { Err(AskError::None) }
+        if missing {
+            Ok(None)
+        } else {
+            Err(AskError::None)
+        }
     }
 
     /// A block by its header's hash, verified.
@@ -121,9 +165,14 @@ impl Bus {
     /// [`AskError::None`] if no replica answers.
     pub async fn block_by_hash(&self, hash: Digest) -> Result<Option<CertifiedBlock>, AskError> {
         let reply = self.ask_any(&BlockByHashRequest { hash }).await?;
-        let block = reply.blocks.first().and_then(|bytes| canonical::decode::<CertifiedBlock>(bytes).ok());
+        let block = reply
+            .blocks
+            .first()
+            .and_then(|bytes| canonical::decode::<CertifiedBlock>(bytes).ok());
         match block {
-            Some(block) if block.block.hash() == hash => self.block(block.block.header.height).await,
+            Some(block) if block.block.hash() == hash => {
+                self.block(block.block.header.height).await
+            }
             _ => Ok(None),
         }
     }
@@ -133,7 +182,8 @@ impl Bus {
         let first: CertifiedBlock = canonical::decode(blocks.first()?).ok()?;
         if first.block.header.height == Height(0) {
             let second: CertifiedBlock = canonical::decode(blocks.get(1)?).ok()?;
-            let follows = second.block.header.previous == first.block.hash() && self.certified(&second);
+            let follows =
+                second.block.header.previous == first.block.hash() && self.certified(&second);
             return (follows && first.block.check_roots().is_ok()).then_some(first);
         }
         self.certified(&first).then_some(first)
@@ -141,16 +191,25 @@ impl Bus {
 
     fn certified(&self, certified: &CertifiedBlock) -> bool {
         let header = &certified.block.header;
-        let Some(epoch) = self.inner.epochs.get(header.epoch) else { return false };
+        let Some(epoch) = self.inner.epochs.get(header.epoch) else {
+            return false;
+        };
         header.chain == self.inner.chain
             && certified.block.check_roots().is_ok()
-            && certified.certificate.verify(&self.inner.chain, header.height, &header.hash(), &epoch).is_ok()
+            && certified
+                .certificate
+                .verify(&self.inner.chain, header.height, &header.hash(), &epoch)
+                .is_ok()
     }
 
     /// The replicas of the newest epoch, starting with another one each time.
     pub(crate) fn replicas_in_turn(&self) -> Vec<ReplicaId> {
-        let mut replicas: Vec<ReplicaId> =
-            self.epoch().replicas.iter().map(|described| described.replica).collect();
+        let mut replicas: Vec<ReplicaId> = self
+            .epoch()
+            .replicas
+            .iter()
+            .map(|described| described.replica)
+            .collect();
         let start = NEXT.fetch_add(1, Ordering::Relaxed) % replicas.len().max(1);
         replicas.rotate_left(start);
         replicas

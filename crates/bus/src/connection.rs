@@ -69,7 +69,10 @@ impl Bus {
     pub async fn connect(config: &BusConfig) -> Result<Bus, BusError> {
         if !subjects::is_token(&config.user) {
             let reason = "expected 1 to 64 characters of a-z, 0-9, - and _".to_owned();
-            return Err(BusError::Configuration { key: "user", reason });
+            return Err(BusError::Configuration {
+                key: "user",
+                reason,
+            });
         }
         let key = BusUserKey::load(&config.nkey_seed_file)?;
         let sealing = SealingKey::from_secret(&Secret::load(&config.sealing_seed_file)?);
@@ -93,7 +96,9 @@ impl Bus {
             genesis,
             waiters,
         };
-        let bus = Bus { inner: Arc::new(inner) };
+        let bus = Bus {
+            inner: Arc::new(inner),
+        };
         bus.settle_subscriptions().await?;
         Ok(bus)
     }
@@ -108,7 +113,10 @@ impl Bus {
         let subject = subjects::reply(self.user(), self.user(), &token);
         let mut waiting = self.inner.waiters.wait(&token, &subject, 1);
         let failed = |reason: &str| BusError::Client(reason.to_owned());
-        self.client().publish(subject, "".into()).await.map_err(|error| failed(&error.to_string()))?;
+        self.client()
+            .publish(subject, "".into())
+            .await
+            .map_err(|error| failed(&error.to_string()))?;
         match tokio::time::timeout(SETTLE_WITHIN, waiting.next()).await {
             Ok(Incoming::Message(_)) => Ok(()),
             Ok(Incoming::Denied) => Err(BusError::Denied("a message to itself was denied".into())),
@@ -168,7 +176,9 @@ async fn connect_client(
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
             .connection_timeout(Duration::from_secs(5))
             .ping_interval(Duration::from_secs(10))
-            .reconnect_delay_callback(|attempts| Duration::from_millis((50 * attempts.min(40) as u64).max(10)))
+            .reconnect_delay_callback(|attempts| {
+                Duration::from_millis((50 * attempts.min(40) as u64).max(10))
+            })
             .event_callback({
                 let waiters = waiters.clone();
                 move |event| {
@@ -177,13 +187,23 @@ async fn connect_client(
                 }
             });
         if let Some(root) = &config.tls_root {
-            options = options.add_root_certificates(root.clone()).require_tls(true);
+            options = options
+                .add_root_certificates(root.clone())
+                .require_tls(true);
         }
         match options.connect(config.servers.as_slice()).await {
             Ok(client) => return Ok(client),
             Err(error) if started.elapsed() >= CONNECT_WITHIN => {
-                let (servers, user, reason) = (config.servers.clone(), config.user.clone(), error.to_string());
-                return Err(BusError::Connect { servers, user, reason });
+                let (servers, user, reason) = (
+                    config.servers.clone(),
+                    config.user.clone(),
+                    error.to_string(),
+                );
+                return Err(BusError::Connect {
+                    servers,
+                    user,
+                    reason,
+                });
             }
             Err(error) => {
                 tracing::debug!(%error, "no connection to the bus yet");
@@ -196,7 +216,9 @@ async fn connect_client(
 /// A denied publication returns success to its sender: this event is all there is.
 fn on_event(waiters: &Waiters, event: &Event) {
     match event {
-        Event::ServerError(ServerError::Other(text)) if text.to_ascii_lowercase().contains("permissions violation") => {
+        Event::ServerError(ServerError::Other(text))
+            if text.to_ascii_lowercase().contains("permissions violation") =>
+        {
             denials().add(1);
             tracing::error!(error = %text, "the bus denied a subject");
             if let Some(subject) = text.split('"').nth(1) {
@@ -204,18 +226,24 @@ fn on_event(waiters: &Waiters, event: &Event) {
             }
         }
         Event::SlowConsumer(_) => tracing::error!("{event}: messages were dropped"),
-        Event::ServerError(_) | Event::ClientError(_) | Event::Disconnected => tracing::warn!("bus: {event}"),
+        Event::ServerError(_) | Event::ClientError(_) | Event::Disconnected => {
+            tracing::warn!("bus: {event}")
+        }
         _ => tracing::debug!("bus: {event}"),
     }
 }
 
 fn denials() -> &'static chassis::metrics::Counter {
     static COUNTER: OnceLock<chassis::metrics::Counter> = OnceLock::new();
-    COUNTER.get_or_init(|| chassis::metrics::counter("bus_denied_total", "Subjects the broker denied"))
+    COUNTER
+        .get_or_init(|| chassis::metrics::counter("bus_denied_total", "Subjects the broker denied"))
 }
 
 fn read_genesis(path: &std::path::Path) -> Result<GenesisFile, BusError> {
-    let failed = |reason: String| BusError::File { path: path.into(), reason };
+    let failed = |reason: String| BusError::File {
+        path: path.into(),
+        reason,
+    };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     GenesisFile::from_json(&text).map_err(|error| failed(error.to_string()))
 }

@@ -39,12 +39,22 @@ impl Directory {
     /// Reads the file.
     pub fn open(path: &Path) -> Result<Directory, BusError> {
         let entries = read(path)?;
-        Ok(Directory { path: path.into(), entries: RwLock::new(entries), read_again: Mutex::new(Instant::now()) })
+        Ok(Directory {
+            path: path.into(),
+            entries: RwLock::new(entries),
+            read_again: Mutex::new(Instant::now()),
+        })
     }
 
     /// The entry of a bus name.
     pub fn get(&self, name: &str) -> Option<DirectoryEntry> {
-        let known = || self.entries.read().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let known = || {
+            self.entries
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(name)
+                .copied()
+        };
         known().or_else(|| {
             self.refresh();
             known()
@@ -53,32 +63,50 @@ impl Directory {
 
     /// Adds or replaces an entry, until the process ends.
     pub fn insert(&self, name: &str, entry: DirectoryEntry) {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), entry);
+        self.entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.into(), entry);
     }
 
     /// All bus names, ascending.
     pub fn names(&self) -> Vec<String> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.entries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect()
     }
 
     /// Reads the file again, at most twice a second; names that it no longer has are kept.
     pub fn refresh(&self) {
         {
-            let mut last = self.read_again.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self
+                .read_again
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if last.elapsed() < READ_AGAIN_AFTER {
                 return;
             }
             *last = Instant::now();
         }
         match read(&self.path) {
-            Ok(entries) => self.entries.write().unwrap_or_else(PoisonError::into_inner).extend(entries),
+            Ok(entries) => self
+                .entries
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(entries),
             Err(error) => tracing::warn!(%error, "the directory could not be read again"),
         }
     }
 }
 
 fn read(path: &Path) -> Result<DirectoryFile, BusError> {
-    let failed = |reason: String| BusError::File { path: path.into(), reason };
+    let failed = |reason: String| BusError::File {
+        path: path.into(),
+        reason,
+    };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
 }

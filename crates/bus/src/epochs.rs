@@ -18,22 +18,40 @@ impl KnownEpochs {
     }
 
     pub(crate) fn newest(&self) -> EpochDescription {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).last().expect("epoch 0 is always known").clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last()
+            .expect("epoch 0 is always known")
+            .clone()
     }
 
     pub(crate) fn get(&self, epoch: Epoch) -> Option<EpochDescription> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().find(|known| known.epoch == epoch).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .find(|known| known.epoch == epoch)
+            .cloned()
     }
 
     /// Which known epoch certifies a height.
     pub(crate) fn at(&self, height: Height) -> EpochDescription {
         let epochs = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        epochs.iter().rev().find(|epoch| epoch.first_height <= height).unwrap_or(&epochs[0]).clone()
+        epochs
+            .iter()
+            .rev()
+            .find(|epoch| epoch.first_height <= height)
+            .unwrap_or(&epochs[0])
+            .clone()
     }
 
     pub(crate) fn add(&self, description: EpochDescription) {
         let mut epochs = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if epochs.last().is_some_and(|last| last.epoch.0 + 1 == description.epoch.0) {
+        if epochs
+            .last()
+            .is_some_and(|last| last.epoch.0 + 1 == description.epoch.0)
+        {
             epochs.push(description);
         }
     }
@@ -55,7 +73,9 @@ impl Bus {
             let newest = self.inner.epochs.newest();
             match link.verify(&self.inner.chain, &newest) {
                 Ok(next) => self.inner.epochs.add(next),
-                Err(error) => tracing::debug!(%error, "an epoch link that is old or does not follow"),
+                Err(error) => {
+                    tracing::debug!(%error, "an epoch link that is old or does not follow")
+                }
             }
         }
         Ok(self.inner.epochs.newest())

@@ -45,7 +45,10 @@ pub struct Position {
 
 impl Position {
     /// Before the genesis block.
-    pub const START: Position = Position { next: Height(0), previous: None };
+    pub const START: Position = Position {
+        next: Height(0),
+        previous: None,
+    };
 
     /// Canonical bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -59,7 +62,10 @@ impl Position {
 
     /// After this block.
     pub fn after(block: &CertifiedBlock) -> Position {
-        Position { next: block.block.header.height.next(), previous: Some(block.block.hash()) }
+        Position {
+            next: block.block.header.height.next(),
+            previous: Some(block.block.hash()),
+        }
     }
 }
 
@@ -91,7 +97,9 @@ impl Follow {
 
     /// As a stream.
     pub fn into_stream(self) -> impl Stream<Item = CertifiedBlock> + Send {
-        futures::stream::unfold(self, |mut follow| async move { Some((follow.next().await?.block, follow)) })
+        futures::stream::unfold(self, |mut follow| async move {
+            Some((follow.next().await?.block, follow))
+        })
     }
 }
 
@@ -101,7 +109,11 @@ impl Bus {
     /// # Errors
     /// [`BusError`] if the bus refuses the subscription.
     pub async fn follow(&self, from: Height) -> Result<Follow, BusError> {
-        self.follow_from(Position { next: from, previous: None }).await
+        self.follow_from(Position {
+            next: from,
+            previous: None,
+        })
+        .await
     }
 
     /// Follows the ledger from where an earlier follower was.
@@ -110,14 +122,22 @@ impl Bus {
     /// [`BusError`] if the bus refuses the subscription.
     pub async fn follow_from(&self, position: Position) -> Result<Follow, BusError> {
         let failed = |reason: String| BusError::Client(reason);
-        let subscription =
-            self.client().subscribe(subjects::BLOCKS_SUBJECTS).await.map_err(|error| failed(error.to_string()))?;
+        let subscription = self
+            .client()
+            .subscribe(subjects::BLOCKS_SUBJECTS)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         self.settle_subscriptions().await?;
         let live = Arc::new(Live::default());
         live.forget_before(position.next);
         let drain = tokio::spawn(drain(subscription, live.clone()));
         let (sender, blocks) = mpsc::channel(READY_BLOCKS);
-        let follower = Follower { bus: self.clone(), position, live, sender };
+        let follower = Follower {
+            bus: self.clone(),
+            position,
+            live,
+            sender,
+        };
         tokio::spawn(async move {
             follower.run().await;
             drain.abort();
@@ -157,7 +177,11 @@ impl Live {
             return;
         }
         let bytes = message.payload.len();
-        if table.blocks.insert((height, replica), LiveBlock { bytes: message }).is_none() {
+        if table
+            .blocks
+            .insert((height, replica), LiveBlock { bytes: message })
+            .is_none()
+        {
             table.bytes += bytes;
         }
         drop(table);
@@ -169,12 +193,20 @@ impl Live {
         table.due = due;
         let kept = table.blocks.split_off(&(due, 0));
         table.blocks = kept;
-        table.bytes = table.blocks.values().map(|block| block.bytes.payload.len()).sum();
+        table.bytes = table
+            .blocks
+            .values()
+            .map(|block| block.bytes.payload.len())
+            .sum();
     }
 
     fn candidates(&self, height: Height) -> Vec<async_nats::Message> {
         let table = self.lock();
-        table.blocks.range((height, 0)..=(height, u16::MAX)).map(|(_, block)| block.bytes.clone()).collect()
+        table
+            .blocks
+            .range((height, 0)..=(height, u16::MAX))
+            .map(|(_, block)| block.bytes.clone())
+            .collect()
     }
 
     fn newest_claimed(&self) -> Height {
@@ -233,7 +265,9 @@ impl Follower {
             return false;
         }
         for message in self.live.candidates(self.position.next) {
-            let Ok(block) = canonical::decode::<CertifiedBlock>(&message.payload) else { continue };
+            let Ok(block) = canonical::decode::<CertifiedBlock>(&message.payload) else {
+                continue;
+            };
             if self.take(block, message.headers).await {
                 return true;
             }
@@ -248,13 +282,21 @@ impl Follower {
         if due > Height(0) && (1..=SMALL_GAP).contains(&gap) && self.take_stored().await {
             return self.live.newest_claimed() >= self.position.next;
         }
-        let request = BlocksRequest { from: due, to: Height(due.0.saturating_add(RANGE - 1)) };
+        let request = BlocksRequest {
+            from: due,
+            to: Height(due.0.saturating_add(RANGE - 1)),
+        };
         let mut newest = Height(0);
         for replica in self.bus.replicas_in_turn() {
-            let Ok(reply) = self.bus.ask(replica, &request).await else { continue };
+            let Ok(reply) = self.bus.ask(replica, &request).await else {
+                continue;
+            };
             newest = newest.max(reply.newest);
-            let blocks: Vec<CertifiedBlock> =
-                reply.blocks.iter().map_while(|bytes| canonical::decode(bytes).ok()).collect();
+            let blocks: Vec<CertifiedBlock> = reply
+                .blocks
+                .iter()
+                .map_while(|bytes| canonical::decode(bytes).ok())
+                .collect();
             if self.take_range(blocks).await {
                 return newest >= self.position.next;
             }
@@ -291,7 +333,9 @@ impl Follower {
 
     /// Whether the first two blocks are a genesis block and a certified block 1 that names it.
     fn confirms_genesis(&self, blocks: &[CertifiedBlock]) -> bool {
-        let [genesis, first, ..] = blocks else { return false };
+        let [genesis, first, ..] = blocks else {
+            return false;
+        };
         is_genesis(genesis, self.bus.genesis())
             && first.block.header.previous == genesis.block.hash()
             && self.verifies(first, Height(1), Some(genesis.block.hash()))
@@ -305,7 +349,13 @@ impl Follower {
     }
 
     async fn take(&mut self, block: CertifiedBlock, headers: Option<HeaderMap>) -> bool {
-        if self.bus.inner.epochs.get(block.block.header.epoch).is_none() {
+        if self
+            .bus
+            .inner
+            .epochs
+            .get(block.block.header.epoch)
+            .is_none()
+        {
             let _ = self.bus.refresh_epochs().await;
         }
         if !self.verifies(&block, self.position.next, self.position.previous) {
@@ -317,7 +367,12 @@ impl Follower {
         true
     }
 
-    fn verifies(&self, certified: &CertifiedBlock, height: Height, previous: Option<Digest>) -> bool {
+    fn verifies(
+        &self,
+        certified: &CertifiedBlock,
+        height: Height,
+        previous: Option<Digest>,
+    ) -> bool {
         let header = &certified.block.header;
         let epoch = self.bus.inner.epochs.at(height);
         header.height == height
@@ -325,18 +380,30 @@ impl Follower {
             && previous.is_none_or(|previous| header.previous == previous)
             && header.epoch == epoch.epoch
             && certified.block.check_roots().is_ok()
-            && certified.certificate.verify(&header.chain, height, &header.hash(), &epoch).is_ok()
+            && certified
+                .certificate
+                .verify(&header.chain, height, &header.hash(), &epoch)
+                .is_ok()
     }
 
     fn learn_epoch(&self, certified: &CertifiedBlock) {
-        if certified.block.outcomes.iter().all(|leaf| leaf.epoch_started().is_none()) {
+        if certified
+            .block
+            .outcomes
+            .iter()
+            .all(|leaf| leaf.epoch_started().is_none())
+        {
             return;
         }
-        let Some(link) = BlockProofs::new(certified).epoch_link() else { return };
+        let Some(link) = BlockProofs::new(certified).epoch_link() else {
+            return;
+        };
         let epoch = self.bus.inner.epochs.at(certified.block.header.height);
         match link.verify(&self.bus.chain(), &epoch) {
             Ok(next) => self.bus.inner.epochs.add(next),
-            Err(error) => tracing::error!(%error, "a certified block announces an epoch that does not follow"),
+            Err(error) => {
+                tracing::error!(%error, "a certified block announces an epoch that does not follow")
+            }
         }
     }
 
@@ -360,9 +427,15 @@ fn is_genesis(certified: &CertifiedBlock, genesis: &GenesisFile) -> bool {
 impl Bus {
     /// A block from the stream that keeps them: a cache, so what it gives is to be verified.
     async fn stored_block(&self, height: Height) -> Option<CertifiedBlock> {
-        let question = serde_json::json!({ "seq": 1, "next_by_subj": subjects::block_of_any(height) });
-        let asked = self.client().request(subjects::BLOCKS_DIRECT_GET, question.to_string().into());
-        let message = tokio::time::timeout(Duration::from_secs(1), asked).await.ok()?.ok()?;
+        let question =
+            serde_json::json!({ "seq": 1, "next_by_subj": subjects::block_of_any(height) });
+        let asked = self
+            .client()
+            .request(subjects::BLOCKS_DIRECT_GET, question.to_string().into());
+        let message = tokio::time::timeout(Duration::from_secs(1), asked)
+            .await
+            .ok()?
+            .ok()?;
         canonical::decode(&message.payload).ok()
     }
 }

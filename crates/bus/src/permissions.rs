@@ -1,10 +1,8 @@
 //! What each user of the broker may publish and subscribe: nothing but what its work needs.
 //!
 //! Nobody has `allow_responses` (a reply subject would bypass the publish list), nobody but the
-//! administrator reaches the JetStream API, and every inbox is private. [`users_block`] renders users
-//! for the server's configuration.
-
-use std::fmt::Write;
+//! administrator reaches the JetStream API, and every inbox is private. `medshare` renders this for the
+//! server's configuration.
 
 use ledger::ReplicaId;
 
@@ -136,61 +134,6 @@ fn of_replica(replica: ReplicaId) -> Permissions {
     }
 }
 
-/// How a user of the broker proves itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// By an nkey; the public key (`U...`).
-    Nkey(String),
-    /// By user name and password (the server takes bcrypt hashes; devices over MQTT, besides their certificate).
-    Password {
-        /// The user name.
-        user: String,
-        /// The password's bcrypt hash, or the password.
-        password: String,
-    },
-    /// By the subject of a client certificate, as the server maps it (RFC 2253 text).
-    CertificateSubject(String),
-}
-
-/// One user of the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokerUser {
-    /// How it proves itself.
-    pub credential: Credential,
-    /// What it is.
-    pub role: Role,
-}
-
-/// The list for `users:` in the server's configuration, brackets included.
-pub fn users_block(users: &[BrokerUser]) -> String {
-    let mut text = String::from("[\n");
-    for user in users {
-        let credential = match &user.credential {
-            Credential::Nkey(key) => format!("nkey: {}", quoted(key)),
-            Credential::Password { user, password } => format!("user: {}, password: {}", quoted(user), quoted(password)),
-            Credential::CertificateSubject(subject) => format!("user: {}", quoted(subject)),
-        };
-        let connections = match user.role {
-            Role::Device { .. } => r#", allowed_connection_types: ["MQTT"]"#,
-            _ => r#", allowed_connection_types: ["STANDARD"]"#,
-        };
-        let permissions = Permissions::of(&user.role);
-        let list = |subjects: &[String]| subjects.iter().map(|subject| quoted(subject)).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(
-            text,
-            "  {{ {credential}{connections}\n    permissions: {{ publish: {{ allow: [{}] }}, subscribe: {{ allow: [{}] }} }} }}",
-            list(&permissions.publish),
-            list(&permissions.subscribe)
-        );
-    }
-    text.push(']');
-    text
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,17 +141,28 @@ mod tests {
     #[test]
     fn a_replica_publishes_under_its_own_number_only_and_has_no_jetstream() {
         let permissions = Permissions::of(&Role::Replica(ReplicaId(2)));
-        for subject in permissions.publish.iter().filter(|subject| subject.starts_with("pbft.")) {
+        for subject in permissions
+            .publish
+            .iter()
+            .filter(|subject| subject.starts_with("pbft."))
+        {
             assert_eq!(subject.split('.').nth(2), Some("2"));
         }
-        assert!(!permissions.publish.iter().any(|subject| subject.starts_with("$JS")));
+        assert!(
+            !permissions
+                .publish
+                .iter()
+                .any(|subject| subject.starts_with("$JS"))
+        );
     }
 
     #[test]
     fn no_service_hears_another_ones_requests_replies_or_transactions() {
         let permissions = Permissions::of(&Role::of_bus_name("index"));
         for subject in &permissions.subscribe {
-            let own = subject.split('.').any(|token| token == "index" || token == "_INBOX_index");
+            let own = subject
+                .split('.')
+                .any(|token| token == "index" || token == "_INBOX_index");
             assert!(own || subject == subjects::BLOCKS_SUBJECTS, "{subject}");
         }
     }

@@ -9,8 +9,8 @@ use ledger::canonical;
 use tracing::{Instrument, Span, field};
 
 use crate::sealed_wire::{
-    BODY_BYTES_MAX, PartMessage, RefusedUnopened, ReplyBody, ReplyMessage, ReplyParts, RequestBody, RequestMessage,
-    request_info, seal_request,
+    BODY_BYTES_MAX, PartMessage, RefusedUnopened, ReplyBody, ReplyMessage, ReplyParts, RequestBody,
+    RequestMessage, request_info, seal_request,
 };
 use crate::waiting::{Incoming, Waiting};
 use crate::{Bus, subjects, trace_context};
@@ -61,7 +61,8 @@ impl Bus {
         authorization: Option<&str>,
         request: &Q,
     ) -> Result<Q::Reply, Problem> {
-        self.request_within(target, authorization, request, REQUEST_WITHIN).await
+        self.request_within(target, authorization, request, REQUEST_WITHIN)
+            .await
     }
 
     /// As [`Bus::request`], waiting for at most `within`.
@@ -72,11 +73,17 @@ impl Bus {
         request: &Q,
         within: Duration,
     ) -> Result<Q::Reply, Problem> {
-        let span = tracing::info_span!("request", target = target.name(), use_case = Q::NAME, status = field::Empty);
+        let span = tracing::info_span!(
+            "request",
+            target = target.name(),
+            use_case = Q::NAME,
+            status = field::Empty
+        );
         let body = canonical::encode(&RequestBody {
             sent: chassis::clock::now(),
             authorization: authorization.map(str::to_owned),
-            request: serde_json::to_vec(request).map_err(|_| Problem::failure("the request can't be written as JSON"))?,
+            request: serde_json::to_vec(request)
+                .map_err(|_| Problem::failure("the request can't be written as JSON"))?,
         });
         let answered = async {
             match tokio::time::timeout(within, self.exchange(target, Q::NAME, &body)).await {
@@ -85,20 +92,37 @@ impl Bus {
             }
         };
         let reply = match answered.instrument(span.clone()).await {
-            Ok(ReplyBody::Ok(json)) => serde_json::from_slice(&json).map_err(|_| unreadable(target)),
+            Ok(ReplyBody::Ok(json)) => {
+                serde_json::from_slice(&json).map_err(|_| unreadable(target))
+            }
             Ok(ReplyBody::Problem(json)) => {
                 Err(serde_json::from_slice(&json).unwrap_or_else(|_| unreadable(target)))
             }
             Err(problem) => Err(problem),
         };
-        span.record("status", reply.as_ref().map_or_else(|problem: &Problem| problem.status, |_| 200));
+        span.record(
+            "status",
+            reply
+                .as_ref()
+                .map_or_else(|problem: &Problem| problem.status, |_| 200),
+        );
         reply
     }
 
     /// One sealed request and its opened reply; tries again while nobody is there to take it.
-    async fn exchange(&self, target: &Target, use_case: &str, body: &[u8]) -> Result<ReplyBody, Problem> {
+    async fn exchange(
+        &self,
+        target: &Target,
+        use_case: &str,
+        body: &[u8],
+    ) -> Result<ReplyBody, Problem> {
         if body.len() > BODY_BYTES_MAX {
-            return Err(Problem::new(413, "too-large", "Too large", "the request has more than 32 MiB"));
+            return Err(Problem::new(
+                413,
+                "too-large",
+                "Too large",
+                "the request has more than 32 MiB",
+            ));
         }
         let started = Instant::now();
         loop {
@@ -108,7 +132,10 @@ impl Bus {
                     tokio::time::sleep(ABSENT_PAUSE).await;
                 }
                 Err(Unserved::Absent) => {
-                    return Err(unavailable(format!("the service {} does not run", target.name())));
+                    return Err(unavailable(format!(
+                        "the service {} does not run",
+                        target.name()
+                    )));
                 }
                 Err(Unserved::Problem(problem)) => return Err(problem),
                 Ok(reply) => return canonical::decode(&reply).map_err(|_| unreadable(target)),
@@ -135,17 +162,27 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn prepare(bus: &Bus, target: &Target, use_case: &str, body: &[u8]) -> Result<Attempt, Problem> {
+    fn prepare(
+        bus: &Bus,
+        target: &Target,
+        use_case: &str,
+        body: &[u8],
+    ) -> Result<Attempt, Problem> {
         let name = target.name();
-        let entry = bus
-            .directory()
-            .get(name)
-            .ok_or_else(|| Problem::new(404, "unknown-service", "No such service", format!("nobody on the bus is called {name}")))?;
+        let entry = bus.directory().get(name).ok_or_else(|| {
+            Problem::new(
+                404,
+                "unknown-service",
+                "No such service",
+                format!("nobody on the bus is called {name}"),
+            )
+        })?;
         let id = random_token();
         let subject = subjects::service(name, use_case);
         let info = request_info(&subject, bus.user(), &id);
         let unsealable = |_| unavailable(format!("nothing can be sealed to {name}"));
-        let mut sealer = RequestSealer::new(&bus.inner.sealing, &entry.sealing_key, &info).map_err(unsealable)?;
+        let mut sealer = RequestSealer::new(&bus.inner.sealing, &entry.sealing_key, &info)
+            .map_err(unsealable)?;
         let mut parts = seal_request(&mut sealer, body).map_err(unsealable)?;
         let further = parts.split_off(1);
         let message = RequestMessage {
@@ -180,13 +217,22 @@ impl Attempt {
         self.receive(bus, &mut waiting, headers).await
     }
 
-    async fn receive(&mut self, bus: &Bus, waiting: &mut Waiting, headers: HeaderMap) -> Result<Vec<u8>, Unserved> {
+    async fn receive(
+        &mut self,
+        bus: &Bus,
+        waiting: &mut Waiting,
+        headers: HeaderMap,
+    ) -> Result<Vec<u8>, Unserved> {
         let mut parts = ReplyParts::default();
         loop {
             let message = match waiting.next().await {
                 Incoming::Message(message) => message,
                 Incoming::Denied => {
-                    let detail = format!("the bus does not let {} ask {}", bus.user(), self.target.name());
+                    let detail = format!(
+                        "the bus does not let {} ask {}",
+                        bus.user(),
+                        self.target.name()
+                    );
                     return Err(Unserved::Problem(Problem::forbidden(detail)));
                 }
             };
@@ -197,7 +243,11 @@ impl Attempt {
                 continue;
             }
             match canonical::decode(&message.payload) {
-                Ok(ReplyMessage::Part { index, total, sealed }) => {
+                Ok(ReplyMessage::Part {
+                    index,
+                    total,
+                    sealed,
+                }) => {
                     if let Some(body) = parts.take(&self.reply_key, index, total, &sealed) {
                         return Ok(body);
                     }
@@ -205,19 +255,34 @@ impl Attempt {
                 Ok(ReplyMessage::Continue { instance }) if subjects::is_token(&instance) => {
                     self.send_further(bus, &instance, &headers).await?;
                 }
-                Ok(ReplyMessage::Refused(reason)) => return Err(Unserved::Problem(refused(&self.target, reason))),
+                Ok(ReplyMessage::Refused(reason)) => {
+                    return Err(Unserved::Problem(refused(&self.target, reason)));
+                }
                 Ok(ReplyMessage::Continue { .. }) | Err(_) => {}
             }
         }
     }
 
-    async fn send_further(&mut self, bus: &Bus, instance: &str, headers: &HeaderMap) -> Result<(), Unserved> {
+    async fn send_further(
+        &mut self,
+        bus: &Bus,
+        instance: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), Unserved> {
         let subject = subjects::parts(self.target.name(), instance, bus.user());
         for (sealed, index) in std::mem::take(&mut self.further).into_iter().zip(1..) {
-            let message = PartMessage { id: self.id.clone(), index, sealed };
+            let message = PartMessage {
+                id: self.id.clone(),
+                index,
+                sealed,
+            };
             bus.inner
                 .client
-                .publish_with_headers(subject.clone(), headers.clone(), canonical::encode(&message).into())
+                .publish_with_headers(
+                    subject.clone(),
+                    headers.clone(),
+                    canonical::encode(&message).into(),
+                )
                 .await
                 .map_err(|_| Unserved::Problem(unavailable("the bus takes no messages".into())))?;
         }
@@ -227,16 +292,25 @@ impl Attempt {
 
 /// 32 random hex characters: an id that nobody can guess.
 pub(crate) fn random_token() -> String {
-    keys::secret::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+    keys::secret::random::<16>()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn refused(target: &Target, reason: RefusedUnopened) -> Problem {
     let name = target.name();
     match reason {
         RefusedUnopened::Busy => Problem::busy(format!("the service {name} has too much to do")),
-        RefusedUnopened::UnknownCaller => Problem::forbidden(format!("the service {name} does not know the caller")),
-        RefusedUnopened::Malformed => Problem::bad_input("", format!("the service {name} can't read the request")),
-        RefusedUnopened::Stale => unavailable(format!("the clocks of the caller and of {name} differ too much")),
+        RefusedUnopened::UnknownCaller => {
+            Problem::forbidden(format!("the service {name} does not know the caller"))
+        }
+        RefusedUnopened::Malformed => {
+            Problem::bad_input("", format!("the service {name} can't read the request"))
+        }
+        RefusedUnopened::Stale => unavailable(format!(
+            "the clocks of the caller and of {name} differ too much"
+        )),
     }
 }
 
@@ -245,7 +319,12 @@ fn unavailable(detail: String) -> Problem {
 }
 
 fn unanswered(target: &Target) -> Problem {
-    Problem::new(504, "unanswered", "No answer in time", format!("the service {} did not answer in time", target.name()))
+    Problem::new(
+        504,
+        "unanswered",
+        "No answer in time",
+        format!("the service {} did not answer in time", target.name()),
+    )
 }
 
 fn unreadable(target: &Target) -> Problem {

@@ -19,8 +19,8 @@ use tracing::{Instrument, Span, field};
 use crate::error::BusError;
 use crate::request::random_token;
 use crate::sealed_wire::{
-    PartMessage, RefusedUnopened, ReplyBody, ReplyMessage, RequestBody, RequestMessage, is_acceptable_total, join,
-    open_request_part, request_info, seal_reply,
+    PartMessage, RefusedUnopened, ReplyBody, ReplyMessage, RequestBody, RequestMessage,
+    is_acceptable_total, join, open_request_part, request_info, seal_reply,
 };
 use crate::waiting::{Incoming, Waiters};
 use crate::{Bus, subjects, trace_context};
@@ -45,7 +45,8 @@ pub struct Call {
     pub span: Span,
 }
 
-type Handler = Arc<dyn Fn(Call, Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, Problem>> + Send + Sync>;
+type Handler =
+    Arc<dyn Fn(Call, Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, Problem>> + Send + Sync>;
 
 /// The use cases that a process answers.
 pub struct Router {
@@ -56,7 +57,10 @@ pub struct Router {
 impl Router {
     /// Answers under the bus name of `bus`, nothing so far.
     pub fn new(bus: &Bus) -> Router {
-        Router { bus: bus.clone(), handlers: HashMap::new() }
+        Router {
+            bus: bus.clone(),
+            handlers: HashMap::new(),
+        }
     }
 
     /// Answers the use case `Q` by `handler`.
@@ -76,10 +80,15 @@ impl Router {
             Box::pin(async move {
                 let request = serde_json::from_slice(&json).map_err(|error| bad_request(&error))?;
                 let reply = handler(call, request).await?;
-                serde_json::to_vec(&reply).map_err(|_| Problem::failure("the reply can't be written as JSON"))
+                serde_json::to_vec(&reply)
+                    .map_err(|_| Problem::failure("the reply can't be written as JSON"))
             })
         });
-        assert!(self.handlers.insert(Q::NAME, erased).is_none(), "{} has two handlers", Q::NAME);
+        assert!(
+            self.handlers.insert(Q::NAME, erased).is_none(),
+            "{} has two handlers",
+            Q::NAME
+        );
         self
     }
 
@@ -102,9 +111,14 @@ impl Router {
         let name = self.bus.user().to_owned();
         let instance = random_token();
         let client = self.bus.client().clone();
-        let requests =
-            client.queue_subscribe(subjects::all_of_service(&name), name.clone()).await.map_err(refused)?;
-        let parts = client.subscribe(subjects::all_parts(&name, &instance)).await.map_err(refused)?;
+        let requests = client
+            .queue_subscribe(subjects::all_of_service(&name), name.clone())
+            .await
+            .map_err(refused)?;
+        let parts = client
+            .subscribe(subjects::all_parts(&name, &instance))
+            .await
+            .map_err(refused)?;
         self.bus.settle_subscriptions().await?;
         let server = Arc::new(Server {
             bus: self.bus,
@@ -113,7 +127,11 @@ impl Router {
             parts: Arc::new(Waiters::default()),
             seen: Mutex::default(),
         });
-        Ok(Listening { server, requests, parts })
+        Ok(Listening {
+            server,
+            requests,
+            parts,
+        })
     }
 }
 
@@ -127,7 +145,11 @@ pub struct Listening {
 impl Listening {
     /// Answers until `shutdown`, then finishes the calls under way.
     pub async fn run(self, shutdown: Shutdown) {
-        let Listening { server, mut requests, parts } = self;
+        let Listening {
+            server,
+            mut requests,
+            parts,
+        } = self;
         let part_drain = tokio::spawn(drain_parts(parts, server.parts.clone()));
         let permits = Arc::new(Semaphore::new(CALLS_MAX));
         let mut calls = JoinSet::new();
@@ -152,7 +174,10 @@ impl Listening {
         }
         // What is already here goes to another instance of the queue group, or its caller asks again.
         let _ = requests.unsubscribe().await;
-        let _ = tokio::time::timeout(STOP_WITHIN, async { while calls.join_next().await.is_some() {} }).await;
+        let _ = tokio::time::timeout(STOP_WITHIN, async {
+            while calls.join_next().await.is_some() {}
+        })
+        .await;
         part_drain.abort();
         let _ = server.bus.client().flush().await;
     }
@@ -183,13 +208,26 @@ struct Opened {
 
 impl Server {
     async fn answer(&self, message: Message) {
-        let use_case = message.subject.as_str().rsplit('.').next().unwrap_or_default().to_owned();
+        let use_case = message
+            .subject
+            .as_str()
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let Some((name, handler)) = self.handlers.get_key_value(use_case.as_str()) else {
             return self.answer_unknown(message).await;
         };
-        let span = tracing::info_span!("serve", use_case = *name, caller = field::Empty, status = field::Empty);
+        let span = tracing::info_span!(
+            "serve",
+            use_case = *name,
+            caller = field::Empty,
+            status = field::Empty
+        );
         trace_context::continue_from(&span, message.headers.as_ref());
-        self.answer_with(handler, message, span.clone()).instrument(span).await;
+        self.answer_with(handler, message, span.clone())
+            .instrument(span)
+            .await;
     }
 
     async fn answer_with(&self, handler: &Handler, message: Message, span: Span) {
@@ -201,13 +239,26 @@ impl Server {
             }
         };
         span.record("caller", opened.caller.as_str());
-        let call = Call { authorization: opened.body.authorization, caller: opened.caller, span: span.clone() };
+        let call = Call {
+            authorization: opened.body.authorization,
+            caller: opened.caller,
+            span: span.clone(),
+        };
         let answer = handler(call, opened.body.request).await;
-        span.record("status", answer.as_ref().map_or_else(|problem| problem.status, |_| 200));
+        span.record(
+            "status",
+            answer
+                .as_ref()
+                .map_or_else(|problem| problem.status, |_| 200),
+        );
         if let Err(problem) = &answer
             && problem.status >= 500
         {
-            tracing::error!(status = problem.status, kind = problem.kind.as_str(), "the call failed");
+            tracing::error!(
+                status = problem.status,
+                kind = problem.kind.as_str(),
+                "the call failed"
+            );
         }
         self.send(&message, &opened.reply_key, answer).await;
     }
@@ -224,27 +275,45 @@ impl Server {
 
     /// Knows the caller by its key, opens all parts, and refuses what is old or was seen before.
     async fn open(&self, message: &Message) -> Result<Opened, RefusedUnopened> {
-        let (caller, id) = self.caller_and_id(message).ok_or(RefusedUnopened::Malformed)?;
-        let entry = self.bus.directory().get(&caller).ok_or(RefusedUnopened::UnknownCaller)?;
-        let first: RequestMessage = canonical::decode(&message.payload).map_err(|_| RefusedUnopened::Malformed)?;
+        let (caller, id) = self
+            .caller_and_id(message)
+            .ok_or(RefusedUnopened::Malformed)?;
+        let entry = self
+            .bus
+            .directory()
+            .get(&caller)
+            .ok_or(RefusedUnopened::UnknownCaller)?;
+        let first: RequestMessage =
+            canonical::decode(&message.payload).map_err(|_| RefusedUnopened::Malformed)?;
         if !is_acceptable_total(first.total) {
             return Err(RefusedUnopened::Malformed);
         }
         let info = request_info(message.subject.as_str(), &caller, &id);
         let unknown = |_| RefusedUnopened::UnknownCaller;
-        let mut opener =
-            RequestOpener::new(&self.bus.inner.sealing, &entry.sealing_key, &first.encapsulated_key, &info)
-                .map_err(unknown)?;
-        let mut parts = vec![open_request_part(&mut opener, 0, first.total, &first.sealed).map_err(unknown)?];
+        let mut opener = RequestOpener::new(
+            &self.bus.inner.sealing,
+            &entry.sealing_key,
+            &first.encapsulated_key,
+            &info,
+        )
+        .map_err(unknown)?;
+        let mut parts =
+            vec![open_request_part(&mut opener, 0, first.total, &first.sealed).map_err(unknown)?];
         if first.total > 1 {
-            self.receive_parts(message, &caller, &id, first.total, &mut opener, &mut parts).await?;
+            self.receive_parts(message, &caller, &id, first.total, &mut opener, &mut parts)
+                .await?;
         }
         let whole = join(parts).map_err(|_| RefusedUnopened::Malformed)?;
-        let body: RequestBody = canonical::decode(&whole).map_err(|_| RefusedUnopened::Malformed)?;
+        let body: RequestBody =
+            canonical::decode(&whole).map_err(|_| RefusedUnopened::Malformed)?;
         if !self.is_fresh(body.sent, first.encapsulated_key) {
             return Err(RefusedUnopened::Stale);
         }
-        Ok(Opened { caller, body, reply_key: opener.reply_key() })
+        Ok(Opened {
+            caller,
+            body,
+            reply_key: opener.reply_key(),
+        })
     }
 
     /// The two last tokens of the reply subject, which must be one of this service's own.
@@ -253,7 +322,8 @@ impl Server {
         let (rest, id) = reply.rsplit_once('.')?;
         let (_, caller) = rest.rsplit_once('.')?;
         let valid = subjects::is_token(caller) && subjects::is_token(id);
-        (valid && reply == subjects::reply(self.bus.user(), caller, id)).then(|| (caller.to_owned(), id.to_owned()))
+        (valid && reply == subjects::reply(self.bus.user(), caller, id))
+            .then(|| (caller.to_owned(), id.to_owned()))
     }
 
     async fn receive_parts(
@@ -266,12 +336,22 @@ impl Server {
         parts: &mut Vec<Vec<u8>>,
     ) -> Result<(), RefusedUnopened> {
         let mut waiting = self.parts.wait(id, "", total as usize + 8);
-        self.publish(message, &ReplyMessage::Continue { instance: self.instance.clone() }).await;
+        self.publish(
+            message,
+            &ReplyMessage::Continue {
+                instance: self.instance.clone(),
+            },
+        )
+        .await;
         let subject = subjects::parts(self.bus.user(), &self.instance, caller);
         let receive = async {
             while parts.len() < total as usize {
-                let Incoming::Message(received) = waiting.next().await else { continue };
-                let Ok(part) = canonical::decode::<PartMessage>(&received.payload) else { continue };
+                let Incoming::Message(received) = waiting.next().await else {
+                    continue;
+                };
+                let Ok(part) = canonical::decode::<PartMessage>(&received.payload) else {
+                    continue;
+                };
                 if received.subject.as_str() != subject || part.index as usize != parts.len() {
                     continue;
                 }
@@ -280,7 +360,9 @@ impl Server {
             }
             Ok(())
         };
-        tokio::time::timeout(PARTS_WITHIN, receive).await.unwrap_or(Err(RefusedUnopened::Malformed))
+        tokio::time::timeout(PARTS_WITHIN, receive)
+            .await
+            .unwrap_or(Err(RefusedUnopened::Malformed))
     }
 
     /// Whether a request is recent and new: the broker may replay what it saw.
@@ -298,11 +380,18 @@ impl Server {
     async fn send(&self, message: &Message, key: &ReplyKey, answer: Result<Vec<u8>, Problem>) {
         let body = match answer {
             Ok(json) => ReplyBody::Ok(json),
-            Err(problem) => ReplyBody::Problem(serde_json::to_vec(&problem).expect("a problem is plain JSON")),
+            Err(problem) => {
+                ReplyBody::Problem(serde_json::to_vec(&problem).expect("a problem is plain JSON"))
+            }
         };
         let mut bytes = canonical::encode(&body);
         if bytes.len() > crate::sealed_wire::BODY_BYTES_MAX {
-            let problem = Problem::new(413, "too-large", "Too large", "the answer has more than 32 MiB: ask for less");
+            let problem = Problem::new(
+                413,
+                "too-large",
+                "Too large",
+                "the answer has more than 32 MiB: ask for less",
+            );
             let json = serde_json::to_vec(&problem).expect("a problem is plain JSON");
             bytes = canonical::encode(&ReplyBody::Problem(json));
         }
@@ -323,8 +412,15 @@ impl Server {
     }
 
     async fn publish(&self, message: &Message, reply: &ReplyMessage) {
-        let Some(subject) = message.reply.clone() else { return };
-        if let Err(error) = self.bus.client().publish(subject, canonical::encode(reply).into()).await {
+        let Some(subject) = message.reply.clone() else {
+            return;
+        };
+        if let Err(error) = self
+            .bus
+            .client()
+            .publish(subject, canonical::encode(reply).into())
+            .await
+        {
             tracing::warn!(%error, "a reply could not be sent");
         }
     }

@@ -109,10 +109,17 @@ pub(crate) fn join(parts: Vec<Vec<u8>>) -> Result<Vec<u8>, OpenError> {
 }
 
 /// Seals all parts of a request, in order.
-pub(crate) fn seal_request(sealer: &mut RequestSealer, body: &[u8]) -> Result<Vec<Vec<u8>>, SealError> {
+pub(crate) fn seal_request(
+    sealer: &mut RequestSealer,
+    body: &[u8],
+) -> Result<Vec<Vec<u8>>, SealError> {
     let whole = with_digest(body);
     let total = part_count(whole.len());
-    whole.chunks(PART_BYTES).zip(0..).map(|(part, index)| sealer.seal(&part_data(index, total), part)).collect()
+    whole
+        .chunks(PART_BYTES)
+        .zip(0..)
+        .map(|(part, index)| sealer.seal(&part_data(index, total), part))
+        .collect()
 }
 
 /// Opens one part of a request; parts come in order.
@@ -132,7 +139,13 @@ pub(crate) fn seal_reply(key: &ReplyKey, body: &[u8]) -> Result<Vec<ReplyMessage
     whole
         .chunks(PART_BYTES)
         .zip(0..)
-        .map(|(part, index)| Ok(ReplyMessage::Part { index, total, sealed: key.seal(index, &part_data(index, total), part)? }))
+        .map(|(part, index)| {
+            Ok(ReplyMessage::Part {
+                index,
+                total,
+                sealed: key.seal(index, &part_data(index, total), part)?,
+            })
+        })
         .collect()
 }
 
@@ -146,7 +159,13 @@ pub(crate) struct ReplyParts {
 impl ReplyParts {
     /// Takes one part; gives the body once all are there. A part that does not open is ignored: the broker
     /// could have made it up.
-    pub(crate) fn take(&mut self, key: &ReplyKey, index: u32, total: u32, sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn take(
+        &mut self,
+        key: &ReplyKey,
+        index: u32,
+        total: u32,
+        sealed: &[u8],
+    ) -> Option<Vec<u8>> {
         if !is_acceptable_total(total) || self.total.is_some_and(|known| known != total) {
             return None;
         }

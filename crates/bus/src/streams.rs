@@ -37,11 +37,16 @@ pub fn blocks_stream(servers: usize) -> stream::Config {
 }
 
 /// Creates the stream, or checks that it is as expected. By the administrator, before the replicas start.
-pub async fn ensure_blocks_stream(client: &async_nats::Client, servers: usize) -> Result<(), StreamError> {
+pub async fn ensure_blocks_stream(
+    client: &async_nats::Client,
+    servers: usize,
+) -> Result<(), StreamError> {
     let failed = |error: &dyn std::fmt::Display| StreamError::Server(error.to_string());
     let expected = blocks_stream(servers);
-    let stream =
-        jetstream::new(client.clone()).get_or_create_stream(expected.clone()).await.map_err(|error| failed(&error))?;
+    let stream = jetstream::new(client.clone())
+        .get_or_create_stream(expected.clone())
+        .await
+        .map_err(|error| failed(&error))?;
     let found = &stream.cached_info().config;
     if found.subjects != expected.subjects {
         return Err(StreamError::Unexpected("subjects"));

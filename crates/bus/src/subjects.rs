@@ -30,7 +30,9 @@ const NAME_CHARACTERS_MAX: usize = 64;
 /// Whether `name` can be a bus name or any other single token: 1 to 64 of a-z, 0-9, `-`, `_`.
 pub fn is_token(name: &str) -> bool {
     (1..=NAME_CHARACTERS_MAX).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_')
+        && name.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+        })
 }
 
 /// The bus name of a replica: `replica-<number>`.
@@ -82,7 +84,11 @@ pub fn all_replies(requester: &str) -> String {
 
 /// Where a replica sends the receipt (or refusal) of a transaction: the id is its first 32 hex characters.
 pub fn transaction_reply(replica: ReplicaId, user: &str, transaction: &Digest) -> String {
-    reply(&replica_name(replica), user, &transaction_token(transaction))
+    reply(
+        &replica_name(replica),
+        user,
+        &transaction_token(transaction),
+    )
 }
 
 /// The last token of [`transaction_reply`].
@@ -150,7 +156,9 @@ pub fn device_of(subject: &str) -> Option<&str> {
 
 /// The submitting user of a transactions subject.
 pub fn user_of(subject: &str) -> Option<&str> {
-    subject.strip_prefix("transactions.").filter(|name| is_token(name))
+    subject
+        .strip_prefix("transactions.")
+        .filter(|name| is_token(name))
 }
 
 /// The prefix of a user's private inbox (JetStream and other server replies).
@@ -173,7 +181,13 @@ mod tests {
     #[test]
     fn a_replica_has_one_bus_name() {
         assert_eq!(replica_of("replica-3"), Some(ReplicaId(3)));
-        for name in ["replica-03", "replica-+3", "replica-", "replica-70000", "records-3"] {
+        for name in [
+            "replica-03",
+            "replica-+3",
+            "replica-",
+            "replica-70000",
+            "records-3",
+        ] {
             assert_eq!(replica_of(name), None, "{name}");
         }
     }

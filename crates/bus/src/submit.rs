@@ -56,28 +56,42 @@ impl Bus {
         self.submit_in_span(transaction).instrument(span).await
     }
 
-    async fn submit_in_span(&self, transaction: &SignedTransaction) -> Result<Receipt, SubmitError> {
+    async fn submit_in_span(
+        &self,
+        transaction: &SignedTransaction,
+    ) -> Result<Receipt, SubmitError> {
         if transaction.body.chain != self.inner.chain {
             return Err(SubmitError::Invalid("it names another chain".into()));
         }
-        transaction.verify().map_err(|error| SubmitError::Invalid(error.to_string()))?;
+        transaction
+            .verify()
+            .map_err(|error| SubmitError::Invalid(error.to_string()))?;
         let bytes = transaction.to_bytes();
         if bytes.len() > ledger::transaction::MAX_TRANSACTION_BYTES {
             return Err(SubmitError::Invalid("it has more than 64 KiB".into()));
         }
         let id = transaction.id();
         let subject = subjects::transactions(self.user());
-        let mut waiting = self.inner.waiters.wait(&subjects::transaction_token(&id), &subject, REPLY_SLOTS);
+        let mut waiting =
+            self.inner
+                .waiters
+                .wait(&subjects::transaction_token(&id), &subject, REPLY_SLOTS);
         let mut verdicts = Verdicts::of(self.epoch().fault_tolerance());
         let valid_until = transaction.body.valid_until;
         loop {
             let headers = trace_context::headers();
             // A connection that is down buffers or loses this; it is sent again.
-            let _ = self.inner.client.publish_with_headers(subject.clone(), headers, bytes.clone().into()).await;
+            let _ = self
+                .inner
+                .client
+                .publish_with_headers(subject.clone(), headers, bytes.clone().into())
+                .await;
             let heard = self.hear(&mut waiting, &id, &mut verdicts);
             match tokio::time::timeout(RESEND_AFTER, heard).await {
                 Ok(end) => return end,
-                Err(_) if chassis::clock::now() > valid_until.0 => return self.settle(&id, valid_until).await,
+                Err(_) if chassis::clock::now() > valid_until.0 => {
+                    return self.settle(&id, valid_until).await;
+                }
                 // A receipt may have been lost on the way, and the repeat as well.
                 Err(_) => {
                     if let Ok(Some(receipt)) = self.receipt(&id).await {
@@ -89,13 +103,24 @@ impl Bus {
     }
 
     /// Listens until a receipt verifies or enough replicas agree on another end.
-    async fn hear(&self, waiting: &mut Waiting, id: &Digest, verdicts: &mut Verdicts) -> Result<Receipt, SubmitError> {
+    async fn hear(
+        &self,
+        waiting: &mut Waiting,
+        id: &Digest,
+        verdicts: &mut Verdicts,
+    ) -> Result<Receipt, SubmitError> {
         loop {
             let message = match waiting.next().await {
                 Incoming::Message(message) => message,
                 Incoming::Denied => return Err(SubmitError::Denied),
             };
-            let Some(replica) = message.subject.as_str().split('.').nth(1).and_then(subjects::replica_of) else {
+            let Some(replica) = message
+                .subject
+                .as_str()
+                .split('.')
+                .nth(1)
+                .and_then(subjects::replica_of)
+            else {
                 continue;
             };
             match canonical::decode(&message.payload) {
@@ -110,7 +135,8 @@ impl Bus {
                     }
                 }
                 Ok(SubmitReply::Refused { code, reason }) => {
-                    if let Some(end) = verdicts.add(replica, SubmitError::Refused { code, reason }) {
+                    if let Some(end) = verdicts.add(replica, SubmitError::Refused { code, reason })
+                    {
                         return Err(end);
                     }
                 }
@@ -179,19 +205,28 @@ struct Verdicts {
 
 impl Verdicts {
     fn of(fault_tolerance: usize) -> Verdicts {
-        Verdicts { fault_tolerance, said: BTreeMap::new() }
+        Verdicts {
+            fault_tolerance,
+            said: BTreeMap::new(),
+        }
     }
 
     fn add(&mut self, replica: ReplicaId, verdict: SubmitError) -> Option<SubmitError> {
         self.said.insert(replica, verdict.clone());
-        let same = self.said.values().filter(|said| is_alike(said, &verdict)).count();
+        let same = self
+            .said
+            .values()
+            .filter(|said| is_alike(said, &verdict))
+            .count();
         (same > self.fault_tolerance).then_some(verdict)
     }
 }
 
 fn is_alike(one: &SubmitError, other: &SubmitError) -> bool {
     match (one, other) {
-        (SubmitError::Refused { code: one, .. }, SubmitError::Refused { code: other, .. }) => one == other,
+        (SubmitError::Refused { code: one, .. }, SubmitError::Refused { code: other, .. }) => {
+            one == other
+        }
         _ => one == other,
     }
 }
@@ -203,7 +238,10 @@ mod tests {
     #[test]
     fn one_replica_alone_cannot_refuse_a_transaction() {
         let mut verdicts = Verdicts::of(1);
-        let refused = |reason: &str| SubmitError::Refused { code: 3, reason: reason.into() };
+        let refused = |reason: &str| SubmitError::Refused {
+            code: 3,
+            reason: reason.into(),
+        };
         assert_eq!(verdicts.add(ReplicaId(0), refused("a")), None);
         assert_eq!(verdicts.add(ReplicaId(0), refused("b")), None);
         assert_eq!(verdicts.add(ReplicaId(1), SubmitError::Busy), None);

@@ -42,7 +42,9 @@ pub fn headers_of(span: &Span) -> HeaderMap {
 /// Makes the context in `headers` the parent of `span`, if there is one. Call it before the span is entered.
 pub fn continue_from(span: &Span, headers: Option<&HeaderMap>) {
     let Some(headers) = headers else { return };
-    let context = opentelemetry::global::get_text_map_propagator(|propagator| propagator.extract(&ReadHeaders(headers)));
+    let context = opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.extract(&ReadHeaders(headers))
+    });
     // Without an OpenTelemetry layer there is no trace to go on with.
     let _ = span.set_parent(context);
 }

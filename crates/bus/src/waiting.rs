@@ -42,12 +42,29 @@ pub(crate) struct Waiting {
 
 impl Waiters {
     /// Waits for messages whose subject ends in `token`, after publishing to `published_to`.
-    pub(crate) fn wait(self: &Arc<Self>, token: &str, published_to: &str, capacity: usize) -> Waiting {
+    pub(crate) fn wait(
+        self: &Arc<Self>,
+        token: &str,
+        published_to: &str,
+        capacity: usize,
+    ) -> Waiting {
         let (sender, receiver) = mpsc::channel(capacity);
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let waiter = Waiter { number, published_to: published_to.to_owned(), sender };
-        self.lock().entry(token.to_owned()).or_default().push(waiter);
-        Waiting { waiters: self.clone(), token: token.to_owned(), number, receiver }
+        let waiter = Waiter {
+            number,
+            published_to: published_to.to_owned(),
+            sender,
+        };
+        self.lock()
+            .entry(token.to_owned())
+            .or_default()
+            .push(waiter);
+        Waiting {
+            waiters: self.clone(),
+            token: token.to_owned(),
+            number,
+            receiver,
+        }
     }
 
     /// Hands one message out; nobody waiting is normal (a late or second answer).

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bus::testing::{Decision, TestBroker, TestOrdering};
 use bus::{Bus, Position, SubmitError};
 use keys::MemberKey;
-use ledger::{ContractId, Height, Outcome, ReplicaId, SignedTransaction, Timestamp, TransactionBody};
+use ledger::{
+    ContractId, Height, Outcome, ReplicaId, SignedTransaction, Timestamp, TransactionBody,
+};
 
 const EVERYONE: &[&str] = &["index", "replica-0", "replica-1", "replica-2", "replica-3"];
 
@@ -34,8 +36,15 @@ async fn a_submitted_transaction_gives_a_receipt_that_verifies() {
     let signed = transaction(&bus, 1, 30_000_000);
     let receipt = bus.submit(&signed).await.unwrap();
     let verified = receipt.verify(broker.genesis()).unwrap();
-    assert_eq!((verified.transaction(), verified.height()), (signed.id(), Height(2)));
-    assert_eq!(bus.submit(&signed).await.unwrap(), receipt, "a repeat gets the first receipt");
+    assert_eq!(
+        (verified.transaction(), verified.height()),
+        (signed.id(), Height(2))
+    );
+    assert_eq!(
+        bus.submit(&signed).await.unwrap(),
+        receipt,
+        "a repeat gets the first receipt"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,7 +64,10 @@ async fn a_busy_cluster_says_so() {
     let ordering = TestOrdering::start(&broker, Vec::new(), accept_all()).await;
     ordering.set_busy(true);
     let bus = broker.connect("index").await;
-    assert_eq!(bus.submit(&transaction(&bus, 1, 30_000_000)).await, Err(SubmitError::Busy));
+    assert_eq!(
+        bus.submit(&transaction(&bus, 1, 30_000_000)).await,
+        Err(SubmitError::Busy)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +82,10 @@ async fn a_transaction_that_was_not_ordered_in_time_expires_only_when_the_ledger
         async move { bus.submit(&signed).await }
     });
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(!submitting.is_finished(), "no block past its validity: it could still have been ordered");
+    assert!(
+        !submitting.is_finished(),
+        "no block past its validity: it could still have been ordered"
+    );
     ordering.append(Vec::new()).await;
     assert_eq!(submitting.await.unwrap(), Err(SubmitError::Expired));
 }
@@ -81,7 +96,10 @@ async fn a_foreign_or_forged_transaction_is_not_even_sent() {
     let bus = broker.connect("index").await;
     let mut signed = transaction(&bus, 1, 30_000_000);
     signed.body.nonce = 2;
-    assert!(matches!(bus.submit(&signed).await, Err(SubmitError::Invalid(_))));
+    assert!(matches!(
+        bus.submit(&signed).await,
+        Err(SubmitError::Invalid(_))
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,11 +112,17 @@ async fn blocks_are_followed_from_genesis_in_order_and_live() {
     let bus = broker.connect("index").await;
     let mut follow = bus.follow(Height(0)).await.unwrap();
     for height in 0..22 {
-        assert_eq!(follow.next().await.unwrap().block.block.header.height, Height(height));
+        assert_eq!(
+            follow.next().await.unwrap().block.block.header.height,
+            Height(height)
+        );
     }
     for height in 22..40 {
         ordering.append(Vec::new()).await;
-        assert_eq!(follow.next().await.unwrap().block.block.header.height, Height(height));
+        assert_eq!(
+            follow.next().await.unwrap().block.block.header.height,
+            Height(height)
+        );
     }
 }
 
@@ -118,7 +142,10 @@ async fn blocks_that_never_came_live_are_asked_for() {
     ordering.set_publishing(true);
     ordering.append(Vec::new()).await;
     for height in 2..603 {
-        assert_eq!(follow.next().await.unwrap().block.block.header.height, Height(height));
+        assert_eq!(
+            follow.next().await.unwrap().block.block.header.height,
+            Height(height)
+        );
     }
 }
 
@@ -134,7 +161,11 @@ async fn a_forged_block_is_passed_over_and_the_real_one_is_taken() {
     forged.block.header.previous = ordering.blocks()[1].block.hash();
     let replica = broker.connect("replica-3").await;
     let subject = bus::subjects::block(ReplicaId(3), Height(2));
-    replica.client().publish(subject, ledger::canonical::encode(&forged).into()).await.unwrap();
+    replica
+        .client()
+        .publish(subject, ledger::canonical::encode(&forged).into())
+        .await
+        .unwrap();
     replica.client().flush().await.unwrap();
     let real = ordering.append(Vec::new()).await;
     assert_eq!(follow.next().await.unwrap().block, real);
@@ -146,14 +177,20 @@ async fn following_goes_on_from_a_stored_position_after_the_broker_was_killed() 
     let ordering = TestOrdering::start(&broker, Vec::new(), accept_all()).await;
     let bus = broker.connect("index").await;
     let position = Position::after(&ordering.blocks()[1]);
-    let mut follow = bus.follow_from(Position::from_bytes(&position.to_bytes()).unwrap()).await.unwrap();
+    let mut follow = bus
+        .follow_from(Position::from_bytes(&position.to_bytes()).unwrap())
+        .await
+        .unwrap();
     ordering.append(Vec::new()).await;
     follow.next().await.unwrap();
     broker.kill();
     broker.run();
     for height in 3..6 {
         ordering.append(Vec::new()).await;
-        let followed = tokio::time::timeout(Duration::from_secs(30), follow.next()).await.unwrap().unwrap();
+        let followed = tokio::time::timeout(Duration::from_secs(30), follow.next())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(followed.block.block.header.height, Height(height));
     }
 }
@@ -165,10 +202,20 @@ async fn replicas_tell_status_blocks_and_receipts() {
     let bus = broker.connect("index").await;
     let block = ordering.append(Vec::new()).await;
     assert_eq!(bus.block(Height(2)).await.unwrap().as_ref(), Some(&block));
-    assert_eq!(bus.block(Height(0)).await.unwrap().as_ref(), Some(&ordering.blocks()[0]));
+    assert_eq!(
+        bus.block(Height(0)).await.unwrap().as_ref(),
+        Some(&ordering.blocks()[0])
+    );
     assert_eq!(bus.block(Height(3)).await, Ok(None));
-    assert_eq!(bus.block_by_hash(block.block.hash()).await.unwrap(), Some(block));
+    assert_eq!(
+        bus.block_by_hash(block.block.hash()).await.unwrap(),
+        Some(block)
+    );
     let statuses = bus.status().await;
     assert_eq!(statuses.len(), 4);
-    assert!(statuses.iter().all(|(replica, status)| status.as_ref().unwrap().replica == *replica));
+    assert!(
+        statuses
+            .iter()
+            .all(|(replica, status)| status.as_ref().unwrap().replica == *replica)
+    );
 }

@@ -58,10 +58,19 @@ async fn a_request_is_answered_and_its_caller_is_known_by_its_key() {
     let _serving = serve(&broker.connect("index").await).await;
     let gateway = broker.connect("gateway").await;
     let target = Target::of::<Reverse>();
-    let reply = gateway.request(&target, Some("token"), &Reverse { text: "abc".into() }).await.unwrap();
-    assert_eq!((reply.text.as_str(), reply.caller.as_str()), ("cba", "gateway"));
+    let reply = gateway
+        .request(&target, Some("token"), &Reverse { text: "abc".into() })
+        .await
+        .unwrap();
+    assert_eq!(
+        (reply.text.as_str(), reply.caller.as_str()),
+        ("cba", "gateway")
+    );
     assert_eq!(reply.authorization.as_deref(), Some("token"));
-    let problem = gateway.request(&target, None, &Refuse {}).await.unwrap_err();
+    let problem = gateway
+        .request(&target, None, &Refuse {})
+        .await
+        .unwrap_err();
     assert_eq!((problem.status, problem.detail.as_str()), (409, "not now"));
 }
 
@@ -71,7 +80,14 @@ async fn bodies_of_several_megabytes_travel_in_parts() {
     let _serving = serve(&broker.connect("index").await).await;
     let gateway = broker.connect("gateway").await;
     let text = "x".repeat(3_000_000) + "y";
-    let reply = gateway.request(&Target::service("index"), None, &Reverse { text: text.clone() }).await.unwrap();
+    let reply = gateway
+        .request(
+            &Target::service("index"),
+            None,
+            &Reverse { text: text.clone() },
+        )
+        .await
+        .unwrap();
     assert_eq!(reply.text.len(), text.len());
     assert!(reply.text.starts_with('y'));
 }
@@ -82,17 +98,43 @@ async fn the_bus_sees_nothing_of_what_is_said() {
     let broker = TestBroker::start(&["gateway", "index"]).await;
     let index = broker.connect("index").await;
     let gateway = broker.connect("gateway").await;
-    let mut requests = index.client().subscribe(subjects::all_of_service("index")).await.unwrap();
-    let mut replies = gateway.client().subscribe(subjects::all_replies("gateway")).await.unwrap();
+    let mut requests = index
+        .client()
+        .subscribe(subjects::all_of_service("index"))
+        .await
+        .unwrap();
+    let mut replies = gateway
+        .client()
+        .subscribe("reply.index.gateway.*")
+        .await
+        .unwrap();
     index.settle_subscriptions().await.unwrap();
     gateway.settle_subscriptions().await.unwrap();
     let _serving = serve(&index).await;
-    let request = Reverse { text: "Canary Testperson".into() };
-    gateway.request(&Target::service("index"), Some("secret-token"), &request).await.unwrap();
-    for message in [requests.next().await.unwrap(), replies.next().await.unwrap()] {
-        let seen = [message.payload.as_ref(), message.subject.as_bytes(), format!("{:?}", message.headers).as_bytes()].concat();
+    let request = Reverse {
+        text: "Canary Testperson".into(),
+    };
+    gateway
+        .request(&Target::service("index"), Some("secret-token"), &request)
+        .await
+        .unwrap();
+    for message in [
+        requests.next().await.unwrap(),
+        replies.next().await.unwrap(),
+    ] {
+        let seen = [
+            message.payload.as_ref(),
+            message.subject.as_bytes(),
+            format!("{:?}", message.headers).as_bytes(),
+        ]
+        .concat();
         for canary in ["Canary", "yranaC", "secret-token"] {
-            assert!(!seen.windows(canary.len()).any(|window| window == canary.as_bytes()), "{canary}");
+            assert!(
+                !seen
+                    .windows(canary.len())
+                    .any(|window| window == canary.as_bytes()),
+                "{canary}"
+            );
         }
     }
 }
@@ -102,17 +144,38 @@ async fn a_replayed_request_is_not_answered_again() {
     let broker = TestBroker::start(&["gateway", "index"]).await;
     let index = broker.connect("index").await;
     let gateway = broker.connect("gateway").await;
-    let mut seen = index.client().subscribe(subjects::all_of_service("index")).await.unwrap();
+    let mut seen = index
+        .client()
+        .subscribe(subjects::all_of_service("index"))
+        .await
+        .unwrap();
     index.settle_subscriptions().await.unwrap();
     let _serving = serve(&index).await;
-    gateway.request(&Target::service("index"), None, &Reverse { text: "abc".into() }).await.unwrap();
+    gateway
+        .request(
+            &Target::service("index"),
+            None,
+            &Reverse { text: "abc".into() },
+        )
+        .await
+        .unwrap();
     let recorded = seen.next().await.unwrap();
     let reply = recorded.reply.clone().unwrap();
     let mut replies = gateway.client().subscribe(reply.clone()).await.unwrap();
     gateway.settle_subscriptions().await.unwrap();
-    gateway.client().publish_with_reply(recorded.subject, reply, recorded.payload).await.unwrap();
-    let answer = tokio::time::timeout(Duration::from_secs(10), replies.next()).await.unwrap().unwrap();
-    assert!(answer.payload.len() < 8, "a replay gets a short refusal, no sealed reply");
+    gateway
+        .client()
+        .publish_with_reply(recorded.subject, reply, recorded.payload)
+        .await
+        .unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(10), replies.next())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        answer.payload.len() < 8,
+        "a replay gets a short refusal, no sealed reply"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,16 +185,34 @@ async fn a_caller_cannot_ask_in_another_ones_name() {
     // The portal's connection with the gateway's sealing key missing: it seals with its own, claims the gateway's name.
     let portal = broker.connect("portal").await;
     let gateway = broker.connect("gateway").await;
-    let mut replies = gateway.client().subscribe(subjects::all_replies("gateway")).await.unwrap();
+    let mut replies = gateway
+        .client()
+        .subscribe("reply.index.gateway.*")
+        .await
+        .unwrap();
     gateway.settle_subscriptions().await.unwrap();
     let index = broker.connect("index").await;
     let mut recorder = index.client().subscribe("service.index.*").await.unwrap();
     index.settle_subscriptions().await.unwrap();
-    portal.request(&Target::service("index"), None, &Reverse { text: "abc".into() }).await.unwrap();
+    portal
+        .request(
+            &Target::service("index"),
+            None,
+            &Reverse { text: "abc".into() },
+        )
+        .await
+        .unwrap();
     let recorded = recorder.next().await.unwrap();
     let claimed = subjects::reply("index", "gateway", "0123456789abcdef");
-    portal.client().publish_with_reply(recorded.subject, claimed, recorded.payload).await.unwrap();
-    let answer = tokio::time::timeout(Duration::from_secs(10), replies.next()).await.unwrap().unwrap();
+    portal
+        .client()
+        .publish_with_reply(recorded.subject, claimed, recorded.payload)
+        .await
+        .unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(10), replies.next())
+        .await
+        .unwrap()
+        .unwrap();
     assert!(answer.payload.len() < 8, "refused unopened");
 }
 
@@ -140,7 +221,13 @@ async fn a_service_that_starts_late_still_gets_the_request() {
     let broker = TestBroker::start(&["gateway", "index"]).await;
     let gateway = broker.connect("gateway").await;
     let asking = tokio::spawn(async move {
-        gateway.request(&Target::service("index"), None, &Reverse { text: "abc".into() }).await
+        gateway
+            .request(
+                &Target::service("index"),
+                None,
+                &Reverse { text: "abc".into() },
+            )
+            .await
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     let _serving = serve(&broker.connect("index").await).await;
@@ -151,10 +238,30 @@ async fn a_service_that_starts_late_still_gets_the_request() {
 async fn an_unknown_service_and_an_unknown_use_case_are_named() {
     let broker = TestBroker::start(&["gateway", "index"]).await;
     let gateway = broker.connect("gateway").await;
-    let problem = gateway.request(&Target::service("nobody"), None, &Reverse { text: String::new() }).await.err().unwrap();
+    let problem = gateway
+        .request(
+            &Target::service("nobody"),
+            None,
+            &Reverse {
+                text: String::new(),
+            },
+        )
+        .await
+        .err()
+        .unwrap();
     assert_eq!(problem.kind, "urn:medshare:problem:unknown-service");
     let shutdown = Shutdown::detached("test");
     tokio::spawn(Router::new(&broker.connect("index").await).serve(shutdown));
-    let problem = gateway.request(&Target::service("index"), None, &Reverse { text: String::new() }).await.err().unwrap();
+    let problem = gateway
+        .request(
+            &Target::service("index"),
+            None,
+            &Reverse {
+                text: String::new(),
+            },
+        )
+        .await
+        .err()
+        .unwrap();
     assert_eq!(problem.status, 404);
 }

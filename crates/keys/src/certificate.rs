@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use ledger::{Digest, DigestAlgorithm, PublicKey, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
-    SubjectPublicKeyInfo, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PKCS_ED25519, RevokedCertParams, SerialNumber, SubjectPublicKeyInfo,
 };
 use zeroize::Zeroizing;
 
@@ -50,12 +50,17 @@ impl LeafKind {
     /// The kind of this name.
     pub fn from_name(name: &str) -> Option<LeafKind> {
         use LeafKind::*;
-        [Person, Organisation, Service, Replica, Device, Server].into_iter().find(|kind| kind.name() == name)
+        [Person, Organisation, Service, Replica, Device, Server]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 
     fn usages(self) -> Vec<ExtendedKeyUsagePurpose> {
         match self {
-            LeafKind::Server => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+            LeafKind::Server => vec![
+                ExtendedKeyUsagePurpose::ServerAuth,
+                ExtendedKeyUsagePurpose::ClientAuth,
+            ],
             _ => vec![ExtendedKeyUsagePurpose::ClientAuth],
         }
     }
@@ -117,7 +122,11 @@ pub struct Authority {
 
 impl Authority {
     /// A root that signs itself. `name` is the consortium's.
-    pub fn root(name: &str, not_before: Timestamp, not_after: Timestamp) -> Result<Authority, CertificateError> {
+    pub fn root(
+        name: &str,
+        not_before: Timestamp,
+        not_after: Timestamp,
+    ) -> Result<Authority, CertificateError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let parameters = authority_parameters(name, "root", 1, not_before, not_after);
         let certificate_pem = parameters.self_signed(&key)?.pem();
@@ -145,7 +154,11 @@ impl Authority {
     fn from_parts(certificate_pem: String, key: KeyPair) -> Result<Authority, CertificateError> {
         let key_pem = Zeroizing::new(key.serialize_pem());
         let issuer = Issuer::from_ca_cert_pem(&certificate_pem, key)?;
-        Ok(Authority { certificate_pem, key_pem, issuer })
+        Ok(Authority {
+            certificate_pem,
+            key_pem,
+            issuer,
+        })
     }
 
     /// The certificate.
@@ -182,7 +195,11 @@ impl Authority {
                 (parameters.signed_by(&held, &self.issuer)?.pem(), None)
             }
         };
-        Ok(IssuedLeaf { certificate_pem: certificate, key_pem, serial: data_encoding::HEXLOWER.encode(&serial) })
+        Ok(IssuedLeaf {
+            certificate_pem: certificate,
+            key_pem,
+            serial: data_encoding::HEXLOWER.encode(&serial),
+        })
     }
 
     fn issue_with_new_key(
@@ -280,6 +297,8 @@ fn date(time: Timestamp) -> time::OffsetDateTime {
 
 /// SubjectPublicKeyInfo of an Ed25519 key (RFC 8410, section 4).
 fn ed25519_public_key_der(key: &PublicKey) -> Vec<u8> {
-    const PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    const PREFIX: [u8; 12] = [
+        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+    ];
     [&PREFIX[..], &key.0].concat()
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ledger::Timestamp;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, SignatureVerificationAlgorithm, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, SignatureVerificationAlgorithm, UnixTime,
+};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::certificate::LeafKind;
@@ -57,7 +59,12 @@ pub struct TrustedRoot<'a> {
 
 impl TrustedRoot<'_> {
     /// Verifies that `leaf_pem` is a certificate of `kind`, valid at `now`, under this root.
-    pub fn verify(&self, leaf_pem: &str, kind: LeafKind, now: Timestamp) -> Result<VerifiedLeaf, ChainError> {
+    pub fn verify(
+        &self,
+        leaf_pem: &str,
+        kind: LeafKind,
+        now: Timestamp,
+    ) -> Result<VerifiedLeaf, ChainError> {
         let leaf = CertificateDer::from_pem_slice(leaf_pem.as_bytes())
             .map_err(|_| ChainError::Malformed("the certificate"))?;
         let root = CertificateDer::from_pem_slice(self.root_pem.as_bytes())
@@ -87,19 +94,33 @@ impl TrustedRoot<'_> {
         let entity = webpki::EndEntityCert::try_from(&leaf).map_err(unverified)?;
         let time = UnixTime::since_unix_epoch(Duration::from_micros(now.0));
         entity
-            .verify_for_usage(ALGORITHMS, &[anchor], &intermediates, time, usage, revocation, None)
+            .verify_for_usage(
+                ALGORITHMS,
+                &[anchor],
+                &intermediates,
+                time,
+                usage,
+                revocation,
+                None,
+            )
             .map_err(unverified)?;
         let read = read_leaf(&leaf)?;
         if read.kind != kind {
-            return Err(ChainError::OtherKind { found: read.kind.name(), expected: kind.name() });
+            return Err(ChainError::OtherKind {
+                found: read.kind.name(),
+                expected: kind.name(),
+            });
         }
         Ok(read)
     }
 
     fn revocation_list(&self) -> Result<Option<webpki::CertRevocationList<'static>>, ChainError> {
         let malformed = ChainError::Malformed("the revocation list");
-        let Some(pem) = self.revocation_list_pem else { return Ok(None) };
-        let der = CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).map_err(|_| malformed.clone())?;
+        let Some(pem) = self.revocation_list_pem else {
+            return Ok(None);
+        };
+        let der = CertificateRevocationListDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| malformed.clone())?;
         let list = webpki::OwnedCertRevocationList::from_der(&der).map_err(|_| malformed)?;
         Ok(Some(list.into()))
     }
@@ -115,15 +136,26 @@ fn unverified(error: webpki::Error) -> ChainError {
 fn read_leaf(leaf: &CertificateDer<'_>) -> Result<VerifiedLeaf, ChainError> {
     let malformed = || ChainError::Malformed("the certificate");
     let (_, certificate) = X509Certificate::from_der(leaf).map_err(|_| malformed())?;
-    let text = |mut attributes: Box<dyn Iterator<Item = String> + '_>| attributes.next().ok_or_else(malformed);
+    let text = |mut attributes: Box<dyn Iterator<Item = String> + '_>| {
+        attributes.next().ok_or_else(malformed)
+    };
     let subject = certificate.subject();
     let unit = text(Box::new(
-        subject.iter_organizational_unit().filter_map(|unit| unit.as_str().ok().map(str::to_owned)),
+        subject
+            .iter_organizational_unit()
+            .filter_map(|unit| unit.as_str().ok().map(str::to_owned)),
     ))?;
-    let common_name =
-        text(Box::new(subject.iter_common_name().filter_map(|name| name.as_str().ok().map(str::to_owned))))?;
+    let common_name = text(Box::new(
+        subject
+            .iter_common_name()
+            .filter_map(|name| name.as_str().ok().map(str::to_owned)),
+    ))?;
     let seconds = |time: x509_parser::time::ASN1Time| {
-        Timestamp(u64::try_from(time.timestamp()).unwrap_or(0).saturating_mul(1_000_000))
+        Timestamp(
+            u64::try_from(time.timestamp())
+                .unwrap_or(0)
+                .saturating_mul(1_000_000),
+        )
     };
     Ok(VerifiedLeaf {
         kind: LeafKind::from_name(&unit).ok_or_else(malformed)?,
@@ -138,8 +170,8 @@ fn read_leaf(leaf: &CertificateDer<'_>) -> Result<VerifiedLeaf, ChainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::{Authority, IssuedLeaf, LeafKey, LeafRequest};
     use crate::MemberKey;
+    use crate::certificate::{Authority, IssuedLeaf, LeafKey, LeafRequest};
 
     const DAY: u64 = 86_400_000_000;
     const START: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -155,9 +187,20 @@ mod tests {
     }
 
     fn leaf(issuing: &Authority, kind: LeafKind, key: LeafKey) -> IssuedLeaf {
-        let names = if kind == LeafKind::Server { vec!["localhost".to_owned()] } else { Vec::new() };
+        let names = if kind == LeafKind::Server {
+            vec!["localhost".to_owned()]
+        } else {
+            Vec::new()
+        };
         issuing
-            .issue(&LeafRequest { kind, subject: "subject".into(), names, not_before: START, not_after: after(30), key })
+            .issue(&LeafRequest {
+                kind,
+                subject: "subject".into(),
+                names,
+                not_before: START,
+                not_after: after(30),
+                key,
+            })
             .unwrap()
     }
 
@@ -172,11 +215,22 @@ mod tests {
     #[test]
     fn leaves_of_every_kind_and_key_verify_under_the_root() {
         let (root, issuing) = authorities();
-        for kind in [LeafKind::Person, LeafKind::Organisation, LeafKind::Replica, LeafKind::Device, LeafKind::Server] {
+        for kind in [
+            LeafKind::Person,
+            LeafKind::Organisation,
+            LeafKind::Replica,
+            LeafKind::Device,
+            LeafKind::Server,
+        ] {
             for key in [LeafKey::NewEd25519, LeafKey::NewP256] {
                 let issued = leaf(&issuing, kind, key);
-                let read = trust(&root, &issuing).verify(&issued.certificate_pem, kind, after(1)).unwrap();
-                assert_eq!((read.kind, read.subject.as_str(), read.serial), (kind, "subject", issued.serial));
+                let read = trust(&root, &issuing)
+                    .verify(&issued.certificate_pem, kind, after(1))
+                    .unwrap();
+                assert_eq!(
+                    (read.kind, read.subject.as_str(), read.serial),
+                    (kind, "subject", issued.serial)
+                );
             }
         }
     }
@@ -185,10 +239,15 @@ mod tests {
     fn a_leaf_can_name_a_key_that_its_holder_keeps() {
         let (root, issuing) = authorities();
         let member = MemberKey::random();
-        let issued = leaf(&issuing, LeafKind::Organisation, LeafKey::Held(member.public_key()));
+        let issued = leaf(
+            &issuing,
+            LeafKind::Organisation,
+            LeafKey::Held(member.public_key()),
+        );
         assert!(issued.key_pem.is_none());
-        let read =
-            trust(&root, &issuing).verify(&issued.certificate_pem, LeafKind::Organisation, after(1)).unwrap();
+        let read = trust(&root, &issuing)
+            .verify(&issued.certificate_pem, LeafKind::Organisation, after(1))
+            .unwrap();
         assert_eq!(read.public_key, member.public_key().0);
     }
 
@@ -198,10 +257,22 @@ mod tests {
         let (other_root, _) = authorities();
         let pem = leaf(&issuing, LeafKind::Device, LeafKey::NewEd25519).certificate_pem;
         let verify = |root, kind, time| trust(root, &issuing).verify(&pem, kind, time);
-        assert!(matches!(verify(&other_root, LeafKind::Device, after(1)), Err(ChainError::Unverified(_))));
-        assert!(matches!(verify(&root, LeafKind::Device, after(31)), Err(ChainError::Unverified(_))));
-        assert!(matches!(verify(&root, LeafKind::Replica, after(1)), Err(ChainError::OtherKind { .. })));
-        assert!(matches!(verify(&root, LeafKind::Server, after(1)), Err(ChainError::Unverified(_))));
+        assert!(matches!(
+            verify(&other_root, LeafKind::Device, after(1)),
+            Err(ChainError::Unverified(_))
+        ));
+        assert!(matches!(
+            verify(&root, LeafKind::Device, after(31)),
+            Err(ChainError::Unverified(_))
+        ));
+        assert!(matches!(
+            verify(&root, LeafKind::Replica, after(1)),
+            Err(ChainError::OtherKind { .. })
+        ));
+        assert!(matches!(
+            verify(&root, LeafKind::Server, after(1)),
+            Err(ChainError::Unverified(_))
+        ));
     }
 
     #[test]
@@ -209,18 +280,32 @@ mod tests {
         let (root, issuing) = authorities();
         let revoked = leaf(&issuing, LeafKind::Device, LeafKey::NewEd25519);
         let kept = leaf(&issuing, LeafKind::Device, LeafKey::NewEd25519);
-        let list = issuing.revocation_list(1, &[(revoked.serial, after(1))], after(1), after(8)).unwrap();
-        let trusted = TrustedRoot { revocation_list_pem: Some(&list), ..trust(&root, &issuing) };
-        assert!(trusted.verify(&revoked.certificate_pem, LeafKind::Device, after(2)).is_err());
-        trusted.verify(&kept.certificate_pem, LeafKind::Device, after(2)).unwrap();
+        let list = issuing
+            .revocation_list(1, &[(revoked.serial, after(1))], after(1), after(8))
+            .unwrap();
+        let trusted = TrustedRoot {
+            revocation_list_pem: Some(&list),
+            ..trust(&root, &issuing)
+        };
+        assert!(
+            trusted
+                .verify(&revoked.certificate_pem, LeafKind::Device, after(2))
+                .is_err()
+        );
+        trusted
+            .verify(&kept.certificate_pem, LeafKind::Device, after(2))
+            .unwrap();
     }
 
     #[test]
     fn an_authority_comes_back_from_its_files() {
         let (root, issuing) = authorities();
-        let again = Authority::from_pem(issuing.certificate_pem(), issuing.expose_key_pem()).unwrap();
+        let again =
+            Authority::from_pem(issuing.certificate_pem(), issuing.expose_key_pem()).unwrap();
         let issued = leaf(&again, LeafKind::Service, LeafKey::NewEd25519);
-        trust(&root, &issuing).verify(&issued.certificate_pem, LeafKind::Service, after(1)).unwrap();
+        trust(&root, &issuing)
+            .verify(&issued.certificate_pem, LeafKind::Service, after(1))
+            .unwrap();
         assert_eq!(again.digest().unwrap(), issuing.digest().unwrap());
     }
 }

@@ -33,7 +33,11 @@ impl AuthorizationCode {
 
     /// The signing key that this code stands for on one record.
     pub fn key(&self, record: &[u8; 16]) -> SigningKey {
-        SigningKey::from_seed(secret::hkdf_sha256(&self.0, record, b"medshare/authorization-code/v1"))
+        SigningKey::from_seed(secret::hkdf_sha256(
+            &self.0,
+            record,
+            b"medshare/authorization-code/v1",
+        ))
     }
 
     /// The one-way locator by which the index finds the record that a code opens.
@@ -79,7 +83,10 @@ impl FromStr for AuthorizationCode {
     fn from_str(text: &str) -> Result<AuthorizationCode, MalformedCode> {
         let mut bytes = Zeroizing::new([0u8; BYTES]);
         let mut count = 0;
-        for character in text.chars().filter(|character| *character != '-' && !character.is_whitespace()) {
+        for character in text
+            .chars()
+            .filter(|character| *character != '-' && !character.is_whitespace())
+        {
             let value = value_of(character).ok_or(MalformedCode)?;
             if count == CHARACTERS {
                 return Err(MalformedCode);
@@ -90,7 +97,11 @@ impl FromStr for AuthorizationCode {
             }
             count += 1;
         }
-        if count == CHARACTERS { Ok(AuthorizationCode(*bytes)) } else { Err(MalformedCode) }
+        if count == CHARACTERS {
+            Ok(AuthorizationCode(*bytes))
+        } else {
+            Err(MalformedCode)
+        }
     }
 }
 
@@ -101,7 +112,10 @@ fn value_of(character: char) -> Option<u8> {
         other => other,
     };
     let byte = u8::try_from(character).ok()?;
-    ALPHABET.iter().position(|known| *known == byte).map(|position| position as u8)
+    ALPHABET
+        .iter()
+        .position(|known| *known == byte)
+        .map(|position| position as u8)
 }
 
 impl std::fmt::Debug for AuthorizationCode {
@@ -121,28 +135,55 @@ mod tests {
             let text = code.expose_text();
             assert_eq!(text.len(), 29);
             assert_eq!(text.parse::<AuthorizationCode>().unwrap(), code);
-            assert_eq!(text.to_lowercase().replace('-', " ").parse::<AuthorizationCode>().unwrap(), code);
+            assert_eq!(
+                text.to_lowercase()
+                    .replace('-', " ")
+                    .parse::<AuthorizationCode>()
+                    .unwrap(),
+                code
+            );
         }
     }
 
     #[test]
     fn letters_that_look_like_digits_are_read_as_digits() {
         let code: AuthorizationCode = "0011-2345-6789-ABCD-EFGH-JKMN".parse().unwrap();
-        assert_eq!("OoIl23456789abcdefghjkmn".parse::<AuthorizationCode>().unwrap(), code);
+        assert_eq!(
+            "OoIl23456789abcdefghjkmn"
+                .parse::<AuthorizationCode>()
+                .unwrap(),
+            code
+        );
         assert_eq!(code.expose_text().as_str(), "0011-2345-6789-ABCD-EFGH-JKMN");
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "0011-2345", "0011-2345-6789-ABCD-EFGH-JKMU", "0011-2345-6789-ABCD-EFGH-JKMN0", "ä"] {
-            assert_eq!(text.parse::<AuthorizationCode>(), Err(MalformedCode), "{text}");
+        for text in [
+            "",
+            "0011-2345",
+            "0011-2345-6789-ABCD-EFGH-JKMU",
+            "0011-2345-6789-ABCD-EFGH-JKMN0",
+            "ä",
+        ] {
+            assert_eq!(
+                text.parse::<AuthorizationCode>(),
+                Err(MalformedCode),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_code_stands_for_another_key_on_each_record() {
         let code = AuthorizationCode::random();
-        assert_eq!(code.key(&[1; 16]).public_key(), code.key(&[1; 16]).public_key());
-        assert_ne!(code.key(&[1; 16]).public_key(), code.key(&[2; 16]).public_key());
+        assert_eq!(
+            code.key(&[1; 16]).public_key(),
+            code.key(&[1; 16]).public_key()
+        );
+        assert_ne!(
+            code.key(&[1; 16]).public_key(),
+            code.key(&[2; 16]).public_key()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Encryption at rest: a key for each record, XChaCha20-Poly1305, and keys wrapped under other keys.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::XChaCha20Poly1305;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 
 use crate::seal::OpenError;
 use crate::secret::{self, Secret};
@@ -34,7 +34,13 @@ impl ContentKey {
     pub fn seal(&self, associated_data: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE_BYTES] = secret::random();
         let ciphertext = XChaCha20Poly1305::new(self.expose().into())
-            .encrypt(&nonce.into(), Payload { msg: plaintext, aad: associated_data })
+            .encrypt(
+                &nonce.into(),
+                Payload {
+                    msg: plaintext,
+                    aad: associated_data,
+                },
+            )
             .expect("content is shorter than the cipher's limit of 256 GiB");
         [&nonce[..], &ciphertext].concat()
     }
@@ -43,7 +49,13 @@ impl ContentKey {
     pub fn open(&self, associated_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError)?;
         XChaCha20Poly1305::new(self.expose().into())
-            .decrypt(&(*nonce).into(), Payload { msg: ciphertext, aad: associated_data })
+            .decrypt(
+                &(*nonce).into(),
+                Payload {
+                    msg: ciphertext,
+                    aad: associated_data,
+                },
+            )
             .map_err(|_| OpenError)
     }
 
@@ -53,7 +65,12 @@ impl ContentKey {
     }
 
     /// Opens what [`ContentKey::seal_record`] made, of the same record and version only.
-    pub fn open_record(&self, record: &[u8; 16], version: u32, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+    pub fn open_record(
+        &self,
+        record: &[u8; 16],
+        version: u32,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, OpenError> {
         self.open(&record_data(record, version), sealed)
     }
 
@@ -71,7 +88,12 @@ impl ContentKey {
 }
 
 fn record_data(record: &[u8; 16], version: u32) -> Vec<u8> {
-    [b"medshare/content/v1".as_slice(), record, &version.to_be_bytes()].concat()
+    [
+        b"medshare/content/v1".as_slice(),
+        record,
+        &version.to_be_bytes(),
+    ]
+    .concat()
 }
 
 fn wrap_data(context: &[u8]) -> Vec<u8> {
@@ -107,7 +129,10 @@ mod tests {
     fn a_wrapped_key_unwraps_in_its_own_context_only() {
         let (outer, inner) = (ContentKey::random(), ContentKey::random());
         let wrapped = outer.wrap(b"patient 1", &inner);
-        assert_eq!(outer.unwrap_key(b"patient 1", &wrapped).unwrap().expose(), inner.expose());
+        assert_eq!(
+            outer.unwrap_key(b"patient 1", &wrapped).unwrap().expose(),
+            inner.expose()
+        );
         assert!(outer.unwrap_key(b"patient 2", &wrapped).is_err());
     }
 }

@@ -10,7 +10,8 @@ use crate::Secret;
 ///
 /// `issuer` names who issued the ID (a country, a scheme), so that equal numbers of two issuers differ.
 pub fn identity_hash(key: &Secret, issuer: &str, identity_id: &str) -> Digest {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
     mac.update(b"medshare/identity-id/v1");
     for part in [normalised(issuer), normalised(identity_id)] {
         mac.update(&(part.len() as u64).to_be_bytes());
@@ -20,7 +21,10 @@ pub fn identity_hash(key: &Secret, issuer: &str, identity_id: &str) -> Digest {
 }
 
 fn normalised(text: &str) -> String {
-    text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+    text.chars()
+        .filter(|character| character.is_alphanumeric())
+        .flat_map(char::to_uppercase)
+        .collect()
 }
 
 #[cfg(test)]
@@ -33,6 +37,9 @@ mod tests {
         let hash = identity_hash(&key, "US-SSN", "999-12-3456");
         assert_eq!(identity_hash(&key, "us ssn", "999123456"), hash);
         assert_ne!(identity_hash(&key, "DE", "999-12-3456"), hash);
-        assert_ne!(identity_hash(&Secret::from_bytes([2; 32]), "US-SSN", "999-12-3456"), hash);
+        assert_ne!(
+            identity_hash(&Secret::from_bytes([2; 32]), "US-SSN", "999-12-3456"),
+            hash
+        );
     }
 }

@@ -51,7 +51,10 @@ impl MemberKey {
 
     /// Reads a key file; refused when others may read it.
     pub fn load(path: &Path) -> Result<MemberKey, SecretError> {
-        let malformed = || SecretError::Malformed { path: path.into(), expected: "a member key (ledger_id, seed)" };
+        let malformed = || SecretError::Malformed {
+            path: path.into(),
+            expected: "a member key (ledger_id, seed)",
+        };
         let text = secret::read_private(path)?;
         let file: KeyFile = serde_json::from_str(&text).map_err(|_| malformed())?;
         let seed = Secret::from_hex(&file.seed).ok_or_else(malformed)?;
@@ -60,7 +63,10 @@ impl MemberKey {
 
     /// Writes a key file of mode 0600.
     pub fn save(&self, path: &Path) -> Result<(), SecretError> {
-        let file = KeyFile { ledger_id: self.ledger_id, seed: self.seed.expose_hex().to_string() };
+        let file = KeyFile {
+            ledger_id: self.ledger_id,
+            seed: self.seed.expose_hex().to_string(),
+        };
         let text = Zeroizing::new(serde_json::to_string(&file).expect("a key file is plain JSON"));
         secret::write_private(path, text.as_bytes())
     }
@@ -101,7 +107,11 @@ impl MemberKey {
     /// If the body names another submitter or key: the caller mixed up two members.
     pub fn sign(&self, body: TransactionBody) -> SignedTransaction {
         assert_eq!(body.submitter, self.ledger_id, "the body is of this member");
-        assert_eq!(body.public_key, self.public_key(), "the body names this member's key");
+        assert_eq!(
+            body.public_key,
+            self.public_key(),
+            "the body names this member's key"
+        );
         SignedTransaction::sign(body, &self.signing)
     }
 
@@ -147,6 +157,8 @@ mod tests {
     fn signatures_of_a_member_verify_under_its_public_key() {
         let key = MemberKey::random();
         let signature = key.sign_message("medshare/test/v1", b"message");
-        key.public_key().verify("medshare/test/v1", b"message", &signature).unwrap();
+        key.public_key()
+            .verify("medshare/test/v1", b"message", &signature)
+            .unwrap();
     }
 }

@@ -17,19 +17,28 @@ impl BusUserKey {
     pub fn random() -> BusUserKey {
         let pair = nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, secret::random())
             .expect("32 bytes are a user seed");
-        BusUserKey { seed: Zeroizing::new(pair.seed().expect("a pair made from a seed has one")), public_key: pair.public_key() }
+        BusUserKey {
+            seed: Zeroizing::new(pair.seed().expect("a pair made from a seed has one")),
+            public_key: pair.public_key(),
+        }
     }
 
     /// Reads a seed file (`SU...`); refused when others may read it.
     pub fn load(path: &Path) -> Result<BusUserKey, SecretError> {
-        let malformed = || SecretError::Malformed { path: path.into(), expected: "an nkey user seed (SU...)" };
+        let malformed = || SecretError::Malformed {
+            path: path.into(),
+            expected: "an nkey user seed (SU...)",
+        };
         let text = secret::read_private(path)?;
         let seed = Zeroizing::new(text.trim().to_owned());
         let pair = nkeys::KeyPair::from_seed(&seed).map_err(|_| malformed())?;
         if pair.key_pair_type() != nkeys::KeyPairType::User {
             return Err(malformed());
         }
-        Ok(BusUserKey { seed, public_key: pair.public_key() })
+        Ok(BusUserKey {
+            seed,
+            public_key: pair.public_key(),
+        })
     }
 
     /// Writes the seed file, mode 0600.
@@ -65,6 +74,9 @@ mod tests {
         let key = BusUserKey::random();
         assert!(key.public_key().starts_with('U') && key.expose_seed().starts_with("SU"));
         key.save(&path).unwrap();
-        assert_eq!(BusUserKey::load(&path).unwrap().public_key(), key.public_key());
+        assert_eq!(
+            BusUserKey::load(&path).unwrap().public_key(),
+            key.public_key()
+        );
     }
 }

@@ -49,7 +49,11 @@ pub enum PasswordError {
 }
 
 /// Wraps `secret` under `password` for `account`. Takes tens of milliseconds: call it off the async threads.
-pub fn wrap(account: &[u8], password: &str, secret: &Secret) -> Result<PasswordEnvelope, PasswordError> {
+pub fn wrap(
+    account: &[u8],
+    password: &str,
+    secret: &Secret,
+) -> Result<PasswordEnvelope, PasswordError> {
     let salt = secret::random();
     let key = derive(password, &salt, MEMORY_KIB, ITERATIONS, PARALLELISM)?;
     Ok(PasswordEnvelope {
@@ -62,16 +66,27 @@ pub fn wrap(account: &[u8], password: &str, secret: &Secret) -> Result<PasswordE
 }
 
 /// The secret in `envelope`. Takes tens of milliseconds: call it off the async threads, few at a time.
-pub fn unwrap(account: &[u8], password: &str, envelope: &PasswordEnvelope) -> Result<Secret, PasswordError> {
+pub fn unwrap(
+    account: &[u8],
+    password: &str,
+    envelope: &PasswordEnvelope,
+) -> Result<Secret, PasswordError> {
     let acceptable = (8 * 1024..=256 * 1024).contains(&envelope.memory_kib)
         && (1..=10).contains(&envelope.iterations)
         && (1..=4).contains(&envelope.parallelism);
     if !acceptable {
         return Err(PasswordError::Parameters);
     }
-    let key =
-        derive(password, &envelope.salt, envelope.memory_kib, envelope.iterations, envelope.parallelism)?;
-    let secret = key.unwrap_key(account, &envelope.wrapped).map_err(|_| PasswordError::Wrong)?;
+    let key = derive(
+        password,
+        &envelope.salt,
+        envelope.memory_kib,
+        envelope.iterations,
+        envelope.parallelism,
+    )?;
+    let secret = key
+        .unwrap_key(account, &envelope.wrapped)
+        .map_err(|_| PasswordError::Wrong)?;
     Ok(Secret::from_bytes(*secret.expose()))
 }
 
@@ -85,8 +100,8 @@ fn derive(
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(PasswordError::TooLong);
     }
-    let parameters =
-        Params::new(memory_kib, iterations, parallelism, Some(32)).map_err(|_| PasswordError::Parameters)?;
+    let parameters = Params::new(memory_kib, iterations, parallelism, Some(32))
+        .map_err(|_| PasswordError::Parameters)?;
     let mut key = zeroize::Zeroizing::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
         .hash_password_into(password.as_bytes(), salt, &mut key[..])
@@ -102,15 +117,29 @@ mod tests {
     fn the_right_password_gives_the_secret_and_a_wrong_one_does_not() {
         let secret = Secret::random();
         let envelope = wrap(b"account 1", "correct horse", &secret).unwrap();
-        assert_eq!(unwrap(b"account 1", "correct horse", &envelope).unwrap().expose(), secret.expose());
-        assert_eq!(unwrap(b"account 1", "battery staple", &envelope).err(), Some(PasswordError::Wrong));
-        assert_eq!(unwrap(b"account 2", "correct horse", &envelope).err(), Some(PasswordError::Wrong));
+        assert_eq!(
+            unwrap(b"account 1", "correct horse", &envelope)
+                .unwrap()
+                .expose(),
+            secret.expose()
+        );
+        assert_eq!(
+            unwrap(b"account 1", "battery staple", &envelope).err(),
+            Some(PasswordError::Wrong)
+        );
+        assert_eq!(
+            unwrap(b"account 2", "correct horse", &envelope).err(),
+            Some(PasswordError::Wrong)
+        );
     }
 
     #[test]
     fn an_envelope_that_asks_for_absurd_memory_is_refused_before_any_work() {
         let mut envelope = wrap(b"account", "password", &Secret::random()).unwrap();
         envelope.memory_kib = u32::MAX;
-        assert_eq!(unwrap(b"account", "password", &envelope).err(), Some(PasswordError::Parameters));
+        assert_eq!(
+            unwrap(b"account", "password", &envelope).err(),
+            Some(PasswordError::Parameters)
+        );
     }
 }

@@ -31,7 +31,9 @@ const REPLY_CONTEXT: &[u8] = b"medshare/reply-key/v1";
 pub struct OpenError;
 
 /// The public half of a [`SealingKey`]: whoever has it can seal to its holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct SealingPublicKey(
     /// The X25519 u-coordinate.
@@ -55,7 +57,8 @@ pub struct SealingKey {
 impl SealingKey {
     /// The key whose secret scalar is `secret` (clamped).
     pub fn from_secret(secret: &Secret) -> SealingKey {
-        let private = PrivateKey::from_bytes(secret.expose()).expect("any 32 bytes are an X25519 private key");
+        let private = PrivateKey::from_bytes(secret.expose())
+            .expect("any 32 bytes are an X25519 private key");
         let public = SealingPublicKey(X25519HkdfSha256::sk_to_pk(&private).to_bytes().into());
         SealingKey { private, public }
     }
@@ -71,18 +74,32 @@ impl SealingKey {
     }
 
     /// Opens what [`seal_to`] sealed to this key under the same `info` and `associated_data`.
-    pub fn open(&self, info: &[u8], associated_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        let (encapsulated, ciphertext) = sealed.split_at_checked(ENCAPSULATED_KEY_BYTES).ok_or(OpenError)?;
+    pub fn open(
+        &self,
+        info: &[u8],
+        associated_data: &[u8],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, OpenError> {
+        let (encapsulated, ciphertext) = sealed
+            .split_at_checked(ENCAPSULATED_KEY_BYTES)
+            .ok_or(OpenError)?;
         let encapsulated = EncappedKey::from_bytes(encapsulated).map_err(|_| OpenError)?;
         let mut context: AeadCtxR<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256> =
-            hpke::setup_receiver(&OpModeR::Base, &self.private, &encapsulated, info).map_err(|_| OpenError)?;
-        context.open(ciphertext, associated_data).map_err(|_| OpenError)
+            hpke::setup_receiver(&OpModeR::Base, &self.private, &encapsulated, info)
+                .map_err(|_| OpenError)?;
+        context
+            .open(ciphertext, associated_data)
+            .map_err(|_| OpenError)
     }
 }
 
 impl std::fmt::Debug for SealingKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "SealingKey(of {})", data_encoding::HEXLOWER.encode(&self.public.0))
+        write!(
+            formatter,
+            "SealingKey(of {})",
+            data_encoding::HEXLOWER.encode(&self.public.0)
+        )
     }
 }
 
@@ -96,10 +113,15 @@ pub fn seal_to(
     associated_data: &[u8],
     plaintext: &[u8],
 ) -> Result<Vec<u8>, SealError> {
-    let (encapsulated, mut context) =
-        hpke::setup_sender::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&OpModeS::Base, &recipient.key(), info)
-            .map_err(|_| SealError)?;
-    let ciphertext = context.seal(plaintext, associated_data).map_err(|_| SealError)?;
+    let (encapsulated, mut context) = hpke::setup_sender::<
+        ChaCha20Poly1305,
+        HkdfSha256,
+        X25519HkdfSha256,
+    >(&OpModeS::Base, &recipient.key(), info)
+    .map_err(|_| SealError)?;
+    let ciphertext = context
+        .seal(plaintext, associated_data)
+        .map_err(|_| SealError)?;
     Ok([&encapsulated.to_bytes()[..], &ciphertext].concat())
 }
 
@@ -117,23 +139,37 @@ pub struct RequestSealer {
 
 impl RequestSealer {
     /// Starts a request from the holder of `sender` to the holder of `recipient`.
-    pub fn new(sender: &SealingKey, recipient: &SealingPublicKey, info: &[u8]) -> Result<RequestSealer, SealError> {
+    pub fn new(
+        sender: &SealingKey,
+        recipient: &SealingPublicKey,
+        info: &[u8],
+    ) -> Result<RequestSealer, SealError> {
         let mode = OpModeS::Auth((sender.private.clone(), sender.public.key()));
-        let (encapsulated, context) =
-            hpke::setup_sender::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&mode, &recipient.key(), info)
-                .map_err(|_| SealError)?;
-        Ok(RequestSealer { context, encapsulated_key: encapsulated.to_bytes().into() })
+        let (encapsulated, context) = hpke::setup_sender::<
+            ChaCha20Poly1305,
+            HkdfSha256,
+            X25519HkdfSha256,
+        >(&mode, &recipient.key(), info)
+        .map_err(|_| SealError)?;
+        Ok(RequestSealer {
+            context,
+            encapsulated_key: encapsulated.to_bytes().into(),
+        })
     }
 
     /// Seals the next part of the request; parts open in this order only.
     pub fn seal(&mut self, associated_data: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.context.seal(plaintext, associated_data).map_err(|_| SealError)
+        self.context
+            .seal(plaintext, associated_data)
+            .map_err(|_| SealError)
     }
 
     /// What opens the reply.
     pub fn reply_key(&self) -> ReplyKey {
         let mut key = Zeroizing::new([0; 32]);
-        self.context.export(REPLY_CONTEXT, &mut key[..]).expect("32 bytes can be exported");
+        self.context
+            .export(REPLY_CONTEXT, &mut key[..])
+            .expect("32 bytes can be exported");
         ReplyKey(key)
     }
 }
@@ -152,21 +188,29 @@ impl RequestOpener {
         info: &[u8],
     ) -> Result<RequestOpener, OpenError> {
         let encapsulated = EncappedKey::from_bytes(encapsulated_key).map_err(|_| OpenError)?;
-        let context =
-            hpke::setup_receiver(&OpModeR::Auth(sender.key()), &recipient.private, &encapsulated, info)
-                .map_err(|_| OpenError)?;
+        let context = hpke::setup_receiver(
+            &OpModeR::Auth(sender.key()),
+            &recipient.private,
+            &encapsulated,
+            info,
+        )
+        .map_err(|_| OpenError)?;
         Ok(RequestOpener { context })
     }
 
     /// Opens the next part.
     pub fn open(&mut self, associated_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        self.context.open(sealed, associated_data).map_err(|_| OpenError)
+        self.context
+            .open(sealed, associated_data)
+            .map_err(|_| OpenError)
     }
 
     /// What seals the reply.
     pub fn reply_key(&self) -> ReplyKey {
         let mut key = Zeroizing::new([0; 32]);
-        self.context.export(REPLY_CONTEXT, &mut key[..]).expect("32 bytes can be exported");
+        self.context
+            .export(REPLY_CONTEXT, &mut key[..])
+            .expect("32 bytes can be exported");
         ReplyKey(key)
     }
 }
@@ -176,16 +220,38 @@ pub struct ReplyKey(Zeroizing<[u8; 32]>);
 
 impl ReplyKey {
     /// Seals part `part` of the reply. The responder calls it once for each part.
-    pub fn seal(&self, part: u32, associated_data: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn seal(
+        &self,
+        part: u32,
+        associated_data: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         self.cipher()
-            .encrypt(&nonce(part).into(), Payload { msg: plaintext, aad: associated_data })
+            .encrypt(
+                &nonce(part).into(),
+                Payload {
+                    msg: plaintext,
+                    aad: associated_data,
+                },
+            )
             .map_err(|_| SealError)
     }
 
     /// Opens part `part` of the reply.
-    pub fn open(&self, part: u32, associated_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+    pub fn open(
+        &self,
+        part: u32,
+        associated_data: &[u8],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, OpenError> {
         self.cipher()
-            .decrypt(&nonce(part).into(), Payload { msg: sealed, aad: associated_data })
+            .decrypt(
+                &nonce(part).into(),
+                Payload {
+                    msg: sealed,
+                    aad: associated_data,
+                },
+            )
             .map_err(|_| OpenError)
     }
 
@@ -208,11 +274,20 @@ mod tests {
     fn what_is_sealed_to_a_key_opens_with_it_and_with_no_other() {
         let reader = SealingKey::random();
         let sealed = seal_to(&reader.public_key(), b"test", b"record 1", b"hello").unwrap();
-        assert_eq!(reader.open(b"test", b"record 1", &sealed).unwrap(), b"hello");
+        assert_eq!(
+            reader.open(b"test", b"record 1", &sealed).unwrap(),
+            b"hello"
+        );
         assert_eq!(reader.open(b"test", b"record 2", &sealed), Err(OpenError));
         assert_eq!(reader.open(b"other", b"record 1", &sealed), Err(OpenError));
-        assert_eq!(SealingKey::random().open(b"test", b"record 1", &sealed), Err(OpenError));
-        assert_eq!(reader.open(b"test", b"record 1", &sealed[..20]), Err(OpenError));
+        assert_eq!(
+            SealingKey::random().open(b"test", b"record 1", &sealed),
+            Err(OpenError)
+        );
+        assert_eq!(
+            reader.open(b"test", b"record 1", &sealed[..20]),
+            Err(OpenError)
+        );
     }
 
     #[test]
@@ -221,22 +296,39 @@ mod tests {
         let mut sealer = RequestSealer::new(&caller, &service.public_key(), b"info").unwrap();
         let first = sealer.seal(b"0", b"question").unwrap();
         let second = sealer.seal(b"1", b"more").unwrap();
-        let mut opener =
-            RequestOpener::new(&service, &caller.public_key(), &sealer.encapsulated_key, b"info").unwrap();
+        let mut opener = RequestOpener::new(
+            &service,
+            &caller.public_key(),
+            &sealer.encapsulated_key,
+            b"info",
+        )
+        .unwrap();
         assert_eq!(opener.open(b"0", &first).unwrap(), b"question");
         assert_eq!(opener.open(b"1", &second).unwrap(), b"more");
         let reply = opener.reply_key().seal(0, b"ok", b"answer").unwrap();
-        assert_eq!(sealer.reply_key().open(0, b"ok", &reply).unwrap(), b"answer");
+        assert_eq!(
+            sealer.reply_key().open(0, b"ok", &reply).unwrap(),
+            b"answer"
+        );
         assert_eq!(sealer.reply_key().open(1, b"ok", &reply), Err(OpenError));
     }
 
     #[test]
     fn a_request_that_names_another_sender_does_not_open() {
-        let (caller, other, service) = (SealingKey::random(), SealingKey::random(), SealingKey::random());
+        let (caller, other, service) = (
+            SealingKey::random(),
+            SealingKey::random(),
+            SealingKey::random(),
+        );
         let mut sealer = RequestSealer::new(&caller, &service.public_key(), b"info").unwrap();
         let sealed = sealer.seal(b"", b"question").unwrap();
-        let mut opener =
-            RequestOpener::new(&service, &other.public_key(), &sealer.encapsulated_key, b"info").unwrap();
+        let mut opener = RequestOpener::new(
+            &service,
+            &other.public_key(),
+            &sealer.encapsulated_key,
+            b"info",
+        )
+        .unwrap();
         assert_eq!(opener.open(b"", &sealed), Err(OpenError));
     }
 }

@@ -78,8 +78,10 @@ impl Secret {
     /// Reads a file that [`Secret::save`] wrote.
     pub fn load(path: &Path) -> Result<Secret, SecretError> {
         let text = read_private(path)?;
-        Secret::from_hex(&text)
-            .ok_or_else(|| SecretError::Malformed { path: path.into(), expected: "64 hex characters" })
+        Secret::from_hex(&text).ok_or_else(|| SecretError::Malformed {
+            path: path.into(),
+            expected: "64 hex characters",
+        })
     }
 
     /// Writes the secret as hex to a new file of mode 0600.
@@ -107,13 +109,18 @@ pub fn random<const N: usize>() -> [u8; N] {
 /// HKDF-SHA256 (RFC 5869), extract and expand to 32 bytes.
 pub(crate) fn hkdf_sha256(key: &[u8], salt: &[u8], purpose: &[u8]) -> [u8; 32] {
     let mut output = [0; 32];
-    Hkdf::<Sha256>::new(Some(salt), key).expand(purpose, &mut output).expect("32 bytes are a valid length");
+    Hkdf::<Sha256>::new(Some(salt), key)
+        .expand(purpose, &mut output)
+        .expect("32 bytes are a valid length");
     output
 }
 
 /// Reads a text file, refusing one that others than its owner may read.
 pub fn read_private(path: &Path) -> Result<zeroize::Zeroizing<String>, SecretError> {
-    let failed = |source| SecretError::File { path: path.into(), source };
+    let failed = |source| SecretError::File {
+        path: path.into(),
+        source,
+    };
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -122,14 +129,22 @@ pub fn read_private(path: &Path) -> Result<zeroize::Zeroizing<String>, SecretErr
             return Err(SecretError::Exposed { path: path.into() });
         }
     }
-    fs::read_to_string(path).map(zeroize::Zeroizing::new).map_err(failed)
+    fs::read_to_string(path)
+        .map(zeroize::Zeroizing::new)
+        .map_err(failed)
 }
 
 /// Writes a file of mode 0600 in one step: a crash leaves the old file or the new one.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<(), SecretError> {
-    let failed = |source| SecretError::File { path: path.into(), source };
+    let failed = |source| SecretError::File {
+        path: path.into(),
+        source,
+    };
     let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{}", data_encoding::HEXLOWER.encode(&random::<6>())));
+    unfinished.push(format!(
+        ".{}",
+        data_encoding::HEXLOWER.encode(&random::<6>())
+    ));
     let unfinished = PathBuf::from(unfinished);
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -139,7 +154,9 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), SecretError> {
         options.mode(0o600);
     }
     let mut file = options.open(&unfinished).map_err(failed)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     fs::rename(&unfinished, path).map_err(failed)
 }
 
@@ -165,7 +182,10 @@ mod tests {
         let path = directory.path().join("key");
         Secret::random().save(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Secret::load(&path), Err(SecretError::Exposed { .. })));
+        assert!(matches!(
+            Secret::load(&path),
+            Err(SecretError::Exposed { .. })
+        ));
     }
 
     #[test]

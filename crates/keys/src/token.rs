@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use ledger::{LedgerId, PublicKey, Timestamp};
+use pasetors::Public;
 use pasetors::keys::{AsymmetricPublicKey, AsymmetricSecretKey};
 use pasetors::token::UntrustedToken;
 use pasetors::version4::{PublicToken, V4};
-use pasetors::Public;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -99,7 +99,8 @@ impl TokenKey {
         let mut pair = Zeroizing::new([0; 64]);
         pair[..32].copy_from_slice(seed.expose());
         pair[32..].copy_from_slice(&public.0);
-        let secret = AsymmetricSecretKey::from(&pair[..]).expect("seed and public key make an Ed25519 key pair");
+        let secret = AsymmetricSecretKey::from(&pair[..])
+            .expect("seed and public key make an Ed25519 key pair");
         TokenKey { secret, public }
     }
 
@@ -123,11 +124,17 @@ pub fn verify(identity: &PublicKey, token: &str, now: Timestamp) -> Result<Sessi
         return Err(TokenError::Invalid);
     }
     let key = AsymmetricPublicKey::<V4>::from(&identity.0).map_err(|_| TokenError::Invalid)?;
-    let untrusted = UntrustedToken::<Public, V4>::try_from(token).map_err(|_| TokenError::Invalid)?;
-    let trusted =
-        PublicToken::verify(&key, &untrusted, None, Some(PURPOSE)).map_err(|_| TokenError::Invalid)?;
-    let session: Session = serde_json::from_str(trusted.payload()).map_err(|_| TokenError::Invalid)?;
-    if now >= session.expires { Err(TokenError::Expired) } else { Ok(session) }
+    let untrusted =
+        UntrustedToken::<Public, V4>::try_from(token).map_err(|_| TokenError::Invalid)?;
+    let trusted = PublicToken::verify(&key, &untrusted, None, Some(PURPOSE))
+        .map_err(|_| TokenError::Invalid)?;
+    let session: Session =
+        serde_json::from_str(trusted.payload()).map_err(|_| TokenError::Invalid)?;
+    if now >= session.expires {
+        Err(TokenError::Expired)
+    } else {
+        Ok(session)
+    }
 }
 
 #[cfg(test)]
@@ -152,8 +159,14 @@ mod tests {
     fn a_token_gives_the_session_back_until_it_ends() {
         let key = TokenKey::from_seed(&Secret::random());
         let token = key.issue(&session());
-        assert_eq!(verify(&key.public_key(), &token, Timestamp(1_500_000)), Ok(session()));
-        assert_eq!(verify(&key.public_key(), &token, Timestamp(2_000_000)), Err(TokenError::Expired));
+        assert_eq!(
+            verify(&key.public_key(), &token, Timestamp(1_500_000)),
+            Ok(session())
+        );
+        assert_eq!(
+            verify(&key.public_key(), &token, Timestamp(2_000_000)),
+            Err(TokenError::Expired)
+        );
     }
 
     #[test]
@@ -161,11 +174,24 @@ mod tests {
         let key = TokenKey::from_seed(&Secret::random());
         let other = TokenKey::from_seed(&Secret::random());
         let token = key.issue(&session());
-        assert_eq!(verify(&other.public_key(), &token, Timestamp(0)), Err(TokenError::Invalid));
+        assert_eq!(
+            verify(&other.public_key(), &token, Timestamp(0)),
+            Err(TokenError::Invalid)
+        );
         let middle = token.len() / 2;
-        let replacement = if token.as_bytes()[middle] == b'A' { "B" } else { "A" };
+        let replacement = if token.as_bytes()[middle] == b'A' {
+            "B"
+        } else {
+            "A"
+        };
         let altered = format!("{}{replacement}{}", &token[..middle], &token[middle + 1..]);
-        assert_eq!(verify(&key.public_key(), &altered, Timestamp(0)), Err(TokenError::Invalid));
-        assert_eq!(verify(&key.public_key(), "v4.public.", Timestamp(0)), Err(TokenError::Invalid));
+        assert_eq!(
+            verify(&key.public_key(), &altered, Timestamp(0)),
+            Err(TokenError::Invalid)
+        );
+        assert_eq!(
+            verify(&key.public_key(), "v4.public.", Timestamp(0)),
+            Err(TokenError::Invalid)
+        );
     }
 }

@@ -120,9 +120,17 @@ impl Store {
                 })
             })
         };
-        let writer = pool(1, false).idle_timeout(None).max_lifetime(None).connect_with(options.clone()).await?;
+        let writer = pool(1, false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
         let reader = pool(READERS_MAX, true).connect_with(options).await?;
-        Ok(Store { dialect: Dialect::Sqlite, writer, reader })
+        Ok(Store {
+            dialect: Dialect::Sqlite,
+            writer,
+            reader,
+        })
     }
 
     async fn open_postgres(url: &str) -> Result<Store, StoreError> {
@@ -131,7 +139,11 @@ impl Store {
             .acquire_timeout(Duration::from_secs(15))
             .connect_with(options(url)?)
             .await?;
-        Ok(Store { dialect: Dialect::Postgres, writer: pool.clone(), reader: pool })
+        Ok(Store {
+            dialect: Dialect::Postgres,
+            writer: pool.clone(),
+            reader: pool,
+        })
     }
 
     /// Which database it is.
@@ -162,12 +174,17 @@ impl Store {
 
     async fn migrate(&self, owner: &str, migrations: &[Migration]) -> Result<(), StoreError> {
         if let Some(pair) = migrations.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
-            return Err(StoreError::UnorderedMigrations { owner: owner.into(), version: pair[1].0 });
+            return Err(StoreError::UnorderedMigrations {
+                owner: owner.into(),
+                version: pair[1].0,
+            });
         }
         let mut transaction = self.begin().await?;
         if self.dialect == Dialect::Postgres {
             // Two processes that start at once take turns.
-            sqlx::query("SELECT pg_advisory_xact_lock(7170831)").execute(&mut *transaction).await?;
+            sqlx::query("SELECT pg_advisory_xact_lock(7170831)")
+                .execute(&mut *transaction)
+                .await?;
         }
         sqlx::query(
             "CREATE TABLE IF NOT EXISTS store_migration (owner TEXT NOT NULL, version BIGINT NOT NULL, \
@@ -175,14 +192,24 @@ impl Store {
         )
         .execute(&mut *transaction)
         .await?;
-        let applied = sqlx::query("SELECT version, digest FROM store_migration WHERE owner = $1 ORDER BY version")
-            .bind(owner)
-            .fetch_all(&mut *transaction)
-            .await?;
-        let applied: Vec<(i64, String)> =
-            applied.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?;
-        if let Some((version, _)) = applied.iter().find(|(version, _)| !migrations.iter().any(|step| step.0 == *version)) {
-            return Err(StoreError::NewerDatabase { owner: owner.into(), version: *version });
+        let applied = sqlx::query(
+            "SELECT version, digest FROM store_migration WHERE owner = $1 ORDER BY version",
+        )
+        .bind(owner)
+        .fetch_all(&mut *transaction)
+        .await?;
+        let applied: Vec<(i64, String)> = applied
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect::<Result<_, sqlx::Error>>()?;
+        if let Some((version, _)) = applied
+            .iter()
+            .find(|(version, _)| !migrations.iter().any(|step| step.0 == *version))
+        {
+            return Err(StoreError::NewerDatabase {
+                owner: owner.into(),
+                version: *version,
+            });
         }
         for (version, name, sql) in migrations {
             let digest = DigestAlgorithm::Sha256.digest(sql.as_bytes()).to_string();
@@ -190,12 +217,18 @@ impl Store {
                 Some((_, known)) if *known == digest => continue,
                 Some(_) => {
                     let (owner, name) = (owner.into(), (*name).into());
-                    return Err(StoreError::ChangedMigration { owner, version: *version, name });
+                    return Err(StoreError::ChangedMigration {
+                        owner,
+                        version: *version,
+                        name,
+                    });
                 }
                 None => {}
             }
             let text = self.dialect.translate(sql);
-            transaction.execute(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+            transaction
+                .execute(sqlx::raw_sql(AssertSqlSafe(text)))
+                .await?;
             sqlx::query("INSERT INTO store_migration (owner, version, name, digest) VALUES ($1, $2, $3, $4)")
                 .bind(owner)
                 .bind(*version)
@@ -214,14 +247,15 @@ impl Dialect {
     fn translate(self, sql: &str) -> String {
         match self {
             Dialect::Sqlite => sql.to_owned(),
-            Dialect::Postgres => {
-                sql.split_inclusive(|character: char| !character.is_ascii_alphanumeric() && character != '_')
-                    .map(|word| match word.strip_prefix("BLOB") {
-                        Some(rest) if rest.len() <= 1 => format!("BYTEA{rest}"),
-                        _ => word.to_owned(),
-                    })
-                    .collect()
-            }
+            Dialect::Postgres => sql
+                .split_inclusive(|character: char| {
+                    !character.is_ascii_alphanumeric() && character != '_'
+                })
+                .map(|word| match word.strip_prefix("BLOB") {
+                    Some(rest) if rest.len() <= 1 => format!("BYTEA{rest}"),
+                    _ => word.to_owned(),
+                })
+                .collect(),
         }
     }
 }
@@ -242,7 +276,11 @@ mod tests {
 
     #[test]
     fn blob_becomes_bytea_as_a_whole_word_only() {
-        let text = Dialect::Postgres.translate("CREATE TABLE a (b BLOB NOT NULL, BLOBS TEXT, c BLOB);\nx_BLOB BLOB");
-        assert_eq!(text, "CREATE TABLE a (b BYTEA NOT NULL, BLOBS TEXT, c BYTEA);\nx_BLOB BYTEA");
+        let text = Dialect::Postgres
+            .translate("CREATE TABLE a (b BLOB NOT NULL, BLOBS TEXT, c BLOB);\nx_BLOB BLOB");
+        assert_eq!(
+            text,
+            "CREATE TABLE a (b BYTEA NOT NULL, BLOBS TEXT, c BYTEA);\nx_BLOB BYTEA"
+        );
     }
 }

@@ -14,6 +14,8 @@ mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use database::{DatabaseConfig, Dialect, Migration, Store, StoreError, Transaction, sqlite_url};
+pub use database::{
+    DatabaseConfig, Dialect, Migration, Store, StoreError, Transaction, sqlite_url,
+};
 pub use outbox::{Outbox, OutboxError};
 pub use projections::{ProjectedBlock, ProjectedEvent, Projection};

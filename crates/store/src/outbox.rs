@@ -90,7 +90,11 @@ async fn insert(
     body: &TransactionBody,
     signed: Option<Vec<u8>>,
 ) -> Result<(), sqlx::Error> {
-    let state = if signed.is_some() { State::Pending } else { State::Unsigned };
+    let state = if signed.is_some() {
+        State::Pending
+    } else {
+        State::Unsigned
+    };
     sqlx::query(
         "INSERT INTO outbox (transaction_id, state, body, signed, valid_until) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (transaction_id) DO NOTHING",
@@ -177,7 +181,9 @@ impl State {
 
     fn from_name(name: &str) -> Option<State> {
         use State::*;
-        [Unsigned, Pending, Committed, Expired, Refused].into_iter().find(|state| state.name() == name)
+        [Unsigned, Pending, Committed, Expired, Refused]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 }
 
@@ -283,7 +289,9 @@ enum Stored {
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, watch::Receiver<Option<End>>>> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn under_way(&self, id: &Digest) -> Option<watch::Receiver<Option<End>>> {
@@ -301,15 +309,22 @@ impl Inner {
             State::Unsigned => Err(OutboxError::Unsigned),
             State::Pending => {
                 let signed = row.try_get::<Option<Vec<u8>>, _>(1)?.ok_or_else(damaged)?;
-                Ok(Stored::Pending(Box::new(SignedTransaction::from_bytes(&signed).map_err(|_| damaged())?)))
+                Ok(Stored::Pending(Box::new(
+                    SignedTransaction::from_bytes(&signed).map_err(|_| damaged())?,
+                )))
             }
             State::Committed => {
                 let receipt = row.try_get::<Option<Vec<u8>>, _>(2)?.ok_or_else(damaged)?;
-                Ok(Stored::Ended(Ok(Receipt::from_bytes(&receipt).map_err(|_| damaged())?)))
+                Ok(Stored::Ended(Ok(
+                    Receipt::from_bytes(&receipt).map_err(|_| damaged())?
+                )))
             }
             State::Expired => Ok(Stored::Ended(Err(OutboxError::Expired))),
             State::Refused => {
-                let code = row.try_get::<Option<i64>, _>(3)?.and_then(|code| u16::try_from(code).ok()).unwrap_or(0);
+                let code = row
+                    .try_get::<Option<i64>, _>(3)?
+                    .and_then(|code| u16::try_from(code).ok())
+                    .unwrap_or(0);
                 let reason = row.try_get::<Option<String>, _>(4)?.unwrap_or_default();
                 Ok(Stored::Ended(Err(OutboxError::Refused { code, reason })))
             }
@@ -330,7 +345,9 @@ impl Inner {
         let span = tracing::Span::current();
         tokio::spawn(tracing::Instrument::instrument(
             async move {
-                let Ok(_permit) = inner.permits.acquire().await else { return };
+                let Ok(_permit) = inner.permits.acquire().await else {
+                    return;
+                };
                 if let Some(end) = inner.submit_until_end(&signed).await {
                     sender.send_replace(Some(end.clone()));
                     // Only the end of the process closes this; then the row stays pending.
@@ -354,8 +371,12 @@ impl Inner {
             let pause = match submitted {
                 Ok(receipt) => return Some(Ok(receipt)),
                 Err(SubmitError::Expired) => return Some(Err(OutboxError::Expired)),
-                Err(SubmitError::Refused { code, reason }) => return Some(Err(OutboxError::Refused { code, reason })),
-                Err(SubmitError::Invalid(reason)) => return Some(Err(OutboxError::Refused { code: 0, reason })),
+                Err(SubmitError::Refused { code, reason }) => {
+                    return Some(Err(OutboxError::Refused { code, reason }));
+                }
+                Err(SubmitError::Invalid(reason)) => {
+                    return Some(Err(OutboxError::Refused { code: 0, reason }));
+                }
                 Err(SubmitError::Busy) | Err(SubmitError::Unanswered) => BUSY_PAUSE,
                 Err(SubmitError::Denied) => DENIED_PAUSE,
             };
@@ -391,11 +412,12 @@ async fn sweep(inner: Arc<Inner>) {
 }
 
 async fn pending(store: &Store) -> Result<Vec<SignedTransaction>, sqlx::Error> {
-    let rows = sqlx::query("SELECT signed FROM outbox WHERE state = $1 ORDER BY valid_until LIMIT $2")
-        .bind(State::Pending.name())
-        .bind(SWEEP_ROWS)
-        .fetch_all(store.reader())
-        .await?;
+    let rows =
+        sqlx::query("SELECT signed FROM outbox WHERE state = $1 ORDER BY valid_until LIMIT $2")
+            .bind(State::Pending.name())
+            .bind(SWEEP_ROWS)
+            .fetch_all(store.reader())
+            .await?;
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
         let signed = row.try_get::<Option<Vec<u8>>, _>(0)?.unwrap_or_default();
@@ -427,9 +449,12 @@ async fn write(store: &Store, ends: &[(Digest, End)]) -> Result<(), sqlx::Error>
     for (id, end) in ends {
         let (state, receipt, code, failure) = match end {
             Ok(receipt) => (State::Committed, Some(receipt.to_bytes()), None, None),
-            Err(OutboxError::Refused { code, reason }) => {
-                (State::Refused, None, Some(i64::from(*code)), Some(reason.clone()))
-            }
+            Err(OutboxError::Refused { code, reason }) => (
+                State::Refused,
+                None,
+                Some(i64::from(*code)),
+                Some(reason.clone()),
+            ),
             Err(_) => (State::Expired, None, None, None),
         };
         sqlx::query("UPDATE outbox SET state = $2, receipt = $3, failure_code = $4, failure = $5 WHERE transaction_id = $1")
@@ -446,5 +471,7 @@ async fn write(store: &Store, ends: &[(Digest, End)]) -> Result<(), sqlx::Error>
 
 fn depth_gauge() -> &'static chassis::metrics::Gauge {
     static GAUGE: OnceLock<chassis::metrics::Gauge> = OnceLock::new();
-    GAUGE.get_or_init(|| chassis::metrics::gauge("outbox_depth", "Transactions put and not yet ended"))
+    GAUGE.get_or_init(|| {
+        chassis::metrics::gauge("outbox_depth", "Transactions put and not yet ended")
+    })
 }

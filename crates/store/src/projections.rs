@@ -13,7 +13,10 @@ use bus::follow::Followed;
 use bus::{Bus, Position};
 use chassis::Shutdown;
 use contracts::Event;
-use ledger::{CertifiedBlock, ContractId, Digest, Header, Height, LEDGER_CONTRACT, LedgerId, Outcome, Timestamp};
+use ledger::{
+    CertifiedBlock, ContractId, Digest, Header, Height, LEDGER_CONTRACT, LedgerId, Outcome,
+    Timestamp,
+};
 use sqlx::{Any, Row};
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -99,21 +102,50 @@ impl ProjectedBlock {
         let mut rejections = Vec::new();
         for (leaf, position) in block.outcomes.iter().zip(0u32..) {
             let index = position.saturating_sub(1);
-            let submitted = if position == 0 { None } else { block.transactions.get(index as usize) };
-            let submitter = submitted.map_or(LedgerId([0; 16]), |transaction| transaction.body.submitter);
+            let submitted = if position == 0 {
+                None
+            } else {
+                block.transactions.get(index as usize)
+            };
+            let submitter =
+                submitted.map_or(LedgerId([0; 16]), |transaction| transaction.body.submitter);
             let transaction = leaf.transaction;
             if let Outcome::Rejected { contract, code } = leaf.outcome {
-                rejections.push(ProjectedRejection { transaction, index, submitter, contract, code });
+                rejections.push(ProjectedRejection {
+                    transaction,
+                    index,
+                    submitter,
+                    contract,
+                    code,
+                });
                 continue;
             }
-            for recorded in leaf.events.iter().filter(|recorded| recorded.contract != LEDGER_CONTRACT) {
+            for recorded in leaf
+                .events
+                .iter()
+                .filter(|recorded| recorded.contract != LEDGER_CONTRACT)
+            {
                 let event = Event::from_bytes(recorded.contract, &recorded.bytes)?;
                 let outcome = leaf.outcome;
-                events.push(ProjectedEvent { transaction, index, submitter, outcome, event, time, height });
+                events.push(ProjectedEvent {
+                    transaction,
+                    index,
+                    submitter,
+                    outcome,
+                    event,
+                    time,
+                    height,
+                });
             }
         }
         let header = block.header.clone();
-        Ok(ProjectedBlock { hash: header.hash(), header, events, rejections, certified })
+        Ok(ProjectedBlock {
+            hash: header.hash(),
+            header,
+            events,
+            rejections,
+            certified,
+        })
     }
 }
 
@@ -132,7 +164,10 @@ pub trait Projection: Send + Sync + 'static {
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// Removes all its rows.
-    fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn reset(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// Reacts to a block's events once its rows are committed: new commands into the outbox, notices, live pages.
     /// May come twice for the same block after a crash; what it submits must be safe by the contracts' natural keys.
@@ -185,8 +220,16 @@ pub async fn start<P: Projection>(
 ///
 /// # Errors
 /// If the stored height can't be read or the reset fails.
-pub async fn run<P: Projection>(store: Store, bus: Bus, projection: P, shutdown: Shutdown) -> anyhow::Result<()> {
-    Projector::prepare(&store, &bus, projection, &shutdown).await?.run().await;
+pub async fn run<P: Projection>(
+    store: Store,
+    bus: Bus,
+    projection: P,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    Projector::prepare(&store, &bus, projection, &shutdown)
+        .await?
+        .run()
+        .await;
     Ok(())
 }
 
@@ -199,7 +242,10 @@ pub async fn height(store: &Store, name: &str) -> Result<Height, sqlx::Error> {
         .bind(name)
         .fetch_optional(store.reader())
         .await?;
-    let next = row.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or(0);
+    let next = row
+        .map(|row| row.try_get::<i64, _>(0))
+        .transpose()?
+        .unwrap_or(0);
     Ok(Height(u64::try_from(next).unwrap_or(0)))
 }
 
@@ -219,21 +265,41 @@ struct Projector<P> {
 }
 
 impl<P: Projection> Projector<P> {
-    async fn prepare(store: &Store, bus: &Bus, projection: P, shutdown: &Shutdown) -> anyhow::Result<Projector<P>> {
+    async fn prepare(
+        store: &Store,
+        bus: &Bus,
+        projection: P,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Projector<P>> {
         let mut transaction = store.begin().await?;
-        let row = sqlx::query("SELECT version, position, reacted_height FROM projection WHERE name = $1")
-            .bind(P::NAME)
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let row =
+            sqlx::query("SELECT version, position, reacted_height FROM projection WHERE name = $1")
+                .bind(P::NAME)
+                .fetch_optional(&mut *transaction)
+                .await?;
         let stored = row
-            .map(|row| Ok::<_, sqlx::Error>((row.try_get::<i64, _>(0)?, row.try_get::<Vec<u8>, _>(1)?, row.try_get::<i64, _>(2)?)))
+            .map(|row| {
+                Ok::<_, sqlx::Error>((
+                    row.try_get::<i64, _>(0)?,
+                    row.try_get::<Vec<u8>, _>(1)?,
+                    row.try_get::<i64, _>(2)?,
+                ))
+            })
             .transpose()?;
-        let reacted = stored.as_ref().map_or(0, |(_, _, reacted)| u64::try_from(*reacted).unwrap_or(0));
-        let current = stored.filter(|(version, _, _)| *version == P::VERSION).and_then(|(_, bytes, _)| Position::from_bytes(&bytes));
+        let reacted = stored
+            .as_ref()
+            .map_or(0, |(_, _, reacted)| u64::try_from(*reacted).unwrap_or(0));
+        let current = stored
+            .filter(|(version, _, _)| *version == P::VERSION)
+            .and_then(|(_, bytes, _)| Position::from_bytes(&bytes));
         let position = match current {
             Some(position) => position,
             None => {
-                tracing::info!(projection = P::NAME, version = P::VERSION, "the projection is built from the start");
+                tracing::info!(
+                    projection = P::NAME,
+                    version = P::VERSION,
+                    "the projection is built from the start"
+                );
                 projection.reset(&mut transaction).await?;
                 write_position::<P>(&mut transaction, Position::START, Height(reacted)).await?;
                 Position::START
@@ -255,7 +321,9 @@ impl<P: Projection> Projector<P> {
     }
 
     fn progress(&self) -> Progress {
-        Progress { next: self.next.subscribe() }
+        Progress {
+            next: self.next.subscribe(),
+        }
     }
 
     async fn run(mut self) {
@@ -264,7 +332,8 @@ impl<P: Projection> Projector<P> {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::error!(projection = P::NAME, error = %format!("{error:#}"), "the projection stopped; it starts again");
-                    self.shutdown.degrade(&self.part, "stopped by an error, see the log");
+                    self.shutdown
+                        .degrade(&self.part, "stopped by an error, see the log");
                 }
             }
             tokio::select! {
@@ -277,7 +346,10 @@ impl<P: Projection> Projector<P> {
     /// Follows until shutdown or an error. Blocks below the rows' height, if any, are for reactions only.
     async fn follow(&mut self) -> anyhow::Result<()> {
         let start = if self.reacted < self.position.next {
-            Position { next: self.reacted, previous: None }
+            Position {
+                next: self.reacted,
+                previous: None,
+            }
         } else {
             self.position
         };
@@ -294,12 +366,18 @@ impl<P: Projection> Projector<P> {
                     return Ok(());
                 }
             };
-            let span = tracing::info_span!("project", projection = P::NAME, height = first.block.block.header.height.0);
+            let span = tracing::info_span!(
+                "project",
+                projection = P::NAME,
+                height = first.block.block.header.height.0
+            );
             bus::trace_context::continue_from(&span, first.headers.as_ref());
             let mut batch = vec![first];
             let mut events = events_in(&batch[0]);
             while batch.len() < BLOCKS_AT_ONCE && events < EVENTS_AT_ONCE {
-                let Some(followed) = follow.next_ready() else { break };
+                let Some(followed) = follow.next_ready() else {
+                    break;
+                };
                 events += events_in(&followed);
                 batch.push(followed);
             }
@@ -314,9 +392,15 @@ impl<P: Projection> Projector<P> {
             .map(|followed| ProjectedBlock::read(followed.block))
             .collect::<Result<Vec<_>, _>>()?;
         let due = self.position.next;
-        let fresh: Vec<&ProjectedBlock> = blocks.iter().filter(|block| block.header.height >= due).collect();
+        let fresh: Vec<&ProjectedBlock> = blocks
+            .iter()
+            .filter(|block| block.header.height >= due)
+            .collect();
         if let Some(last) = fresh.last() {
-            let position = Position { next: last.header.height.next(), previous: Some(last.hash) };
+            let position = Position {
+                next: last.header.height.next(),
+                previous: Some(last.hash),
+            };
             let mut transaction = self.store.begin().await?;
             for block in &fresh {
                 self.projection.apply(&mut transaction, block).await?;
@@ -326,7 +410,8 @@ impl<P: Projection> Projector<P> {
             self.position = position;
             self.stored_reacted = self.reacted;
             self.next.send_replace(position.next);
-            self.gauge.set(i64::try_from(position.next.0).unwrap_or(i64::MAX));
+            self.gauge
+                .set(i64::try_from(position.next.0).unwrap_or(i64::MAX));
         }
         for block in &blocks {
             if block.header.height < self.reacted {
@@ -350,7 +435,13 @@ impl<P: Projection> Projector<P> {
 }
 
 fn events_in(followed: &Followed) -> usize {
-    followed.block.block.outcomes.iter().map(|leaf| leaf.events.len()).sum()
+    followed
+        .block
+        .block
+        .outcomes
+        .iter()
+        .map(|leaf| leaf.events.len())
+        .sum()
 }
 
 async fn write_position<P: Projection>(
@@ -380,8 +471,16 @@ fn height_gauge(name: &str) -> chassis::metrics::Gauge {
     static NAMES: Mutex<BTreeMap<String, &'static str>> = Mutex::new(BTreeMap::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     let metric = *names.entry(name.to_owned()).or_insert_with(|| {
-        let name: String =
-            name.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect();
+        let name: String = name
+            .chars()
+            .map(|character| {
+                if character.is_ascii_alphanumeric() {
+                    character
+                } else {
+                    '_'
+                }
+            })
+            .collect();
         Box::leak(format!("projection_{name}_next_height").into_boxed_str())
     });
     chassis::metrics::gauge(metric, "The height that is due in the projection's rows")

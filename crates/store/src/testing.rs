@@ -17,7 +17,10 @@ impl TestDatabase {
     /// If there is no temporary folder.
     pub fn sqlite() -> TestDatabase {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        TestDatabase { url: sqlite_url(&folder.path().join("test.db")), _folder: Some(folder) }
+        TestDatabase {
+            url: sqlite_url(&folder.path().join("test.db")),
+            _folder: Some(folder),
+        }
     }
 
     /// A fresh database on the PostgreSQL server of `MEDSHARE_TEST_POSTGRES`; `None` without that variable
@@ -26,21 +29,38 @@ impl TestDatabase {
     /// # Panics
     /// If the server refuses.
     pub async fn postgres(test: &str) -> Option<TestDatabase> {
-        let Some(server) = std::env::var("MEDSHARE_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
+        let Some(server) = std::env::var("MEDSHARE_TEST_POSTGRES")
+            .ok()
+            .filter(|url| !url.is_empty())
+        else {
             note_skipped(test);
             return None;
         };
         sqlx::any::install_default_drivers();
-        let name = format!("test_{}", bus::subjects::transaction_token(&random_digest()));
-        let mut connection = sqlx::AnyConnection::connect(&server).await.expect("MEDSHARE_TEST_POSTGRES");
+        let name = format!(
+            "test_{}",
+            bus::subjects::transaction_token(&random_digest())
+        );
+        let mut connection = sqlx::AnyConnection::connect(&server)
+            .await
+            .expect("MEDSHARE_TEST_POSTGRES");
         connection
-            .execute(sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))))
+            .execute(sqlx::raw_sql(AssertSqlSafe(format!(
+                "CREATE DATABASE {name}"
+            ))))
             .await
             .expect("a fresh database");
-        let (base, parameters) = server.split_once('?').map_or((server.as_str(), None), |(base, rest)| (base, Some(rest)));
+        let (base, parameters) = server
+            .split_once('?')
+            .map_or((server.as_str(), None), |(base, rest)| (base, Some(rest)));
         let (base, _) = base.rsplit_once('/').expect("a database in the URL");
-        let parameters = parameters.map(|rest| format!("?{rest}")).unwrap_or_default();
-        Some(TestDatabase { url: format!("{base}/{name}{parameters}"), _folder: None })
+        let parameters = parameters
+            .map(|rest| format!("?{rest}"))
+            .unwrap_or_default();
+        Some(TestDatabase {
+            url: format!("{base}/{name}{parameters}"),
+            _folder: None,
+        })
     }
 
     /// Its URL.
@@ -53,7 +73,9 @@ impl TestDatabase {
     /// # Panics
     /// If that fails.
     pub async fn open(&self, migrations: &[Migration]) -> Store {
-        Store::open(&self.url, migrations).await.expect("a test database")
+        Store::open(&self.url, migrations)
+            .await
+            .expect("a test database")
     }
 }
 
@@ -63,9 +85,18 @@ fn random_digest() -> ledger::Digest {
 
 fn note_skipped(test: &str) {
     use std::io::Write;
-    let Some(path) = std::env::var_os("MEDSHARE_SKIPPED") else { return };
-    if let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path) {
+    let Some(path) = std::env::var_os("MEDSHARE_SKIPPED") else {
+        return;
+    };
+    if let Ok(mut file) = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+    {
         // A note that can't be written is no reason to fail a test.
-        let _ = writeln!(file, "{test}: no PostgreSQL server (MEDSHARE_TEST_POSTGRES)");
+        let _ = writeln!(
+            file,
+            "{test}: no PostgreSQL server (MEDSHARE_TEST_POSTGRES)"
+        );
     }
 }

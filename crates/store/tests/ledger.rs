@@ -9,15 +9,23 @@ use chassis::Shutdown;
 use contracts::Event;
 use contracts::membership::event::Event as MembershipEvent;
 use keys::MemberKey;
-use ledger::{ContractId, Digest, Height, LedgerId, Outcome, SignedTransaction, Timestamp, TransactionBody};
+use ledger::{
+    ContractId, Digest, Height, LedgerId, Outcome, SignedTransaction, Timestamp, TransactionBody,
+};
 use sqlx::Row;
 use store::projections::{self, ProjectionTransaction};
 use store::testing::TestDatabase;
-use store::{Migration, Outbox, OutboxError, ProjectedBlock, ProjectedEvent, Projection, Store, outbox};
+use store::{
+    Migration, Outbox, OutboxError, ProjectedBlock, ProjectedEvent, Projection, Store, outbox,
+};
 
 const EVERYONE: &[&str] = &["index", "replica-0", "replica-1", "replica-2", "replica-3"];
 
-const MIGRATIONS: &[Migration] = &[(1, "activated", "CREATE TABLE activated (member TEXT NOT NULL, height BIGINT NOT NULL);")];
+const MIGRATIONS: &[Migration] = &[(
+    1,
+    "activated",
+    "CREATE TABLE activated (member TEXT NOT NULL, height BIGINT NOT NULL);",
+)];
 
 fn body(chain: Digest, member: &MemberKey, nonce: u64) -> TransactionBody {
     TransactionBody {
@@ -32,12 +40,20 @@ fn body(chain: Digest, member: &MemberKey, nonce: u64) -> TransactionBody {
 }
 
 fn activated(number: u8) -> Event {
-    MembershipEvent::MemberActivated { member: LedgerId([number; 16]) }.into()
+    MembershipEvent::MemberActivated {
+        member: LedgerId([number; 16]),
+    }
+    .into()
 }
 
 /// Every accepted transaction activates the member whose number is its nonce.
 async fn ordering(broker: &TestBroker) -> TestOrdering {
-    let decide = |signed: &SignedTransaction| (Outcome::Accepted, vec![activated(signed.body.nonce as u8).recorded()]);
+    let decide = |signed: &SignedTransaction| {
+        (
+            Outcome::Accepted,
+            vec![activated(signed.body.nonce as u8).recorded()],
+        )
+    };
     TestOrdering::start(broker, vec![activated(200).recorded()], Box::new(decide)).await
 }
 
@@ -50,7 +66,11 @@ impl<const VERSION: i64> Projection for Activated<VERSION> {
     const NAME: &'static str = "activated";
     const VERSION: i64 = VERSION;
 
-    async fn apply(&self, transaction: &mut ProjectionTransaction<'_>, block: &ProjectedBlock) -> anyhow::Result<()> {
+    async fn apply(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        block: &ProjectedBlock,
+    ) -> anyhow::Result<()> {
         for event in &block.events {
             if let Event::Membership(MembershipEvent::MemberActivated { member }) = &event.event {
                 sqlx::query("INSERT INTO activated (member, height) VALUES ($1, $2)")
@@ -64,7 +84,9 @@ impl<const VERSION: i64> Projection for Activated<VERSION> {
     }
 
     async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
-        sqlx::query("DELETE FROM activated").execute(&mut **transaction).await?;
+        sqlx::query("DELETE FROM activated")
+            .execute(&mut **transaction)
+            .await?;
         Ok(())
     }
 
@@ -74,7 +96,11 @@ impl<const VERSION: i64> Projection for Activated<VERSION> {
 }
 
 async fn count(store: &Store) -> i64 {
-    sqlx::query("SELECT COUNT(*) FROM activated").fetch_one(store.reader()).await.unwrap().get(0)
+    sqlx::query("SELECT COUNT(*) FROM activated")
+        .fetch_one(store.reader())
+        .await
+        .unwrap()
+        .get(0)
 }
 
 async fn commits_and_projects(database: &TestDatabase) {
@@ -83,13 +109,23 @@ async fn commits_and_projects(database: &TestDatabase) {
     let (bus, shutdown) = (broker.connect("index").await, Shutdown::detached("index"));
     let store = database.open(MIGRATIONS).await;
     let outbox = Outbox::start(&store, &bus, &shutdown);
-    let progress = projections::start(&store, &bus, Activated::<1>::default(), &shutdown).await.unwrap();
+    let progress = projections::start(&store, &bus, Activated::<1>::default(), &shutdown)
+        .await
+        .unwrap();
     let member = MemberKey::random();
     let signed = member.sign(body(bus.chain(), &member, 1));
     let receipt = outbox.submit(&signed).await.unwrap();
     receipt.verify(broker.genesis()).unwrap();
-    assert!(progress.wait_for(receipt.header.height, Duration::from_secs(20)).await);
-    assert_eq!(count(&store).await, 2, "the genesis event and the transaction's");
+    assert!(
+        progress
+            .wait_for(receipt.header.height, Duration::from_secs(20))
+            .await
+    );
+    assert_eq!(
+        count(&store).await,
+        2,
+        "the genesis event and the transaction's"
+    );
     assert_eq!(outbox.wait(&signed.id()).await.unwrap(), receipt);
     let height = projections::height(&store, "activated").await.unwrap();
     assert_eq!(height, receipt.header.height.next());
@@ -103,7 +139,9 @@ async fn what_is_put_is_committed_and_projected_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_put_is_committed_and_projected_on_postgres() {
-    let Some(database) = TestDatabase::postgres("store::ledger").await else { return };
+    let Some(database) = TestDatabase::postgres("store::ledger").await else {
+        return;
+    };
     commits_and_projects(&database).await;
 }
 
@@ -128,7 +166,14 @@ async fn what_a_crash_left_in_the_outbox_is_sent_by_the_next_process() {
     }
     let receipt = outbox.wait(&signed.id()).await.unwrap();
     assert_eq!(receipt.transaction, signed);
-    assert_eq!(ordering.blocks().iter().filter(|block| !block.block.transactions.is_empty()).count(), 1);
+    assert_eq!(
+        ordering
+            .blocks()
+            .iter()
+            .filter(|block| !block.block.transactions.is_empty())
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +213,9 @@ async fn an_unsigned_transaction_waits_for_its_members_signature() {
     let refused = outbox::attach_signature(&mut transaction, &id, foreign).await;
     assert_eq!(refused, Err(OutboxError::BadSignature));
     let signature = member.sign(body).signature;
-    outbox::attach_signature(&mut transaction, &id, signature).await.unwrap();
+    outbox::attach_signature(&mut transaction, &id, signature)
+        .await
+        .unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(outbox.wait(&id).await.unwrap().leaf.transaction, id);
 }
@@ -185,7 +232,12 @@ async fn a_new_version_rebuilds_the_rows_without_reacting_again() {
     let store = database.open(MIGRATIONS).await;
     let first = Activated::<1>::default();
     let shutdown = Shutdown::detached("index");
-    let running = tokio::spawn(projections::run(store.clone(), bus.clone(), first.clone(), shutdown.clone()));
+    let running = tokio::spawn(projections::run(
+        store.clone(),
+        bus.clone(),
+        first.clone(),
+        shutdown.clone(),
+    ));
     while first.reactions.load(Ordering::SeqCst) < 11 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -194,7 +246,9 @@ async fn a_new_version_rebuilds_the_rows_without_reacting_again() {
     assert_eq!(count(&store).await, 11);
     let second = Activated::<2>::default();
     let shutdown = Shutdown::detached("index");
-    let progress = projections::start(&store, &bus, second.clone(), &shutdown).await.unwrap();
+    let progress = projections::start(&store, &bus, second.clone(), &shutdown)
+        .await
+        .unwrap();
     assert!(progress.wait_for(Height(11), Duration::from_secs(20)).await);
     assert_eq!(count(&store).await, 11);
     assert_eq!(second.reactions.load(Ordering::SeqCst), 0);

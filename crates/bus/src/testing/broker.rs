@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use keys::nkey::BusUserKey;
 use keys::{SealingKey, Secret};
 use ledger::{
-    Digest, Epoch, EpochDescription, GenesisFile, GenesisParameters, Height, LedgerId, PublicKey, ReplicaDescription,
-    ReplicaId, SigningKey, Timestamp,
+    Digest, Epoch, EpochDescription, GenesisFile, GenesisParameters, Height, LedgerId, PublicKey,
+    ReplicaDescription, ReplicaId, SigningKey, Timestamp,
 };
 
 use crate::directory::{DirectoryEntry, DirectoryFile};
-use crate::permissions::{BrokerUser, Credential, Role, users_block};
+use crate::permissions::{Permissions, Role};
 use crate::{Bus, BusConfig, subjects};
 
 /// The server's program: `MEDSHARE_NATS_SERVER`, or `nats-server` of the PATH.
 pub fn nats_server_program() -> PathBuf {
-    std::env::var_os("MEDSHARE_NATS_SERVER").map_or_else(|| PathBuf::from("nats-server"), PathBuf::from)
+    std::env::var_os("MEDSHARE_NATS_SERVER")
+        .map_or_else(|| PathBuf::from("nats-server"), PathBuf::from)
 }
 
 /// A running server with users, keys, a directory and a genesis file; stops and vanishes when dropped.
@@ -55,29 +56,48 @@ impl TestBroker {
         let mut directory = DirectoryFile::new();
         for name in names.iter().copied().chain(["administrator"]) {
             let key = BusUserKey::random();
-            key.save(&folder.path().join(format!("{name}.nk"))).expect("a key file");
+            key.save(&folder.path().join(format!("{name}.nk")))
+                .expect("a key file");
             let seed = Secret::random();
-            seed.save(&folder.path().join(format!("{name}.seal"))).expect("a key file");
+            seed.save(&folder.path().join(format!("{name}.seal")))
+                .expect("a key file");
             let sealing_key = SealingKey::from_secret(&seed).public_key();
-            directory.insert(name.to_owned(), DirectoryEntry { sealing_key, public_key: PublicKey([0; 32]) });
-            users.push(BrokerUser { credential: Credential::Nkey(key.public_key().to_owned()), role: Role::of_bus_name(name) });
+            directory.insert(
+                name.to_owned(),
+                DirectoryEntry {
+                    sealing_key,
+                    public_key: PublicKey([0; 32]),
+                },
+            );
+            users.push(user_text(
+                key.public_key(),
+                &Permissions::of(&Role::of_bus_name(name)),
+            ));
         }
         let json = serde_json::to_string(&directory).expect("plain JSON");
         std::fs::write(folder.path().join("directory.json"), json).expect("a file");
         std::fs::write(folder.path().join("genesis.json"), genesis.to_json()).expect("a file");
-        let mut broker = TestBroker { folder, process: None, port: 0, genesis, replica_keys };
+        let mut broker = TestBroker {
+            folder,
+            process: None,
+            port: 0,
+            genesis,
+            replica_keys,
+        };
         broker.write_configuration(&users);
         broker.run();
         let administrator = broker.connect("administrator").await;
-        crate::streams::ensure_blocks_stream(administrator.client(), 1).await.expect("the stream of blocks");
+        crate::streams::ensure_blocks_stream(administrator.client(), 1)
+            .await
+            .expect("the stream of blocks");
         broker
     }
 
-    fn write_configuration(&self, users: &[BrokerUser]) {
+    fn write_configuration(&self, users: &[String]) {
         let text = format!(
-            "max_payload: 1MB\njetstream {{ store_dir: \"{}\" }}\naccounts {{\n MEDSHARE {{ jetstream: enabled\n users: {} }} }}\n",
+            "max_payload: 1MB\njetstream {{ store_dir: \"{}\" }}\naccounts {{\n MEDSHARE {{ jetstream: enabled\n users: [\n{}\n] }} }}\n",
             self.folder.path().join("jetstream").display(),
-            users_block(users)
+            users.join("\n")
         );
         std::fs::write(self.folder.path().join("server.conf"), text).expect("a configuration file");
     }
@@ -89,7 +109,11 @@ impl TestBroker {
     pub fn run(&mut self) {
         let ports = self.folder.path().join("ports");
         std::fs::create_dir_all(&ports).expect("a folder");
-        let port = if self.port == 0 { "-1".to_owned() } else { self.port.to_string() };
+        let port = if self.port == 0 {
+            "-1".to_owned()
+        } else {
+            self.port.to_string()
+        };
         let log = self.folder.path().join("server.log");
         let child = Command::new(nats_server_program())
             .args(["--addr", "127.0.0.1", "--port", &port])
@@ -112,7 +136,10 @@ impl TestBroker {
                 return;
             }
             if Instant::now() > deadline {
-                panic!("nats-server does not start: {}", std::fs::read_to_string(&log).unwrap_or_default());
+                panic!(
+                    "nats-server does not start: {}",
+                    std::fs::read_to_string(&log).unwrap_or_default()
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -155,7 +182,9 @@ impl TestBroker {
     /// # Panics
     /// If the connection fails.
     pub async fn connect(&self, name: &str) -> Bus {
-        Bus::connect(&self.config(name)).await.expect("a connection to the test broker")
+        Bus::connect(&self.config(name))
+            .await
+            .expect("a connection to the test broker")
     }
 
     /// The genesis file.
@@ -170,7 +199,9 @@ impl TestBroker {
 
     /// Bus names of `replicas` replicas.
     pub fn replica_names(replicas: u16) -> Vec<String> {
-        (0..replicas).map(|number| subjects::replica_name(ReplicaId(number))).collect()
+        (0..replicas)
+            .map(|number| subjects::replica_name(ReplicaId(number)))
+            .collect()
     }
 }
 
@@ -178,6 +209,22 @@ impl Drop for TestBroker {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// One user of the server's configuration.
+fn user_text(nkey: &str, permissions: &Permissions) -> String {
+    let list = |subjects: &[String]| {
+        let quoted: Vec<String> = subjects
+            .iter()
+            .map(|subject| format!("\"{subject}\""))
+            .collect();
+        quoted.join(", ")
+    };
+    format!(
+        "{{ nkey: {nkey}, permissions: {{ publish: {{ allow: [{}] }}, subscribe: {{ allow: [{}] }} }} }}",
+        list(&permissions.publish),
+        list(&permissions.subscribe)
+    )
 }
 
 fn read_port(ports_file: &Path) -> Option<u16> {
@@ -188,17 +235,29 @@ fn read_port(ports_file: &Path) -> Option<u16> {
 
 /// A genesis file with `replicas` replicas, no members, and the replicas' voting keys.
 pub fn test_genesis(replicas: u16) -> (GenesisFile, BTreeMap<ReplicaId, SigningKey>) {
-    let replica_keys: BTreeMap<ReplicaId, SigningKey> =
-        (0..replicas).map(|number| (ReplicaId(number), SigningKey::from_seed([number as u8 + 1; 32]))).collect();
-    let described = replica_keys.iter().map(|(replica, key)| ReplicaDescription {
-        replica: *replica,
-        operator: LedgerId([replica.0 as u8 + 1; 16]),
-        public_key: key.public_key(),
-    });
+    let replica_keys: BTreeMap<ReplicaId, SigningKey> = (0..replicas)
+        .map(|number| {
+            (
+                ReplicaId(number),
+                SigningKey::from_seed([number as u8 + 1; 32]),
+            )
+        })
+        .collect();
+    let described = replica_keys
+        .iter()
+        .map(|(replica, key)| ReplicaDescription {
+            replica: *replica,
+            operator: LedgerId([replica.0 as u8 + 1; 16]),
+            public_key: key.public_key(),
+        });
     let genesis = GenesisFile {
         name: "test".into(),
         time: Timestamp(1_700_000_000_000_000),
-        epoch: EpochDescription { epoch: Epoch(0), first_height: Height(0), replicas: described.collect() },
+        epoch: EpochDescription {
+            epoch: Epoch(0),
+            first_height: Height(0),
+            replicas: described.collect(),
+        },
         certificate_authority: Digest::ZERO,
         members: Vec::new(),
         parameters: GenesisParameters::default(),

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_nats::Message;
 use futures::StreamExt;
 use ledger::{
-    Block, BlockProofs, BlockVote, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height, HistoryLog,
-    Outcome, OutcomeLeaf, RecordedEvent, ReplicaId, SignedTransaction, SigningKey, Timestamp, WriteSet, canonical,
+    Block, BlockProofs, BlockVote, Certificate, CertifiedBlock, Digest, GenesisFile, Header,
+    Height, HistoryLog, Outcome, OutcomeLeaf, RecordedEvent, ReplicaId, SignedTransaction,
+    SigningKey, Timestamp, WriteSet, canonical,
 };
 
 use super::TestBroker;
 use crate::ordering_wire::{
-    Answer, BlockByHashRequest, BlocksReply, BlocksRequest, EpochsReply, EpochsRequest, Question, ReceiptReply,
-    ReceiptRequest, StatusReply, StatusRequest, SubmitReply,
+    Answer, BlockByHashRequest, BlocksReply, BlocksRequest, EpochsReply, EpochsRequest, Question,
+    ReceiptReply, ReceiptRequest, StatusReply, StatusRequest, SubmitReply,
 };
 use crate::{Bus, subjects};
 
@@ -42,10 +43,18 @@ struct Mind {
 
 impl TestOrdering {
     /// Starts the replicas that are users of the broker. The genesis block holds `events`; block 1, empty, follows.
-    pub async fn start(broker: &TestBroker, events: Vec<RecordedEvent>, decide: Decision) -> TestOrdering {
+    pub async fn start(
+        broker: &TestBroker,
+        events: Vec<RecordedEvent>,
+        decide: Decision,
+    ) -> TestOrdering {
         let mut mind = Mind {
             genesis: broker.genesis().clone(),
-            keys: broker.replica_keys().iter().map(|(replica, key)| (*replica, key.clone())).collect(),
+            keys: broker
+                .replica_keys()
+                .iter()
+                .map(|(replica, key)| (*replica, key.clone()))
+                .collect(),
             blocks: Vec::new(),
             history: HistoryLog::new(),
             executed: HashMap::new(),
@@ -59,11 +68,21 @@ impl TestOrdering {
         mind.append(Vec::new(), Vec::new());
         let mut replicas = Vec::new();
         for replica in broker.replica_keys().keys() {
-            if broker.config(&subjects::replica_name(*replica)).nkey_seed_file.exists() {
-                replicas.push((*replica, broker.connect(&subjects::replica_name(*replica)).await));
+            if broker
+                .config(&subjects::replica_name(*replica))
+                .nkey_seed_file
+                .exists()
+            {
+                replicas.push((
+                    *replica,
+                    broker.connect(&subjects::replica_name(*replica)).await,
+                ));
             }
         }
-        let ordering = TestOrdering { mind: Arc::new(Mutex::new(mind)), replicas };
+        let ordering = TestOrdering {
+            mind: Arc::new(Mutex::new(mind)),
+            replicas,
+        };
         for (replica, bus) in ordering.replicas.clone() {
             ordering.serve(replica, bus).await;
         }
@@ -113,13 +132,24 @@ impl TestOrdering {
         let height = block.block.header.height;
         for (replica, bus) in self.replicas.iter().take(2) {
             let subject = subjects::block(*replica, height);
-            bus.client().publish(subject, canonical::encode(block).into()).await.expect("a publication");
+            bus.client()
+                .publish(subject, canonical::encode(block).into())
+                .await
+                .expect("a publication");
         }
     }
 
     async fn serve(&self, replica: ReplicaId, bus: Bus) {
-        let mut transactions = bus.client().subscribe(subjects::ALL_TRANSACTIONS).await.expect("a subscription");
-        let mut questions = bus.client().subscribe(subjects::all_of_ordering(replica)).await.expect("a subscription");
+        let mut transactions = bus
+            .client()
+            .subscribe(subjects::ALL_TRANSACTIONS)
+            .await
+            .expect("a subscription");
+        let mut questions = bus
+            .client()
+            .subscribe(subjects::all_of_ordering(replica))
+            .await
+            .expect("a subscription");
         bus.settle_subscriptions().await.expect("a connection");
         let ordering = self.clone();
         tokio::spawn(async move {
@@ -134,8 +164,12 @@ impl TestOrdering {
     }
 
     async fn submitted(&self, replica: ReplicaId, bus: &Bus, message: Message) {
-        let Some(user) = subjects::user_of(message.subject.as_str()) else { return };
-        let Ok(transaction) = SignedTransaction::from_bytes(&message.payload) else { return };
+        let Some(user) = subjects::user_of(message.subject.as_str()) else {
+            return;
+        };
+        let Ok(transaction) = SignedTransaction::from_bytes(&message.payload) else {
+            return;
+        };
         let id = transaction.id();
         let (reply, fresh) = {
             let mut mind = self.lock();
@@ -145,8 +179,12 @@ impl TestOrdering {
             if mind.busy {
                 (Some(SubmitReply::Busy), None)
             } else {
-                let fresh = (!mind.executed.contains_key(&id)).then(|| mind.append(vec![transaction], Vec::new()));
-                let reply = (!mind.silent).then(|| mind.receipt(&id)).flatten().map(SubmitReply::Receipt);
+                let fresh = (!mind.executed.contains_key(&id))
+                    .then(|| mind.append(vec![transaction], Vec::new()));
+                let reply = (!mind.silent)
+                    .then(|| mind.receipt(&id))
+                    .flatten()
+                    .map(SubmitReply::Receipt);
                 (reply, fresh)
             }
         };
@@ -155,22 +193,41 @@ impl TestOrdering {
         }
         if let Some(reply) = reply {
             let subject = subjects::transaction_reply(replica, user, &id);
-            bus.client().publish(subject, canonical::encode(&reply).into()).await.expect("a publication");
+            bus.client()
+                .publish(subject, canonical::encode(&reply).into())
+                .await
+                .expect("a publication");
         }
     }
 
     async fn asked(&self, replica: ReplicaId, bus: &Bus, message: Message) {
-        let Some(reply) = message.reply.clone() else { return };
-        let bytes = self.lock().answer(replica, message.subject.as_str(), &message.payload);
-        bus.client().publish(reply, bytes.into()).await.expect("a publication");
+        let Some(reply) = message.reply.clone() else {
+            return;
+        };
+        let bytes = self
+            .lock()
+            .answer(replica, message.subject.as_str(), &message.payload);
+        bus.client()
+            .publish(reply, bytes.into())
+            .await
+            .expect("a publication");
     }
 }
 
 impl Mind {
-    fn append(&mut self, transactions: Vec<SignedTransaction>, system: Vec<RecordedEvent>) -> CertifiedBlock {
+    fn append(
+        &mut self,
+        transactions: Vec<SignedTransaction>,
+        system: Vec<RecordedEvent>,
+    ) -> CertifiedBlock {
         let height = Height(self.blocks.len() as u64);
         let last = self.blocks.last().map(|block| block.block.header.clone());
-        let leaf = |transaction, outcome, events| OutcomeLeaf { transaction, outcome, events, writes: WriteSet::default().digest() };
+        let leaf = |transaction, outcome, events| OutcomeLeaf {
+            transaction,
+            outcome,
+            events,
+            writes: WriteSet::default().digest(),
+        };
         let mut outcomes = vec![leaf(Digest::ZERO, Outcome::Accepted, system)];
         for (transaction, index) in transactions.iter().zip(0..) {
             let (outcome, events) = (self.decide)(transaction);
@@ -197,12 +254,24 @@ impl Mind {
             .keys
             .iter()
             .take(self.genesis.epoch.quorum())
-            .map(|(replica, key)| BlockVote::sign(&header.chain, *replica, header.epoch, height, hash, key))
+            .map(|(replica, key)| {
+                BlockVote::sign(&header.chain, *replica, header.epoch, height, hash, key)
+            })
             .collect();
-        let certificate =
-            if height == Height(0) { Certificate::of_genesis() } else { Certificate::from_votes(header.epoch, &votes) };
+        let certificate = if height == Height(0) {
+            Certificate::of_genesis()
+        } else {
+            Certificate::from_votes(header.epoch, &votes)
+        };
         self.history.append(&hash);
-        let certified = CertifiedBlock { block: Block { header, transactions, outcomes }, certificate };
+        let certified = CertifiedBlock {
+            block: Block {
+                header,
+                transactions,
+                outcomes,
+            },
+            certificate,
+        };
         self.blocks.push(certified.clone());
         certified
     }
@@ -210,11 +279,18 @@ impl Mind {
     fn receipt(&self, id: &Digest) -> Option<Vec<u8>> {
         let (height, index) = self.executed.get(id)?;
         let block = self.blocks.get(*height as usize)?;
-        BlockProofs::new(block).receipt(*index, &[]).map(|receipt| receipt.to_bytes())
+        BlockProofs::new(block)
+            .receipt(*index, &[])
+            .map(|receipt| receipt.to_bytes())
     }
 
     fn newest(&self) -> &Header {
-        &self.blocks.last().expect("there is a genesis block").block.header
+        &self
+            .blocks
+            .last()
+            .expect("there is a genesis block")
+            .block
+            .header
     }
 
     fn answer(&self, replica: ReplicaId, subject: &str, question: &[u8]) -> Vec<u8> {
@@ -228,17 +304,33 @@ impl Mind {
                 let blocks = self.blocks.iter().skip(asked.from.0 as usize);
                 let blocks = blocks.take_while(|block| block.block.header.height <= asked.to);
                 let blocks = blocks.map(canonical::encode).take_while(fits).collect();
-                BlocksReply { blocks, newest: self.newest().height }
+                BlocksReply {
+                    blocks,
+                    newest: self.newest().height,
+                }
             }),
             BlockByHashRequest::NAME => answer_with(question, |asked: BlockByHashRequest| {
-                let found = self.blocks.iter().filter(|block| block.block.hash() == asked.hash);
-                BlocksReply { blocks: found.map(canonical::encode).collect(), newest: self.newest().height }
+                let found = self
+                    .blocks
+                    .iter()
+                    .filter(|block| block.block.hash() == asked.hash);
+                BlocksReply {
+                    blocks: found.map(canonical::encode).collect(),
+                    newest: self.newest().height,
+                }
             }),
-            ReceiptRequest::NAME => answer_with(question, |asked: ReceiptRequest| match self.receipt(&asked.transaction) {
-                Some(receipt) => ReceiptReply::Found(receipt),
-                None => ReceiptReply::NotFound { newest: self.newest().height, time: self.newest().time },
+            ReceiptRequest::NAME => answer_with(question, |asked: ReceiptRequest| {
+                match self.receipt(&asked.transaction) {
+                    Some(receipt) => ReceiptReply::Found(receipt),
+                    None => ReceiptReply::NotFound {
+                        newest: self.newest().height,
+                        time: self.newest().time,
+                    },
+                }
             }),
-            EpochsRequest::NAME => answer_with(question, |_: EpochsRequest| EpochsReply { links: Vec::new() }),
+            EpochsRequest::NAME => answer_with(question, |_: EpochsRequest| EpochsReply {
+                links: Vec::new(),
+            }),
             _ => answer_with(question, |_: StatusRequest| StatusReply {
                 replica,
                 height: self.newest().height,
