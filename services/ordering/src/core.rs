@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use pbft::{Effect, HaltReason, Input, Moment, Refusal, Replica, Sequence, Summar
 use crate::body::{Body, BodyPool};
 use crate::delivery::Parcel;
 use crate::intake::Admitted;
-use crate::journal::Job;
+use crate::journal::{Job, JournaledCertificate};
 use crate::journal::writer::Written;
 use crate::outbound::Outbound;
 use crate::recent::RecentBlocks;
@@ -88,6 +89,7 @@ pub struct Core {
     recent: Arc<RecentBlocks>,
     performers: Performers,
     summary: Arc<Mutex<Summary>>,
+    waiting: Arc<AtomicUsize>,
     report: PathBuf,
     next_due: Option<Timestamp>,
     /// The due time that the core was told of last.
@@ -140,6 +142,8 @@ pub struct Parts {
     pub performers: Performers,
     /// Where it stands, for those who ask.
     pub summary: Arc<Mutex<Summary>>,
+    /// How many transactions wait, for the intake.
+    pub waiting: Arc<AtomicUsize>,
     /// Where a report is written when it halts.
     pub report: PathBuf,
     /// When something is due.
@@ -157,7 +161,7 @@ pub fn moment(started: Instant) -> Moment {
 impl Core {
     /// A core's thread to be.
     pub fn new(parts: Parts) -> Core {
-        let Parts { replica, me, epoch, started, bodies, recent, performers, summary, report, next_due } = parts;
+        let Parts { replica, me, epoch, started, bodies, recent, performers, summary, waiting, report, next_due } = parts;
         Core {
             replica,
             me,
@@ -167,6 +171,7 @@ impl Core {
             recent,
             performers,
             summary,
+            waiting,
             report,
             next_due,
             told_due: None,
@@ -224,6 +229,7 @@ impl Core {
         }
         let summary = self.replica.summary();
         self.metrics.view.set(summary.view.0 as i64);
+        self.waiting.store(summary.requests, Ordering::Relaxed);
         self.metrics.waiting.set(summary.requests as i64);
         self.metrics.bodies.set(self.bodies.len() as i64);
         *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
@@ -246,7 +252,10 @@ impl Core {
             Heard::Told(Told::Installed(blocks)) => {
                 let _ = self.performers.delivery.send(Parcel::Installed(blocks));
             }
-            Heard::Failed(reason) => return Err(CoreError::Failed(reason)),
+            Heard::Failed(reason) => {
+                self.write_report(&reason, "");
+                return Err(CoreError::Failed(reason));
+            }
             Heard::Stop => {}
         }
         Ok(())
@@ -294,8 +303,11 @@ impl Core {
                 self.tell_journal(Job::Forget(digests));
             }
             Effect::Execute { sequence, digests, time, .. } => self.execute(sequence, &digests, time),
-            Effect::Certified { sequence, certificate, .. } => {
-                let _ = self.performers.delivery.send(Parcel::Certified(sequence.height(), certificate));
+            Effect::Certified { sequence, block, certificate } => {
+                let height = sequence.height();
+                let kept = JournaledCertificate { height, block, certificate: certificate.clone() };
+                self.tell_journal(Job::Certificate(kept));
+                let _ = self.performers.delivery.send(Parcel::Certified(height, certificate));
             }
             Effect::FetchBlocks { first, last, peer } => {
                 let _ = self.performers.fetch.send(FetchOrder { first, last, peer });
@@ -349,16 +361,20 @@ impl Core {
     }
 
     fn halt(&mut self, reason: HaltReason) {
-        let report = serde_json::json!({
-            "replica": self.me.0,
-            "reason": reason.to_string(),
-            "detail": format!("{reason:?}"),
-            "summary": format!("{:?}", self.replica.summary()),
-        });
-        // The error below says the same if the report can't be written.
-        let _ = std::fs::write(&self.report, format!("{report:#}"));
+        self.write_report(&reason.to_string(), &format!("{reason:?}"));
         tracing::error!(%reason, "this replica halts");
         self.halted = Some(reason);
+    }
+
+    fn write_report(&self, reason: &str, detail: &str) {
+        let report = serde_json::json!({
+            "replica": self.me.0,
+            "reason": reason,
+            "detail": detail,
+            "summary": format!("{:?}", self.replica.summary()),
+        });
+        // The log says the same if the report can't be written.
+        let _ = std::fs::write(&self.report, format!("{report:#}"));
     }
 
     fn send(&mut self, to: ReplicaId, message: &Wire) {

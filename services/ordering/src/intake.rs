@@ -1,5 +1,6 @@
 //! Checks transactions on threads of their own: form, chain, validity, then signatures in batches, each once.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -70,7 +71,11 @@ pub struct Checker {
     pub delivery: std::sync::mpsc::Sender<Parcel>,
     /// Where refusals go.
     pub outbound: Outbound,
-    /// How many bodies are held at most.
+    /// How many transactions wait to be ordered; the core counts.
+    pub waiting: Arc<AtomicUsize>,
+    /// How many may wait.
+    pub waiting_max: usize,
+    /// How many bodies are held at most, those of recent blocks included.
     pub bodies_max: usize,
     /// Counts checked signatures.
     pub checked: chassis::metrics::Counter,
@@ -198,7 +203,7 @@ impl Checker {
             self.refuse(origin, &id, refusal::TOO_LONG_VALID, "the transaction is valid for more than 60 seconds");
             return Checked::Done;
         }
-        if self.bodies.len() >= self.bodies_max {
+        if self.waiting.load(Ordering::Relaxed) >= self.waiting_max || self.bodies.len() >= self.bodies_max {
             if let Some(origin) = origin {
                 self.answer(&origin.requester, &id, &SubmitReply::Busy);
             }

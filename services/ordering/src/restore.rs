@@ -6,13 +6,13 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
 use execution::{Contracts, Executor, Rules as _};
-use ledger::{CertifiedBlock, Certificate, Digest, GenesisFile, Header, Height, store_format};
+use ledger::{Block, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height, store_format};
 use pbft::{Base, CertifiedHash, LogRecord, Sequence, StoredBlock, StoredChain, Verifier};
 
 use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::body::{Body, BodyPool};
 use crate::delivery::Tip;
-use crate::journal::{Job, JournalError, JournalFile, JournaledBlock, Writer};
+use crate::journal::{Job, JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer};
 use crate::recent::RecentBlocks;
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError};
@@ -93,7 +93,7 @@ struct Chain<'a> {
     folder: &'a Path,
     store: &'a StateStore,
     certified: Height,
-    uncertified: &'a BTreeMap<u64, (Arc<JournaledBlock>, Vec<Arc<Body>>)>,
+    uncertified: &'a Uncertified,
 }
 
 impl Chain<'_> {
@@ -102,9 +102,8 @@ impl Chain<'_> {
             let location = self.store.locate(height)?.ok_or(RestoreError::Missing(height))?;
             return Ok(blocks::read(self.folder, location)?);
         }
-        let (block, bodies) = self.uncertified.get(&height.0).ok_or(RestoreError::Missing(height))?;
-        let mut transactions = bodies.iter().map(|body| body.transaction.signed.clone());
-        let block = (**block).clone().assemble(|_| transactions.next()).ok_or(RestoreError::Missing(height))?;
+        let entry = self.uncertified.get(&height.0).ok_or(RestoreError::Missing(height))?;
+        let block = whole(entry).ok_or(RestoreError::Missing(height))?;
         Ok(CertifiedBlock { block, certificate: Certificate::of_genesis() })
     }
 }
@@ -130,12 +129,14 @@ impl Restoring<'_> {
             self.check_genesis(&folder, &store, &newest, base)?;
         }
         index_newest(&store, &newest)?;
-        let certified = Height(files.next_height().0 - 1);
         let (journal, recovered) = JournalFile::open(&self.data.join("journal"))?;
         if recovered.torn_bytes > 0 {
             tracing::warn!(cut = recovered.torn_bytes, "the journal ended in a record cut short");
         }
-        let (bodies, uncertified) = journaled(recovered.bodies, recovered.blocks, certified);
+        let stored = Height(files.next_height().0 - 1);
+        let (bodies, mut uncertified) = journaled(recovered.bodies, recovered.blocks, stored);
+        store_certified(&mut files, &store, &mut uncertified, &recovered.certificates)?;
+        let certified = Height(files.next_height().0 - 1);
         let newest_height = uncertified.keys().next_back().map_or(certified, |height| Height(*height).max(certified));
         if store.head()?.is_some_and(|head| head.height > newest_height) {
             // Only a disk that lost synced blocks brings this about; what is left is executed again.
@@ -259,7 +260,7 @@ fn journaled(
     bodies: BTreeMap<Digest, (ledger::SignedTransaction, bytes::Bytes)>,
     blocks: BTreeMap<u64, JournaledBlock>,
     certified: Height,
-) -> (Bodies, BTreeMap<u64, (Arc<JournaledBlock>, Vec<Arc<Body>>)>) {
+) -> (Bodies, Uncertified) {
     let bodies: Bodies =
         bodies.into_iter().map(|(wire, (signed, bytes))| (wire, Arc::new(Body::new(signed, bytes, None)))).collect();
     let mut uncertified = Uncertified::new();
@@ -274,6 +275,34 @@ fn journaled(
         }
     }
     (bodies, uncertified)
+}
+
+fn whole((block, bodies): &(Arc<JournaledBlock>, Vec<Arc<Body>>)) -> Option<Block> {
+    let mut transactions = bodies.iter().map(|body| body.transaction.signed.clone());
+    (**block).clone().assemble(|_| transactions.next())
+}
+
+/// Moves blocks whose certificates are in the journal to the block files, which did not get them before the end.
+fn store_certified(
+    files: &mut BlockFiles,
+    store: &StateStore,
+    uncertified: &mut Uncertified,
+    certificates: &BTreeMap<u64, JournaledCertificate>,
+) -> Result<(), RestoreError> {
+    while let Some(entry) = uncertified.get(&files.next_height().0)
+        && let Some(known) = certificates.get(&files.next_height().0)
+        && let Some(block) = whole(entry)
+        && block.hash() == known.block
+    {
+        let height = files.next_height();
+        let ids: Vec<Digest> = block.outcomes[1..].iter().map(|leaf| leaf.transaction).collect();
+        let certified = CertifiedBlock { block, certificate: known.certificate.clone() };
+        let location = files.append(height, &store_format::encode_record(&certified))?;
+        store.index(height, &known.block, location, &ids)?;
+        uncertified.remove(&height.0);
+    }
+    files.sync()?;
+    Ok(())
 }
 
 /// Executes stored blocks that the state lacks; each must come out as it is stored.

@@ -1,6 +1,6 @@
 //! Puts a replica together from its parts, and takes it apart again.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
@@ -193,6 +193,7 @@ impl Running {
         let replica =
             Replica::restore(configuration, Box::new(key), restored.votes, restored.chain, moment(started))?;
         let summary = Arc::new(Mutex::new(replica.summary()));
+        let waiting = Arc::new(AtomicUsize::new(0));
         let (fetch_orders, orders) = tokio::sync::mpsc::unbounded_channel::<FetchOrder>();
         let parts = Parts {
             replica,
@@ -209,6 +210,7 @@ impl Running {
                 outbound: outbound.clone(),
             },
             summary: summary.clone(),
+            waiting: waiting.clone(),
             report: config.data.join("halted.json"),
             next_due: restored.next_due,
         };
@@ -232,7 +234,9 @@ impl Running {
             stored: stored.clone(),
             delivery: delivery.0.clone(),
             outbound: outbound.clone(),
-            bodies_max: config.tuning.waiting_transactions_max,
+            waiting,
+            waiting_max: config.tuning.waiting_transactions_max,
+            bodies_max: config.tuning.bodies_max(),
             checked: chassis::metrics::counter("ordering_checked_total", "transaction signatures checked"),
         };
         let to_core = core.0.clone();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ledger::{Digest, SignedTransaction};
 use pbft::LogRecord;
 
-use super::record::{self, Frame, JournaledBlock, Record};
+use super::record::{self, Frame, JournaledBlock, JournaledCertificate, Record};
 
 const MAGIC: [u8; 8] = *b"MEDSJNL1";
 
@@ -45,6 +45,8 @@ pub struct Recovered {
     pub bodies: BTreeMap<Digest, (SignedTransaction, Bytes)>,
     /// Executed blocks by height.
     pub blocks: BTreeMap<u64, JournaledBlock>,
+    /// Certificates by height.
+    pub certificates: BTreeMap<u64, JournaledCertificate>,
     /// How many bytes of a torn tail were cut off.
     pub torn_bytes: usize,
 }
@@ -157,6 +159,9 @@ fn read(path: &Path, bytes: &[u8]) -> Result<(Recovered, usize), JournalError> {
                     Record::Vote(vote) => recovered.votes.push(vote),
                     Record::Block(block) => {
                         recovered.blocks.insert(block.header.height.0, block);
+                    }
+                    Record::Certificate(certificate) => {
+                        recovered.certificates.insert(certificate.height.0, certificate);
                     }
                     Record::Body(signed, bytes) => {
                         recovered.bodies.insert(ledger::transaction::wire_digest(&bytes), (signed, bytes));

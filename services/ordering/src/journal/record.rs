@@ -1,7 +1,7 @@
 //! What the journal holds, as bytes.
 
 use bytes::Bytes;
-use ledger::{Block, Digest, Header, OutcomeLeaf, SignedTransaction, canonical};
+use ledger::{Block, Certificate, Digest, Header, Height, OutcomeLeaf, SignedTransaction, canonical};
 use pbft::LogRecord;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024 * 1024;
 const KIND_VOTE: u8 = 1;
 const KIND_BODY: u8 = 2;
 const KIND_BLOCK: u8 = 3;
+const KIND_CERTIFICATE: u8 = 4;
 
 /// An executed block without its transactions' bytes, which stand in the journal as bodies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,17 @@ impl JournaledBlock {
     }
 }
 
+/// The certificate of an executed block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournaledCertificate {
+    /// The block's height.
+    pub height: Height,
+    /// The block's hash.
+    pub block: Digest,
+    /// The votes.
+    pub certificate: Certificate,
+}
+
 /// One record.
 #[derive(Debug)]
 pub enum Record {
@@ -43,6 +55,8 @@ pub enum Record {
     Body(SignedTransaction, Bytes),
     /// An executed block.
     Block(JournaledBlock),
+    /// A certificate.
+    Certificate(JournaledCertificate),
 }
 
 /// Appends the record of a vote-log entry.
@@ -58,6 +72,11 @@ pub fn put_body(buffer: &mut Vec<u8>, signed_bytes: &[u8]) {
 /// Appends the record of a block.
 pub fn put_block(buffer: &mut Vec<u8>, block: &JournaledBlock) {
     put(buffer, KIND_BLOCK, &canonical::encode(block));
+}
+
+/// Appends the record of a certificate.
+pub fn put_certificate(buffer: &mut Vec<u8>, certificate: &JournaledCertificate) {
+    put(buffer, KIND_CERTIFICATE, &canonical::encode(certificate));
 }
 
 fn put(buffer: &mut Vec<u8>, kind: u8, content: &[u8]) {
@@ -116,6 +135,7 @@ pub fn parse(payload: &[u8]) -> Result<Record, String> {
         KIND_BODY => SignedTransaction::from_bytes(content)
             .map(|signed| Record::Body(signed, Bytes::copy_from_slice(content)))
             .map_err(|error| error.to_string()),
+        KIND_CERTIFICATE => canonical::decode(content).map(Record::Certificate).map_err(|error| error.to_string()),
         KIND_BLOCK => canonical::decode(content).map(Record::Block).map_err(|error| error.to_string()),
         other => Err(format!("records of kind {other} do not exist")),
     }

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ledger::Digest;
 use pbft::{Durable, ExecutedBlock, LogRecord, Pending, Sequence};
 
 use super::file::{JournalError, JournalFile};
-use super::record::{self, JournaledBlock};
+use super::record::{self, JournaledBlock, JournaledCertificate};
 use crate::blocks::{BlockFileError, BlockFiles};
 use crate::body::Body;
 
@@ -29,6 +29,9 @@ pub enum Job {
     Block(Arc<JournaledBlock>, Digest, Vec<Arc<Body>>),
     /// The vote log from here on.
     Compact(Vec<LogRecord>),
+    /// The certificate of a block given before. It is durable no later than the votes given after it, and asks for no
+    /// sync of its own.
+    Certificate(JournaledCertificate),
     /// Bodies that votes no longer speak for.
     Forget(Vec<Digest>),
     /// End the thread.
@@ -55,28 +58,6 @@ pub enum WriteError {
     Blocks(#[from] BlockFileError),
 }
 
-/// How long syncs took; read by the metrics and the measurements.
-#[derive(Debug, Default)]
-pub struct SyncTimes {
-    recent_us: Mutex<Vec<u32>>,
-}
-
-impl SyncTimes {
-    fn note(&self, took: Duration) {
-        let mut recent = self.recent_us.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() < 1_000_000 {
-            recent.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
-        }
-    }
-
-    /// How many syncs there were since the last call, and the median in microseconds.
-    pub fn take(&self) -> (usize, u32) {
-        let mut recent = std::mem::take(&mut *self.recent_us.lock().unwrap_or_else(PoisonError::into_inner));
-        recent.sort_unstable();
-        (recent.len(), recent.get(recent.len() / 2).copied().unwrap_or(0))
-    }
-}
-
 /// The writer's memory: what the next replacement of the file must hold.
 pub struct Writer {
     journal: JournalFile,
@@ -85,10 +66,11 @@ pub struct Writer {
     bodies: HashMap<Digest, Arc<Body>>,
     /// Blocks in the file that the block files may lack.
     blocks: BTreeMap<u64, (Arc<JournaledBlock>, Vec<Arc<Body>>)>,
+    /// Their certificates, as far as there are any.
+    certificates: BTreeMap<u64, JournaledCertificate>,
     buffer: Vec<u8>,
     pending: Vec<Pending>,
     executed: Vec<ExecutedBlock>,
-    sync_times: Arc<SyncTimes>,
     sync_seconds: chassis::metrics::Histogram,
 }
 
@@ -105,17 +87,12 @@ impl Writer {
             block_files,
             bodies: bodies.into_iter().map(|body| (body.wire(), body)).collect(),
             blocks: blocks.into_iter().map(|(block, bodies)| (block.header.height.0, (block, bodies))).collect(),
+            certificates: BTreeMap::new(),
             buffer: Vec::new(),
             pending: Vec::new(),
             executed: Vec::new(),
-            sync_times: Arc::default(),
             sync_seconds: chassis::metrics::histogram("ordering_sync_seconds", "one write and sync of the journal"),
         }
-    }
-
-    /// The times that syncs take.
-    pub fn sync_times(&self) -> Arc<SyncTimes> {
-        self.sync_times.clone()
     }
 
     /// Writes until told to stop.
@@ -130,6 +107,10 @@ impl Writer {
                 match job {
                     Job::Persist(pending, bodies) => self.persist(pending, bodies),
                     Job::Block(block, hash, bodies) => self.block(block, hash, bodies),
+                    Job::Certificate(certificate) => {
+                        record::put_certificate(&mut self.buffer, &certificate);
+                        self.certificates.insert(certificate.height.0, certificate);
+                    }
                     Job::Forget(wires) => wires.iter().for_each(|wire| drop(self.bodies.remove(wire))),
                     Job::Compact(records) => {
                         self.flush(written)?;
@@ -169,15 +150,16 @@ impl Writer {
 
     /// One write and one sync for everything at hand.
     fn flush(&mut self, written: &mut dyn FnMut(Written)) -> Result<(), WriteError> {
+        if self.pending.is_empty() && self.executed.is_empty() {
+            // At most certificates, which go with the next group.
+            return Ok(());
+        }
         let (journal, buffer) = (&mut self.journal, &self.buffer);
         let started = Instant::now();
         let votes = Durable::after(std::mem::take(&mut self.pending), |_| {
-            if buffer.is_empty() { Ok(()) } else { journal.append(buffer) }
+            journal.append(buffer)
         })?;
-        if !self.buffer.is_empty() {
-            self.sync_times.note(started.elapsed());
-            self.sync_seconds.record(started.elapsed());
-        }
+        self.sync_seconds.record(started.elapsed());
         self.buffer.clear();
         // The same sync carried the blocks of the group.
         let blocks = Durable::after(std::mem::take(&mut self.executed), |_| Ok::<(), WriteError>(()))?;
@@ -195,6 +177,9 @@ impl Writer {
     fn compact(&mut self, records: &[LogRecord]) -> Result<(), WriteError> {
         let safe_below = self.block_files.lock().unwrap_or_else(PoisonError::into_inner).sync()?;
         self.blocks = self.blocks.split_off(&safe_below.0);
+        self.certificates = self.certificates.split_off(&safe_below.0);
+        // What is in it is written again below.
+        self.buffer.clear();
         let mut content = Vec::new();
         let mut placed = std::collections::HashSet::new();
         let of_blocks = self.blocks.values().flat_map(|(_, bodies)| bodies);
@@ -205,6 +190,9 @@ impl Writer {
         }
         for (block, _) in self.blocks.values() {
             record::put_block(&mut content, block);
+        }
+        for certificate in self.certificates.values() {
+            record::put_certificate(&mut content, certificate);
         }
         for entry in records {
             record::put_vote(&mut content, &entry.to_bytes());
