@@ -331,7 +331,7 @@ impl Core {
             match self.bodies.get(digest).or_else(|| self.left_out.get(digest).cloned()) {
                 Some(body) => bodies.push(body),
                 // Ordered again after its block: execution would leave the repeat out.
-                None if self.recent.transaction(digest).is_some() => {}
+                None if self.recent.place(digest).is_some() => {}
                 None => return self.halt(HaltReason::Driver("a batch was handed over without all its bodies")),
             }
         }

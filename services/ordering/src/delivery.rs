@@ -185,7 +185,8 @@ impl Delivery {
             self.early = self.early.split_off(&next.0);
             let Some(certificate) = self.early.remove(&next.0) else { return Ok(()) };
             let recent = self.recent.get(next.0).ok_or(DeliveryError::Missing(next))?;
-            let certified = CertifiedBlock { block: recent.block.clone(), certificate };
+            let block = recent.block.clone().ok_or(DeliveryError::Missing(next))?;
+            let certified = CertifiedBlock { block, certificate };
             let record = self.store(&certified, recent.hash)?;
             self.deliver(&certified, &recent, record);
         }
@@ -203,6 +204,7 @@ impl Delivery {
         self.stored.transactions.fetch_add(ids.len() as u64, Ordering::Relaxed);
         self.committed.add(ids.len() as u64);
         self.height.set(header.height.0 as i64);
+        self.recent.lighten(header.height);
         Ok(record)
     }
 

@@ -11,6 +11,7 @@ use pbft::{Input, Verifier};
 
 use crate::body::BodyPool;
 use crate::core::Heard;
+use crate::delivery::Stored;
 use crate::intake::{Arrival, Intake, Reason};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
@@ -39,6 +40,8 @@ pub struct Inbound {
     pub bodies: Arc<BodyPool>,
     /// The latest blocks, for those who ask for bodies that are in them.
     pub recent: Arc<RecentBlocks>,
+    /// The block files, likewise.
+    pub stored: Arc<Stored>,
     /// Where transactions are checked.
     pub intake: Intake,
     /// The broker.
@@ -108,11 +111,22 @@ impl Inbound {
         self.intake.take(reason, arrivals);
     }
 
+    /// A transaction of a recent block, from memory or from the block files.
+    fn ordered_body(&self, wire: &ledger::Digest) -> Option<Vec<u8>> {
+        let (height, index) = self.recent.place(wire)?;
+        if let Some(block) = self.recent.get(height.0).and_then(|recent| recent.block.clone()) {
+            return block.transactions.get(index).map(ledger::SignedTransaction::to_bytes);
+        }
+        // Damage of the files is found and named by whoever needs the block itself.
+        let certified = self.stored.block(height).ok()??;
+        certified.block.transactions.get(index).map(ledger::SignedTransaction::to_bytes)
+    }
+
     fn serve_bodies(&self, to: ReplicaId, wanted: &[ledger::Digest], number: &mut u64) {
         let wanted = &wanted[..wanted.len().min(BODIES_WANTED_MAX)];
         let found = wanted.iter().filter_map(|wire| match self.bodies.get(wire) {
             Some(body) => Some(body.bytes.to_vec()),
-            None => self.recent.transaction(wire).map(|signed| signed.to_bytes()),
+            None => self.ordered_body(wire),
         });
         let subject = bus::subjects::pbft_to(self.epoch, self.me, to);
         for group in wire::grouped(found) {

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use ledger::{Block, Digest, SignedTransaction};
+use ledger::{Block, Digest, Height};
 
 use crate::body::Body;
 
 /// How many blocks are kept; the core looks back at most twice its window.
-const KEPT: usize = 512;
+const KEPT: usize = 320;
 
 /// An executed block.
 #[derive(Debug)]
 pub struct RecentBlock {
-    /// The block.
-    pub block: Block,
+    /// The block; `None` once it is in the block files.
+    pub block: Option<Block>,
     /// Its hash.
     pub hash: Digest,
     /// The bodies of its transactions, in order; empty when the block was fetched from another replica.
@@ -40,9 +40,9 @@ impl RecentBlocks {
     }
 
     /// Keeps a block, and lets go of the oldest.
-    pub fn insert(&self, block: Arc<RecentBlock>) {
+    pub fn insert(&self, height: Height, block: Arc<RecentBlock>) {
         let mut blocks = self.lock();
-        blocks.insert(block.block.header.height.0, block);
+        blocks.insert(height.0, block);
         while blocks.len() > KEPT {
             blocks.pop_first();
         }
@@ -53,12 +53,21 @@ impl RecentBlocks {
         self.lock().get(&height).cloned()
     }
 
-    /// A transaction of a recent block by its wire digest.
-    pub fn transaction(&self, wire: &Digest) -> Option<SignedTransaction> {
+    /// The block at that height is in the block files: its content need not be kept here as well.
+    pub fn lighten(&self, height: Height) {
+        if let Some(block) = self.lock().get_mut(&height.0) {
+            let (hash, wires) = (block.hash, block.wires.clone());
+            let (started, executed) = (block.started, block.executed);
+            *block = Arc::new(RecentBlock { block: None, hash, bodies: Vec::new(), wires, started, executed });
+        }
+    }
+
+    /// Where in the recent blocks a transaction stands: height and index.
+    pub fn place(&self, wire: &Digest) -> Option<(Height, usize)> {
         let blocks = self.lock();
-        blocks.values().rev().find_map(|block| {
+        blocks.iter().rev().find_map(|(height, block)| {
             let index = block.wires.iter().position(|other| other == wire)?;
-            block.block.transactions.get(index).cloned()
+            Some((Height(*height), index))
         })
     }
 }

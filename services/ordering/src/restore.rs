@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use execution::{Contracts, Executor, Rules as _};
 use ledger::{Block, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height, store_format};
@@ -13,7 +14,7 @@ use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::body::{Body, BodyPool};
 use crate::delivery::Tip;
 use crate::journal::{Job, JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer};
-use crate::recent::RecentBlocks;
+use crate::recent::{RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError};
 use crate::state::{StateError, StateStore, hashed};
@@ -347,17 +348,11 @@ fn stored_chain(
             stable = Some(proof);
         }
         blocks.push(StoredBlock { sequence, block: hash, time: certified.block.header.time, digests: wires.clone() });
-        if recent.get(height.0).is_none() {
-            let bodies = chain.uncertified.get(&height.0).map(|(_, bodies)| bodies.clone()).unwrap_or_default();
-            recent.insert(Arc::new(crate::recent::RecentBlock {
-                block: certified.block,
-                hash,
-                bodies,
-                wires,
-                started: std::time::Instant::now(),
-                executed: std::time::Instant::now(),
-            }));
-        }
+        // Delivery needs what has no certificate yet.
+        let bodies = chain.uncertified.get(&height.0).map(|(_, bodies)| bodies.clone()).unwrap_or_default();
+        let block = (height > chain.certified).then_some(certified.block);
+        let (started, executed) = (Instant::now(), Instant::now());
+        recent.insert(height, Arc::new(RecentBlock { block, hash, bodies, wires, started, executed }));
     }
     let held = bodies.keys().copied().collect();
     Ok(StoredChain { blocks, certified: Sequence::from(chain.certified), stable, held })

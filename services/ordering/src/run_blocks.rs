@@ -271,14 +271,15 @@ impl<R: Rules> BlockRunner<R> {
         };
         let hash = executed.head.hash;
         self.execution_seconds.record(started.elapsed());
-        self.recent.insert(Arc::new(RecentBlock {
-            block: executed.block,
+        let recent = RecentBlock {
+            block: Some(executed.block),
             hash,
             bodies: kept.clone(),
             wires,
             started,
             executed: Instant::now(),
-        }));
+        };
+        self.recent.insert(height, Arc::new(recent));
         // A writer that is gone has reported why.
         let _ = self.journal.send(Job::Block(Arc::new(journaled), hash, kept));
         tell(Told::NextDue(executed.next_due));
@@ -326,14 +327,9 @@ impl<R: Rules> BlockRunner<R> {
         let wires = transactions.iter().map(|transaction| transaction.wire).collect();
         let executed = self.execute_next(certified.block.header.time, transactions)?;
         let hash = executed.head.hash;
-        self.recent.insert(Arc::new(RecentBlock {
-            block: executed.block,
-            hash,
-            bodies: Vec::new(),
-            wires,
-            started,
-            executed: Instant::now(),
-        }));
+        let recent =
+            RecentBlock { block: None, hash, bodies: Vec::new(), wires, started, executed: Instant::now() };
+        self.recent.insert(certified.block.header.height, Arc::new(recent));
         Ok(hash)
     }
 

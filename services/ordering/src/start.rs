@@ -257,6 +257,7 @@ impl Running {
             peers,
             bodies: restored.bodies,
             recent: restored.recent,
+            stored: stored.clone(),
             intake: intake.clone(),
             outbound,
             core: core.0.clone(),

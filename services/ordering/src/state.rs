@@ -20,6 +20,9 @@ const COUNTED: &[u8] = b"counted";
 /// The cache of the store, in bytes.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
+/// The writes that one keyspace keeps in memory, in bytes.
+const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -54,7 +57,8 @@ impl StateStore {
     /// [`StateError::Store`].
     pub fn open(folder: &Path) -> Result<StateStore, StateError> {
         let database = Database::builder(folder).cache_size(CACHE_BYTES).worker_threads(1).open()?;
-        let open = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let open = |name: &str| database.keyspace(name, options);
         Ok(StateStore {
             state: open("state")?,
             meta: open("meta")?,
