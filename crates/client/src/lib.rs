@@ -1,0 +1,131 @@
+//! The Rust client of the gateway's REST interface.
+//!
+//! ```no_run
+//! # async fn example(genesis: ledger::GenesisFile, key: keys::MemberKey) -> Result<(), client::ClientError> {
+//! let client = client::Client::new("http://127.0.0.1:8080", genesis)?;
+//! let member = client.sign_in_with_key(key).await?;
+//! let committed = member.command("/v1/deposits", &serde_json::json!({})).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! A member that holds the own key signs here, never elsewhere: the gateway answers a command with the bytes to sign,
+//! and [`Member::command`] checks what it is about to sign, signs, and hands the signature in. Every receipt is
+//! verified against the genesis file before it is given to the caller.
+
+mod error;
+mod member;
+mod receipts;
+
+use std::time::Duration;
+
+use interfaces::identity::{GetSignInChallenge, SIGN_IN_DOMAIN, Session, SignIn, SignInChallenge, SignInWithKey};
+use interfaces::{Base64, Problem};
+use keys::MemberKey;
+use ledger::GenesisFile;
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::ClientError;
+pub use member::Member;
+pub use receipts::{Receipts, VerifiedCommit};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A gateway, and the chain whose receipts it is expected to give. Cloning is cheap.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    receipts: Receipts,
+}
+
+impl Client {
+    /// A client of the gateway at `base` (`http://host:port`).
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub fn new(base: &str, genesis: GenesisFile) -> Result<Client, ClientError> {
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+        Ok(Client { http, base: base.trim_end_matches('/').to_owned(), receipts: Receipts::new(genesis) })
+    }
+
+    /// The receipts seen so far.
+    pub fn receipts(&self) -> &Receipts {
+        &self.receipts
+    }
+
+    /// Asks without being signed in.
+    ///
+    /// # Errors
+    /// The gateway's [`Problem`], or what the connection says.
+    pub async fn get<R: DeserializeOwned>(&self, path: &str) -> Result<R, ClientError> {
+        self.ask(Method::GET, path, None, None::<&()>).await
+    }
+
+    /// Posts without being signed in.
+    ///
+    /// # Errors
+    /// The gateway's [`Problem`], or what the connection says.
+    pub async fn post<Q: Serialize + ?Sized, R: DeserializeOwned>(&self, path: &str, body: &Q) -> Result<R, ClientError> {
+        self.ask(Method::POST, path, None, Some(body)).await
+    }
+
+    /// Signs a person in with login and password.
+    ///
+    /// # Errors
+    /// The gateway's [`Problem`], or what the connection says.
+    pub async fn sign_in(&self, login: &str, password: &str) -> Result<Member, ClientError> {
+        let request = SignIn { login: login.to_owned(), password: password.to_owned() };
+        let session: Session = self.post("/v1/sessions", &request).await?;
+        Ok(Member::new(self.clone(), session.token, None))
+    }
+
+    /// Signs a member in who holds the own key.
+    ///
+    /// # Errors
+    /// The gateway's [`Problem`], or what the connection says.
+    pub async fn sign_in_with_key(&self, key: MemberKey) -> Result<Member, ClientError> {
+        let asked = GetSignInChallenge { member: key.ledger_id() };
+        let challenge: SignInChallenge = self.post("/v1/sessions/challenge", &asked).await?;
+        let signature = key.sign_message(SIGN_IN_DOMAIN, &challenge.challenge.0);
+        let request = SignInWithKey {
+            member: key.ledger_id(),
+            challenge: challenge.challenge,
+            signature: Base64(signature.0.to_vec()),
+        };
+        let session: Session = self.post("/v1/sessions/key", &request).await?;
+        Ok(Member::new(self.clone(), session.token, Some(key)))
+    }
+
+    pub(crate) async fn ask<Q: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Q>,
+    ) -> Result<R, ClientError> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await?;
+        let status = response.status();
+        let bytes = response.bytes().await?;
+        if status.is_success() {
+            return serde_json::from_slice(&bytes)
+                .map_err(|error| ClientError::Unreadable { path: path.to_owned(), reason: error.to_string() });
+        }
+        Err(refusal(path, status, &bytes))
+    }
+}
+
+fn refusal(path: &str, status: StatusCode, bytes: &[u8]) -> ClientError {
+    match serde_json::from_slice::<Problem>(bytes) {
+        Ok(problem) => ClientError::Problem(Box::new(problem)),
+        Err(_) => ClientError::Unreadable { path: path.to_owned(), reason: format!("status {status} without a problem") },
+    }
+}
