@@ -19,6 +19,7 @@ fn all() -> Vec<(ContractId, Vec<Rejection>, String)> {
     let records_tests = [
         include_str!("records.rs"),
         include_str!("records_codes.rs"),
+        include_str!("records_care.rs"),
         include_str!("authorization.rs"),
     ]
     .concat();
@@ -41,12 +42,20 @@ fn all() -> Vec<(ContractId, Vec<Rejection>, String)> {
         (
             Contract::Authorization.id(),
             of(authorization::Rejection::ALL),
-            include_str!("authorization.rs").to_owned(),
+            [
+                include_str!("authorization.rs"),
+                include_str!("authorization_endings.rs"),
+            ]
+            .concat(),
         ),
         (
             Contract::Settlement.id(),
             of(settlement::Rejection::ALL),
-            include_str!("settlement.rs").to_owned(),
+            [
+                include_str!("settlement.rs"),
+                include_str!("settlement_claims.rs"),
+            ]
+            .concat(),
         ),
         (
             Contract::Telemetry.id(),

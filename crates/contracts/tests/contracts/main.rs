@@ -4,6 +4,7 @@ mod random_commands;
 mod scenario;
 
 mod authorization;
+mod authorization_endings;
 mod authorization_properties;
 mod documentation;
 mod founding;
@@ -11,7 +12,9 @@ mod governance;
 mod membership;
 mod money_properties;
 mod records;
+mod records_care;
 mod records_codes;
 mod settlement;
+mod settlement_claims;
 mod submission;
 mod telemetry;
