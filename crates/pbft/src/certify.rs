@@ -20,11 +20,17 @@ impl Replica {
         if is_checkpoint && self.chain.certified.next() < sequence {
             return;
         }
-        let Some(vote) = self.sign(Message::BlockVote(BlockHash { sequence, block })) else { return };
+        let Some(vote) = self.sign(Message::BlockVote(BlockHash { sequence, block })) else {
+            return;
+        };
         if is_checkpoint {
             let certificates = Some(Sequence(sequence.0 - 1));
             let record = LogRecord(Entry::CheckpointVote(vote));
-            self.effects.push(Effect::Persist(Pending { record, bodies: Vec::new(), certificates }));
+            self.effects.push(Effect::Persist(Pending {
+                record,
+                bodies: Vec::new(),
+                certificates,
+            }));
         } else {
             self.cast_block_vote(vote);
         }
@@ -36,7 +42,9 @@ impl Replica {
     }
 
     fn cast_block_vote(&mut self, vote: SignedMessage) {
-        let Message::BlockVote(BlockHash { sequence, block }) = vote.message else { return };
+        let Message::BlockVote(BlockHash { sequence, block }) = vote.message else {
+            return;
+        };
         if let Some(entry) = self.chain.blocks.get_mut(&sequence) {
             entry.vote = Some(vote.clone());
         }
@@ -49,16 +57,33 @@ impl Replica {
     }
 
     /// Another's block vote.
-    pub(crate) fn on_block_vote(&mut self, sender: ReplicaId, vote: BlockHash, signature: Signature) {
+    pub(crate) fn on_block_vote(
+        &mut self,
+        sender: ReplicaId,
+        vote: BlockHash,
+        signature: Signature,
+    ) {
         let BlockHash { sequence, block } = vote;
-        let reach = self.chain.stable.sequence.max(self.chain.executed).plus(2 * self.limits.window);
+        let reach = self
+            .chain
+            .stable
+            .sequence
+            .max(self.chain.executed)
+            .plus(2 * self.limits.window);
         if sequence <= self.chain.certified || sequence > reach {
             return;
         }
         let votes = self.chain.votes.entry(sequence).or_default();
         match votes.get(&sender).copied() {
             Some(first) if first.0 != block => {
-                self.report(sender, sequence, View(0), Phase::BlockVote, first, (block, signature));
+                self.report(
+                    sender,
+                    sequence,
+                    View(0),
+                    Phase::BlockVote,
+                    first,
+                    (block, signature),
+                );
             }
             Some(_) => {}
             None => {
@@ -71,18 +96,38 @@ impl Replica {
     /// A quorum of equal votes is a certificate. f + 1 votes for another block than ours mean that a
     /// correct replica has another: this one stops.
     pub(crate) fn check_certified(&mut self, sequence: Sequence) {
-        let Some(votes) = self.chain.votes.get(&sequence) else { return };
-        let own = self.chain.blocks.get(&sequence).and_then(|block| block.block);
+        let Some(votes) = self.chain.votes.get(&sequence) else {
+            return;
+        };
+        let own = self
+            .chain
+            .blocks
+            .get(&sequence)
+            .and_then(|block| block.block);
         let mut tally: BTreeMap<Digest, Vec<(ReplicaId, Signature)>> = BTreeMap::new();
         for (replica, (block, signature)) in votes {
-            tally.entry(*block).or_default().push((*replica, *signature));
+            tally
+                .entry(*block)
+                .or_default()
+                .push((*replica, *signature));
         }
         for (block, votes) in tally {
-            if let Some(own) = own.filter(|own| *own != block && votes.len() >= self.quorum.one_correct()) {
-                return self.halt(HaltReason::Divergence { sequence, own, others: block });
+            if let Some(own) =
+                own.filter(|own| *own != block && votes.len() >= self.quorum.one_correct())
+            {
+                return self.halt(HaltReason::Divergence {
+                    sequence,
+                    own,
+                    others: block,
+                });
             }
-            if votes.len() >= self.quorum.votes() && !self.chain.certificates.contains_key(&sequence) {
-                let certificate = Certificate { epoch: self.configuration.epoch.epoch, votes };
+            if votes.len() >= self.quorum.votes()
+                && !self.chain.certificates.contains_key(&sequence)
+            {
+                let certificate = Certificate {
+                    epoch: self.configuration.epoch.epoch,
+                    votes,
+                };
                 let proof = CertifiedHash::from_verified_votes(sequence, block, certificate);
                 self.chain.certificates.insert(sequence, proof.clone());
                 self.note_checkpoint(&proof);
@@ -95,7 +140,9 @@ impl Replica {
     pub(crate) fn advance_certified(&mut self) {
         while self.chain.certified < self.chain.executed && !self.halted {
             let sequence = self.chain.certified.next();
-            let Some(proof) = self.chain.certificates.remove(&sequence) else { return };
+            let Some(proof) = self.chain.certificates.remove(&sequence) else {
+                return;
+            };
             self.set_certified(sequence);
             self.effects.push(Effect::Certified {
                 sequence,
@@ -115,7 +162,12 @@ impl Replica {
             self.pool.remove(&block.digests);
         }
         let next = sequence.next();
-        let waiting = self.chain.blocks.get(&next).filter(|block| block.vote.is_none()).and_then(|block| block.block);
+        let waiting = self
+            .chain
+            .blocks
+            .get(&next)
+            .filter(|block| block.vote.is_none())
+            .and_then(|block| block.block);
         if let Some(block) = waiting.filter(|_| self.is_checkpoint(next)) {
             self.vote_for_block(next, block);
         }

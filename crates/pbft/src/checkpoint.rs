@@ -36,7 +36,11 @@ impl Replica {
     /// later than others keeps what it still has to execute, unless it is a whole window behind.
     fn floor(&self) -> Sequence {
         let stable = self.chain.stable.sequence;
-        if stable.since(self.chain.executed) > self.limits.window { stable } else { stable.min(self.chain.executed) }
+        if stable.since(self.chain.executed) > self.limits.window {
+            stable
+        } else {
+            stable.min(self.chain.executed)
+        }
     }
 
     /// Whether a checkpoint is taken at this height.
@@ -50,14 +54,28 @@ impl Replica {
         if sequence <= self.chain.stable.sequence || !self.is_checkpoint(sequence) {
             return;
         }
-        let own = self.chain.blocks.get(&sequence).and_then(|block| block.block);
+        let own = self
+            .chain
+            .blocks
+            .get(&sequence)
+            .and_then(|block| block.block);
         if let Some(own) = own.filter(|own| *own != proof.block()) {
-            return self.halt(HaltReason::Divergence { sequence, own, others: proof.block() });
+            return self.halt(HaltReason::Divergence {
+                sequence,
+                own,
+                others: proof.block(),
+            });
         }
-        self.chain.stable =
-            Checkpoint { sequence, block: proof.block(), certificate: Some(proof.certificate().clone()) };
+        self.chain.stable = Checkpoint {
+            sequence,
+            block: proof.block(),
+            certificate: Some(proof.certificate().clone()),
+        };
         if sequence > self.chain.certified {
-            self.chain.certificates.entry(sequence).or_insert_with(|| proof.clone());
+            self.chain
+                .certificates
+                .entry(sequence)
+                .or_insert_with(|| proof.clone());
             self.advance_certified();
         }
         self.collect_garbage();
@@ -78,7 +96,12 @@ impl Replica {
             return;
         }
         self.incomplete = self.incomplete.split_off(&floor.next());
-        let oldest = Sequence(floor.min(self.chain.certified).0.saturating_sub(self.limits.window));
+        let oldest = Sequence(
+            floor
+                .min(self.chain.certified)
+                .0
+                .saturating_sub(self.limits.window),
+        );
         let recent_blocks = self.chain.blocks.split_off(&oldest.next());
         let old_blocks = std::mem::replace(&mut self.chain.blocks, recent_blocks);
         for (sequence, block) in old_blocks {
@@ -88,7 +111,8 @@ impl Replica {
                 }
             }
         }
-        self.reported.retain(|(_, sequence, _, _)| *sequence > floor);
+        self.reported
+            .retain(|(_, sequence, _, _)| *sequence > floor);
         if self.is_checkpoint(floor) {
             self.forget_bodies();
         }
@@ -107,8 +131,12 @@ impl Replica {
             .flat_map(|batch| batch.digests.iter().copied())
             .collect();
         let pool = &self.pool;
-        let forgotten: Vec<Digest> =
-            self.held.iter().copied().filter(|digest| !needed.contains(digest) && !pool.contains(digest)).collect();
+        let forgotten: Vec<Digest> = self
+            .held
+            .iter()
+            .copied()
+            .filter(|digest| !needed.contains(digest) && !pool.contains(digest))
+            .collect();
         for digest in &forgotten {
             self.held.remove(digest);
         }
@@ -122,7 +150,11 @@ impl Replica {
     pub(crate) fn log_snapshot(&self) -> Vec<LogRecord> {
         let mut entries = vec![Entry::Stable(self.chain.stable.clone())];
         entries.extend(self.opening.clone().map(Entry::NewView));
-        entries.extend(self.own_view_change.clone().map(|(message, _)| Entry::ViewChange(message)));
+        entries.extend(
+            self.own_view_change
+                .clone()
+                .map(|(message, _)| Entry::ViewChange(message)),
+        );
         entries.extend(self.own_opening.clone().map(Entry::NewView));
         for (sequence, slot) in self.slots.range(self.chain.stable.sequence.next()..) {
             self.snapshot_slot(*sequence, slot, &mut entries);
@@ -137,13 +169,23 @@ impl Replica {
                 let message = self.pre_prepare_message(view, sequence, batch.clone(), signature);
                 entries.push(Entry::PrePrepare(message));
             }
-            entries.push(Entry::Commit { certificate: certificate.clone(), commit: own.message.clone() });
+            entries.push(Entry::Commit {
+                certificate: certificate.clone(),
+                commit: own.message.clone(),
+            });
         }
-        let Some(pre_prepare) = self.signed_proposal(sequence, slot) else { return };
-        let Some(proposal) = &slot.proposal else { return };
+        let Some(pre_prepare) = self.signed_proposal(sequence, slot) else {
+            return;
+        };
+        let Some(proposal) = &slot.proposal else {
+            return;
+        };
         match &slot.own_prepare {
             Some(own) if own.vote.view == proposal.view => {
-                entries.push(Entry::Prepare { pre_prepare, prepare: own.message.clone() });
+                entries.push(Entry::Prepare {
+                    pre_prepare,
+                    prepare: own.message.clone(),
+                });
             }
             _ if pre_prepare.sender == self.me => entries.push(Entry::PrePrepare(pre_prepare)),
             _ => {}

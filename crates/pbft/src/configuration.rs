@@ -103,13 +103,21 @@ impl Default for Limits {
 impl Limits {
     pub(crate) fn check(&self) -> Result<(), RestoreError> {
         let wrong = |reason| Err(RestoreError::Limits(reason));
-        if self.checkpoint_interval == 0 || self.pipeline_depth == 0 || self.batch_digests_max == 0 {
-            return wrong("checkpoint_interval, pipeline_depth and batch_digests_max are at least 1");
+        if self.checkpoint_interval == 0 || self.pipeline_depth == 0 || self.batch_digests_max == 0
+        {
+            return wrong(
+                "checkpoint_interval, pipeline_depth and batch_digests_max are at least 1",
+            );
         }
-        if self.window < 2 * self.checkpoint_interval || !self.window.is_multiple_of(self.checkpoint_interval) {
+        if self.window < 2 * self.checkpoint_interval
+            || !self.window.is_multiple_of(self.checkpoint_interval)
+        {
             return wrong("window is a multiple of checkpoint_interval, at least twice as large");
         }
-        if self.status_interval_us == 0 || self.request_timeout_us == 0 || self.new_view_timeout_us == 0 {
+        if self.status_interval_us == 0
+            || self.request_timeout_us == 0
+            || self.new_view_timeout_us == 0
+        {
             return wrong("intervals and timeouts are longer than nothing");
         }
         if self.fetch_blocks_max == 0 || self.timeout_factor_max == 0 {

@@ -24,7 +24,10 @@ impl<T> Durable<T> {
     /// # Errors
     /// What `sync` returns; then nothing of the group may be taken as durable, and the process should
     /// stop: a failed fsync is never retried.
-    pub fn after<E>(group: Vec<T>, sync: impl FnOnce(&[T]) -> Result<(), E>) -> Result<Vec<Durable<T>>, E> {
+    pub fn after<E>(
+        group: Vec<T>,
+        sync: impl FnOnce(&[T]) -> Result<(), E>,
+    ) -> Result<Vec<Durable<T>>, E> {
         sync(&group)?;
         Ok(group.into_iter().map(Durable).collect())
     }
@@ -95,9 +98,15 @@ pub(crate) enum Entry {
     /// A pre-prepare that is known: our own (as primary), or one that prepared without our vote.
     PrePrepare(SignedMessage),
     /// A pre-prepare that was accepted and our PREPARE for it.
-    Prepare { pre_prepare: SignedMessage, prepare: SignedMessage },
+    Prepare {
+        pre_prepare: SignedMessage,
+        prepare: SignedMessage,
+    },
     /// A prepared certificate and our COMMIT.
-    Commit { certificate: PreparedCertificate, commit: SignedMessage },
+    Commit {
+        certificate: PreparedCertificate,
+        commit: SignedMessage,
+    },
     /// Our block vote at a checkpoint height.
     CheckpointVote(SignedMessage),
     /// Our VIEW-CHANGE.
@@ -111,8 +120,12 @@ impl Entry {
     pub(crate) fn outgoing(&self, replica: ReplicaId) -> Option<&SignedMessage> {
         let message = match self {
             Entry::Stable(_) => return None,
-            Entry::Prepare { prepare: message, .. }
-            | Entry::Commit { commit: message, .. }
+            Entry::Prepare {
+                prepare: message, ..
+            }
+            | Entry::Commit {
+                commit: message, ..
+            }
             | Entry::PrePrepare(message)
             | Entry::CheckpointVote(message)
             | Entry::ViewChange(message)

@@ -20,21 +20,52 @@ impl Replica {
         digest: Digest,
         signed: &SignedMessage,
     ) {
-        let Some(slot) = self.slots.get(&sequence) else { return };
-        let proposal = slot.proposal.iter().map(|proposal| (proposal.view, proposal.digest, proposal.signature));
-        let waiting = slot.waiting.iter().map(|waiting| (waiting.view, waiting.digest, waiting.signature));
-        let other = proposal.chain(waiting).find(|(known, other, _)| *known == view && *other != digest);
+        let Some(slot) = self.slots.get(&sequence) else {
+            return;
+        };
+        let proposal = slot
+            .proposal
+            .iter()
+            .map(|proposal| (proposal.view, proposal.digest, proposal.signature));
+        let waiting = slot
+            .waiting
+            .iter()
+            .map(|waiting| (waiting.view, waiting.digest, waiting.signature));
+        let other = proposal
+            .chain(waiting)
+            .find(|(known, other, _)| *known == view && *other != digest);
         if let Some((_, first, signature)) = other {
             let second = (digest, signed.signature);
-            self.report(signed.sender, sequence, view, Phase::PrePrepare, (first, signature), second);
+            self.report(
+                signed.sender,
+                sequence,
+                view,
+                Phase::PrePrepare,
+                (first, signature),
+                second,
+            );
         }
     }
 
     /// Compares a PREPARE or COMMIT with the sender's earlier one.
-    pub(crate) fn note_double_vote(&mut self, sender: ReplicaId, phase: Phase, vote: Vote, signature: Signature) {
-        let Some(slot) = self.slots.get(&vote.sequence) else { return };
-        let votes = if phase == Phase::Prepare { &slot.prepares } else { &slot.commits };
-        let Some(cast) = votes.get(&sender) else { return };
+    pub(crate) fn note_double_vote(
+        &mut self,
+        sender: ReplicaId,
+        phase: Phase,
+        vote: Vote,
+        signature: Signature,
+    ) {
+        let Some(slot) = self.slots.get(&vote.sequence) else {
+            return;
+        };
+        let votes = if phase == Phase::Prepare {
+            &slot.prepares
+        } else {
+            &slot.commits
+        };
+        let Some(cast) = votes.get(&sender) else {
+            return;
+        };
         if cast.view == vote.view && cast.digest != vote.digest {
             let (first, second) = ((cast.digest, cast.signature), (vote.digest, signature));
             self.report(sender, vote.sequence, vote.view, phase, first, second);
@@ -51,9 +82,19 @@ impl Replica {
         first: (Digest, Signature),
         second: (Digest, Signature),
     ) {
-        if self.reported.len() < REPORTED_MAX && self.reported.insert((replica, sequence, view, phase)) {
+        if self.reported.len() < REPORTED_MAX
+            && self.reported.insert((replica, sequence, view, phase))
+        {
             let epoch = self.configuration.epoch.epoch;
-            let evidence = Equivocation { replica, epoch, view, sequence, phase, first, second };
+            let evidence = Equivocation {
+                replica,
+                epoch,
+                view,
+                sequence,
+                phase,
+                first,
+                second,
+            };
             self.effects.push(Effect::Evidence(evidence));
         }
     }

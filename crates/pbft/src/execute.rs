@@ -15,8 +15,13 @@ impl Replica {
         let before = self.chain.handed;
         while !self.halted {
             let sequence = self.chain.handed.next();
-            let Some(slot) = self.slots.get(&sequence) else { break };
-            let (Some((view, digest)), Some(batch)) = (slot.committed, slot.committed_batch()) else { break };
+            let Some(slot) = self.slots.get(&sequence) else {
+                break;
+            };
+            let (Some((view, digest)), Some(batch)) = (slot.committed, slot.committed_batch())
+            else {
+                break;
+            };
             if !slot.missing.is_empty() {
                 break;
             }
@@ -31,12 +36,19 @@ impl Replica {
                 vote: None,
                 executed_at: self.now.monotonic,
             };
-            self.chain.recent.extend(digests.iter().map(|digest| (*digest, sequence)));
+            self.chain
+                .recent
+                .extend(digests.iter().map(|digest| (*digest, sequence)));
             self.chain.blocks.insert(sequence, block);
             self.chain.handed = sequence;
             self.chain.handed_time = time;
             self.pool.set_proposed(&digests);
-            self.effects.push(Effect::Execute { sequence, view, digests, time });
+            self.effects.push(Effect::Execute {
+                sequence,
+                view,
+                digests,
+                time,
+            });
         }
         if self.chain.handed > before {
             self.accept_waiting();
@@ -47,13 +59,21 @@ impl Replica {
     pub(crate) fn on_executed(&mut self, durable: Durable<ExecutedBlock>) {
         let ExecutedBlock { sequence, block } = *durable.get();
         if sequence > self.chain.handed {
-            return self.halt(HaltReason::Driver("executed a block that was not handed over"));
+            return self.halt(HaltReason::Driver(
+                "executed a block that was not handed over",
+            ));
         }
-        let Some(entry) = self.chain.blocks.get_mut(&sequence) else { return };
+        let Some(entry) = self.chain.blocks.get_mut(&sequence) else {
+            return;
+        };
         if let Some(own) = entry.block {
             // Installed from a peer while it was being executed here.
             if own != block {
-                self.halt(HaltReason::Divergence { sequence, own: block, others: own });
+                self.halt(HaltReason::Divergence {
+                    sequence,
+                    own: block,
+                    others: own,
+                });
             }
             return;
         }
@@ -65,7 +85,10 @@ impl Replica {
         let time = entry.time;
         self.chain.executed = sequence;
         self.clocks.last_block_at = self.now.monotonic;
-        self.clocks.deadline = self.clocks.deadline.filter(|(deadline, _)| *deadline > time);
+        self.clocks.deadline = self
+            .clocks
+            .deadline
+            .filter(|(deadline, _)| *deadline > time);
         if self.active() {
             self.clocks.attempts = 0;
         }
@@ -80,16 +103,26 @@ impl Replica {
 
     /// Works out what a slot lacks.
     pub(crate) fn note_missing(&mut self, sequence: Sequence) {
-        let Some(slot) = self.slots.get(&sequence) else { return };
-        let batches = slot.proposed_batch().into_iter().chain(slot.committed_batch());
-        let missing: std::collections::BTreeSet<Digest> =
-            batches.flat_map(|batch| &batch.digests).filter(|digest| !self.is_held(digest)).copied().collect();
+        let Some(slot) = self.slots.get(&sequence) else {
+            return;
+        };
+        let batches = slot
+            .proposed_batch()
+            .into_iter()
+            .chain(slot.committed_batch());
+        let missing: std::collections::BTreeSet<Digest> = batches
+            .flat_map(|batch| &batch.digests)
+            .filter(|digest| !self.is_held(digest))
+            .copied()
+            .collect();
         let complete = missing.is_empty() && slot.unknown_batches().is_empty();
         for digest in &missing {
             self.wanted.entry(*digest).or_default().insert(sequence);
         }
         let now = self.now.monotonic;
-        let Some(slot) = self.slots.get_mut(&sequence) else { return };
+        let Some(slot) = self.slots.get_mut(&sequence) else {
+            return;
+        };
         slot.missing = missing;
         if complete {
             self.incomplete.remove(&sequence);
@@ -117,7 +150,9 @@ impl Replica {
     pub(crate) fn hold(&mut self, digest: Digest) {
         self.held.insert(digest);
         for sequence in self.wanted.remove(&digest).unwrap_or_default() {
-            let Some(slot) = self.slots.get_mut(&sequence) else { continue };
+            let Some(slot) = self.slots.get_mut(&sequence) else {
+                continue;
+            };
             slot.missing.remove(&digest);
             if !slot.missing.is_empty() {
                 continue;
@@ -135,8 +170,14 @@ impl Replica {
     /// replica, when they stay away.
     pub(crate) fn ask_for_missing(&mut self) {
         let now = self.now.monotonic;
-        let due: Vec<Sequence> = self.incomplete.iter().copied().filter(|sequence| self.ask_at(*sequence) <= now).collect();
-        let mut batches: std::collections::BTreeMap<ReplicaId, Vec<(Sequence, Digest)>> = Default::default();
+        let due: Vec<Sequence> = self
+            .incomplete
+            .iter()
+            .copied()
+            .filter(|sequence| self.ask_at(*sequence) <= now)
+            .collect();
+        let mut batches: std::collections::BTreeMap<ReplicaId, Vec<(Sequence, Digest)>> =
+            Default::default();
         for sequence in due {
             let peer = self.peer_to_ask(sequence);
             let Some(slot) = self.slots.get_mut(&sequence) else {
@@ -149,10 +190,16 @@ impl Replica {
             let unknown = slot.unknown_batches();
             if !slot.missing.is_empty() {
                 let digests = slot.missing.iter().copied().collect();
-                self.effects.push(Effect::FetchBodies { digests, from: peer });
+                self.effects.push(Effect::FetchBodies {
+                    digests,
+                    from: peer,
+                });
             }
             if !unknown.is_empty() {
-                batches.entry(peer).or_default().extend(unknown.into_iter().map(|digest| (sequence, digest)));
+                batches
+                    .entry(peer)
+                    .or_default()
+                    .extend(unknown.into_iter().map(|digest| (sequence, digest)));
             }
         }
         for (peer, mut wanted) in batches {
@@ -166,21 +213,25 @@ impl Replica {
 
     /// When a slot's missing parts are asked for next.
     pub(crate) fn ask_at(&self, sequence: Sequence) -> ledger::Timestamp {
-        self.slots.get(&sequence).map_or(ledger::Timestamp(0), |slot| {
-            let unknown = slot.missing.is_empty();
-            match slot.asks {
-                0 if unknown => slot.asked_at,
-                0 => slot.asked_at.plus(self.limits.body_patience_us),
-                _ => slot.asked_at.plus(self.limits.retransmit_after_us),
-            }
-        })
+        self.slots
+            .get(&sequence)
+            .map_or(ledger::Timestamp(0), |slot| {
+                let unknown = slot.missing.is_empty();
+                match slot.asks {
+                    0 if unknown => slot.asked_at,
+                    0 => slot.asked_at.plus(self.limits.body_patience_us),
+                    _ => slot.asked_at.plus(self.limits.retransmit_after_us),
+                }
+            })
     }
 
     /// First the primary, then the others in turn.
     fn peer_to_ask(&self, sequence: Sequence) -> Option<ReplicaId> {
         let asks = self.slots.get(&sequence)?.asks as usize;
         let members = self.quorum.members();
-        let start = members.iter().position(|member| *member == self.primary())?;
+        let start = members
+            .iter()
+            .position(|member| *member == self.primary())?;
         let others: Vec<ReplicaId> = (0..members.len())
             .map(|offset| members[(start + offset) % members.len()])
             .filter(|member| *member != self.me)
@@ -190,11 +241,19 @@ impl Replica {
 
     /// A peer lacks batches that a new view names by digest.
     pub(crate) fn on_batch_query(&mut self, signed: SignedMessage) {
-        let Message::BatchQuery(wanted) = signed.message else { return };
+        let Message::BatchQuery(wanted) = signed.message else {
+            return;
+        };
         let mut digests_left = 4 * self.limits.batch_digests_max;
         let mut found = Vec::new();
         for (sequence, digest) in wanted {
-            let Some(batch) = self.slots.get(&sequence).and_then(|slot| slot.batches.get(&digest)) else { continue };
+            let Some(batch) = self
+                .slots
+                .get(&sequence)
+                .and_then(|slot| slot.batches.get(&digest))
+            else {
+                continue;
+            };
             if batch.digests.len() > digests_left {
                 break;
             }
@@ -211,7 +270,9 @@ impl Replica {
 
     /// Batches prove themselves by their digest.
     pub(crate) fn on_batch_answer(&mut self, signed: SignedMessage) {
-        let Message::BatchAnswer(batches) = signed.message else { return };
+        let Message::BatchAnswer(batches) = signed.message else {
+            return;
+        };
         for (sequence, batch) in batches {
             self.learn_batch(sequence, batch.digest(), &batch);
         }

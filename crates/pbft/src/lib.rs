@@ -102,4 +102,6 @@ pub use message::{Message, SignedMessage};
 pub use number::{Moment, Sequence, View};
 pub use replica::{Replica, Summary};
 pub use restore::{StoredBlock, StoredChain};
-pub use verify::{CertifiedHash, Ed25519, SignatureScheme, Signer, VerificationError, Verified, Verifier};
+pub use verify::{
+    CertifiedHash, Ed25519, SignatureScheme, Signer, VerificationError, Verified, Verifier,
+};

@@ -9,8 +9,8 @@ use crate::batch::Batch;
 use crate::durable::Entry;
 use crate::effect::Effect;
 use crate::message::{
-    Checkpoint, Message, NewView, NewViewProposal, PreparedCertificate, SignedMessage, SignedViewChange, ViewChange,
-    Vote,
+    Checkpoint, Message, NewView, NewViewProposal, PreparedCertificate, SignedMessage,
+    SignedViewChange, ViewChange, Vote,
 };
 use crate::number::Sequence;
 use crate::replica::Replica;
@@ -43,37 +43,71 @@ pub(crate) fn proposals<'a>(changes: impl Iterator<Item = &'a ViewChange>) -> Im
         }
     }
     let low = base.map_or(Sequence(0), |checkpoint| checkpoint.sequence);
-    let high = prepared.last_key_value().map_or(low, |(sequence, _)| *sequence);
+    let high = prepared
+        .last_key_value()
+        .map_or(low, |(sequence, _)| *sequence);
     let null = Batch::null().digest();
     let proposals = (low.0 + 1..=high.0)
         .map(Sequence)
-        .map(|sequence| (sequence, prepared.get(&sequence).map_or(null, |certificate| certificate.digest)))
+        .map(|sequence| {
+            (
+                sequence,
+                prepared
+                    .get(&sequence)
+                    .map_or(null, |certificate| certificate.digest),
+            )
+        })
         .collect();
-    Implied { base: base.cloned(), proposals }
+    Implied {
+        base: base.cloned(),
+        proposals,
+    }
 }
 
 impl Replica {
     /// As primary of the view that a quorum wants: signs the NEW-VIEW and has it made durable.
     pub(crate) fn open_view(&mut self) {
         let view = self.view;
-        let view_changes: Vec<SignedViewChange> =
-            self.view_changes.values().filter(|known| known.change.view == view).cloned().collect();
+        let view_changes: Vec<SignedViewChange> = self
+            .view_changes
+            .values()
+            .filter(|known| known.change.view == view)
+            .cloned()
+            .collect();
         let implied = proposals(view_changes.iter().map(|known| &known.change));
         let mut signed = Vec::with_capacity(implied.proposals.len());
         for (sequence, digest) in implied.proposals {
-            let statement = pre_prepare_statement(Vote { view, sequence, digest });
-            let Some(signature) = self.sign_statement(&statement) else { return };
-            signed.push(NewViewProposal { sequence, digest, signature });
+            let statement = pre_prepare_statement(Vote {
+                view,
+                sequence,
+                digest,
+            });
+            let Some(signature) = self.sign_statement(&statement) else {
+                return;
+            };
+            signed.push(NewViewProposal {
+                sequence,
+                digest,
+                signature,
+            });
         }
-        let opening = NewView { view, view_changes, proposals: signed };
-        let Some(message) = self.sign(Message::NewView(opening)) else { return };
+        let opening = NewView {
+            view,
+            view_changes,
+            proposals: signed,
+        };
+        let Some(message) = self.sign(Message::NewView(opening)) else {
+            return;
+        };
         self.own_opening = Some(message.clone());
         self.persist(Entry::NewView(message), Vec::new());
     }
 
     /// Our NEW-VIEW is durable: it leaves and we enter.
     pub(crate) fn on_new_view_durable(&mut self, message: SignedMessage) {
-        let Message::NewView(opening) = &message.message else { return };
+        let Message::NewView(opening) = &message.message else {
+            return;
+        };
         if message.sender == self.me && self.changing && opening.view == self.view {
             self.broadcast(message.clone());
             self.enter_view(message);
@@ -83,7 +117,9 @@ impl Replica {
     /// The NEW-VIEW of another primary. Verification recomputed its proposals; an invalid one never
     /// comes here and triggers nothing.
     pub(crate) fn on_new_view(&mut self, signed: SignedMessage) {
-        let Message::NewView(opening) = &signed.message else { return };
+        let Message::NewView(opening) = &signed.message else {
+            return;
+        };
         if opening.view < self.view || opening.view == self.view && !self.changing {
             return;
         }
@@ -93,7 +129,9 @@ impl Replica {
 
     /// Enters the view that `signed` opens.
     pub(crate) fn enter_view(&mut self, signed: SignedMessage) {
-        let Message::NewView(opening) = &signed.message else { return };
+        let Message::NewView(opening) = &signed.message else {
+            return;
+        };
         let opening = opening.clone();
         self.view = opening.view;
         // Nothing is accepted or voted for until the proposals of the view stand in their places.
@@ -103,17 +141,33 @@ impl Replica {
         self.own_view_change = None;
         self.clocks.new_view_deadline = None;
         self.clocks.requests_from = self.now.monotonic;
-        self.view_changes.retain(|_, known| known.change.view > opening.view);
+        self.view_changes
+            .retain(|_, known| known.change.view > opening.view);
         let implied = proposals(opening.view_changes.iter().map(|known| &known.change));
-        if let Some(Checkpoint { sequence, block, certificate: Some(certificate) }) = implied.base {
-            self.note_checkpoint(&CertifiedHash::from_verified_votes(sequence, block, certificate));
+        if let Some(Checkpoint {
+            sequence,
+            block,
+            certificate: Some(certificate),
+        }) = implied.base
+        {
+            self.note_checkpoint(&CertifiedHash::from_verified_votes(
+                sequence,
+                block,
+                certificate,
+            ));
         }
         self.adopt_proposals(&opening);
-        self.next_proposal =
-            opening.proposals.last().map_or(self.chain.stable.sequence, |last| last.sequence).next();
+        self.next_proposal = opening
+            .proposals
+            .last()
+            .map_or(self.chain.stable.sequence, |last| last.sequence)
+            .next();
         self.restart_order();
         self.changing = false;
-        self.effects.push(Effect::EnteredView { view: self.view, primary: self.primary() });
+        self.effects.push(Effect::EnteredView {
+            view: self.view,
+            primary: self.primary(),
+        });
         for sequence in self.slots.keys().copied().collect::<Vec<_>>() {
             self.note_missing(sequence);
             self.prepare(sequence);
@@ -130,15 +184,25 @@ impl Replica {
         }
         let null = Batch::null();
         let null_digest = null.digest();
-        for NewViewProposal { sequence, digest, signature } in opening.proposals.iter().copied() {
+        for NewViewProposal {
+            sequence,
+            digest,
+            signature,
+        } in opening.proposals.iter().copied()
+        {
             if !self.in_reach(sequence) {
                 continue;
             }
             self.check_against_executed(sequence, digest);
             let slot = self.slots.entry(sequence).or_default();
             slot.waiting = None;
-            slot.proposal =
-                Some(Proposal { view: opening.view, digest, signature, votable: true, durable: true });
+            slot.proposal = Some(Proposal {
+                view: opening.view,
+                digest,
+                signature,
+                votable: true,
+                durable: true,
+            });
             if digest == null_digest {
                 slot.batches.insert(digest, null.clone());
             }

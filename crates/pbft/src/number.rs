@@ -4,7 +4,9 @@ use ledger::{Height, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The number of a view; its primary is `replicas[view mod n]` (Castro & Liskov, OSDI'99 §4).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct View(pub u64);
 
@@ -22,7 +24,9 @@ impl std::fmt::Display for View {
 }
 
 /// A place in the order. Equal to the height of the block that the batch at this place becomes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Sequence(pub u64);
 

@@ -17,27 +17,62 @@ impl Replica {
             return;
         }
         let view = self.view;
-        let Some(slot) = self.slots.get(&sequence) else { return };
-        let Some(proposal) = slot.proposal.as_ref().filter(|proposal| proposal.view == view) else { return };
-        if !proposal.votable || !slot.missing.is_empty() || self.has_voted(sequence, view, Phase::Prepare) {
+        let Some(slot) = self.slots.get(&sequence) else {
+            return;
+        };
+        let Some(proposal) = slot
+            .proposal
+            .as_ref()
+            .filter(|proposal| proposal.view == view)
+        else {
+            return;
+        };
+        if !proposal.votable
+            || !slot.missing.is_empty()
+            || self.has_voted(sequence, view, Phase::Prepare)
+        {
             return;
         }
-        let Some(bodies) = slot.proposed_batch().map(|batch| batch.digests.clone()) else { return };
-        let vote = Vote { view, sequence, digest: proposal.digest };
-        let Some(pre_prepare) = self.signed_proposal(sequence, slot) else { return };
-        let Some(prepare) = self.sign(Message::Prepare(vote)) else { return };
+        let Some(bodies) = slot.proposed_batch().map(|batch| batch.digests.clone()) else {
+            return;
+        };
+        let vote = Vote {
+            view,
+            sequence,
+            digest: proposal.digest,
+        };
+        let Some(pre_prepare) = self.signed_proposal(sequence, slot) else {
+            return;
+        };
+        let Some(prepare) = self.sign(Message::Prepare(vote)) else {
+            return;
+        };
         if let Some(slot) = self.slots.get_mut(&sequence) {
-            slot.own_prepare = Some(OwnVote { vote, message: prepare.clone(), durable: false });
+            slot.own_prepare = Some(OwnVote {
+                vote,
+                message: prepare.clone(),
+                durable: false,
+            });
         }
-        self.persist(Entry::Prepare { pre_prepare, prepare }, bodies);
+        self.persist(
+            Entry::Prepare {
+                pre_prepare,
+                prepare,
+            },
+            bodies,
+        );
     }
 
     /// Our PREPARE is durable: it leaves and counts.
     pub(crate) fn on_prepare_durable(&mut self, message: SignedMessage) {
-        let Message::Prepare(vote) = message.message else { return };
+        let Message::Prepare(vote) = message.message else {
+            return;
+        };
         let now = self.now.monotonic;
         let (me, view) = (self.me, self.view);
-        let Some(slot) = self.slots.get_mut(&vote.sequence) else { return };
+        let Some(slot) = self.slots.get_mut(&vote.sequence) else {
+            return;
+        };
         if let Some(own) = slot.own_prepare.as_mut().filter(|own| own.vote == vote) {
             own.durable = true;
         }
@@ -68,9 +103,19 @@ impl Replica {
             return;
         }
         let (view, primary) = (self.view, self.primary());
-        let Some(slot) = self.slots.get(&sequence) else { return };
-        let Some(proposal) = slot.proposal.as_ref().filter(|proposal| proposal.view == view) else { return };
-        let Some(batch) = slot.proposed_batch() else { return };
+        let Some(slot) = self.slots.get(&sequence) else {
+            return;
+        };
+        let Some(proposal) = slot
+            .proposal
+            .as_ref()
+            .filter(|proposal| proposal.view == view)
+        else {
+            return;
+        };
+        let Some(batch) = slot.proposed_batch() else {
+            return;
+        };
         if !slot.missing.is_empty() || !proposal.durable {
             return;
         }
@@ -78,32 +123,64 @@ impl Replica {
         let prepares: Vec<(ReplicaId, Signature)> = slot
             .prepares
             .iter()
-            .filter(|(replica, cast)| **replica != primary && cast.view == view && cast.digest == digest)
+            .filter(|(replica, cast)| {
+                **replica != primary && cast.view == view && cast.digest == digest
+            })
             .map(|(replica, cast)| (*replica, cast.signature))
             .collect();
         if prepares.len() < self.quorum.votes() - 1 {
             return;
         }
-        let certificate =
-            PreparedCertificate { view, sequence, digest, pre_prepare: proposal.signature, prepares };
+        let certificate = PreparedCertificate {
+            view,
+            sequence,
+            digest,
+            pre_prepare: proposal.signature,
+            prepares,
+        };
         let bodies = batch.digests.clone();
-        let proposal_is_logged = self.is_primary() || self.has_voted(sequence, view, Phase::Prepare);
-        if let Some(message) = self.signed_proposal(sequence, slot).filter(|_| !proposal_is_logged) {
+        let proposal_is_logged =
+            self.is_primary() || self.has_voted(sequence, view, Phase::Prepare);
+        if let Some(message) = self
+            .signed_proposal(sequence, slot)
+            .filter(|_| !proposal_is_logged)
+        {
             self.persist(Entry::PrePrepare(message), bodies.clone());
         }
         self.commit(certificate, bodies);
     }
 
     fn commit(&mut self, certificate: PreparedCertificate, bodies: Vec<Digest>) {
-        let PreparedCertificate { view, sequence, digest, .. } = certificate;
-        let vote = Vote { view, sequence, digest };
-        let Some(commit) = self.sign(Message::Commit(vote)) else { return };
+        let PreparedCertificate {
+            view,
+            sequence,
+            digest,
+            ..
+        } = certificate;
+        let vote = Vote {
+            view,
+            sequence,
+            digest,
+        };
+        let Some(commit) = self.sign(Message::Commit(vote)) else {
+            return;
+        };
         if let Some(slot) = self.slots.get_mut(&sequence) {
             slot.prepared = Some(certificate.clone());
-            slot.own_commit = Some(OwnVote { vote, message: commit.clone(), durable: false });
+            slot.own_commit = Some(OwnVote {
+                vote,
+                message: commit.clone(),
+                durable: false,
+            });
             slot.drop_unreferenced_batches();
         }
-        self.persist(Entry::Commit { certificate, commit }, bodies);
+        self.persist(
+            Entry::Commit {
+                certificate,
+                commit,
+            },
+            bodies,
+        );
     }
 
     /// Votes are cast in an open view, above the stable checkpoint and up to the high water mark (§4.2).
@@ -119,9 +196,19 @@ pub(crate) fn record(
     vote: Vote,
     signature: Signature,
 ) -> bool {
-    if votes.get(&sender).is_some_and(|cast| cast.view >= vote.view) {
+    if votes
+        .get(&sender)
+        .is_some_and(|cast| cast.view >= vote.view)
+    {
         return false;
     }
-    votes.insert(sender, Cast { view: vote.view, digest: vote.digest, signature });
+    votes.insert(
+        sender,
+        Cast {
+            view: vote.view,
+            digest: vote.digest,
+            signature,
+        },
+    );
     true
 }

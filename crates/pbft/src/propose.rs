@@ -39,7 +39,13 @@ impl Replica {
             return None;
         }
         let time = self.now.wall.max(self.accepted_time.plus(1));
-        if time.0 > self.now.wall.0.saturating_add(self.limits.clock_tolerance_us / 2) {
+        if time.0
+            > self
+                .now
+                .wall
+                .0
+                .saturating_add(self.limits.clock_tolerance_us / 2)
+        {
             // The chain's time is ahead of our clock: backups would refuse.
             return None;
         }
@@ -47,7 +53,9 @@ impl Replica {
         let in_flight = self.accepted.since(self.chain.executed);
         let digests = if waiting > 0 && self.batch_is_ready(waiting, in_flight) {
             self.pool.next_batch(self.limits.batch_digests_max)
-        } else if in_flight == 0 && (self.idle_block_at() <= self.now.monotonic || self.deadline_has_come()) {
+        } else if in_flight == 0
+            && (self.idle_block_at() <= self.now.monotonic || self.deadline_has_come())
+        {
             Vec::new()
         } else {
             return None;
@@ -57,19 +65,28 @@ impl Replica {
 
     /// With nothing in flight every request goes at once; otherwise batches fill for a moment.
     fn batch_is_ready(&self, waiting: usize, in_flight: u64) -> bool {
-        in_flight == 0 || waiting >= self.limits.batch_digests_max || self.batch_due_at() <= self.now.monotonic
+        in_flight == 0
+            || waiting >= self.limits.batch_digests_max
+            || self.batch_due_at() <= self.now.monotonic
     }
 
     fn batch_due_at(&self) -> Timestamp {
-        self.pool.oldest_unproposed().unwrap_or_default().plus(self.limits.batch_wait_us)
+        self.pool
+            .oldest_unproposed()
+            .unwrap_or_default()
+            .plus(self.limits.batch_wait_us)
     }
 
     pub(crate) fn idle_block_at(&self) -> Timestamp {
-        self.clocks.last_block_at.plus(self.limits.idle_block_after_us)
+        self.clocks
+            .last_block_at
+            .plus(self.limits.idle_block_after_us)
     }
 
     fn deadline_has_come(&self) -> bool {
-        self.clocks.deadline.is_some_and(|(deadline, _)| deadline <= self.now.wall)
+        self.clocks
+            .deadline
+            .is_some_and(|(deadline, _)| deadline <= self.now.wall)
     }
 
     /// When a primary has something to propose that it does not propose yet.
@@ -77,7 +94,10 @@ impl Replica {
         if !self.may_propose() {
             return None;
         }
-        let ahead = self.accepted_time.0.saturating_sub(self.now.wall.0 + self.limits.clock_tolerance_us / 2);
+        let ahead = self
+            .accepted_time
+            .0
+            .saturating_sub(self.now.wall.0 + self.limits.clock_tolerance_us / 2);
         let possible = self.now.monotonic.plus(ahead);
         if self.pool.unproposed_len() > 0 {
             return Some(self.batch_due_at().max(possible));
@@ -86,22 +106,39 @@ impl Replica {
             return None;
         }
         let deadline = self.clocks.deadline.map(|(deadline, _)| {
-            self.now.monotonic.plus(deadline.0.saturating_sub(self.now.wall.0))
+            self.now
+                .monotonic
+                .plus(deadline.0.saturating_sub(self.now.wall.0))
         });
         let at = self.idle_block_at();
-        Some(deadline.map_or(at, |deadline| deadline.min(at)).max(possible))
+        Some(
+            deadline
+                .map_or(at, |deadline| deadline.min(at))
+                .max(possible),
+        )
     }
 
     /// Signs a proposal for the next place; it leaves when it is durable together with its bodies.
     fn propose_batch(&mut self, batch: Batch) {
         let (view, sequence) = (self.view, self.accepted.next());
         let digest = batch.digest();
-        let message = Message::PrePrepare(PrePrepare { view, sequence, batch: batch.clone() });
-        let Some(signed) = self.sign(message) else { return };
+        let message = Message::PrePrepare(PrePrepare {
+            view,
+            sequence,
+            batch: batch.clone(),
+        });
+        let Some(signed) = self.sign(message) else {
+            return;
+        };
         let slot = self.slots.entry(sequence).or_default();
         slot.waiting = None;
-        slot.proposal =
-            Some(Proposal { view, digest, signature: signed.signature, votable: true, durable: false });
+        slot.proposal = Some(Proposal {
+            view,
+            digest,
+            signature: signed.signature,
+            votable: true,
+            durable: false,
+        });
         slot.batches.insert(digest, batch.clone());
         self.pool.set_proposed(&batch.digests);
         self.accepted = sequence;

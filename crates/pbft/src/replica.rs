@@ -154,7 +154,10 @@ impl Replica {
     ///
     /// `now.monotonic` must not go back between steps (it is clamped if it does).
     pub fn step(&mut self, now: Moment, input: Input) -> Vec<Effect> {
-        self.now = Moment { monotonic: now.monotonic.max(self.now.monotonic), wall: now.wall };
+        self.now = Moment {
+            monotonic: now.monotonic.max(self.now.monotonic),
+            wall: now.wall,
+        };
         if self.halted {
             return Vec::new();
         }
@@ -162,7 +165,9 @@ impl Replica {
             Input::Message(message) => self.on_message(message),
             Input::Submitted(request) => self.on_submitted(request),
             Input::BodiesHeld(digests) => self.on_bodies_held(digests),
-            Input::Persisted(entries) => entries.into_iter().for_each(|entry| self.on_persisted(entry)),
+            Input::Persisted(entries) => entries
+                .into_iter()
+                .for_each(|entry| self.on_persisted(entry)),
             Input::Executed(block) => self.on_executed(block),
             Input::BlocksInstalled(blocks) => self.on_blocks_installed(blocks),
             Input::FetchFailed { peer } => self.on_fetch_failed(peer),
@@ -178,7 +183,11 @@ impl Replica {
 
     /// When [`Input::Wakeup`] is wanted, on the monotonic clock. Changes with every step.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        if self.halted { None } else { Some(self.earliest_timer()) }
+        if self.halted {
+            None
+        } else {
+            Some(self.earliest_timer())
+        }
     }
 
     /// Where this replica stands.
@@ -252,7 +261,10 @@ impl Replica {
     }
 
     pub(crate) fn send(&mut self, to: ReplicaId, message: SignedMessage) {
-        self.effects.push(Effect::Send { to, message: Outgoing(message) });
+        self.effects.push(Effect::Send {
+            to,
+            message: Outgoing(message),
+        });
     }
 
     pub(crate) fn halt(&mut self, reason: HaltReason) {
@@ -265,6 +277,10 @@ impl Replica {
 
 impl std::fmt::Debug for Replica {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Replica").field("replica", &self.me).field("summary", &self.summary()).finish()
+        formatter
+            .debug_struct("Replica")
+            .field("replica", &self.me)
+            .field("summary", &self.summary())
+            .finish()
     }
 }

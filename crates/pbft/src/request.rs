@@ -49,8 +49,20 @@ impl Pool {
     fn insert(&mut self, request: Request, arrived: Timestamp) {
         let arrival = self.next_arrival;
         self.next_arrival += 1;
-        let Request { digest, client, valid_until } = request;
-        self.requests.insert(digest, Waiting { arrival, arrived, client, valid_until });
+        let Request {
+            digest,
+            client,
+            valid_until,
+        } = request;
+        self.requests.insert(
+            digest,
+            Waiting {
+                arrival,
+                arrived,
+                client,
+                valid_until,
+            },
+        );
         self.arrivals.insert(arrival, digest);
         self.unproposed.insert(arrival, digest);
         *self.clients.entry(client).or_default() += 1;
@@ -59,7 +71,9 @@ impl Pool {
     /// Takes requests out: they are in a certified block, or expired.
     pub(crate) fn remove(&mut self, digests: &[Digest]) {
         for digest in digests {
-            let Some(waiting) = self.requests.remove(digest) else { continue };
+            let Some(waiting) = self.requests.remove(digest) else {
+                continue;
+            };
             self.arrivals.remove(&waiting.arrival);
             self.unproposed.remove(&waiting.arrival);
             if let Some(count) = self.clients.get_mut(&waiting.client) {
@@ -97,7 +111,11 @@ impl Pool {
 
     /// The first requests that can be proposed.
     pub(crate) fn next_batch(&self, digests_max: usize) -> Vec<Digest> {
-        self.unproposed.values().take(digests_max).copied().collect()
+        self.unproposed
+            .values()
+            .take(digests_max)
+            .copied()
+            .collect()
     }
 
     /// When the oldest waiting request came; it is the first whose timer expires.
@@ -121,7 +139,11 @@ impl Pool {
     fn take_unforwarded(&mut self, arrived_before: Timestamp) -> Vec<Digest> {
         let mut due = Vec::new();
         for (arrival, digest) in self.unproposed.range(self.forwarded..).take(FORWARD_MAX) {
-            if self.requests.get(digest).is_none_or(|waiting| waiting.arrived > arrived_before) {
+            if self
+                .requests
+                .get(digest)
+                .is_none_or(|waiting| waiting.arrived > arrived_before)
+            {
                 break;
             }
             due.push((*arrival, *digest));
@@ -133,8 +155,14 @@ impl Pool {
     }
 
     fn expired(&self, before: Timestamp) -> Vec<Digest> {
-        let waiting = self.unproposed.values().filter_map(|digest| Some((digest, self.requests.get(digest)?)));
-        waiting.filter(|(_, waiting)| waiting.valid_until < before).map(|(digest, _)| *digest).collect()
+        let waiting = self
+            .unproposed
+            .values()
+            .filter_map(|digest| Some((digest, self.requests.get(digest)?)));
+        waiting
+            .filter(|(_, waiting)| waiting.valid_until < before)
+            .map(|(digest, _)| *digest)
+            .collect()
     }
 }
 
@@ -174,21 +202,37 @@ impl Replica {
         if !self.active() || self.is_primary() {
             return;
         }
-        let due = Timestamp(self.now.monotonic.0.saturating_sub(self.limits.forward_after_us));
+        let due = Timestamp(
+            self.now
+                .monotonic
+                .0
+                .saturating_sub(self.limits.forward_after_us),
+        );
         let digests = self.pool.take_unforwarded(due);
         if !digests.is_empty() {
-            self.effects.push(Effect::ForwardBodies { digests, to: self.primary() });
+            self.effects.push(Effect::ForwardBodies {
+                digests,
+                to: self.primary(),
+            });
         }
     }
 
     /// Drops requests that no block can accept any more.
     pub(crate) fn drop_expired_requests(&mut self) {
-        let before = Timestamp(self.now.wall.0.saturating_sub(self.limits.clock_tolerance_us));
+        let before = Timestamp(
+            self.now
+                .wall
+                .0
+                .saturating_sub(self.limits.clock_tolerance_us),
+        );
         let expired = self.pool.expired(before);
         self.pool.remove(&expired);
         for digest in expired {
             self.held.remove(&digest);
-            self.effects.push(Effect::Refused { digest, reason: Refusal::Expired });
+            self.effects.push(Effect::Refused {
+                digest,
+                reason: Refusal::Expired,
+            });
         }
     }
 

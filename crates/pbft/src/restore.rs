@@ -6,7 +6,9 @@ use ledger::{Digest, Timestamp};
 
 use crate::configuration::{Base, Configuration, RestoreError};
 use crate::durable::{Entry, LogRecord};
-use crate::message::{Checkpoint, Message, NewView, PrePrepare, PreparedCertificate, SignedMessage};
+use crate::message::{
+    Checkpoint, Message, NewView, PrePrepare, PreparedCertificate, SignedMessage,
+};
 use crate::number::{Moment, Sequence, View};
 use crate::quorum::Quorum;
 use crate::replica::{Chain, ChainBlock, Clocks, Replica};
@@ -108,16 +110,21 @@ impl Replica {
     fn replay(&mut self, log: Vec<LogRecord>) -> Result<(), RestoreError> {
         let mut latest = None;
         for (index, LogRecord(entry)) in log.into_iter().enumerate() {
-            self.replay_entry(entry, &mut latest).map_err(|reason| match reason {
-                Replayed::Conflict(sequence) => RestoreError::ConflictingVotes(sequence),
-                Replayed::Foreign(reason) => RestoreError::Record { index, reason },
-            })?;
+            self.replay_entry(entry, &mut latest)
+                .map_err(|reason| match reason {
+                    Replayed::Conflict(sequence) => RestoreError::ConflictingVotes(sequence),
+                    Replayed::Foreign(reason) => RestoreError::Record { index, reason },
+                })?;
         }
         self.restore_view(latest);
         Ok(())
     }
 
-    fn replay_entry(&mut self, entry: Entry, latest: &mut Option<SignedMessage>) -> Result<(), Replayed> {
+    fn replay_entry(
+        &mut self,
+        entry: Entry,
+        latest: &mut Option<SignedMessage>,
+    ) -> Result<(), Replayed> {
         let own = entry.outgoing(self.me).cloned();
         if let Some(message) = &own {
             self.bind_restored(message)?;
@@ -129,11 +136,17 @@ impl Replica {
                 }
             }
             Entry::PrePrepare(message) => self.replay_proposal(message),
-            Entry::Prepare { pre_prepare, prepare } => {
+            Entry::Prepare {
+                pre_prepare,
+                prepare,
+            } => {
                 self.replay_proposal(pre_prepare);
                 self.replay_vote(own_message(prepare, self.me)?);
             }
-            Entry::Commit { certificate, commit } => {
+            Entry::Commit {
+                certificate,
+                commit,
+            } => {
                 self.replay_certificate(certificate);
                 self.replay_vote(own_message(commit, self.me)?);
             }
@@ -151,10 +164,17 @@ impl Replica {
     /// What we said binds us.
     fn bind_restored(&mut self, message: &SignedMessage) -> Result<(), Replayed> {
         let mut statements = vec![Statement::of(&message.message)];
-        if let Message::NewView(NewView { view, proposals, .. }) = &message.message {
+        if let Message::NewView(NewView {
+            view, proposals, ..
+        }) = &message.message
+        {
             statements.extend(proposals.iter().map(|proposal| {
                 let (sequence, digest) = (proposal.sequence, proposal.digest);
-                pre_prepare_statement(crate::message::Vote { view: *view, sequence, digest })
+                pre_prepare_statement(crate::message::Vote {
+                    view: *view,
+                    sequence,
+                    digest,
+                })
             }));
         }
         for statement in statements {
@@ -166,31 +186,62 @@ impl Replica {
     }
 
     fn replay_proposal(&mut self, message: SignedMessage) {
-        let Message::PrePrepare(PrePrepare { view, sequence, batch }) = message.message else { return };
+        let Message::PrePrepare(PrePrepare {
+            view,
+            sequence,
+            batch,
+        }) = message.message
+        else {
+            return;
+        };
         let digest = batch.digest();
         let slot = self.slots.entry(sequence).or_default();
         slot.batches.insert(digest, batch);
-        if slot.proposal.as_ref().is_none_or(|known| known.view <= view) {
+        if slot
+            .proposal
+            .as_ref()
+            .is_none_or(|known| known.view <= view)
+        {
             let signature = message.signature;
-            slot.proposal = Some(Proposal { view, digest, signature, votable: true, durable: true });
+            slot.proposal = Some(Proposal {
+                view,
+                digest,
+                signature,
+                votable: true,
+                durable: true,
+            });
         }
     }
 
     fn replay_certificate(&mut self, certificate: PreparedCertificate) {
         let slot = self.slots.entry(certificate.sequence).or_default();
-        if slot.prepared.as_ref().is_none_or(|known| known.view <= certificate.view) {
+        if slot
+            .prepared
+            .as_ref()
+            .is_none_or(|known| known.view <= certificate.view)
+        {
             slot.prepared = Some(certificate);
         }
     }
 
     fn replay_vote(&mut self, message: SignedMessage) {
         self.count_restored_vote(&message);
-        let (Message::Prepare(vote) | Message::Commit(vote)) = message.message else { return };
+        let (Message::Prepare(vote) | Message::Commit(vote)) = message.message else {
+            return;
+        };
         let slot = self.slots.entry(vote.sequence).or_default();
         let phase = Statement::of(&message.message).phase;
-        let place = if phase == Phase::Prepare { &mut slot.own_prepare } else { &mut slot.own_commit };
+        let place = if phase == Phase::Prepare {
+            &mut slot.own_prepare
+        } else {
+            &mut slot.own_commit
+        };
         if place.as_ref().is_none_or(|own| own.vote.view <= vote.view) {
-            *place = Some(OwnVote { vote, message, durable: true });
+            *place = Some(OwnVote {
+                vote,
+                message,
+                durable: true,
+            });
         }
     }
 
@@ -213,7 +264,11 @@ impl Replica {
     /// Puts the pieces together: the marks, the proposals of the view, what is executed and uncertified.
     fn resume(&mut self) {
         // The log may hold the certificate of a checkpoint that the driver had not stored yet.
-        if let Checkpoint { sequence, block, certificate: Some(certificate) } = self.chain.stable.clone()
+        if let Checkpoint {
+            sequence,
+            block,
+            certificate: Some(certificate),
+        } = self.chain.stable.clone()
             && sequence > self.chain.certified
         {
             let proof = CertifiedHash::from_verified_votes(sequence, block, certificate);
@@ -226,11 +281,19 @@ impl Replica {
             slot.proposal.take_if(|proposal| proposal.view != view);
             slot.said_at = Some(now);
         }
-        if let Some(Message::NewView(opening)) = self.opening.as_ref().map(|message| message.message.clone()) {
+        if let Some(Message::NewView(opening)) =
+            self.opening.as_ref().map(|message| message.message.clone())
+        {
             self.restore_opening(&opening);
         }
-        let own = self.own_votes.keys().filter(|(_, voted, phase)| *voted == view && *phase == Phase::PrePrepare);
-        let proposed = own.map(|(sequence, _, _)| *sequence).max().unwrap_or_default();
+        let own = self
+            .own_votes
+            .keys()
+            .filter(|(_, voted, phase)| *voted == view && *phase == Phase::PrePrepare);
+        let proposed = own
+            .map(|(sequence, _, _)| *sequence)
+            .max()
+            .unwrap_or_default();
         self.next_proposal = self.next_proposal.max(proposed.next());
         if let Some((message, true)) = self.own_view_change.clone() {
             self.on_view_change_durable(message);
@@ -256,16 +319,28 @@ impl Replica {
 
     fn restore_opening(&mut self, opening: &NewView) {
         let null = crate::Batch::null();
-        for proposal in opening.proposals.iter().filter(|proposal| proposal.sequence > self.chain.stable.sequence) {
+        for proposal in opening
+            .proposals
+            .iter()
+            .filter(|proposal| proposal.sequence > self.chain.stable.sequence)
+        {
             let slot = self.slots.entry(proposal.sequence).or_default();
             if proposal.digest == null.digest() {
                 slot.batches.insert(proposal.digest, null.clone());
             }
             let (digest, signature) = (proposal.digest, proposal.signature);
-            slot.proposal =
-                Some(Proposal { view: opening.view, digest, signature, votable: true, durable: true });
+            slot.proposal = Some(Proposal {
+                view: opening.view,
+                digest,
+                signature,
+                votable: true,
+                durable: true,
+            });
         }
-        let last = opening.proposals.last().map_or(self.chain.stable.sequence, |last| last.sequence);
+        let last = opening
+            .proposals
+            .last()
+            .map_or(self.chain.stable.sequence, |last| last.sequence);
         self.next_proposal = self.next_proposal.max(last.next());
     }
 }
@@ -276,13 +351,24 @@ enum Replayed {
 }
 
 fn own_message(message: SignedMessage, me: ledger::ReplicaId) -> Result<SignedMessage, Replayed> {
-    if message.sender == me { Ok(message) } else { Err(Replayed::Foreign("a vote of another replica")) }
+    if message.sender == me {
+        Ok(message)
+    } else {
+        Err(Replayed::Foreign("a vote of another replica"))
+    }
 }
 
-fn check_configuration(configuration: &Configuration, signer: &dyn Signer) -> Result<(), RestoreError> {
+fn check_configuration(
+    configuration: &Configuration,
+    signer: &dyn Signer,
+) -> Result<(), RestoreError> {
     configuration.limits.check()?;
     let me = configuration.replica;
-    let member = configuration.epoch.replicas.iter().find(|member| member.replica == me);
+    let member = configuration
+        .epoch
+        .replicas
+        .iter()
+        .find(|member| member.replica == me);
     let member = member.ok_or(RestoreError::NotAMember(me))?;
     if member.public_key != signer.public_key() {
         return Err(RestoreError::WrongKey);
@@ -296,10 +382,17 @@ fn restore_chain(stored: StoredChain, base: Base, now: Moment) -> Result<Chain, 
     let (mut tip, mut tip_time) = (base.sequence, base.time);
     for (index, stored) in stored.blocks.into_iter().enumerate() {
         if index > 0 && stored.sequence != tip.next() || stored.sequence <= base.sequence {
-            return Err(RestoreError::Chain("blocks are not ascending without gaps above the base"));
+            return Err(RestoreError::Chain(
+                "blocks are not ascending without gaps above the base",
+            ));
         }
         (tip, tip_time) = (stored.sequence, stored.time);
-        recent.extend(stored.digests.iter().map(|digest| (*digest, stored.sequence)));
+        recent.extend(
+            stored
+                .digests
+                .iter()
+                .map(|digest| (*digest, stored.sequence)),
+        );
         let block = ChainBlock {
             time: stored.time,
             digests: stored.digests,
@@ -316,15 +409,24 @@ fn restore_chain(stored: StoredChain, base: Base, now: Moment) -> Result<Chain, 
     }
     let first_uncertified = certified.next();
     if tip > certified && !blocks.contains_key(&first_uncertified) {
-        return Err(RestoreError::Chain("a block above the certified height is not given"));
+        return Err(RestoreError::Chain(
+            "a block above the certified height is not given",
+        ));
     }
-    let stable = match stored.stable.filter(|stable| stable.sequence() > base.sequence) {
+    let stable = match stored
+        .stable
+        .filter(|stable| stable.sequence() > base.sequence)
+    {
         Some(stable) => Checkpoint {
             sequence: stable.sequence(),
             block: stable.block(),
             certificate: Some(stable.certificate().clone()),
         },
-        None => Checkpoint { sequence: base.sequence, block: base.block, certificate: None },
+        None => Checkpoint {
+            sequence: base.sequence,
+            block: base.block,
+            certificate: None,
+        },
     };
     Ok(Chain {
         stable,

@@ -58,19 +58,31 @@ impl Replica {
             || self.accepted > self.chain.handed
             || self.is_behind()
             || self.clocks.restarted_statuses > 0
-            || self.peers.values().filter_map(|peer| peer.status).any(|status| {
-                status.changing || status.view != self.view || status.certified != self.chain.certified
-            })
+            || self
+                .peers
+                .values()
+                .filter_map(|peer| peer.status)
+                .any(|status| {
+                    status.changing
+                        || status.view != self.view
+                        || status.certified != self.chain.certified
+                })
     }
 
     /// Another replica's status: remember it and send what it lacks.
     pub(crate) fn on_status(&mut self, sender: ReplicaId, status: Status) {
         let now = self.now.monotonic;
-        let is_behind = status.executed < self.chain.executed || status.certified < self.chain.certified;
+        let is_behind =
+            status.executed < self.chain.executed || status.certified < self.chain.certified;
         let peer = self.peers.entry(sender).or_default();
-        let is_stale = peer.status.is_some_and(|known| known.executed == status.executed);
+        let is_stale = peer
+            .status
+            .is_some_and(|known| known.executed == status.executed);
         peer.status = Some(status);
-        if peer.answered_at.is_some_and(|at| at.plus(self.limits.retransmit_after_us / 2) > now) {
+        if peer
+            .answered_at
+            .is_some_and(|at| at.plus(self.limits.retransmit_after_us / 2) > now)
+        {
             return;
         }
         peer.answered_at = Some(now);
@@ -88,13 +100,17 @@ impl Replica {
     fn resend_view(&mut self, to: ReplicaId, status: &Status) {
         let waits = status.view < self.view || status.view == self.view && status.changing;
         let peer = self.peers.entry(to).or_default();
-        let is_recent =
-            peer.view_sent_at.is_some_and(|at| at.plus(self.limits.retransmit_after_us) > self.now.monotonic);
+        let is_recent = peer
+            .view_sent_at
+            .is_some_and(|at| at.plus(self.limits.retransmit_after_us) > self.now.monotonic);
         if !waits || is_recent {
             return;
         }
         let message = if self.changing {
-            self.own_view_change.as_ref().filter(|(_, durable)| *durable).map(|(message, _)| message.clone())
+            self.own_view_change
+                .as_ref()
+                .filter(|(_, durable)| *durable)
+                .map(|(message, _)| message.clone())
         } else {
             self.opening.clone()
         };
@@ -127,7 +143,10 @@ impl Replica {
             return;
         }
         let mut messages = Vec::new();
-        let old = self.slots.range(first..).filter(|(_, slot)| slot.said_at.is_some_and(|at| self.is_old(at)));
+        let old = self
+            .slots
+            .range(first..)
+            .filter(|(_, slot)| slot.said_at.is_some_and(|at| self.is_old(at)));
         for (sequence, slot) in old.take(PLACES_MAX) {
             messages.extend(self.said_about(*sequence, slot, status.view));
         }
@@ -139,22 +158,34 @@ impl Replica {
     fn said_about(&self, sequence: Sequence, slot: &Slot, view: View) -> Vec<SignedMessage> {
         let mut messages = Vec::new();
         let in_view = !self.changing && view == self.view;
-        let may_relay = slot.proposal.as_ref().is_some_and(|proposal| proposal.durable && proposal.view == self.view);
+        let may_relay = slot
+            .proposal
+            .as_ref()
+            .is_some_and(|proposal| proposal.durable && proposal.view == self.view);
         let is_from_opening = self.opening_covers(sequence);
         if in_view && may_relay && !is_from_opening {
             messages.extend(self.signed_proposal(sequence, slot));
         }
-        let prepare = slot.own_prepare.iter().filter(|own| in_view && own.vote.view == self.view);
-        messages.extend(prepare.chain(&slot.own_commit).filter(|own| own.durable).map(|own| own.message.clone()));
+        let prepare = slot
+            .own_prepare
+            .iter()
+            .filter(|own| in_view && own.vote.view == self.view);
+        messages.extend(
+            prepare
+                .chain(&slot.own_commit)
+                .filter(|own| own.durable)
+                .map(|own| own.message.clone()),
+        );
         messages
     }
 
     /// Whether the place was proposed by the NEW-VIEW itself (which is resent as a whole).
     fn opening_covers(&self, sequence: Sequence) -> bool {
         match self.opening.as_ref().map(|opening| &opening.message) {
-            Some(Message::NewView(opening)) => {
-                opening.proposals.last().is_some_and(|last| sequence <= last.sequence)
-            }
+            Some(Message::NewView(opening)) => opening
+                .proposals
+                .last()
+                .is_some_and(|last| sequence <= last.sequence),
             _ => false,
         }
     }
@@ -170,13 +201,33 @@ impl Replica {
             messages.push((Message::ViewChange(known.change.clone()), known.signature));
         }
         for (sequence, slot) in self.slots.iter().rev().take(PLACES_MAX) {
-            let vote = |cast: &Cast| Vote { view: cast.view, sequence: *sequence, digest: cast.digest };
-            messages.extend(slot.prepares.get(&to).map(|cast| (Message::Prepare(vote(cast)), cast.signature)));
-            messages.extend(slot.commits.get(&to).map(|cast| (Message::Commit(vote(cast)), cast.signature)));
+            let vote = |cast: &Cast| Vote {
+                view: cast.view,
+                sequence: *sequence,
+                digest: cast.digest,
+            };
+            messages.extend(
+                slot.prepares
+                    .get(&to)
+                    .map(|cast| (Message::Prepare(vote(cast)), cast.signature)),
+            );
+            messages.extend(
+                slot.commits
+                    .get(&to)
+                    .map(|cast| (Message::Commit(vote(cast)), cast.signature)),
+            );
         }
         let epoch = self.configuration.epoch.epoch;
         for (message, signature) in messages {
-            self.send(to, SignedMessage { epoch, sender: to, message, signature });
+            self.send(
+                to,
+                SignedMessage {
+                    epoch,
+                    sender: to,
+                    message,
+                    signature,
+                },
+            );
         }
     }
 

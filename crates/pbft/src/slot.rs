@@ -88,14 +88,18 @@ impl Slot {
     pub(crate) fn references(&self) -> impl Iterator<Item = Digest> + '_ {
         let proposal = self.proposal.iter().map(|proposal| proposal.digest);
         let prepared = self.prepared.iter().map(|prepared| prepared.digest);
-        proposal.chain(prepared).chain(self.committed.iter().map(|(_, digest)| *digest))
+        proposal
+            .chain(prepared)
+            .chain(self.committed.iter().map(|(_, digest)| *digest))
     }
 
     /// Batches that this place needs and does not hold.
     pub(crate) fn unknown_batches(&self) -> BTreeSet<Digest> {
         let proposal = self.proposal.iter().map(|proposal| proposal.digest);
         let wanted = proposal.chain(self.committed.iter().map(|(_, digest)| *digest));
-        wanted.filter(|digest| !self.batches.contains_key(digest)).collect()
+        wanted
+            .filter(|digest| !self.batches.contains_key(digest))
+            .collect()
     }
 
     /// Drops batches that nothing refers to any more.

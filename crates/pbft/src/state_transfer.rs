@@ -22,18 +22,42 @@ pub(crate) struct Fetch {
 impl Replica {
     /// The highest certified height that some peer claims (a claim: a liar's costs a failed fetch).
     pub(crate) fn certified_elsewhere(&self) -> Sequence {
-        let claims = self.peers.values().filter_map(|peer| peer.status).map(|status| status.certified);
-        let proven = self.chain.certificates.last_key_value().map(|(sequence, _)| *sequence);
-        claims.chain(proven).fold(self.chain.certified, Sequence::max)
+        let claims = self
+            .peers
+            .values()
+            .filter_map(|peer| peer.status)
+            .map(|status| status.certified);
+        let proven = self
+            .chain
+            .certificates
+            .last_key_value()
+            .map(|(sequence, _)| *sequence);
+        claims
+            .chain(proven)
+            .fold(self.chain.certified, Sequence::max)
     }
 
     /// Whether a correct replica certified what was not executed here: a proof, or f + 1 claims.
     pub(crate) fn is_behind(&self) -> bool {
-        let mut claims: Vec<Sequence> =
-            self.peers.values().filter_map(|peer| peer.status).map(|status| status.certified).collect();
+        let mut claims: Vec<Sequence> = self
+            .peers
+            .values()
+            .filter_map(|peer| peer.status)
+            .map(|status| status.certified)
+            .collect();
         claims.sort_unstable();
-        let claimed = claims.iter().rev().nth(self.quorum.one_correct() - 1).copied().unwrap_or_default();
-        let proven = self.chain.certificates.last_key_value().map(|(sequence, _)| *sequence).unwrap_or_default();
+        let claimed = claims
+            .iter()
+            .rev()
+            .nth(self.quorum.one_correct() - 1)
+            .copied()
+            .unwrap_or_default();
+        let proven = self
+            .chain
+            .certificates
+            .last_key_value()
+            .map(|(sequence, _)| *sequence)
+            .unwrap_or_default();
         claimed.max(proven).max(self.chain.stable.sequence) > self.chain.executed
     }
 
@@ -50,7 +74,8 @@ impl Replica {
             return;
         }
         let patience = 2 * self.limits.retransmit_after_us;
-        let is_stuck = noticed.max(self.clocks.last_certified_at).plus(patience) <= self.now.monotonic;
+        let is_stuck =
+            noticed.max(self.clocks.last_certified_at).plus(patience) <= self.now.monotonic;
         let is_far = target.since(self.chain.handed) > self.limits.window / 2;
         if is_stuck || is_far || self.chain.stable.sequence > self.chain.handed {
             self.start_fetch(target);
@@ -68,17 +93,34 @@ impl Replica {
             .filter(|(_, claimed)| *claimed > certified)
             .collect();
         // In turn, beginning after the one that was asked last.
-        let next = able.iter().find(|(replica, _)| self.last_fetch_peer.is_none_or(|last| *replica > last));
-        let Some((peer, claimed)) = next.or(able.first()).copied() else { return };
-        let last = target.min(claimed).min(certified.plus(self.limits.fetch_blocks_max));
+        let next = able
+            .iter()
+            .find(|(replica, _)| self.last_fetch_peer.is_none_or(|last| *replica > last));
+        let Some((peer, claimed)) = next.or(able.first()).copied() else {
+            return;
+        };
+        let last = target
+            .min(claimed)
+            .min(certified.plus(self.limits.fetch_blocks_max));
         let deadline = now.plus(self.limits.fetch_timeout_us);
         self.last_fetch_peer = Some(peer);
-        self.fetch = Some(Fetch { peer, last, deadline });
-        self.effects.push(Effect::FetchBlocks { first: certified.next(), last, peer });
+        self.fetch = Some(Fetch {
+            peer,
+            last,
+            deadline,
+        });
+        self.effects.push(Effect::FetchBlocks {
+            first: certified.next(),
+            last,
+            peer,
+        });
     }
 
     pub(crate) fn give_up_fetch(&mut self) {
-        if let Some(fetch) = self.fetch.filter(|fetch| fetch.deadline <= self.now.monotonic) {
+        if let Some(fetch) = self
+            .fetch
+            .filter(|fetch| fetch.deadline <= self.now.monotonic)
+        {
             self.on_fetch_failed(fetch.peer);
         }
     }
@@ -125,13 +167,19 @@ impl Replica {
         self.hand_over();
         self.accept_waiting();
         self.advance_certified();
-        if self.fetch.is_none() && self.certified_elsewhere().since(self.chain.certified) > self.limits.window / 2 {
+        if self.fetch.is_none()
+            && self.certified_elsewhere().since(self.chain.certified) > self.limits.window / 2
+        {
             self.consider_fetch();
         }
     }
 
     fn install(&mut self, installed: InstalledBlock) -> bool {
-        let InstalledBlock { proof, time, digests } = installed;
+        let InstalledBlock {
+            proof,
+            time,
+            digests,
+        } = installed;
         let (sequence, block) = (proof.sequence(), proof.block());
         if sequence <= self.chain.certified {
             return true;
@@ -139,16 +187,37 @@ impl Replica {
         if sequence != self.chain.certified.next() {
             return false;
         }
-        let own = self.chain.blocks.get(&sequence).and_then(|known| known.block);
+        let own = self
+            .chain
+            .blocks
+            .get(&sequence)
+            .and_then(|known| known.block);
         if let Some(own) = own.filter(|own| *own != block) {
-            self.halt(HaltReason::Divergence { sequence, own, others: block });
+            self.halt(HaltReason::Divergence {
+                sequence,
+                own,
+                others: block,
+            });
             return false;
         }
         if sequence > self.chain.executed {
-            let batch = self.chain.blocks.get(&sequence).and_then(|known| known.batch);
-            self.chain.recent.extend(digests.iter().map(|digest| (*digest, sequence)));
+            let batch = self
+                .chain
+                .blocks
+                .get(&sequence)
+                .and_then(|known| known.batch);
+            self.chain
+                .recent
+                .extend(digests.iter().map(|digest| (*digest, sequence)));
             let executed_at = self.now.monotonic;
-            let entry = ChainBlock { time, digests, batch, block: Some(block), vote: None, executed_at };
+            let entry = ChainBlock {
+                time,
+                digests,
+                batch,
+                block: Some(block),
+                vote: None,
+                executed_at,
+            };
             self.chain.blocks.insert(sequence, entry);
             self.chain.executed = sequence;
         }

@@ -62,15 +62,24 @@ impl Statement {
                 phase: Phase::PrePrepare,
                 digest: proposal.batch.digest(),
             },
-            Message::Prepare(vote) => {
-                Statement { view: vote.view, sequence: vote.sequence, phase: Phase::Prepare, digest: vote.digest }
-            }
-            Message::Commit(vote) => {
-                Statement { view: vote.view, sequence: vote.sequence, phase: Phase::Commit, digest: vote.digest }
-            }
-            Message::BlockVote(vote) => {
-                Statement { view: View(0), sequence: vote.sequence, phase: Phase::BlockVote, digest: vote.block }
-            }
+            Message::Prepare(vote) => Statement {
+                view: vote.view,
+                sequence: vote.sequence,
+                phase: Phase::Prepare,
+                digest: vote.digest,
+            },
+            Message::Commit(vote) => Statement {
+                view: vote.view,
+                sequence: vote.sequence,
+                phase: Phase::Commit,
+                digest: vote.digest,
+            },
+            Message::BlockVote(vote) => Statement {
+                view: View(0),
+                sequence: vote.sequence,
+                phase: Phase::BlockVote,
+                digest: vote.block,
+            },
             Message::ViewChange(change) => Statement::of_view_change(change),
             Message::NewView(opening) => whole(Phase::NewView, opening.view, opening),
             Message::Status(status) => whole(Phase::Status, View(0), status),
@@ -85,7 +94,12 @@ impl Statement {
     }
 
     /// The domain and the bytes that `replica` signs.
-    pub fn signing_bytes(&self, chain: &Digest, epoch: Epoch, replica: ReplicaId) -> (&'static str, Vec<u8>) {
+    pub fn signing_bytes(
+        &self,
+        chain: &Digest,
+        epoch: Epoch,
+        replica: ReplicaId,
+    ) -> (&'static str, Vec<u8>) {
         if self.phase == Phase::BlockVote {
             // The bytes of [`ledger::BlockVote`]: a test compares the two.
             let vote = (chain, replica, epoch, self.sequence.height(), self.digest);
@@ -104,6 +118,14 @@ impl Statement {
 
 /// A statement about a whole message: its digest is that of the message's canonical bytes.
 fn whole<T: Serialize>(phase: Phase, view: View, content: &T) -> Statement {
-    let digest = ledger::tagged("medshare/pbft-message/v1", &[&ledger::canonical::encode(content)]);
-    Statement { view, sequence: Sequence(0), phase, digest }
+    let digest = ledger::tagged(
+        "medshare/pbft-message/v1",
+        &[&ledger::canonical::encode(content)],
+    );
+    Statement {
+        view,
+        sequence: Sequence(0),
+        phase,
+        digest,
+    }
 }

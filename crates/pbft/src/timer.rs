@@ -19,13 +19,20 @@ impl Replica {
     }
 
     pub(crate) fn earliest_timer(&self) -> Timestamp {
-        let suspicion =
-            if self.changing { self.clocks.new_view_deadline } else { Some(self.suspicion_at()) };
+        let suspicion = if self.changing {
+            self.clocks.new_view_deadline
+        } else {
+            Some(self.suspicion_at())
+        };
         let forward = (self.active() && !self.is_primary())
             .then(|| self.pool.oldest_unforwarded())
             .flatten()
             .map(|arrived| arrived.plus(self.limits.forward_after_us));
-        let missing = self.incomplete.iter().map(|sequence| self.ask_at(*sequence)).min();
+        let missing = self
+            .incomplete
+            .iter()
+            .map(|sequence| self.ask_at(*sequence))
+            .min();
         let fetch = self.fetch.as_ref().map(|fetch| fetch.deadline);
         [suspicion, forward, missing, fetch, self.proposal_at()]
             .into_iter()

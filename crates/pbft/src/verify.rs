@@ -7,10 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ledger::{Certificate, Digest, Epoch, EpochDescription, PublicKey, ReplicaId, Signature, SigningKey};
+use ledger::{
+    Certificate, Digest, Epoch, EpochDescription, PublicKey, ReplicaId, Signature, SigningKey,
+};
 
 use crate::configuration::{Base, Configuration};
-use crate::message::{BlockHash, Checkpoint, Message, NewView, PreparedCertificate, SignedMessage, ViewChange, Vote};
+use crate::message::{
+    BlockHash, Checkpoint, Message, NewView, PreparedCertificate, SignedMessage, ViewChange, Vote,
+};
 use crate::number::Sequence;
 use crate::quorum::Quorum;
 use crate::statement::{Phase, Statement};
@@ -36,7 +40,8 @@ impl Signer for SigningKey {
 /// The rule by which signatures are accepted.
 pub trait SignatureScheme: Send + Sync {
     /// Whether `signature` is `key`'s over `message` in `domain`.
-    fn accepts(&self, key: &PublicKey, domain: &str, message: &[u8], signature: &Signature) -> bool;
+    fn accepts(&self, key: &PublicKey, domain: &str, message: &[u8], signature: &Signature)
+    -> bool;
 }
 
 /// The product's scheme: Ed25519 under ZIP 215.
@@ -44,7 +49,13 @@ pub trait SignatureScheme: Send + Sync {
 pub struct Ed25519;
 
 impl SignatureScheme for Ed25519 {
-    fn accepts(&self, key: &PublicKey, domain: &str, message: &[u8], signature: &Signature) -> bool {
+    fn accepts(
+        &self,
+        key: &PublicKey,
+        domain: &str,
+        message: &[u8],
+        signature: &Signature,
+    ) -> bool {
         key.verify(domain, message, signature).is_ok()
     }
 }
@@ -75,8 +86,16 @@ pub struct CertifiedHash {
 }
 
 impl CertifiedHash {
-    pub(crate) fn from_verified_votes(sequence: Sequence, block: Digest, certificate: Certificate) -> Self {
-        CertifiedHash { sequence, block, certificate }
+    pub(crate) fn from_verified_votes(
+        sequence: Sequence,
+        block: Digest,
+        certificate: Certificate,
+    ) -> Self {
+        CertifiedHash {
+            sequence,
+            block,
+            certificate,
+        }
     }
 
     /// The height.
@@ -142,7 +161,11 @@ impl Verifier {
         Verifier {
             chain: configuration.chain,
             epoch: epoch.epoch,
-            keys: epoch.replicas.iter().map(|member| (member.replica, member.public_key)).collect(),
+            keys: epoch
+                .replicas
+                .iter()
+                .map(|member| (member.replica, member.public_key))
+                .collect(),
             quorum: Quorum::of(epoch),
             base: configuration.base,
             window: configuration.limits.window,
@@ -165,7 +188,10 @@ impl Verifier {
     ///
     /// # Errors
     /// [`VerificationError`].
-    pub fn verify(&self, signed: SignedMessage) -> Result<Verified<SignedMessage>, VerificationError> {
+    pub fn verify(
+        &self,
+        signed: SignedMessage,
+    ) -> Result<Verified<SignedMessage>, VerificationError> {
         self.check(&signed)?;
         Ok(Verified(signed))
     }
@@ -181,7 +207,11 @@ impl Verifier {
         certificate: Certificate,
     ) -> Result<CertifiedHash, VerificationError> {
         self.check_certificate(sequence, block, &certificate)?;
-        Ok(CertifiedHash { sequence, block, certificate })
+        Ok(CertifiedHash {
+            sequence,
+            block,
+            certificate,
+        })
     }
 
     fn check(&self, signed: &SignedMessage) -> Result<(), VerificationError> {
@@ -189,7 +219,11 @@ impl Verifier {
             return Err(VerificationError::WrongEpoch(signed.epoch));
         }
         self.check_shape(signed)?;
-        self.check_signature(signed.sender, &Statement::of(&signed.message), &signed.signature)?;
+        self.check_signature(
+            signed.sender,
+            &Statement::of(&signed.message),
+            &signed.signature,
+        )?;
         match &signed.message {
             Message::ViewChange(change) => self.check_view_change(change),
             Message::NewView(opening) => self.check_new_view(signed.sender, opening),
@@ -200,9 +234,19 @@ impl Verifier {
     /// Roles and lengths: cheap checks before any signature.
     fn check_shape(&self, signed: &SignedMessage) -> Result<(), VerificationError> {
         let sender = signed.sender;
-        let role = |right: bool| if right { Ok(()) } else { Err(VerificationError::WrongRole(sender)) };
+        let role = |right: bool| {
+            if right {
+                Ok(())
+            } else {
+                Err(VerificationError::WrongRole(sender))
+            }
+        };
         let length = |length: usize, limit: usize| {
-            if length <= limit { Ok(()) } else { Err(VerificationError::TooLong) }
+            if length <= limit {
+                Ok(())
+            } else {
+                Err(VerificationError::TooLong)
+            }
         };
         let slots = 2 * self.window as usize;
         match &signed.message {
@@ -219,7 +263,10 @@ impl Verifier {
             Message::BatchQuery(wanted) => length(wanted.len(), slots),
             Message::BatchAnswer(batches) => {
                 length(batches.len(), slots)?;
-                length(batches.iter().map(|(_, batch)| batch.digests.len()).sum(), 4 * self.batch_digests_max)
+                length(
+                    batches.iter().map(|(_, batch)| batch.digests.len()).sum(),
+                    4 * self.batch_digests_max,
+                )
             }
             Message::Commit(_) | Message::BlockVote(_) | Message::Status(_) => Ok(()),
         }
@@ -231,7 +278,10 @@ impl Verifier {
         statement: &Statement,
         signature: &Signature,
     ) -> Result<(), VerificationError> {
-        let key = self.keys.get(&replica).ok_or(VerificationError::NotAMember(replica))?;
+        let key = self
+            .keys
+            .get(&replica)
+            .ok_or(VerificationError::NotAMember(replica))?;
         let (domain, bytes) = statement.signing_bytes(&self.chain, self.epoch, replica);
         if self.scheme.accepts(key, domain, &bytes, signature) {
             Ok(())
@@ -251,18 +301,27 @@ impl Verifier {
         }
         self.check_signers(&certificate.votes, self.quorum.votes())?;
         let statement = Statement::of(&Message::BlockVote(BlockHash { sequence, block }));
-        certificate.votes.iter().try_for_each(|(replica, signature)| {
-            self.check_signature(*replica, &statement, signature)
-        })
+        certificate
+            .votes
+            .iter()
+            .try_for_each(|(replica, signature)| {
+                self.check_signature(*replica, &statement, signature)
+            })
     }
 
     /// Distinct members, ascending, and at least `least` of them.
-    fn check_signers(&self, signers: &[(ReplicaId, Signature)], least: usize) -> Result<(), VerificationError> {
+    fn check_signers(
+        &self,
+        signers: &[(ReplicaId, Signature)],
+        least: usize,
+    ) -> Result<(), VerificationError> {
         if signers.len() < least || signers.len() > self.keys.len() {
             return Err(VerificationError::BadProof("not a quorum of signers"));
         }
         if !signers.is_sorted_by(|left, right| left.0 < right.0) {
-            return Err(VerificationError::BadProof("signers are not ascending and distinct"));
+            return Err(VerificationError::BadProof(
+                "signers are not ascending and distinct",
+            ));
         }
         Ok(())
     }
@@ -270,15 +329,28 @@ impl Verifier {
     /// §4.3: a stable checkpoint is a quorum of equal votes at a checkpoint height, or the base.
     fn check_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), VerificationError> {
         match &checkpoint.certificate {
-            None if checkpoint.sequence == self.base.sequence && checkpoint.block == self.base.block => Ok(()),
-            None => Err(VerificationError::BadProof("a checkpoint without certificate that is not the base")),
+            None if checkpoint.sequence == self.base.sequence
+                && checkpoint.block == self.base.block =>
+            {
+                Ok(())
+            }
+            None => Err(VerificationError::BadProof(
+                "a checkpoint without certificate that is not the base",
+            )),
             Some(_) if checkpoint.sequence <= self.base.sequence => {
                 Err(VerificationError::BadProof("a checkpoint of another epoch"))
             }
-            Some(_) if !checkpoint.sequence.0.is_multiple_of(self.checkpoint_interval) => {
+            Some(_)
+                if !checkpoint
+                    .sequence
+                    .0
+                    .is_multiple_of(self.checkpoint_interval) =>
+            {
                 Err(VerificationError::BadProof("not a checkpoint height"))
             }
-            Some(certificate) => self.check_certificate(checkpoint.sequence, checkpoint.block, certificate),
+            Some(certificate) => {
+                self.check_certificate(checkpoint.sequence, checkpoint.block, certificate)
+            }
         }
     }
 
@@ -292,28 +364,48 @@ impl Verifier {
             digest: prepared.digest,
         };
         self.check_signers(&prepared.prepares, self.quorum.votes() - 1)?;
-        if prepared.prepares.iter().any(|(replica, _)| *replica == primary) {
+        if prepared
+            .prepares
+            .iter()
+            .any(|(replica, _)| *replica == primary)
+        {
             return Err(VerificationError::BadProof("a PREPARE of the primary"));
         }
-        self.check_signature(primary, &statement(Phase::PrePrepare), &prepared.pre_prepare)?;
-        prepared.prepares.iter().try_for_each(|(replica, signature)| {
-            self.check_signature(*replica, &statement(Phase::Prepare), signature)
-        })
+        self.check_signature(
+            primary,
+            &statement(Phase::PrePrepare),
+            &prepared.pre_prepare,
+        )?;
+        prepared
+            .prepares
+            .iter()
+            .try_for_each(|(replica, signature)| {
+                self.check_signature(*replica, &statement(Phase::Prepare), signature)
+            })
     }
 
     /// §4.4: a valid VIEW-CHANGE proves its checkpoint and everything it says was prepared above it.
     fn check_view_change(&self, change: &ViewChange) -> Result<(), VerificationError> {
         self.check_checkpoint(&change.stable)?;
-        if !change.prepared.is_sorted_by(|left, right| left.sequence < right.sequence) {
-            return Err(VerificationError::BadProof("prepared places are not ascending and distinct"));
+        if !change
+            .prepared
+            .is_sorted_by(|left, right| left.sequence < right.sequence)
+        {
+            return Err(VerificationError::BadProof(
+                "prepared places are not ascending and distinct",
+            ));
         }
         let low = change.stable.sequence;
         for prepared in &change.prepared {
             if prepared.sequence <= low || prepared.sequence > low.plus(self.window) {
-                return Err(VerificationError::BadProof("a prepared place outside the watermarks"));
+                return Err(VerificationError::BadProof(
+                    "a prepared place outside the watermarks",
+                ));
             }
             if prepared.view >= change.view {
-                return Err(VerificationError::BadProof("prepared in a view that is not older"));
+                return Err(VerificationError::BadProof(
+                    "prepared in a view that is not older",
+                ));
             }
             self.check_prepared(prepared)?;
         }
@@ -322,31 +414,52 @@ impl Verifier {
 
     /// §4.4: a valid NEW-VIEW holds a quorum of valid VIEW-CHANGEs for its view and exactly the
     /// proposals that they imply, each signed.
-    fn check_new_view(&self, primary: ReplicaId, opening: &NewView) -> Result<(), VerificationError> {
+    fn check_new_view(
+        &self,
+        primary: ReplicaId,
+        opening: &NewView,
+    ) -> Result<(), VerificationError> {
         let mut senders = BTreeSet::new();
         for signed in &opening.view_changes {
             if signed.change.view != opening.view {
-                return Err(VerificationError::BadProof("a view change for another view"));
+                return Err(VerificationError::BadProof(
+                    "a view change for another view",
+                ));
             }
             if senders.last().is_some_and(|last| *last >= signed.sender) {
-                return Err(VerificationError::BadProof("view changes are not ascending and distinct"));
+                return Err(VerificationError::BadProof(
+                    "view changes are not ascending and distinct",
+                ));
             }
             senders.insert(signed.sender);
-            self.check_signature(signed.sender, &Statement::of_view_change(&signed.change), &signed.signature)?;
+            self.check_signature(
+                signed.sender,
+                &Statement::of_view_change(&signed.change),
+                &signed.signature,
+            )?;
             self.check_view_change(&signed.change)?;
         }
         if senders.len() < self.quorum.votes() {
             return Err(VerificationError::BadProof("not a quorum of view changes"));
         }
-        let computed = crate::new_view::proposals(opening.view_changes.iter().map(|signed| &signed.change));
+        let computed =
+            crate::new_view::proposals(opening.view_changes.iter().map(|signed| &signed.change));
         if computed.proposals.len() != opening.proposals.len() {
-            return Err(VerificationError::BadProof("not the proposals that the view changes imply"));
+            return Err(VerificationError::BadProof(
+                "not the proposals that the view changes imply",
+            ));
         }
         for ((sequence, digest), proposal) in computed.proposals.iter().zip(&opening.proposals) {
             if (*sequence, *digest) != (proposal.sequence, proposal.digest) {
-                return Err(VerificationError::BadProof("not the proposals that the view changes imply"));
+                return Err(VerificationError::BadProof(
+                    "not the proposals that the view changes imply",
+                ));
             }
-            let vote = Vote { view: opening.view, sequence: *sequence, digest: *digest };
+            let vote = Vote {
+                view: opening.view,
+                sequence: *sequence,
+                digest: *digest,
+            };
             self.check_signature(primary, &pre_prepare_statement(vote), &proposal.signature)?;
         }
         Ok(())
@@ -355,11 +468,19 @@ impl Verifier {
 
 /// The statement of a pre-prepare of which only the digest is known.
 pub(crate) fn pre_prepare_statement(vote: Vote) -> Statement {
-    Statement { view: vote.view, sequence: vote.sequence, phase: Phase::PrePrepare, digest: vote.digest }
+    Statement {
+        view: vote.view,
+        sequence: vote.sequence,
+        phase: Phase::PrePrepare,
+        digest: vote.digest,
+    }
 }
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Verifier").field("epoch", &self.epoch).finish_non_exhaustive()
+        formatter
+            .debug_struct("Verifier")
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
     }
 }

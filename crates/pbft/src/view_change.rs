@@ -26,14 +26,21 @@ impl Replica {
             .range(stable.sequence.next()..)
             .filter_map(|(_, slot)| slot.prepared.clone())
             .collect();
-        let Some(message) = self.sign(Message::ViewChange(ViewChange { view, stable, prepared })) else { return };
+        let Some(message) = self.sign(Message::ViewChange(ViewChange {
+            view,
+            stable,
+            prepared,
+        })) else {
+            return;
+        };
         self.own_view_change = Some((message.clone(), false));
         self.persist(Entry::ViewChange(message), Vec::new());
     }
 
     /// Our VIEW-CHANGE is durable: it leaves and counts.
     pub(crate) fn on_view_change_durable(&mut self, message: SignedMessage) {
-        let wanted = matches!(&message.message, Message::ViewChange(change) if change.view == self.view);
+        let wanted =
+            matches!(&message.message, Message::ViewChange(change) if change.view == self.view);
         if !wanted || !self.changing {
             return;
         }
@@ -45,7 +52,9 @@ impl Replica {
 
     /// Another's VIEW-CHANGE.
     pub(crate) fn on_view_change(&mut self, signed: SignedMessage) {
-        let Message::ViewChange(change) = &signed.message else { return };
+        let Message::ViewChange(change) = &signed.message else {
+            return;
+        };
         if change.view < self.view || change.view == self.view && !self.changing {
             return;
         }
@@ -56,9 +65,28 @@ impl Replica {
 
     /// Keeps the latest of each replica.
     fn keep_view_change(&mut self, signed: SignedMessage) {
-        let SignedMessage { sender, message: Message::ViewChange(change), signature, .. } = signed else { return };
-        if self.view_changes.get(&sender).is_none_or(|known| known.change.view < change.view) {
-            self.view_changes.insert(sender, SignedViewChange { sender, change, signature });
+        let SignedMessage {
+            sender,
+            message: Message::ViewChange(change),
+            signature,
+            ..
+        } = signed
+        else {
+            return;
+        };
+        if self
+            .view_changes
+            .get(&sender)
+            .is_none_or(|known| known.change.view < change.view)
+        {
+            self.view_changes.insert(
+                sender,
+                SignedViewChange {
+                    sender,
+                    change,
+                    signature,
+                },
+            );
         }
     }
 
@@ -89,7 +117,10 @@ impl Replica {
             return;
         }
         let count = |wants: fn(crate::View, crate::View) -> bool| {
-            self.view_changes.values().filter(|known| wants(known.change.view, self.view)).count()
+            self.view_changes
+                .values()
+                .filter(|known| wants(known.change.view, self.view))
+                .count()
         };
         let in_view = count(|wanted, view| wanted == view);
         let in_view_or_later = count(|wanted, view| wanted >= view);
@@ -113,7 +144,11 @@ impl Replica {
     pub(crate) fn check_suspicion(&mut self) {
         let now = self.now.monotonic;
         if self.changing {
-            if self.clocks.new_view_deadline.is_some_and(|deadline| deadline <= now) {
+            if self
+                .clocks
+                .new_view_deadline
+                .is_some_and(|deadline| deadline <= now)
+            {
                 self.start_view_change(self.view.next());
             }
             return;
@@ -133,12 +168,28 @@ impl Replica {
     pub(crate) fn suspicion_at(&self) -> Timestamp {
         let timeout = self.scaled(self.limits.request_timeout_us);
         let from = self.clocks.requests_from;
-        let request = self.pool.oldest_arrival().map(|arrived| arrived.max(from).plus(timeout));
-        let deadline = self.clocks.deadline.map(|(_, known)| known.max(from).plus(timeout));
+        let request = self
+            .pool
+            .oldest_arrival()
+            .map(|arrived| arrived.max(from).plus(timeout));
+        let deadline = self
+            .clocks
+            .deadline
+            .map(|(_, known)| known.max(from).plus(timeout));
         // Executed and not certified: some correct replica lacks the batch, and a view change brings it.
         let next = self.chain.blocks.get(&self.chain.certified.next());
-        let uncertified = next.filter(|block| block.block.is_some()).map(|block| block.executed_at.max(from).plus(timeout));
-        let quiet = self.clocks.last_block_at.max(from).plus(self.limits.idle_block_after_us).plus(timeout);
-        [request, deadline, uncertified].into_iter().flatten().fold(quiet, Timestamp::min)
+        let uncertified = next
+            .filter(|block| block.block.is_some())
+            .map(|block| block.executed_at.max(from).plus(timeout));
+        let quiet = self
+            .clocks
+            .last_block_at
+            .max(from)
+            .plus(self.limits.idle_block_after_us)
+            .plus(timeout);
+        [request, deadline, uncertified]
+            .into_iter()
+            .flatten()
+            .fold(quiet, Timestamp::min)
     }
 }

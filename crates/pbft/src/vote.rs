@@ -11,7 +11,10 @@ use crate::statement::{Phase, Statement};
 
 /// Whether a statement of this phase binds us: a second, different one would be equivocation.
 fn binds(phase: Phase) -> bool {
-    !matches!(phase, Phase::Status | Phase::BatchQuery | Phase::BatchAnswer)
+    !matches!(
+        phase,
+        Phase::Status | Phase::BatchQuery | Phase::BatchAnswer
+    )
 }
 
 impl Replica {
@@ -19,17 +22,28 @@ impl Replica {
     pub(crate) fn sign(&mut self, message: Message) -> Option<SignedMessage> {
         let statement = Statement::of(&message);
         let signature = self.sign_statement(&statement)?;
-        Some(SignedMessage { epoch: self.configuration.epoch.epoch, sender: self.me, message, signature })
+        Some(SignedMessage {
+            epoch: self.configuration.epoch.epoch,
+            sender: self.me,
+            message,
+            signature,
+        })
     }
 
     /// Signs a statement of ours, under the same guard.
     pub(crate) fn sign_statement(&mut self, statement: &Statement) -> Option<ledger::Signature> {
         if binds(statement.phase) && !self.bind(statement) {
-            self.halt(HaltReason::ConflictingVote { view: statement.view, sequence: statement.sequence });
+            self.halt(HaltReason::ConflictingVote {
+                view: statement.view,
+                sequence: statement.sequence,
+            });
             return None;
         }
-        let (domain, bytes) =
-            statement.signing_bytes(&self.configuration.chain, self.configuration.epoch.epoch, self.me);
+        let (domain, bytes) = statement.signing_bytes(
+            &self.configuration.chain,
+            self.configuration.epoch.epoch,
+            self.me,
+        );
         Some(self.signer.sign(domain, &bytes))
     }
 
@@ -46,7 +60,11 @@ impl Replica {
 
     /// Hands an entry to the log.
     pub(crate) fn persist(&mut self, entry: Entry, bodies: Vec<Digest>) {
-        self.effects.push(Effect::Persist(Pending { record: LogRecord(entry), bodies, certificates: None }));
+        self.effects.push(Effect::Persist(Pending {
+            record: LogRecord(entry),
+            bodies,
+            certificates: None,
+        }));
     }
 
     /// A vote of ours came back from a peer. If our log does not hold it, the log was lost or restored
@@ -55,16 +73,22 @@ impl Replica {
         let statement = Statement::of(&signed.message);
         let lost = match statement.phase {
             Phase::PrePrepare | Phase::Prepare | Phase::Commit => {
-                let known = self.own_votes.get(&(statement.sequence, statement.view, statement.phase));
+                let known =
+                    self.own_votes
+                        .get(&(statement.sequence, statement.view, statement.phase));
                 statement.sequence > self.chain.stable.sequence
                     && (statement.view > self.view
-                        || statement.view == self.view && known.is_none_or(|digest| *digest != statement.digest))
+                        || statement.view == self.view
+                            && known.is_none_or(|digest| *digest != statement.digest))
             }
             Phase::ViewChange | Phase::NewView => statement.view > self.view,
             Phase::Status | Phase::BatchQuery | Phase::BatchAnswer | Phase::BlockVote => false,
         };
         if lost {
-            self.halt(HaltReason::LostVotes { view: statement.view, sequence: statement.sequence });
+            self.halt(HaltReason::LostVotes {
+                view: statement.view,
+                sequence: statement.sequence,
+            });
         }
     }
 }

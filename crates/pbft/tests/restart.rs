@@ -1,11 +1,12 @@
 //! The vote log: what was said once is said again in the same bytes, or nothing is said.
 
 use ledger::{
-    Digest, Epoch, EpochDescription, Height, LedgerId, ReplicaDescription, ReplicaId, SigningKey, Timestamp,
+    Digest, Epoch, EpochDescription, Height, LedgerId, ReplicaDescription, ReplicaId, SigningKey,
+    Timestamp,
 };
 use pbft::{
-    Base, Configuration, Durable, Effect, Input, Limits, LogRecord, Message, Moment, Outgoing, Pending, Replica, Request,
-    RestoreError, Sequence, StoredChain,
+    Base, Configuration, Durable, Effect, Input, Limits, LogRecord, Message, Moment, Outgoing,
+    Pending, Replica, Request, RestoreError, Sequence, StoredChain,
 };
 
 fn key(replica: u16) -> SigningKey {
@@ -20,24 +21,45 @@ fn configuration(replica: u16) -> Configuration {
     };
     Configuration {
         chain: Digest([9; 32]),
-        epoch: EpochDescription { epoch: Epoch(0), first_height: Height(1), replicas: (0..4).map(member).collect() },
+        epoch: EpochDescription {
+            epoch: Epoch(0),
+            first_height: Height(1),
+            replicas: (0..4).map(member).collect(),
+        },
         replica: ReplicaId(replica),
-        base: Base { sequence: Sequence(0), block: Digest([1; 32]), time: Timestamp(1) },
+        base: Base {
+            sequence: Sequence(0),
+            block: Digest([1; 32]),
+            time: Timestamp(1),
+        },
         limits: Limits::default(),
     }
 }
 
 fn at(microseconds: u64) -> Moment {
-    Moment { monotonic: Timestamp(microseconds), wall: Timestamp(1_000_000_000 + microseconds) }
+    Moment {
+        monotonic: Timestamp(microseconds),
+        wall: Timestamp(1_000_000_000 + microseconds),
+    }
 }
 
 fn primary(log: Vec<LogRecord>) -> Result<Replica, RestoreError> {
-    Replica::restore(configuration(0), Box::new(key(0)), log, StoredChain::default(), at(0))
+    Replica::restore(
+        configuration(0),
+        Box::new(key(0)),
+        log,
+        StoredChain::default(),
+        at(0),
+    )
 }
 
 fn request(byte: u8) -> Input {
     let (digest, client) = (Digest([byte; 32]), LedgerId([1; 16]));
-    Input::Submitted(Request { digest, client, valid_until: Timestamp(u64::MAX) })
+    Input::Submitted(Request {
+        digest,
+        client,
+        valid_until: Timestamp(u64::MAX),
+    })
 }
 
 /// Steps, makes what is persisted durable at once, and gives back the log records and what left.
@@ -67,7 +89,9 @@ fn step(replica: &mut Replica, now: Moment, input: Input) -> (Vec<LogRecord>, Ve
 }
 
 fn proposals(left: &[Outgoing]) -> Vec<Vec<u8>> {
-    let proposals = left.iter().filter(|message| matches!(message.message().message, Message::PrePrepare(_)));
+    let proposals = left
+        .iter()
+        .filter(|message| matches!(message.message().message, Message::PrePrepare(_)));
     proposals.map(Outgoing::to_bytes).collect()
 }
 
@@ -75,7 +99,9 @@ fn proposals(left: &[Outgoing]) -> Vec<Vec<u8>> {
 fn a_proposal_does_not_leave_before_it_is_durable() {
     let mut replica = primary(Vec::new()).expect("starts");
     let effects = replica.step(at(1), request(1));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Persist(entry) if entry.bodies() == [Digest([1; 32])])));
+    assert!(effects.iter().any(
+        |effect| matches!(effect, Effect::Persist(entry) if entry.bodies() == [Digest([1; 32])])
+    ));
     let left = effects.iter().filter(|effect| {
         matches!(effect, Effect::Broadcast(message) if matches!(message.message().message, Message::PrePrepare(_)))
     });
@@ -99,19 +125,32 @@ fn after_a_restart_the_same_slot_gets_the_same_bytes_and_no_other() {
         }
     }
     // A peer that has nothing yet is sent the old proposal again, byte for byte.
-    let mut peer = Replica::restore(configuration(2), Box::new(key(2)), Vec::new(), StoredChain::default(), at(0))
-        .expect("the peer starts");
+    let mut peer = Replica::restore(
+        configuration(2),
+        Box::new(key(2)),
+        Vec::new(),
+        StoredChain::default(),
+        at(0),
+    )
+    .expect("the peer starts");
     let verifier = pbft::Verifier::new(&configuration(0), std::sync::Arc::new(pbft::Ed25519));
     let mut resent = Vec::new();
     for round in 1..4 {
         let now = at(round * 1_000_000);
         let (_, statuses) = step(&mut peer, now, Input::Wakeup);
         for status in statuses {
-            let verified = verifier.verify_bytes(&status.to_bytes()).expect("a peer's message verifies");
-            resent.extend(proposals(&step(&mut again, now, Input::Message(verified)).1));
+            let verified = verifier
+                .verify_bytes(&status.to_bytes())
+                .expect("a peer's message verifies");
+            resent.extend(proposals(
+                &step(&mut again, now, Input::Message(verified)).1,
+            ));
         }
     }
-    assert!(resent.contains(&first[0]), "the proposal of the first life is resent");
+    assert!(
+        resent.contains(&first[0]),
+        "the proposal of the first life is resent"
+    );
 }
 
 #[test]
@@ -119,19 +158,34 @@ fn a_log_with_two_votes_for_one_slot_is_refused() {
     let (mut records, _) = step(&mut primary(Vec::new()).expect("starts"), at(1), request(1));
     let (others, _) = step(&mut primary(Vec::new()).expect("starts"), at(1), request(2));
     records.extend(others);
-    assert_eq!(primary(records).err(), Some(RestoreError::ConflictingVotes(Sequence(1))));
+    assert_eq!(
+        primary(records).err(),
+        Some(RestoreError::ConflictingVotes(Sequence(1)))
+    );
 }
 
 #[test]
 fn a_log_of_another_replica_is_refused() {
-    let mut backup = Replica::restore(configuration(1), Box::new(key(1)), Vec::new(), StoredChain::default(), at(0))
-        .expect("starts");
+    let mut backup = Replica::restore(
+        configuration(1),
+        Box::new(key(1)),
+        Vec::new(),
+        StoredChain::default(),
+        at(0),
+    )
+    .expect("starts");
     // Nothing happens for long: the backup asks for another view, and logs that.
     let (mut records, mut now) = (Vec::new(), 0);
     while records.is_empty() && now < 60_000_000 {
         now += 1_000_000;
         records = step(&mut backup, at(now), Input::Wakeup).0;
     }
-    assert!(!records.is_empty(), "a backup does not wait for a silent primary for ever");
-    assert!(matches!(primary(records).err(), Some(RestoreError::Record { .. })));
+    assert!(
+        !records.is_empty(),
+        "a backup does not wait for a silent primary for ever"
+    );
+    assert!(matches!(
+        primary(records).err(),
+        Some(RestoreError::Record { .. })
+    ));
 }

@@ -32,7 +32,12 @@ impl Twister {
             let statement = Statement::of(&content);
             let (domain, bytes) = statement.signing_bytes(chain, message.epoch, message.sender);
             let signature = key.sign(domain, &bytes);
-            SignedMessage { epoch: message.epoch, sender: message.sender, message: content, signature }
+            SignedMessage {
+                epoch: message.epoch,
+                sender: message.sender,
+                message: content,
+                signature,
+            }
         };
         match behaviour {
             Behaviour::Silent => None,
@@ -40,15 +45,20 @@ impl Twister {
                 Message::PrePrepare(_) | Message::NewView(_) => None,
                 _ => Some(message.clone()),
             },
-            Behaviour::Selective => (to % 2 == 0).then(|| message.clone()),
+            Behaviour::Selective => to.is_multiple_of(2).then(|| message.clone()),
             Behaviour::ForgingHistory => match message.message {
                 Message::Status(status) if own => {
                     let certified = status.certified.plus(1_000);
-                    Some(resign(Message::Status(Status { certified, ..status })))
+                    Some(resign(Message::Status(Status {
+                        certified,
+                        ..status
+                    })))
                 }
                 _ => Some(message.clone()),
             },
-            Behaviour::Equivocating if own && to % 2 == 1 => Some(resign(self.second_word(&message.message))),
+            Behaviour::Equivocating if own && to % 2 == 1 => {
+                Some(resign(self.second_word(&message.message)))
+            }
             Behaviour::Equivocating => Some(message.clone()),
         }
     }
@@ -56,12 +66,23 @@ impl Twister {
     /// The other thing that an equivocator says for the same slot.
     fn second_word(&mut self, message: &Message) -> Message {
         match message {
-            Message::PrePrepare(PrePrepare { view, sequence, batch }) => {
-                let second = self.second.entry((*view, *sequence)).or_insert_with(|| Batch {
-                    time: Timestamp(batch.time.0 + 1),
-                    digests: batch.digests.iter().rev().copied().collect(),
-                });
-                Message::PrePrepare(PrePrepare { view: *view, sequence: *sequence, batch: second.clone() })
+            Message::PrePrepare(PrePrepare {
+                view,
+                sequence,
+                batch,
+            }) => {
+                let second = self
+                    .second
+                    .entry((*view, *sequence))
+                    .or_insert_with(|| Batch {
+                        time: Timestamp(batch.time.0 + 1),
+                        digests: batch.digests.iter().rev().copied().collect(),
+                    });
+                Message::PrePrepare(PrePrepare {
+                    view: *view,
+                    sequence: *sequence,
+                    batch: second.clone(),
+                })
             }
             Message::Prepare(vote) => Message::Prepare(self.second_vote(vote)),
             Message::Commit(vote) => Message::Commit(self.second_vote(vote)),

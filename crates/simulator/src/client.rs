@@ -25,7 +25,13 @@ pub const RETRY_US: u64 = 700_000;
 impl Client {
     /// A client that has done nothing.
     pub fn new(number: usize) -> Client {
-        Client { number, finished: 0, waiting: None, attempt: 0, made: BTreeSet::new() }
+        Client {
+            number,
+            finished: 0,
+            waiting: None,
+            attempt: 0,
+            made: BTreeSet::new(),
+        }
     }
 
     /// Its name on the ledger.
@@ -37,7 +43,10 @@ impl Client {
 
     /// The digest of its next request.
     pub fn next_request(&mut self) -> Digest {
-        let (number, count) = ((self.number as u64).to_be_bytes(), self.finished.to_be_bytes());
+        let (number, count) = (
+            (self.number as u64).to_be_bytes(),
+            self.finished.to_be_bytes(),
+        );
         let digest = ledger::tagged("simulator/request", &[&number, &count]);
         self.waiting = Some(digest);
         self.made.insert(digest);

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 
-use ledger::{Digest, Epoch, EpochDescription, Height, LedgerId, ReplicaDescription, ReplicaId, Timestamp};
-use pbft::{Base, Configuration, Effect, Input, Request, Sequence, SignedMessage, Verified, Verifier, View};
+use ledger::{
+    Digest, Epoch, EpochDescription, Height, LedgerId, ReplicaDescription, ReplicaId, Timestamp,
+};
+use pbft::{Base, Configuration, Input, Sequence, SignedMessage, Verified, Verifier};
 
-use crate::client::{Client, RETRY_US};
-use crate::disk::LogWrite;
+use crate::client::Client;
 use crate::machine::StoredBlock;
 use crate::network::Network;
-use crate::node::{Done, Node, Task};
+use crate::node::{Node, Task};
 use crate::oracle::{Oracle, Violation};
-use crate::plan::{Behaviour, Plan};
+use crate::plan::Plan;
 use crate::random::Random;
 use crate::report::Outcome;
 use crate::signing::{scheme, signer};
@@ -25,18 +26,59 @@ const EVENTS_MAX: u64 = 2_000_000;
 /// What can happen.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Packet { to: usize, message: Rc<Verified<SignedMessage>> },
-    Wakeup { node: usize, incarnation: u64 },
-    Synced { node: usize, incarnation: u64 },
-    TaskDone { node: usize, incarnation: u64 },
-    ClientActs { client: usize, attempt: u64 },
-    Submission { node: usize, digest: Digest, client: usize },
-    Answer { client: usize, digest: Digest, sequence: Sequence },
-    BodyRequest { to: usize, from: usize, digests: Vec<Digest> },
-    Bodies { to: usize, digests: Vec<Digest> },
-    BlockRequest { to: usize, from: usize, first: Sequence, last: Sequence },
-    Blocks { to: usize, from: usize, blocks: Vec<StoredBlock> },
-    Restart { node: usize },
+    Packet {
+        to: usize,
+        message: Rc<Verified<SignedMessage>>,
+    },
+    Wakeup {
+        node: usize,
+        incarnation: u64,
+    },
+    Synced {
+        node: usize,
+        incarnation: u64,
+    },
+    TaskDone {
+        node: usize,
+        incarnation: u64,
+    },
+    ClientActs {
+        client: usize,
+        attempt: u64,
+    },
+    Submission {
+        node: usize,
+        digest: Digest,
+        client: usize,
+    },
+    Answer {
+        client: usize,
+        digest: Digest,
+        sequence: Sequence,
+    },
+    BodyRequest {
+        to: usize,
+        from: usize,
+        digests: Vec<Digest>,
+    },
+    Bodies {
+        to: usize,
+        digests: Vec<Digest>,
+    },
+    BlockRequest {
+        to: usize,
+        from: usize,
+        first: Sequence,
+        last: Sequence,
+    },
+    Blocks {
+        to: usize,
+        from: usize,
+        blocks: Vec<StoredBlock>,
+    },
+    Restart {
+        node: usize,
+    },
     Fault(crate::fault::Fault),
     Heal,
     CheckConverged,
@@ -83,8 +125,8 @@ pub struct Cluster {
     pub(crate) random: Random,
     pub(crate) verifier: Verifier,
     pub(crate) oracle: Oracle,
-    owners: BTreeMap<Digest, usize>,
-    chain: Digest,
+    pub(crate) owners: BTreeMap<Digest, usize>,
+    pub(crate) chain: Digest,
     events: BinaryHeap<Scheduled>,
     ordinal: u64,
     count: u64,
@@ -99,9 +141,15 @@ impl Cluster {
         let chain = ledger::tagged("simulator/chain", &[&seed.to_be_bytes()]);
         let configuration = |id: usize| configuration(&plan, chain, id);
         let verifier = Verifier::new(&configuration(0), scheme(plan.real_signatures));
-        let behaviour = |id: usize| plan.byzantine.iter().find(|(faulty, _)| *faulty == id).map(|(_, how)| *how);
-        let mut nodes: Vec<Node> =
-            (0..plan.replicas).map(|id| Node::new(id, configuration(id), behaviour(id))).collect();
+        let behaviour = |id: usize| {
+            plan.byzantine
+                .iter()
+                .find(|(faulty, _)| *faulty == id)
+                .map(|(_, how)| *how)
+        };
+        let mut nodes: Vec<Node> = (0..plan.replicas)
+            .map(|id| Node::new(id, configuration(id), behaviour(id)))
+            .collect();
         for node in &mut nodes {
             node.real_signatures = plan.real_signatures;
             node.clock_offset = random.between(0, 2 * plan.skew_us) as i64 - plan.skew_us as i64;
@@ -147,7 +195,11 @@ impl Cluster {
 
     pub(crate) fn schedule(&mut self, delay: u64, event: Event) {
         self.ordinal += 1;
-        self.events.push(Scheduled { at: self.now + delay, ordinal: self.ordinal, event });
+        self.events.push(Scheduled {
+            at: self.now + delay,
+            ordinal: self.ordinal,
+            event,
+        });
     }
 
     pub(crate) fn note(&mut self, kind: &str) {
@@ -161,14 +213,21 @@ impl Cluster {
                 self.violate("nothing happens any more".to_owned());
             }
             if self.count > EVENTS_MAX {
-                self.violate(format!("no end after {EVENTS_MAX} events: {}", self.state_of_nodes()));
+                self.violate(format!(
+                    "no end after {EVENTS_MAX} events: {}",
+                    self.state_of_nodes()
+                ));
             }
         }
         Outcome {
             seed,
             events: self.count,
             height: self.oracle.height().0,
-            view: self.summaries().map(|summary| summary.view.0).max().unwrap_or(0),
+            view: self
+                .summaries()
+                .map(|summary| summary.view.0)
+                .max()
+                .unwrap_or(0),
             faults: self.faults.clone(),
             violation: self.violation.clone(),
             trace: format!("{:016x}", self.trace),
@@ -185,7 +244,9 @@ impl Cluster {
     }
 
     fn advance(&mut self) -> bool {
-        let Some(Scheduled { at, event, .. }) = self.events.pop() else { return false };
+        let Some(Scheduled { at, event, .. }) = self.events.pop() else {
+            return false;
+        };
         self.now = at;
         self.count += 1;
         self.fold_trace(at);
@@ -194,11 +255,14 @@ impl Cluster {
     }
 
     pub(crate) fn fold_trace(&mut self, word: u64) {
-        self.trace = (self.trace ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        self.trace = (self.trace ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29);
     }
 
     pub(crate) fn violate(&mut self, violation: Violation) {
-        self.violation.get_or_insert(format!("at {} us: {violation}", self.now));
+        self.violation
+            .get_or_insert(format!("at {} us: {violation}", self.now));
     }
 
     pub(crate) fn check(&mut self, result: Result<(), Violation>) {
@@ -221,23 +285,48 @@ impl Cluster {
                 self.step(node, Input::Persisted(entries));
                 self.start_sync(node);
             }
-            Event::TaskDone { node, incarnation } if self.is_current(node, incarnation) => self.task_done(node),
+            Event::TaskDone { node, incarnation } if self.is_current(node, incarnation) => {
+                self.task_done(node)
+            }
             Event::Wakeup { .. } | Event::Synced { .. } | Event::TaskDone { .. } => {}
             Event::ClientActs { client, attempt } => self.client_acts(client, attempt),
-            Event::Submission { node, digest, client } => self.submission(node, digest, client),
-            Event::Answer { client, digest, sequence } => self.answer(client, digest, sequence),
+            Event::Submission {
+                node,
+                digest,
+                client,
+            } => self.submission(node, digest, client),
+            Event::Answer {
+                client,
+                digest,
+                sequence,
+            } => self.answer(client, digest, sequence),
             Event::BodyRequest { to, from, digests } => {
                 let node = &self.nodes[to];
-                let found: Vec<Digest> = digests.into_iter().filter(|digest| node.has_body(digest)).collect();
+                let found: Vec<Digest> = digests
+                    .into_iter()
+                    .filter(|digest| node.has_body(digest))
+                    .collect();
                 if node.replica.is_some() && !found.is_empty() {
-                    self.transmit(to, from, Event::Bodies { to: from, digests: found });
+                    self.transmit(
+                        to,
+                        from,
+                        Event::Bodies {
+                            to: from,
+                            digests: found,
+                        },
+                    );
                 }
             }
             Event::Bodies { to, digests } => {
                 self.nodes[to].bodies.extend(digests.iter().copied());
                 self.step(to, Input::BodiesHeld(digests));
             }
-            Event::BlockRequest { to, from, first, last } => self.block_request(to, from, first, last),
+            Event::BlockRequest {
+                to,
+                from,
+                first,
+                last,
+            } => self.block_request(to, from, first, last),
             Event::Blocks { to, from, blocks } => self.push_task(to, Task::Install(from, blocks)),
             Event::Restart { node } => self.restart(node),
             Event::Fault(fault) => self.fault(fault),
@@ -256,7 +345,10 @@ impl Cluster {
 
     /// The summaries of correct replicas that are up.
     pub fn summaries(&self) -> impl Iterator<Item = pbft::Summary> + '_ {
-        self.nodes.iter().filter(|node| node.behaviour.is_none()).filter_map(|node| Some(node.replica.as_ref()?.summary()))
+        self.nodes
+            .iter()
+            .filter(|node| node.behaviour.is_none())
+            .filter_map(|node| Some(node.replica.as_ref()?.summary()))
     }
 
     pub(crate) fn state_of_nodes(&self) -> String {
@@ -270,11 +362,15 @@ impl Cluster {
     /// Gives an input to a replica that is up, and performs what it wants.
     pub fn step(&mut self, id: usize, input: Input) {
         let moment = self.nodes[id].moment(self.now);
-        let Some(replica) = self.nodes[id].replica.as_mut() else { return };
+        let Some(replica) = self.nodes[id].replica.as_mut() else {
+            return;
+        };
         let before = replica.summary();
         let effects = replica.step(moment, input);
         let after = replica.summary();
-        self.fold_trace(id as u64 ^ (effects.len() as u64) << 8 ^ after.executed.0 << 20 ^ after.view.0 << 40);
+        self.fold_trace(
+            id as u64 ^ (effects.len() as u64) << 8 ^ after.executed.0 << 20 ^ after.view.0 << 40,
+        );
         if self.is_correct(id) {
             let result = self.oracle.stepped(id, &before, &after);
             self.check(result);
@@ -287,283 +383,21 @@ impl Cluster {
 
     fn schedule_wakeup(&mut self, id: usize) {
         let node = &self.nodes[id];
-        let Some(wanted) = node.replica.as_ref().and_then(pbft::Replica::next_wakeup) else { return };
+        let Some(wanted) = node.replica.as_ref().and_then(pbft::Replica::next_wakeup) else {
+            return;
+        };
         let at = node.virtual_time(wanted).max(self.now + 1);
         if node.wakeup.is_none_or(|scheduled| scheduled > at) {
             let incarnation = node.incarnation;
             self.nodes[id].wakeup = Some(at);
-            self.schedule(at - self.now, Event::Wakeup { node: id, incarnation });
+            self.schedule(
+                at - self.now,
+                Event::Wakeup {
+                    node: id,
+                    incarnation,
+                },
+            );
         }
-    }
-
-    fn perform(&mut self, id: usize, effect: Effect, summary: &pbft::Summary) {
-        match effect {
-            Effect::Persist(pending) => {
-                self.nodes[id].disk.queue.push_back(LogWrite::Append(pending));
-                self.start_sync(id);
-            }
-            Effect::CompactLog(records) => {
-                self.nodes[id].disk.queue.push_back(LogWrite::Replace(records));
-                self.start_sync(id);
-            }
-            Effect::Broadcast(message) => {
-                let message = message.message();
-                self.check_sent(id, message, summary);
-                for to in (0..self.nodes.len()).filter(|to| *to != id) {
-                    self.send(id, to, message);
-                }
-            }
-            Effect::Send { to, message } => {
-                self.check_sent(id, message.message(), summary);
-                self.send(id, usize::from(to.0), message.message());
-            }
-            Effect::FetchBodies { digests, from } => {
-                let to = usize::from(from.0);
-                self.transmit(id, to, Event::BodyRequest { to, from: id, digests });
-            }
-            Effect::ForwardBodies { digests, to } => {
-                self.note("forwarded");
-                for digest in digests {
-                    let (node, client) = (usize::from(to.0), self.owners.get(&digest).copied().unwrap_or(0));
-                    self.transmit(id, node, Event::Submission { node, digest, client });
-                }
-            }
-            Effect::ForgetBodies(digests) => self.forget(id, &digests),
-            Effect::Refused { digest, .. } => self.forget(id, &[digest]),
-            Effect::Execute { sequence, digests, time, .. } => {
-                self.push_task(id, Task::Execute(sequence, digests, time));
-            }
-            Effect::Certified { sequence, block, certificate } => self.certified(id, sequence, block, certificate),
-            Effect::FetchBlocks { first, last, peer } => {
-                self.note("state_transfer");
-                let to = usize::from(peer.0);
-                self.transmit(id, to, Event::BlockRequest { to, from: id, first, last });
-            }
-            Effect::Evidence(evidence) => {
-                self.note("equivocation_proven");
-                let result = self.oracle.accused(&evidence);
-                if self.is_correct(id) {
-                    self.check(result);
-                }
-            }
-            Effect::EnteredView { .. } => self.note("view_entered"),
-            Effect::Halt(reason) => {
-                if self.is_correct(id) {
-                    self.violate(format!("the correct replica {id} halted: {reason}"));
-                }
-            }
-        }
-    }
-
-    fn check_sent(&mut self, id: usize, message: &SignedMessage, summary: &pbft::Summary) {
-        if !self.is_correct(id) {
-            return;
-        }
-        let replicas = self.nodes.len() as u64;
-        let primary_of = |view: View| ReplicaId((view.0 % replicas) as u16);
-        let result = self.oracle.sent(id, message, &mut self.nodes[id].disk, summary, primary_of);
-        self.check(result);
-    }
-
-    fn forget(&mut self, id: usize, digests: &[Digest]) {
-        let node = &mut self.nodes[id];
-        for digest in digests {
-            node.bodies.remove(digest);
-            node.disk.bodies.remove(digest);
-        }
-    }
-
-    /// Sends a message as the sender's behaviour has it; it is verified as the receiver would.
-    fn send(&mut self, from: usize, to: usize, message: &SignedMessage) {
-        let node = &mut self.nodes[from];
-        let twisted = match node.behaviour {
-            Some(behaviour) => {
-                let key = signer(node.real_signatures, from);
-                node.twister.twist(behaviour, key.as_ref(), from, &self.chain, to, message)
-            }
-            None => Some(message.clone()),
-        };
-        let Some(message) = twisted else { return };
-        match self.verifier.verify_bytes(&message.to_bytes()) {
-            Ok(verified) => self.transmit(from, to, Event::Packet { to, message: Rc::new(verified) }),
-            Err(error) if self.is_correct(from) => {
-                self.violate(format!("a message of the correct replica {from} is refused: {error}: {message:?}"));
-            }
-            Err(_) => self.note("refused_message"),
-        }
-    }
-
-    /// Puts an event on a link.
-    fn transmit(&mut self, from: usize, to: usize, event: Event) {
-        let delays = self.network.delays(&self.plan, &mut self.random, from, to);
-        match delays[..] {
-            [] => self.note("lost"),
-            [delay] => self.schedule(delay, event),
-            [first, second, ..] => {
-                self.note("duplicated");
-                if let Event::Packet { to, message } = &event {
-                    let again = Event::Packet { to: *to, message: Rc::clone(message) };
-                    self.schedule(second, again);
-                }
-                self.schedule(first, event);
-            }
-        }
-    }
-
-    fn start_sync(&mut self, id: usize) {
-        let longest = if self.network.healed { 500 } else { self.plan.sync_us };
-        let delay = self.random.between(30, longest.max(30));
-        let node = &mut self.nodes[id];
-        if node.disk.syncing == 0 && !node.disk.queue.is_empty() {
-            node.disk.syncing = node.disk.queue.len();
-            let incarnation = node.incarnation;
-            self.schedule(delay, Event::Synced { node: id, incarnation });
-        }
-    }
-
-    fn push_task(&mut self, id: usize, task: Task) {
-        if self.nodes[id].replica.is_none() {
-            return;
-        }
-        self.nodes[id].tasks.push_back(task);
-        if self.nodes[id].tasks.len() == 1 {
-            self.schedule_task(id);
-        }
-    }
-
-    fn schedule_task(&mut self, id: usize) {
-        let delay = self.random.between(20, self.plan.sync_us.clamp(20, 2_000));
-        let incarnation = self.nodes[id].incarnation;
-        self.schedule(delay, Event::TaskDone { node: id, incarnation });
-    }
-
-    fn task_done(&mut self, id: usize) {
-        let previous_time = self.nodes[id].machine.time.0;
-        let mut stored = Vec::new();
-        let done = self.nodes[id].do_task(&self.verifier, &mut stored);
-        if !self.nodes[id].tasks.is_empty() {
-            self.schedule_task(id);
-        }
-        if self.is_correct(id) {
-            let mut previous_time = previous_time;
-            for stored in &stored {
-                let result = self.oracle.block_stored(&stored.block, stored.hash, previous_time);
-                previous_time = stored.block.time.0;
-                self.check(result);
-            }
-            if let Some(Done::Installed(blocks)) = &done {
-                for proof in blocks.iter().map(|block| &block.get().proof) {
-                    let (sequence, block, certificate) = (proof.sequence(), proof.block(), proof.certificate());
-                    let result = self.oracle.certified(&self.verifier, sequence, block, certificate);
-                    self.check(result);
-                }
-            }
-        }
-        if let Some(done) = done {
-            self.step(id, Node::input_of(done));
-        }
-    }
-
-    fn certified(&mut self, id: usize, sequence: Sequence, block: Digest, certificate: ledger::Certificate) {
-        if self.is_correct(id) {
-            let result = self.oracle.certified(&self.verifier, sequence, block, &certificate);
-            self.check(result);
-        }
-        let node = &mut self.nodes[id];
-        node.disk.certify(sequence, certificate);
-        let digests = node.disk.block(sequence).map(|stored| stored.block.digests.clone()).unwrap_or_default();
-        if self.is_correct(id) {
-            for digest in digests {
-                self.send_answer(digest, sequence);
-            }
-        }
-    }
-
-    fn send_answer(&mut self, digest: Digest, sequence: Sequence) {
-        let Some(client) = self.owners.get(&digest).copied() else { return };
-        if let Some(delay) = self.network.client_delays(&self.plan, &mut self.random).first() {
-            self.schedule(*delay, Event::Answer { client, digest, sequence });
-        }
-    }
-
-    fn client_acts(&mut self, number: usize, attempt: u64) {
-        let client = &mut self.clients[number];
-        if client.attempt != attempt {
-            return;
-        }
-        client.attempt += 1;
-        let next = client.attempt;
-        let digest = match client.waiting {
-            Some(digest) => {
-                self.note("client_retry");
-                digest
-            }
-            None if client.finished >= self.plan.requests => return,
-            None => client.next_request(),
-        };
-        self.owners.insert(digest, number);
-        self.oracle.request(digest);
-        for node in 0..self.nodes.len() {
-            for delay in self.network.client_delays(&self.plan, &mut self.random) {
-                self.schedule(delay, Event::Submission { node, digest, client: number });
-            }
-        }
-        self.schedule(RETRY_US, Event::ClientActs { client: number, attempt: next });
-    }
-
-    /// A request arrives at a process: answered if it is done, taken in otherwise.
-    fn submission(&mut self, id: usize, digest: Digest, client: usize) {
-        if self.nodes[id].replica.is_none() {
-            return;
-        }
-        if self.nodes[id].machine.is_done(&digest) {
-            let certified = self.nodes[id].disk.certified();
-            let mut blocks = self.nodes[id].disk.blocks[..certified as usize].iter();
-            let found = blocks.find(|stored| stored.block.digests.contains(&digest));
-            if let Some(sequence) = found.map(|stored| stored.block.sequence).filter(|_| self.is_correct(id)) {
-                self.send_answer(digest, sequence);
-            }
-            return;
-        }
-        let ledger_id: LedgerId = self.clients[client].ledger_id();
-        let valid_until = self.nodes[id].moment(self.now).wall.plus(20_000_000);
-        self.nodes[id].bodies.insert(digest);
-        self.step(id, Input::Submitted(Request { digest, client: ledger_id, valid_until }));
-    }
-
-    fn answer(&mut self, number: usize, digest: Digest, sequence: Sequence) {
-        let result = self.oracle.answered(digest, sequence);
-        self.check(result);
-        let client = &mut self.clients[number];
-        if client.waiting != Some(digest) {
-            return;
-        }
-        client.waiting = None;
-        client.finished += 1;
-        client.attempt += 1;
-        let attempt = client.attempt;
-        let pause = if self.network.healed { 1_000 } else { self.random.between(0, self.plan.think_us_max) };
-        self.schedule(pause, Event::ClientActs { client: number, attempt });
-    }
-
-    fn block_request(&mut self, to: usize, from: usize, first: Sequence, last: Sequence) {
-        let node = &self.nodes[to];
-        if node.replica.is_none() || node.behaviour == Some(Behaviour::Silent) {
-            return;
-        }
-        let mut blocks: Vec<StoredBlock> = (first.0..=last.0)
-            .map_while(|height| node.disk.block(Sequence(height)))
-            .take_while(|stored| stored.certificate.is_some())
-            .cloned()
-            .collect();
-        if node.behaviour == Some(Behaviour::ForgingHistory) {
-            self.note("forged_blocks");
-            for stored in &mut blocks {
-                stored.block.digests.reverse();
-                stored.block.time = Timestamp(stored.block.time.0 + 1);
-            }
-        }
-        self.transmit(to, from, Event::Blocks { to: from, from: to, blocks });
     }
 
     fn restart(&mut self, id: usize) {
@@ -588,16 +422,30 @@ impl Cluster {
     }
 
     fn check_converged(&mut self) {
-        let clients_done = self.clients.iter().all(|client| client.finished >= self.plan.requests);
-        let heights: BTreeSet<u64> = self.summaries().map(|summary| summary.certified.0).collect();
-        let executed = self.summaries().all(|summary| summary.certified == summary.executed);
+        let clients_done = self
+            .clients
+            .iter()
+            .all(|client| client.finished >= self.plan.requests);
+        let heights: BTreeSet<u64> = self
+            .summaries()
+            .map(|summary| summary.certified.0)
+            .collect();
+        let executed = self
+            .summaries()
+            .all(|summary| summary.certified == summary.executed);
         if clients_done && heights.len() == 1 && executed {
             self.finished = true;
         } else if self.now > self.plan.faulty_us + self.plan.heal_us {
-            let waiting: Vec<usize> =
-                self.clients.iter().filter(|client| client.waiting.is_some()).map(|client| client.number).collect();
+            let waiting: Vec<usize> = self
+                .clients
+                .iter()
+                .filter(|client| client.waiting.is_some())
+                .map(|client| client.number)
+                .collect();
             let states = self.state_of_nodes();
-            self.violate(format!("not converged after the heal; clients waiting: {waiting:?}\n{states}"));
+            self.violate(format!(
+                "not converged after the heal; clients waiting: {waiting:?}\n{states}"
+            ));
         } else {
             self.schedule(100_000, Event::CheckConverged);
         }
@@ -614,7 +462,11 @@ fn configuration(plan: &Plan, chain: Digest, id: usize) -> Configuration {
         .collect();
     Configuration {
         chain,
-        epoch: EpochDescription { epoch: Epoch(0), first_height: Height(1), replicas },
+        epoch: EpochDescription {
+            epoch: Epoch(0),
+            first_height: Height(1),
+            replicas,
+        },
         replica: ReplicaId(id as u16),
         base: Base {
             sequence: Sequence(0),

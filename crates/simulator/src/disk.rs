@@ -13,7 +13,7 @@ use crate::random::Random;
 #[derive(Debug)]
 pub enum LogWrite {
     /// Append an entry.
-    Append(Pending),
+    Append(Box<Pending>),
     /// Replace the log.
     Replace(Vec<LogRecord>),
 }
@@ -54,7 +54,7 @@ impl Disk {
             match write {
                 LogWrite::Replace(records) => self.log = records,
                 LogWrite::Append(pending) => {
-                    let synced = Durable::after(vec![pending], |group| {
+                    let synced = Durable::after(vec![*pending], |group| {
                         group.iter().try_for_each(|pending| self.append(pending))
                     });
                     durable.extend(synced.expect("the simulated log takes every record"));
@@ -73,7 +73,10 @@ impl Disk {
         }
         self.bodies.extend(pending.bodies().iter().copied());
         if let Some(height) = pending.certificates() {
-            assert!(self.certified() >= height.0, "the core asks for certificates that it gave");
+            assert!(
+                self.certified() >= height.0,
+                "the core asks for certificates that it gave"
+            );
             self.certificates_synced = self.certificates_synced.max(height.0);
         }
         Ok(())
@@ -88,18 +91,28 @@ impl Disk {
             match write {
                 LogWrite::Replace(records) => self.log = records,
                 LogWrite::Append(pending) => {
-                    self.append(&pending).expect("the simulated log takes every record");
+                    self.append(&pending)
+                        .expect("the simulated log takes every record");
                 }
             }
         }
-        for stored in self.blocks.iter_mut().skip(self.certificates_synced as usize) {
+        for stored in self
+            .blocks
+            .iter_mut()
+            .skip(self.certificates_synced as usize)
+        {
             stored.certificate = None;
         }
     }
 
     /// Whether a body would survive a crash: in the body store or in a stored block.
     pub fn has_body(&self, digest: &Digest) -> bool {
-        self.bodies.contains(digest) || self.blocks.iter().rev().any(|stored| stored.block.digests.contains(digest))
+        self.bodies.contains(digest)
+            || self
+                .blocks
+                .iter()
+                .rev()
+                .any(|stored| stored.block.digests.contains(digest))
     }
 
     /// Whether an entry with this signature was synced.
@@ -107,8 +120,11 @@ impl Disk {
         if self.seen_synced.contains(&signature.0[..]) {
             return true;
         }
-        let found =
-            self.synced.iter().rev().any(|record| record.windows(64).any(|window| window == signature.0));
+        let found = self
+            .synced
+            .iter()
+            .rev()
+            .any(|record| record.windows(64).any(|window| window == signature.0));
         if found {
             self.seen_synced.insert(signature.0.to_vec());
         }
@@ -122,7 +138,11 @@ impl Disk {
 
     /// Stores the next block; synced at once.
     pub fn store(&mut self, stored: StoredBlock) {
-        assert_eq!(stored.block.sequence.0 as usize, self.blocks.len() + 1, "blocks are stored in order");
+        assert_eq!(
+            stored.block.sequence.0 as usize,
+            self.blocks.len() + 1,
+            "blocks are stored in order"
+        );
         self.blocks.push(stored);
         self.certificates_synced = self.certified();
     }
@@ -136,7 +156,11 @@ impl Disk {
     /// Up to here there are certificates without a gap.
     pub fn certified(&self) -> u64 {
         let from = self.certificates_synced as usize;
-        from as u64 + self.blocks[from..].iter().take_while(|stored| stored.certificate.is_some()).count() as u64
+        from as u64
+            + self.blocks[from..]
+                .iter()
+                .take_while(|stored| stored.certificate.is_some())
+                .count() as u64
     }
 }
 
@@ -148,6 +172,9 @@ pub fn vote_key(message: &SignedMessage) -> Option<(VoteKey, Digest)> {
     let statement = pbft::statement::Statement::of(&message.message);
     match message.message {
         Message::Status(_) | Message::BatchQuery(_) | Message::BatchAnswer(_) => None,
-        _ => Some(((statement.view, statement.sequence, statement.phase as u8), statement.digest)),
+        _ => Some((
+            (statement.view, statement.sequence, statement.phase as u8),
+            statement.digest,
+        )),
     }
 }

@@ -69,7 +69,10 @@ impl Cluster {
                 }
             }
             Fault::CrashPrimary => {
-                let primary = self.summaries().max_by_key(|summary| summary.view).map(|summary| summary.primary);
+                let primary = self
+                    .summaries()
+                    .max_by_key(|summary| summary.view)
+                    .map(|summary| summary.primary);
                 if let Some(primary) = primary {
                     self.note("crash_primary");
                     self.crash_node(usize::from(primary.0));
@@ -120,7 +123,11 @@ impl Cluster {
         let size = self.random.between(1, replicas as u64 - 1) as usize;
         let group: BTreeSet<usize> = ids.into_iter().take(size).collect();
         let one_way = self.random.chance(300);
-        self.note(if one_way { "partition_one_way" } else { "partition" });
+        self.note(if one_way {
+            "partition_one_way"
+        } else {
+            "partition"
+        });
         self.network.partition(&group, replicas, one_way);
         let lasts = self.random.between(100_000, 4_000_000);
         self.schedule(lasts, Event::Fault(Fault::Mend));

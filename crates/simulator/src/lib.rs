@@ -9,6 +9,7 @@ pub mod byzantine;
 pub mod client;
 pub mod cluster;
 pub mod disk;
+mod driver;
 mod fault;
 pub mod machine;
 pub mod network;
@@ -18,6 +19,7 @@ pub mod plan;
 pub mod random;
 pub mod report;
 pub mod signing;
+mod traffic;
 
 use std::ops::Range;
 
@@ -33,7 +35,10 @@ pub fn run_seed(seed: u64) -> Outcome {
 
 /// Runs one seed with Ed25519 signatures instead of the stand-in.
 pub fn run_seed_with_real_signatures(seed: u64) -> Outcome {
-    let plan = Plan { real_signatures: true, ..Plan::of(&mut random::Random::new(seed)) };
+    let plan = Plan {
+        real_signatures: true,
+        ..Plan::of(&mut random::Random::new(seed))
+    };
     Cluster::new(plan, seed).run(seed)
 }
 

@@ -26,11 +26,22 @@ impl Block {
     /// The block's hash.
     pub fn hash(&self) -> Digest {
         let digests: Vec<u8> = self.digests.iter().flat_map(|digest| digest.0).collect();
-        let effective: Vec<u8> = self.effective.iter().map(|effective| u8::from(*effective)).collect();
+        let effective: Vec<u8> = self
+            .effective
+            .iter()
+            .map(|effective| u8::from(*effective))
+            .collect();
         let (height, time) = (self.sequence.0.to_be_bytes(), self.time.0.to_be_bytes());
         ledger::tagged(
             "simulator/block",
-            &[&height, &self.previous.0, &time, &self.state.0, &effective, &digests],
+            &[
+                &height,
+                &self.previous.0,
+                &time,
+                &self.state.0,
+                &effective,
+                &digests,
+            ],
         )
     }
 }
@@ -79,13 +90,26 @@ impl Machine {
     /// The block that these transactions make next; the machine is not changed.
     pub fn block(&self, time: Timestamp, digests: &[Digest]) -> Block {
         let mut seen = BTreeSet::new();
-        let effective: Vec<bool> =
-            digests.iter().map(|digest| !self.done.contains(digest) && seen.insert(*digest)).collect();
-        let applied: Vec<u8> =
-            digests.iter().zip(&effective).filter(|(_, effective)| **effective).flat_map(|(digest, _)| digest.0).collect();
+        let effective: Vec<bool> = digests
+            .iter()
+            .map(|digest| !self.done.contains(digest) && seen.insert(*digest))
+            .collect();
+        let applied: Vec<u8> = digests
+            .iter()
+            .zip(&effective)
+            .filter(|(_, effective)| **effective)
+            .flat_map(|(digest, _)| digest.0)
+            .collect();
         let state = ledger::tagged("simulator/state", &[&self.state.0, &applied]);
         let sequence = self.height.next();
-        Block { sequence, previous: self.tip, time, digests: digests.to_vec(), effective, state }
+        Block {
+            sequence,
+            previous: self.tip,
+            time,
+            digests: digests.to_vec(),
+            effective,
+            state,
+        }
     }
 
     /// Takes a block that [`Machine::block`] made.
@@ -94,7 +118,11 @@ impl Machine {
         self.tip = hash;
         self.time = block.time;
         self.state = block.state;
-        let effective = block.digests.iter().zip(&block.effective).filter(|(_, effective)| **effective);
+        let effective = block
+            .digests
+            .iter()
+            .zip(&block.effective)
+            .filter(|(_, effective)| **effective);
         self.done.extend(effective.map(|(digest, _)| *digest));
     }
 }

@@ -14,19 +14,30 @@ struct Options {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { first: 0, seeds: 200, json: false, show: false };
+    let mut options = Options {
+        first: 0,
+        seeds: 200,
+        json: false,
+        show: false,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = |name: &str| {
             let value = arguments.next().ok_or(format!("{name} wants a number"))?;
-            value.parse::<u64>().map_err(|error| format!("{name} {value}: {error}"))
+            value
+                .parse::<u64>()
+                .map_err(|error| format!("{name} {value}: {error}"))
         };
         match argument.as_str() {
             "--first" => options.first = number("--first")?,
             "--seeds" => options.seeds = number("--seeds")?,
             "--json" => options.json = true,
             "--show" => options.show = true,
-            other => return Err(format!("unknown argument {other}; known: --first N, --seeds N, --json, --show")),
+            other => {
+                return Err(format!(
+                    "unknown argument {other}; known: --first N, --seeds N, --json, --show"
+                ));
+            }
         }
     }
     Ok(options)
@@ -48,7 +59,10 @@ fn run_all(options: &Options) -> Vec<Outcome> {
             }
         };
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().flat_map(|handle| handle.join().expect("a worker panicked: see above")).collect()
+        handles
+            .into_iter()
+            .flat_map(|handle| handle.join().expect("a worker panicked: see above"))
+            .collect()
     });
     outcomes.sort_by_key(|outcome| outcome.seed);
     outcomes
@@ -73,7 +87,14 @@ fn main() -> ExitCode {
     if options.json {
         println!("{}", serde_json::to_string(&report).unwrap_or_default());
     } else {
-        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&report).unwrap_or_default()
+        );
     }
-    if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.violations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -20,7 +20,10 @@ impl Network {
         if self.healed {
             return vec![random.between(50, 500)];
         }
-        if self.cut.contains(&(from, to)) || self.clogged.contains(&from) || self.clogged.contains(&to) {
+        if self.cut.contains(&(from, to))
+            || self.clogged.contains(&from)
+            || self.clogged.contains(&to)
+        {
             return Vec::new();
         }
         self.delays_unreliable(plan, random)
@@ -28,17 +31,29 @@ impl Network {
 
     /// The same between clients and replicas, which partitions do not cut.
     pub fn client_delays(&self, plan: &Plan, random: &mut Random) -> Vec<u64> {
-        if self.healed { vec![random.between(50, 500)] } else { self.delays_unreliable(plan, random) }
+        if self.healed {
+            vec![random.between(50, 500)]
+        } else {
+            self.delays_unreliable(plan, random)
+        }
     }
 
     fn delays_unreliable(&self, plan: &Plan, random: &mut Random) -> Vec<u64> {
         if random.chance(plan.loss_permille) {
             return Vec::new();
         }
-        let copies = if random.chance(plan.duplication_permille) { 2 } else { 1 };
+        let copies = if random.chance(plan.duplication_permille) {
+            2
+        } else {
+            1
+        };
         (0..copies)
             .map(|_| {
-                let longest = if random.chance(plan.delay_permille) { plan.delay_long_us } else { plan.delay_us };
+                let longest = if random.chance(plan.delay_permille) {
+                    plan.delay_long_us
+                } else {
+                    plan.delay_us
+                };
                 random.between(30, longest.max(30))
             })
             .collect()

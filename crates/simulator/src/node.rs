@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use ledger::{Digest, Timestamp};
-use pbft::{Configuration, Durable, ExecutedBlock, Input, InstalledBlock, Moment, Replica, Sequence, StoredChain};
+use pbft::{
+    Configuration, Durable, ExecutedBlock, Input, InstalledBlock, Moment, Replica, Sequence,
+    StoredChain,
+};
 use pbft::{LogRecord, RestoreError, Verifier};
 
 use crate::byzantine::Twister;
@@ -83,7 +86,10 @@ impl Node {
     pub fn moment(&self, now: u64) -> Moment {
         let origin = self.clock_origin();
         let wall = (crate::cluster::WALL_START_US + now).saturating_add_signed(self.clock_offset);
-        Moment { monotonic: Timestamp(now + origin), wall: Timestamp(wall) }
+        Moment {
+            monotonic: Timestamp(now + origin),
+            wall: Timestamp(wall),
+        }
     }
 
     /// Monotonic clocks begin anywhere; the first replica's at 0.
@@ -107,7 +113,13 @@ impl Node {
         let chain = self.stored_chain(verifier);
         let log: Vec<LogRecord> = self.disk.log.clone();
         let signer = crate::signing::signer(self.real_signatures, self.id);
-        let replica = Replica::restore(self.configuration.clone(), signer, log, chain, self.moment(now))?;
+        let replica = Replica::restore(
+            self.configuration.clone(),
+            signer,
+            log,
+            chain,
+            self.moment(now),
+        )?;
         self.replica = Some(replica);
         Ok(())
     }
@@ -118,9 +130,12 @@ impl Node {
         let checkpoint = Sequence(certified / interval * interval);
         let stable = self.disk.block(checkpoint).and_then(|stored| {
             let certificate = stored.certificate.clone()?;
-            verifier.certified(checkpoint, stored.hash, certificate).ok()
+            verifier
+                .certified(checkpoint, stored.hash, certificate)
+                .ok()
         });
-        let kept = (2 * self.configuration.limits.window as usize).max(self.disk.blocks.len() - certified as usize);
+        let kept = (2 * self.configuration.limits.window as usize)
+            .max(self.disk.blocks.len() - certified as usize);
         let blocks = self.disk.blocks.iter().rev().take(kept).rev();
         let blocks = blocks.map(|stored| pbft::StoredBlock {
             sequence: stored.block.sequence,
@@ -153,7 +168,9 @@ impl Node {
     /// Does the first task. New blocks are put into `stored`.
     pub fn do_task(&mut self, verifier: &Verifier, stored: &mut Vec<StoredBlock>) -> Option<Done> {
         match self.tasks.pop_front()? {
-            Task::Execute(sequence, digests, time) => Some(self.execute(sequence, &digests, time, stored)),
+            Task::Execute(sequence, digests, time) => {
+                Some(self.execute(sequence, &digests, time, stored))
+            }
             Task::Install(from, blocks) => Some(self.install(from, blocks, verifier, stored)),
         }
     }
@@ -166,16 +183,30 @@ impl Node {
         stored: &mut Vec<StoredBlock>,
     ) -> Done {
         if let Some(known) = self.disk.block(sequence) {
-            return Done::Executed(durable(ExecutedBlock { sequence, block: known.hash }));
+            return Done::Executed(durable(ExecutedBlock {
+                sequence,
+                block: known.hash,
+            }));
         }
-        assert_eq!(sequence, self.machine.height.next(), "the core executes in order");
+        assert_eq!(
+            sequence,
+            self.machine.height.next(),
+            "the core executes in order"
+        );
         let block = self.machine.block(time, digests);
         let hash = block.hash();
         self.machine.apply(&block, hash);
-        let new = StoredBlock { block, hash, certificate: None };
+        let new = StoredBlock {
+            block,
+            hash,
+            certificate: None,
+        };
         self.disk.store(new.clone());
         stored.push(new);
-        Done::Executed(durable(ExecutedBlock { sequence, block: hash }))
+        Done::Executed(durable(ExecutedBlock {
+            sequence,
+            block: hash,
+        }))
     }
 
     fn install(
@@ -187,17 +218,34 @@ impl Node {
     ) -> Done {
         let mut installed = Vec::new();
         for fetched in blocks {
-            let Some(certificate) = fetched.certificate.clone() else { break };
+            let Some(certificate) = fetched.certificate.clone() else {
+                break;
+            };
             let sequence = fetched.block.sequence;
             let hash = fetched.block.hash();
-            let Ok(proof) = verifier.certified(sequence, hash, certificate.clone()) else { break };
+            let Ok(proof) = verifier.certified(sequence, hash, certificate.clone()) else {
+                break;
+            };
             match self.disk.block(sequence) {
-                Some(known) => assert_eq!(known.hash, hash, "a certified block differs from the stored one"),
+                Some(known) => assert_eq!(
+                    known.hash, hash,
+                    "a certified block differs from the stored one"
+                ),
                 None if sequence == self.machine.height.next() => {
-                    let block = self.machine.block(fetched.block.time, &fetched.block.digests);
-                    assert_eq!(block.hash(), hash, "a certified block executes to the same hash");
+                    let block = self
+                        .machine
+                        .block(fetched.block.time, &fetched.block.digests);
+                    assert_eq!(
+                        block.hash(),
+                        hash,
+                        "a certified block executes to the same hash"
+                    );
                     self.machine.apply(&block, hash);
-                    let new = StoredBlock { block, hash, certificate: Some(certificate.clone()) };
+                    let new = StoredBlock {
+                        block,
+                        hash,
+                        certificate: Some(certificate.clone()),
+                    };
                     self.disk.store(new.clone());
                     stored.push(new);
                 }
@@ -205,9 +253,17 @@ impl Node {
             }
             self.disk.certify(sequence, certificate);
             let (time, digests) = (fetched.block.time, fetched.block.digests);
-            installed.push(durable(InstalledBlock { proof, time, digests }));
+            installed.push(durable(InstalledBlock {
+                proof,
+                time,
+                digests,
+            }));
         }
-        if installed.is_empty() { Done::Useless(from) } else { Done::Installed(installed) }
+        if installed.is_empty() {
+            Done::Useless(from)
+        } else {
+            Done::Installed(installed)
+        }
     }
 
     /// The input that tells the core of a finished task.
@@ -215,12 +271,17 @@ impl Node {
         match done {
             Done::Executed(block) => Input::Executed(block),
             Done::Installed(blocks) => Input::BlocksInstalled(blocks),
-            Done::Useless(peer) => Input::FetchFailed { peer: ledger::ReplicaId(peer as u16) },
+            Done::Useless(peer) => Input::FetchFailed {
+                peer: ledger::ReplicaId(peer as u16),
+            },
         }
     }
 }
 
 fn durable<T>(value: T) -> Durable<T> {
     let synced = Durable::after(vec![value], |_| Ok::<(), std::convert::Infallible>(()));
-    synced.ok().and_then(|mut group| group.pop()).expect("a sync that cannot fail gives its value back")
+    synced
+        .ok()
+        .and_then(|mut group| group.pop())
+        .expect("a sync that cannot fail gives its value back")
 }

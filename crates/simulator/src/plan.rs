@@ -105,7 +105,11 @@ impl Plan {
         let faults = (replicas as u64 - 1) / 3;
         let mut ids: Vec<usize> = (0..replicas).collect();
         random.shuffle(&mut ids);
-        let byzantine_count = if random.chance(400) { random.between(1, faults) } else { 0 };
+        let byzantine_count = if random.chance(400) {
+            random.between(1, faults)
+        } else {
+            0
+        };
         let behaviours = [
             Behaviour::Silent,
             Behaviour::SilentPrimary,
@@ -114,14 +118,21 @@ impl Plan {
             Behaviour::Selective,
             Behaviour::ForgingHistory,
         ];
-        let byzantine =
-            ids.iter().take(byzantine_count as usize).map(|id| (*id, random.pick(&behaviours))).collect();
+        let byzantine = ids
+            .iter()
+            .take(byzantine_count as usize)
+            .map(|id| (*id, random.pick(&behaviours)))
+            .collect();
         let interval = random.pick(&[2, 4, 8]);
         let window = interval * random.between(2, 4);
         let depth = random.between(1, 8);
         let batch = random.between(1, 16) as usize;
         let mut every = |permille: u64, low_us: u64, high_us: u64| {
-            if random.chance(permille) { random.between(low_us, high_us) } else { 0 }
+            if random.chance(permille) {
+                random.between(low_us, high_us)
+            } else {
+                0
+            }
         };
         let crash_every_us = every(450, 500_000, 5_000_000);
         let crash_all_every_us = every(150, 2_000_000, 10_000_000);
@@ -156,7 +167,12 @@ impl Plan {
     }
 }
 
-fn limits(checkpoint_interval: u64, window: u64, pipeline_depth: u64, batch_digests_max: usize) -> Limits {
+fn limits(
+    checkpoint_interval: u64,
+    window: u64,
+    pipeline_depth: u64,
+    batch_digests_max: usize,
+) -> Limits {
     Limits {
         checkpoint_interval,
         window,

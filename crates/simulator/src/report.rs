@@ -49,10 +49,18 @@ pub struct Report {
 impl Report {
     /// Adds up outcomes.
     pub fn of(outcomes: &[Outcome]) -> Report {
-        let mut report = Report { seeds: outcomes.len() as u64, ..Report::default() };
+        let mut report = Report {
+            seeds: outcomes.len() as u64,
+            ..Report::default()
+        };
         for outcome in outcomes {
             report.events += outcome.events;
-            report.violations.extend(outcome.violation.clone().map(|violation| (outcome.seed, violation)));
+            report.violations.extend(
+                outcome
+                    .violation
+                    .clone()
+                    .map(|violation| (outcome.seed, violation)),
+            );
             for (kind, count) in &outcome.faults {
                 *report.faults.entry(kind.clone()).or_default() += count;
                 *report.seeds_with.entry(kind.clone()).or_default() += 1;

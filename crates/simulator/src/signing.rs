@@ -19,7 +19,11 @@ pub fn signer(real: bool, replica: usize) -> Box<dyn Signer> {
 
 /// The scheme that goes with [`signer`].
 pub fn scheme(real: bool) -> Arc<dyn SignatureScheme> {
-    if real { Arc::new(Ed25519) } else { Arc::new(KeyedHashScheme) }
+    if real {
+        Arc::new(Ed25519)
+    } else {
+        Arc::new(KeyedHashScheme)
+    }
 }
 
 /// A stand-in key; its public half is its number.
@@ -43,7 +47,13 @@ impl Signer for KeyedHash {
 pub struct KeyedHashScheme;
 
 impl SignatureScheme for KeyedHashScheme {
-    fn accepts(&self, key: &PublicKey, domain: &str, message: &[u8], signature: &Signature) -> bool {
+    fn accepts(
+        &self,
+        key: &PublicKey,
+        domain: &str,
+        message: &[u8],
+        signature: &Signature,
+    ) -> bool {
         keyed(key, domain, message) == *signature
     }
 }
