@@ -55,7 +55,11 @@ fn run_all(options: &Options) -> Vec<Outcome> {
                 if seed >= end {
                     return found;
                 }
-                found.push(run_seed(seed));
+                let outcome = run_seed(seed);
+                if let Some(violation) = &outcome.violation {
+                    eprintln!("seed {seed}: {violation}");
+                }
+                found.push(outcome);
             }
         };
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
