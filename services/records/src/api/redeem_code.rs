@@ -64,7 +64,7 @@ async fn matching_code(
     let key = code.key(&on_ledger.record.0).public_key();
     for holder in [CodeHolder::Patient, CodeHolder::Hospital] {
         let current = projections::code(records.reader(), &on_ledger.record, holder).await?;
-        if current.is_some_and(|current| current.key == key) {
+        if current.is_some_and(|current| current.key == key && current.is_usable(chassis::clock::now())) {
             return Ok((code, holder));
         }
     }

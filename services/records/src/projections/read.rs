@@ -37,10 +37,17 @@ pub struct OnLedger {
 pub struct CodeOnLedger {
     /// Its public key.
     pub key: PublicKey,
-    /// Uses left.
+    /// Uses left; `u32::MAX` is without limit.
     pub uses_left: u32,
     /// Until when, exclusive.
     pub until: Timestamp,
+}
+
+impl CodeOnLedger {
+    /// Whether the contract would take it now.
+    pub fn is_usable(&self, now: u64) -> bool {
+        self.uses_left > 0 && now < self.until.0
+    }
 }
 
 /// An opened emergency.
@@ -76,8 +83,6 @@ pub struct FoundView {
     pub position: (i64, i64),
     /// The transaction.
     pub transaction: Digest,
-    /// The owner.
-    pub patient: LedgerId,
     /// Who viewed.
     pub viewer: LedgerId,
     /// On what basis, as `interfaces::records::ViewTrace::basis` says it.
@@ -302,7 +307,6 @@ fn read_view(row: &AnyRow) -> Result<FoundView, Failure> {
     Ok(FoundView {
         position: (column(row, "height")?, column(row, "position")?),
         transaction: parsed(row, "transaction_id")?,
-        patient: parsed(row, "patient")?,
         viewer: parsed(row, "viewer")?,
         basis: column(row, "basis")?,
         purpose: decoded(row, "purpose")?,

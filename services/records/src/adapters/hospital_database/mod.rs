@@ -5,6 +5,9 @@ mod demo_schema;
 mod element;
 mod mapping;
 
+#[cfg(test)]
+mod tests;
+
 use clinical::bundle::Entry;
 use futures::future::BoxFuture;
 
