@@ -40,7 +40,10 @@ pub(crate) struct Hospitals {
 
 impl Hospitals {
     pub(crate) fn new(bus: Bus) -> Hospitals {
-        Hospitals { bus, remembered: Mutex::default() }
+        Hospitals {
+            bus,
+            remembered: Mutex::default(),
+        }
     }
 
     /// The records service of a hospital.
@@ -51,8 +54,21 @@ impl Hospitals {
         if let Some(name) = self.recall(&hospital) {
             return Ok(Target::records(&name));
         }
-        let member = self.bus.request(&Target::of::<GetMember>(), None, &GetMember { member: hospital }).await;
-        let member = member.map_err(|problem| if problem.status == 404 { unknown() } else { problem })?;
+        let member = self
+            .bus
+            .request(
+                &Target::of::<GetMember>(),
+                None,
+                &GetMember { member: hospital },
+            )
+            .await;
+        let member = member.map_err(|problem| {
+            if problem.status == 404 {
+                unknown()
+            } else {
+                problem
+            }
+        })?;
         let name = self.service_of(&member).ok_or_else(unknown)?;
         self.remember(hospital, &name);
         Ok(Target::records(&name))
@@ -65,8 +81,15 @@ impl Hospitals {
     pub(crate) async fn list(&self) -> Result<Vec<Hospital>, Problem> {
         let mut found = Vec::new();
         for member in self.members().await? {
-            if let Some(service) = self.service_of(&member).filter(|_| member.status == "active") {
-                found.push(Hospital { hospital: member.member, name: member.name, service });
+            if let Some(service) = self
+                .service_of(&member)
+                .filter(|_| member.status == "active")
+            {
+                found.push(Hospital {
+                    hospital: member.member,
+                    name: member.name,
+                    service,
+                });
             }
         }
         found.sort_by_key(|hospital| hospital.hospital);
@@ -77,9 +100,18 @@ impl Hospitals {
         let mut members = Vec::new();
         let mut after = None;
         loop {
-            let page = PageRequest { after, limit: Some(500) };
-            let request = ListMembers { kind: Some(MemberKind::Hospital), page };
-            let page = self.bus.request(&Target::of::<ListMembers>(), None, &request).await?;
+            let page = PageRequest {
+                after,
+                limit: Some(500),
+            };
+            let request = ListMembers {
+                kind: Some(MemberKind::Hospital),
+                page,
+            };
+            let page = self
+                .bus
+                .request(&Target::of::<ListMembers>(), None, &request)
+                .await?;
             members.extend(page.entries);
             after = page.next;
             if after.is_none() {
@@ -105,16 +137,29 @@ impl Hospitals {
             .names()
             .into_iter()
             .filter(|name| is_records_service(name))
-            .find(|name| directory.get(name).is_some_and(|entry| entry.public_key == *key))
+            .find(|name| {
+                directory
+                    .get(name)
+                    .is_some_and(|entry| entry.public_key == *key)
+            })
     }
 
     fn recall(&self, hospital: &LedgerId) -> Option<String> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.get(hospital).filter(|(_, at)| at.elapsed() < REMEMBERED_FOR).map(|(name, _)| name.clone())
+        let remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        remembered
+            .get(hospital)
+            .filter(|(_, at)| at.elapsed() < REMEMBERED_FOR)
+            .map(|(name, _)| name.clone())
     }
 
     fn remember(&self, hospital: LedgerId, name: &str) {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
             remembered.retain(|_, (_, at)| at.elapsed() < REMEMBERED_FOR);
         }
@@ -124,9 +169,15 @@ impl Hospitals {
 
 /// Whether a bus name is that of a hospital's records service.
 pub(crate) fn is_records_service(name: &str) -> bool {
-    name.strip_prefix("records-").is_some_and(|slug| !slug.is_empty())
+    name.strip_prefix("records-")
+        .is_some_and(|slug| !slug.is_empty())
 }
 
 fn unknown() -> Problem {
-    Problem::new(404, "unknown-hospital", "No such hospital", "no hospital with a records service has this ledger id")
+    Problem::new(
+        404,
+        "unknown-hospital",
+        "No such hospital",
+        "no hospital with a records service has this ledger id",
+    )
 }

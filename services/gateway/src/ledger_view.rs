@@ -5,8 +5,8 @@ use bus::ordering_wire::StatusReply;
 use chrono::{DateTime, SecondsFormat};
 use contracts::{Command, Contract, Event, Rejection};
 use ledger::{
-    CertifiedBlock, ContractId, Digest, EpochDescription, LEDGER_CONTRACT, LedgerId, Outcome, OutcomeLeaf, Receipt, RecordedEvent,
-    ReplicaId, SignedTransaction, Timestamp,
+    CertifiedBlock, ContractId, Digest, EpochDescription, LEDGER_CONTRACT, LedgerId, Outcome,
+    OutcomeLeaf, Receipt, RecordedEvent, ReplicaId, SignedTransaction, Timestamp,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -174,15 +174,37 @@ pub(crate) struct ReplicaStatus {
 const FAR_BEHIND_BLOCKS: u64 = 1_000;
 
 impl StatusView {
-    pub(crate) fn of(bus: &bus::Bus, epoch: &EpochDescription, answers: &[(ReplicaId, Result<StatusReply, AskError>)]) -> StatusView {
-        let mut heights: Vec<u64> = answers.iter().filter_map(|(_, answer)| Some(answer.as_ref().ok()?.height.0)).collect();
+    pub(crate) fn of(
+        bus: &bus::Bus,
+        epoch: &EpochDescription,
+        answers: &[(ReplicaId, Result<StatusReply, AskError>)],
+    ) -> StatusView {
+        let mut heights: Vec<u64> = answers
+            .iter()
+            .filter_map(|(_, answer)| Some(answer.as_ref().ok()?.height.0))
+            .collect();
         heights.sort_unstable_by(|one, other| other.cmp(one));
-        let height = heights.get(epoch.fault_tolerance()).copied().unwrap_or_default();
-        let near = heights.iter().filter(|reached| **reached + FAR_BEHIND_BLOCKS >= height).count();
+        let height = heights
+            .get(epoch.fault_tolerance())
+            .copied()
+            .unwrap_or_default();
+        let near = heights
+            .iter()
+            .filter(|reached| **reached + FAR_BEHIND_BLOCKS >= height)
+            .count();
         let replicas = epoch.replicas.iter().map(|described| {
-            let answer = answers.iter().find(|(replica, _)| *replica == described.replica);
-            let status = answer.and_then(|(_, answer)| answer.as_ref().ok()).map(ReplicaStatus::of);
-            ReplicaView { replica: described.replica.0, operator: described.operator, answers: status.is_some(), status }
+            let answer = answers
+                .iter()
+                .find(|(replica, _)| *replica == described.replica);
+            let status = answer
+                .and_then(|(_, answer)| answer.as_ref().ok())
+                .map(ReplicaStatus::of);
+            ReplicaView {
+                replica: described.replica.0,
+                operator: described.operator,
+                answers: status.is_some(),
+                status,
+            }
         });
         StatusView {
             chain: bus.chain(),
@@ -216,7 +238,12 @@ impl ReplicaStatus {
 impl BlockSummary {
     pub(crate) fn of(certified: &CertifiedBlock) -> BlockSummary {
         let header = &certified.block.header;
-        let rejected = certified.block.outcomes.iter().filter(|leaf| !leaf.outcome.is_accepted()).count();
+        let rejected = certified
+            .block
+            .outcomes
+            .iter()
+            .filter(|leaf| !leaf.outcome.is_accepted())
+            .count();
         BlockSummary {
             height: header.height.0,
             hash: header.hash(),
@@ -231,7 +258,12 @@ impl BlockView {
     pub(crate) fn of(certified: &CertifiedBlock) -> BlockView {
         let block = &certified.block;
         let header = &block.header;
-        let (system, outcomes) = block.outcomes.split_first().map_or((&[][..], &[][..]), |(first, rest)| (first.events.as_slice(), rest));
+        let (system, outcomes) = block
+            .outcomes
+            .split_first()
+            .map_or((&[][..], &[][..]), |(first, rest)| {
+                (first.events.as_slice(), rest)
+            });
         let transactions = block.transactions.iter().zip(outcomes).zip(0..);
         BlockView {
             height: header.height.0,
@@ -244,10 +276,17 @@ impl BlockView {
             outcome_root: header.outcome_root,
             state_root: header.state_root,
             history_root: header.history_root,
-            signers: certified.certificate.votes.iter().map(|(replica, _)| replica.0).collect(),
+            signers: certified
+                .certificate
+                .votes
+                .iter()
+                .map(|(replica, _)| replica.0)
+                .collect(),
             system_events: system.iter().map(EventView::of).collect(),
             transactions: transactions
-                .map(|((transaction, leaf), index)| TransactionView::of(transaction, leaf, header.height.0, index, header.time))
+                .map(|((transaction, leaf), index)| {
+                    TransactionView::of(transaction, leaf, header.height.0, index, header.time)
+                })
                 .collect(),
         }
     }
@@ -256,12 +295,25 @@ impl BlockView {
 impl TransactionView {
     pub(crate) fn of_receipt(receipt: &Receipt) -> TransactionView {
         let header = &receipt.header;
-        TransactionView::of(&receipt.transaction, &receipt.leaf, header.height.0, receipt.index, header.time)
+        TransactionView::of(
+            &receipt.transaction,
+            &receipt.leaf,
+            header.height.0,
+            receipt.index,
+            header.time,
+        )
     }
 
-    fn of(transaction: &SignedTransaction, leaf: &OutcomeLeaf, height: u64, index: u32, time: Timestamp) -> TransactionView {
+    fn of(
+        transaction: &SignedTransaction,
+        leaf: &OutcomeLeaf,
+        height: u64,
+        index: u32,
+        time: Timestamp,
+    ) -> TransactionView {
         let body = &transaction.body;
-        let command = Command::from_bytes(body.contract, &body.command).map_or(Value::Null, |command| command_json(&command));
+        let command = Command::from_bytes(body.contract, &body.command)
+            .map_or(Value::Null, |command| command_json(&command));
         TransactionView {
             transaction: leaf.transaction,
             height,
@@ -282,15 +334,23 @@ impl EventView {
     pub(crate) fn of(recorded: &RecordedEvent) -> EventView {
         let event = match recorded.as_ledger_event() {
             Some(event) => json(&event),
-            None => Event::from_bytes(recorded.contract, &recorded.bytes).map_or(Value::Null, |event| event_json(&event)),
+            None => Event::from_bytes(recorded.contract, &recorded.bytes)
+                .map_or(Value::Null, |event| event_json(&event)),
         };
-        EventView { contract: contract_name(recorded.contract), event: readable(event) }
+        EventView {
+            contract: contract_name(recorded.contract),
+            event: readable(event),
+        }
     }
 }
 
 /// `accepted` or `rejected`.
 pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
-    if outcome.is_accepted() { "accepted" } else { "rejected" }
+    if outcome.is_accepted() {
+        "accepted"
+    } else {
+        "rejected"
+    }
 }
 
 /// `records:7` for a rejection.
@@ -313,7 +373,8 @@ pub(crate) fn contract_name(contract: ContractId) -> String {
 /// Block time as people read it (RFC 3339).
 pub(crate) fn time_text(time: Timestamp) -> String {
     let time = DateTime::from_timestamp_micros(i64::try_from(time.0).unwrap_or(i64::MAX));
-    time.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Micros, true)
+    time.unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 fn json<T: Serialize>(value: &T) -> Value {
@@ -349,7 +410,12 @@ fn readable(value: Value) -> Value {
             Some(bytes) => Value::String(data_encoding::HEXLOWER.encode(&bytes)),
             None => Value::Array(entries.into_iter().map(readable).collect()),
         },
-        Value::Object(fields) => Value::Object(fields.into_iter().map(|(name, value)| (name, readable(value))).collect()),
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name, readable(value)))
+                .collect(),
+        ),
         other => other,
     }
 }
@@ -358,7 +424,10 @@ fn bytes_of(entries: &[Value]) -> Option<Vec<u8>> {
     if entries.len() < BYTES_SHOWN_AS_HEX_FROM {
         return None;
     }
-    entries.iter().map(|entry| u8::try_from(entry.as_u64()?).ok()).collect()
+    entries
+        .iter()
+        .map(|entry| u8::try_from(entry.as_u64()?).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -376,7 +445,14 @@ mod tests {
 
     #[test]
     fn a_rejection_is_named_by_contract_and_number() {
-        assert_eq!(rejection_text(Outcome::Rejected { contract: ContractId(2), code: 7 }).as_deref(), Some("records:7"));
+        assert_eq!(
+            rejection_text(Outcome::Rejected {
+                contract: ContractId(2),
+                code: 7
+            })
+            .as_deref(),
+            Some("records:7")
+        );
         assert_eq!(contract_name(ContractId(0)), "ledger");
     }
 }

@@ -7,15 +7,16 @@
 //! | module | what |
 //! |---|---|
 //! | [`rest`] | every use case over HTTP: one file a service, the document at `/v1/openapi.json` |
-//! | `grpc` | `proto/medshare/v1/ledger.proto` |
+//! | [`grpc`] | `proto/medshare/v1/ledger.proto` |
 //! | `hospitals` | from a hospital's ledger id to its records service |
 //! | `ledger_view` | blocks, transactions and replicas as people read them |
 //! | `rate` | how much one address may ask |
 
+pub mod grpc;
 mod hospitals;
 mod ledger_view;
 mod rate;
 pub mod rest;
 mod service;
 
-pub use service::{Config, Limits, Listener, run};
+pub use service::{Config, Limits, Listener, Prepared, run};

@@ -25,7 +25,11 @@ struct Bucket {
 impl RateLimiter {
     /// `per_second` requests in the long run, `burst` at once.
     pub(crate) fn new(per_second: u32, burst: u32) -> RateLimiter {
-        RateLimiter { per_second: f64::from(per_second), burst: f64::from(burst), buckets: Mutex::default() }
+        RateLimiter {
+            per_second: f64::from(per_second),
+            burst: f64::from(burst),
+            buckets: Mutex::default(),
+        }
     }
 
     /// Takes `cost` from the address's bucket.
@@ -46,14 +50,20 @@ impl RateLimiter {
                 key = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
             }
         }
-        let bucket = buckets.entry(key).or_insert(Bucket { left: self.burst, at: now });
+        let bucket = buckets.entry(key).or_insert(Bucket {
+            left: self.burst,
+            at: now,
+        });
         bucket.left = self.filled(bucket, now);
         bucket.at = now;
         if bucket.left >= cost {
             bucket.left -= cost;
             return Ok(());
         }
-        Err(Duration::from_secs_f64((cost - bucket.left) / self.per_second.max(f64::MIN_POSITIVE)).max(Duration::from_secs(1)))
+        Err(
+            Duration::from_secs_f64((cost - bucket.left) / self.per_second.max(f64::MIN_POSITIVE))
+                .max(Duration::from_secs(1)),
+        )
     }
 
     fn filled(&self, bucket: &Bucket, now: Instant) -> f64 {
@@ -90,7 +100,9 @@ mod tests {
         }
         assert!(limiter.take_at(address("10.0.0.1"), 1, start).is_err());
         limiter.take_at(address("10.0.0.2"), 1, start).unwrap();
-        limiter.take_at(address("10.0.0.1"), 1, start + Duration::from_secs(1)).unwrap();
+        limiter
+            .take_at(address("10.0.0.1"), 1, start + Duration::from_secs(1))
+            .unwrap();
     }
 
     #[test]
@@ -99,6 +111,8 @@ mod tests {
         let start = Instant::now();
         limiter.take_at(address("2001:db8::1"), 1, start).unwrap();
         assert!(limiter.take_at(address("2001:db8::2"), 1, start).is_err());
-        limiter.take_at(address("2001:db8:0:1::1"), 1, start).unwrap();
+        limiter
+            .take_at(address("2001:db8:0:1::1"), 1, start)
+            .unwrap();
     }
 }

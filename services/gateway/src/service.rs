@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::hospitals::Hospitals;
 use crate::rate::RateLimiter;
-use crate::rest;
+use crate::{grpc, rest};
 
 /// Configuration of the gateway.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,7 +41,9 @@ pub struct Listener {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        }
     }
 }
 
@@ -102,9 +104,15 @@ impl Limits {
             ("limits.headers", self.headers as u64),
             ("limits.request_seconds", self.request_seconds),
             ("limits.slow_request_seconds", self.slow_request_seconds),
-            ("limits.requests_per_second", self.requests_per_second.into()),
+            (
+                "limits.requests_per_second",
+                self.requests_per_second.into(),
+            ),
             ("limits.burst", self.burst.into()),
-            ("limits.concurrent_requests", self.concurrent_requests as u64),
+            (
+                "limits.concurrent_requests",
+                self.concurrent_requests as u64,
+            ),
             ("limits.connections", self.connections as u64),
             ("limits.streams", self.streams as u64),
         ];
@@ -112,10 +120,16 @@ impl Limits {
             return Err(InvalidKey::new(*key, "must be at least 1"));
         }
         if self.head_bytes < 8_192 {
-            return Err(InvalidKey::new("limits.head_bytes", "must be at least 8192"));
+            return Err(InvalidKey::new(
+                "limits.head_bytes",
+                "must be at least 8192",
+            ));
         }
         if self.bundle_bytes > 30 * 1024 * 1024 {
-            return Err(InvalidKey::new("limits.bundle_bytes", "must be at most 30 MiB: the bus carries 32"));
+            return Err(InvalidKey::new(
+                "limits.bundle_bytes",
+                "must be at most 30 MiB: the bus carries 32",
+            ));
         }
         Ok(())
     }
@@ -148,7 +162,11 @@ impl Gateway {
 
     /// How long a request may take.
     pub(crate) fn within(&self, slow: bool) -> Duration {
-        Duration::from_secs(if slow { self.limits.slow_request_seconds } else { self.limits.request_seconds })
+        Duration::from_secs(if slow {
+            self.limits.slow_request_seconds
+        } else {
+            self.limits.request_seconds
+        })
     }
 }
 
@@ -157,18 +175,75 @@ impl Gateway {
 /// # Errors
 /// [`InvalidKey`] when a listener or limit cannot be used, [`bus::BusError`] when the bus cannot.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    config.limits.check()?;
-    let rest_listener = listen("rest.address", config.rest.address).await?;
-    let bus = Bus::connect(&config.bus).await?;
-    let rest_address = rest_listener.local_addr()?;
-    let gateway = Arc::new(Gateway::new(bus.clone(), config.limits, shutdown.clone()));
-    let (router, _) = rest::router(gateway.clone());
-    shutdown.ready_at(&[("rest", rest_address)]);
-    rest::serve::serve(rest_listener, router, gateway).await;
-    bus.close().await;
-    Ok(())
+    Prepared::new(config, &shutdown).await?.serve().await
+}
+
+/// A gateway that listens, and does not answer yet.
+#[derive(Debug)]
+pub struct Prepared {
+    gateway: Arc<Gateway>,
+    rest: TcpListener,
+    grpc: TcpListener,
+}
+
+impl Prepared {
+    /// Connects to the bus and starts to listen.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub async fn new(config: Config, shutdown: &Shutdown) -> anyhow::Result<Prepared> {
+        config.limits.check()?;
+        let rest = listen("rest.address", config.rest.address).await?;
+        let grpc = listen("grpc.address", config.grpc.address).await?;
+        let bus = Bus::connect(&config.bus).await?;
+        let gateway = Arc::new(Gateway::new(bus, config.limits, shutdown.clone()));
+        Ok(Prepared {
+            gateway,
+            rest,
+            grpc,
+        })
+    }
+
+    /// Where REST is served.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn rest_address(&self) -> std::io::Result<SocketAddr> {
+        self.rest.local_addr()
+    }
+
+    /// Where gRPC is served.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn grpc_address(&self) -> std::io::Result<SocketAddr> {
+        self.grpc.local_addr()
+    }
+
+    /// Serves until the process is told to stop.
+    ///
+    /// # Errors
+    /// When serving gRPC fails.
+    pub async fn serve(self) -> anyhow::Result<()> {
+        let addresses = [
+            ("rest", self.rest_address()?),
+            ("grpc", self.grpc_address()?),
+        ];
+        let gateway = self.gateway;
+        let (router, _) = rest::router(gateway.clone());
+        gateway.shutdown.ready_at(&addresses);
+        let over_rest = async {
+            rest::serve::serve(self.rest, router, gateway.clone()).await;
+            Ok(())
+        };
+        let served = tokio::try_join!(over_rest, grpc::serve(self.grpc, gateway.clone()));
+        gateway.bus.close().await;
+        served.map(|_| ())
+    }
 }
 
 async fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, InvalidKey> {
-    TcpListener::bind(address).await.map_err(|error| InvalidKey::new(key, format!("cannot listen on {address}: {error}")))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| InvalidKey::new(key, format!("cannot listen on {address}: {error}")))
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::Answer;
-use super::api::{Api, Route, Shared, answer, json_body, json_response, own_operation, take_apart};
+use super::api::{Api, Route, Shared, answer, take_apart};
+use super::document::{json_body, json_response, own_operation};
 use super::input::from_slice;
 use crate::hospitals::is_records_service;
 use crate::service::Gateway;
@@ -39,34 +40,84 @@ pub(crate) struct ShownToRedeem {
 pub(crate) fn routes(api: Api) -> Api {
     let operation = own_operation(&REDEEM, "redeem_shown_code")
         .request_body(Some(json_body::<ShownToRedeem>().build()))
-        .response("200", json_response::<RedeemReply>("The record, or what the redeemer has to sign first."));
-    api.schema::<ShownToRedeem>().schema::<RedeemReply>().own(REDEEM, operation, redeem)
+        .response(
+            "200",
+            json_response::<RedeemReply>("The record, or what the redeemer has to sign first."),
+        );
+    api.schema::<ShownToRedeem>()
+        .schema::<RedeemReply>()
+        .own(REDEEM, operation, redeem)
 }
 
 async fn redeem(State(gateway): State<Shared>, request: Request) -> Answer<RedeemReply> {
     let parts = take_apart(&gateway, &REDEEM, request).await?;
     parts.require_json()?;
     let shown: ShownToRedeem = from_slice(&parts.body)?;
-    let code: AuthorizationCode = shown.code.parse().map_err(|error: keys::code::MalformedCode| Problem::bad_input("/code", error.to_string()))?;
-    let token = parts.authorization.as_deref().ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
+    let code: AuthorizationCode =
+        shown
+            .code
+            .parse()
+            .map_err(|error: keys::code::MalformedCode| {
+                Problem::bad_input("/code", error.to_string())
+            })?;
+    let token = parts
+        .authorization
+        .as_deref()
+        .ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
     // Before anything is looked up: otherwise 401 and 403 would tell strangers which codes exist.
-    gateway.bus.request(&Target::of::<GetOwnAccount>(), Some(token), &GetOwnAccount {}).await?;
+    gateway
+        .bus
+        .request(
+            &Target::of::<GetOwnAccount>(),
+            Some(token),
+            &GetOwnAccount {},
+        )
+        .await?;
     let located = locate(&gateway, token, &code).await?;
-    let question = RedeemCode { record: located.record, code: shown.code, patient_id: shown.patient_id, purpose: shown.purpose };
+    let question = RedeemCode {
+        record: located.record,
+        code: shown.code,
+        patient_id: shown.patient_id,
+        purpose: shown.purpose,
+    };
     let target = Target::records(&located.service);
     let within = gateway.within(true);
-    answer(gateway.bus.request_within(&target, Some(token), &question, within).await.map_err(uniform)?)
+    answer(
+        gateway
+            .bus
+            .request_within(&target, Some(token), &question, within)
+            .await
+            .map_err(uniform)?,
+    )
 }
 
-async fn locate(gateway: &Gateway, token: &str, code: &AuthorizationCode) -> Result<LocatedCode, Problem> {
-    let question = LocateCode { locator: code.locator() };
-    let located = gateway.bus.request(&Target::of::<LocateCode>(), Some(token), &question).await.map_err(uniform)?;
-    if is_records_service(&located.service) { Ok(located) } else { Err(wrong()) }
+async fn locate(
+    gateway: &Gateway,
+    token: &str,
+    code: &AuthorizationCode,
+) -> Result<LocatedCode, Problem> {
+    let question = LocateCode {
+        locator: code.locator(),
+    };
+    let located = gateway
+        .bus
+        .request(&Target::of::<LocateCode>(), Some(token), &question)
+        .await
+        .map_err(uniform)?;
+    if is_records_service(&located.service) {
+        Ok(located)
+    } else {
+        Err(wrong())
+    }
 }
 
 /// Whatever is wrong with a code gives the same answer.
 fn uniform(problem: Problem) -> Problem {
-    if matches!(problem.status, 403 | 404) { wrong() } else { problem }
+    if matches!(problem.status, 403 | 404) {
+        wrong()
+    } else {
+        problem
+    }
 }
 
 fn wrong() -> Problem {

@@ -23,7 +23,9 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 impl Peer {
     /// The address of a request's connection.
     pub(crate) fn of(extensions: &axum::http::Extensions) -> IpAddr {
-        extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)
+        extensions
+            .get::<Peer>()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)
     }
 }
 
@@ -35,14 +37,27 @@ struct Metrics {
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     answered: counter("rest_requests_total", "Requests answered over REST"),
-    refused: counter("rest_refused_total", "Requests refused because of too much load"),
-    duration: histogram("rest_request_seconds", "Time until a REST request is answered"),
+    refused: counter(
+        "rest_refused_total",
+        "Requests refused because of too much load",
+    ),
+    duration: histogram(
+        "rest_request_seconds",
+        "Time until a REST request is answered",
+    ),
 });
 
 /// Refuses what is too much, continues the caller's trace, and puts the headers on every answer.
-pub(crate) async fn guard(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
-    let route = request.extensions().get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(String::new, |path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "http_request",
         otel.kind = "server",
@@ -52,7 +67,9 @@ pub(crate) async fn guard(State(gateway): State<Arc<Gateway>>, request: Request,
         trace_id = field::Empty,
     );
     let trace_id = trace::continue_from(&span, request.headers());
-    let mut response = admit(&gateway, request, next).instrument(span.clone()).await;
+    let mut response = admit(&gateway, request, next)
+        .instrument(span.clone())
+        .await;
     span.record("http.response.status_code", response.status().as_u16());
     METRICS.answered.add(1);
     METRICS.duration.record(started.elapsed());
@@ -78,7 +95,12 @@ async fn admit(gateway: &Gateway, request: Request, next: Next) -> Response {
 pub(crate) fn charge(gateway: &Gateway, address: IpAddr, cost: u32) -> Result<(), Refusal> {
     gateway.rates.take(address, cost).map_err(|wait| {
         METRICS.refused.add(1);
-        let problem = Problem::new(429, "too-many-requests", "Too many requests", "this address asks too much; wait, then try again");
+        let problem = Problem::new(
+            429,
+            "too-many-requests",
+            "Too many requests",
+            "this address asks too much; wait, then try again",
+        );
         Refusal::later(problem, wait.as_secs_f64().ceil() as u64)
     })
 }
@@ -86,17 +108,28 @@ pub(crate) fn charge(gateway: &Gateway, address: IpAddr, cost: u32) -> Result<()
 fn add_headers(response: &mut Response, trace_id: &str) {
     const ALWAYS: [(HeaderName, &str); 6] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            header::STRICT_TRANSPORT_SECURITY,
+            "max-age=31536000; includeSubDomains",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ];
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(trace_id) {
         headers.insert(HeaderName::from_static("x-trace-id"), value);
     }

@@ -2,24 +2,33 @@
 
 use axum::extract::{Request, State};
 use interfaces::records::{
-    AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EraseRecord, FindRecords, ImportBundle,
-    ListOwnRecords, ListViewsOfOwnRecords, ListWaitingPatients, OpenEmergency, RedeemCode, SetConsent, ShowCode,
-    SweepIntegrity, UndoPatientMatch, ViewRecords, WithdrawCode, WriteRecord,
+    AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EraseRecord,
+    FindRecords, ImportBundle, ListOwnRecords, ListViewsOfOwnRecords, ListWaitingPatients,
+    OpenEmergency, RedeemCode, SetConsent, ShowCode, SweepIntegrity, UndoPatientMatch, ViewRecords,
+    WithdrawCode, WriteRecord,
 };
 
 use super::answer::Answer;
-use super::api::{Api, Route, Shared, answer, json_response, own_operation, take_apart};
+use super::api::{Api, Route, Shared, answer, take_apart};
+use super::document::{json_response, own_operation};
 use crate::hospitals::Hospital;
 
 const TAG: &str = "records";
 /// Codes invite guessing.
 const GUESSABLE: u32 = 10;
 
-const LIST: Route = Route::get("/v1/hospitals", "The hospitals that take part").tag(TAG).by_anyone();
+const LIST: Route = Route::get("/v1/hospitals", "The hospitals that take part")
+    .tag(TAG)
+    .by_anyone();
 
 pub(crate) fn routes(api: Api) -> Api {
-    let operation = own_operation(&LIST, "list_hospitals").response("200", json_response::<Vec<Hospital>>("Active hospitals with a records service."));
-    let api = api.schema::<Hospital>().own(LIST, operation, list_hospitals);
+    let operation = own_operation(&LIST, "list_hospitals").response(
+        "200",
+        json_response::<Vec<Hospital>>("Active hospitals with a records service."),
+    );
+    let api = api
+        .schema::<Hospital>()
+        .own(LIST, operation, list_hospitals);
     let api = written(api);
     let api = viewed(api);
     let api = codes(api);
@@ -33,10 +42,41 @@ async fn list_hospitals(State(gateway): State<Shared>, request: Request) -> Answ
 
 fn written(api: Api) -> Api {
     let post = |path, summary| Route::post(path, summary).tag(TAG);
-    api.use_case::<ImportBundle>(post("/v1/hospitals/{hospital}/records/import", "Takes a FHIR R4 Bundle and registers each encounter as a record; may be run again").by("The hospital.").slow().large())
-        .use_case::<WriteRecord>(post("/v1/hospitals/{hospital}/records", "Writes one encounter as a record").by("Doctors of the hospital.").slow().large())
-        .use_case::<AmendRecord>(post("/v1/hospitals/{hospital}/records/{record}/versions", "Writes a new version of a record").by("The hospital, and doctors affiliated with it.").slow().large())
-        .use_case::<EraseRecord>(Route::delete("/v1/hospitals/{hospital}/records/{record}", "Erases a record: content, salts and keys are destroyed").tag(TAG).by("The patient."))
+    api.use_case::<ImportBundle>(
+        post(
+            "/v1/hospitals/{hospital}/records/import",
+            "Takes a FHIR R4 Bundle and registers each encounter as a record; may be run again",
+        )
+        .by("The hospital.")
+        .slow()
+        .large(),
+    )
+    .use_case::<WriteRecord>(
+        post(
+            "/v1/hospitals/{hospital}/records",
+            "Writes one encounter as a record",
+        )
+        .by("Doctors of the hospital.")
+        .slow()
+        .large(),
+    )
+    .use_case::<AmendRecord>(
+        post(
+            "/v1/hospitals/{hospital}/records/{record}/versions",
+            "Writes a new version of a record",
+        )
+        .by("The hospital, and doctors affiliated with it.")
+        .slow()
+        .large(),
+    )
+    .use_case::<EraseRecord>(
+        Route::delete(
+            "/v1/hospitals/{hospital}/records/{record}",
+            "Erases a record: content, salts and keys are destroyed",
+        )
+        .tag(TAG)
+        .by("The patient."),
+    )
 }
 
 fn viewed(api: Api) -> Api {
@@ -61,9 +101,43 @@ fn codes(api: Api) -> Api {
 
 fn administered(api: Api) -> Api {
     let post = |path, summary| Route::post(path, summary).tag(TAG);
-    api.use_case::<DecideItemAsHospital>(post("/v1/hospitals/{hospital}/applications/{application}/items/{index}/decision", "The hospital's decision on an item of an application").by("The hospital.").slow())
-        .use_case::<AffiliateDoctor>(Route::put("/v1/hospitals/{hospital}/doctors/{doctor}", "Lets a doctor act for this hospital, or ends it (0 days)").tag(TAG).by("The hospital."))
-        .use_case::<ListWaitingPatients>(Route::get("/v1/hospitals/{hospital}/patients/waiting", "Patients whose records wait for their enrolment").tag(TAG).by("The hospital."))
-        .use_case::<UndoPatientMatch>(post("/v1/hospitals/{hospital}/patients/unmatch", "Undoes a wrong match of a patient number").by("The hospital."))
-        .use_case::<SweepIntegrity>(post("/v1/hospitals/{hospital}/integrity/sweeps", "Re-hashes every record of this hospital and reports what does not match").by("The hospital and regulators.").slow())
+    api.use_case::<DecideItemAsHospital>(
+        post(
+            "/v1/hospitals/{hospital}/applications/{application}/items/{index}/decision",
+            "The hospital's decision on an item of an application",
+        )
+        .by("The hospital.")
+        .slow(),
+    )
+    .use_case::<AffiliateDoctor>(
+        Route::put(
+            "/v1/hospitals/{hospital}/doctors/{doctor}",
+            "Lets a doctor act for this hospital, or ends it (0 days)",
+        )
+        .tag(TAG)
+        .by("The hospital."),
+    )
+    .use_case::<ListWaitingPatients>(
+        Route::get(
+            "/v1/hospitals/{hospital}/patients/waiting",
+            "Patients whose records wait for their enrolment",
+        )
+        .tag(TAG)
+        .by("The hospital."),
+    )
+    .use_case::<UndoPatientMatch>(
+        post(
+            "/v1/hospitals/{hospital}/patients/unmatch",
+            "Undoes a wrong match of a patient number",
+        )
+        .by("The hospital."),
+    )
+    .use_case::<SweepIntegrity>(
+        post(
+            "/v1/hospitals/{hospital}/integrity/sweeps",
+            "Re-hashes every record of this hospital and reports what does not match",
+        )
+        .by("The hospital and regulators.")
+        .slow(),
+    )
 }

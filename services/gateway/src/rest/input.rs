@@ -1,21 +1,16 @@
 //! Requests: from path, query and body to a use case's type, or a problem that names the offending field.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
-use futures::StreamExt;
 use interfaces::Problem;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
-use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
-use utoipa::openapi::RefOr;
 use utoipa::PartialSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
 
-use super::answer::too_large;
+use super::parts::{ContentType, RequestParts};
 
 /// How text of a path or query becomes JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +53,11 @@ pub(crate) fn object_of<Q: PartialSchema>() -> Object {
 impl Shape {
     /// Spreads the fields of `object` over the parameters of `path` and, without a body, the query.
     pub(crate) fn of(object: &Object, path: &str, of_hospital: bool, has_body: bool) -> Shape {
-        let mut fields: BTreeMap<String, Kind> =
-            object.properties.iter().map(|(name, schema)| (name.clone(), kind_of(schema))).collect();
+        let mut fields: BTreeMap<String, Kind> = object
+            .properties
+            .iter()
+            .map(|(name, schema)| (name.clone(), kind_of(schema)))
+            .collect();
         let names = parameters(path);
         let by_index = names.iter().any(|name| name == "index") && fields.contains_key("item");
         let mut places = Vec::new();
@@ -76,15 +74,26 @@ impl Shape {
             fields.remove("item");
         }
         if has_body {
-            return Shape { path: places, query: Vec::new(), body: fields.into_keys().collect() };
+            return Shape {
+                path: places,
+                query: Vec::new(),
+                body: fields.into_keys().collect(),
+            };
         }
         let paged = fields.remove("page").is_some();
-        let mut query: Vec<(String, Kind, bool)> = fields.into_iter().map(|(name, kind)| (name, kind, false)).collect();
+        let mut query: Vec<(String, Kind, bool)> = fields
+            .into_iter()
+            .map(|(name, kind)| (name, kind, false))
+            .collect();
         if paged {
             query.push(("after".to_owned(), Kind::Text, true));
             query.push(("limit".to_owned(), Kind::Integer, true));
         }
-        Shape { path: places, query, body: Vec::new() }
+        Shape {
+            path: places,
+            query,
+            body: Vec::new(),
+        }
     }
 
     /// Whether a FHIR Bundle may come as the body itself.
@@ -93,7 +102,11 @@ impl Shape {
     }
 
     /// Puts the request together.
-    pub(crate) fn read<Q: DeserializeOwned>(&self, parts: &RequestParts, depth_max: usize) -> Result<Q, Problem> {
+    pub(crate) fn read<Q: DeserializeOwned>(
+        &self,
+        parts: &RequestParts,
+        depth_max: usize,
+    ) -> Result<Q, Problem> {
         let mut fields = match self.body_fields(parts, depth_max)? {
             BodyFields::Whole(bytes) => return from_slice(bytes),
             BodyFields::Parsed(fields) => fields,
@@ -104,8 +117,12 @@ impl Shape {
                 Place::Hospital => {}
                 Place::Field(kind) => insert_new(&mut fields, name, value_of(name, text, *kind)?)?,
                 Place::Item(kind) => {
-                    let item = fields.entry("item").or_insert_with(|| Value::Object(Map::new()));
-                    let Value::Object(item) = item else { return Err(given_by_path("item")) };
+                    let item = fields
+                        .entry("item")
+                        .or_insert_with(|| Value::Object(Map::new()));
+                    let Value::Object(item) = item else {
+                        return Err(given_by_path("item"));
+                    };
                     insert_new(item, name, value_of(name, text, *kind)?)?;
                 }
             }
@@ -114,17 +131,31 @@ impl Shape {
         from_value(Value::Object(fields))
     }
 
-    fn body_fields<'a>(&self, parts: &'a RequestParts, depth_max: usize) -> Result<BodyFields<'a>, Problem> {
+    fn body_fields<'a>(
+        &self,
+        parts: &'a RequestParts,
+        depth_max: usize,
+    ) -> Result<BodyFields<'a>, Problem> {
         if parts.body.is_empty() {
             return Ok(BodyFields::Parsed(Map::new()));
         }
-        if self.body.is_empty() && self.path.iter().all(|(_, place)| *place == Place::Hospital) && !self.query.is_empty() {
-            return Err(Problem::bad_input("", "this request has no body; its fields go into the query"));
+        if self.body.is_empty()
+            && self.path.iter().all(|(_, place)| *place == Place::Hospital)
+            && !self.query.is_empty()
+        {
+            return Err(Problem::bad_input(
+                "",
+                "this request has no body; its fields go into the query",
+            ));
         }
         if self.takes_bundle() && parts.content_type == ContentType::Fhir {
             check_depth(&parts.body, depth_max.max(BUNDLE_DEPTH))?;
-            let text = std::str::from_utf8(&parts.body).map_err(|_| Problem::bad_input("", "the body is not UTF-8"))?;
-            return Ok(BodyFields::Parsed(Map::from_iter([("bundle".to_owned(), Value::String(text.to_owned()))])));
+            let text = std::str::from_utf8(&parts.body)
+                .map_err(|_| Problem::bad_input("", "the body is not UTF-8"))?;
+            return Ok(BodyFields::Parsed(Map::from_iter([(
+                "bundle".to_owned(),
+                Value::String(text.to_owned()),
+            )])));
         }
         if parts.content_type != ContentType::Json {
             return Err(unsupported("application/json"));
@@ -135,7 +166,10 @@ impl Shape {
         }
         match from_slice::<Value>(&parts.body)? {
             Value::Object(fields) => {
-                let foreign = fields.keys().find(|name| self.path.iter().any(|(given, _)| given == *name) || *name == "item" && self.in_item());
+                let foreign = fields.keys().find(|name| {
+                    self.path.iter().any(|(given, _)| given == *name)
+                        || *name == "item" && self.in_item()
+                });
                 match foreign {
                     Some(name) => Err(given_by_path(name)),
                     None => Ok(BodyFields::Parsed(fields)),
@@ -146,19 +180,34 @@ impl Shape {
     }
 
     fn in_item(&self) -> bool {
-        self.path.iter().any(|(_, place)| matches!(place, Place::Item(_)))
+        self.path
+            .iter()
+            .any(|(_, place)| matches!(place, Place::Item(_)))
     }
 
-    fn add_query(&self, fields: &mut Map<String, Value>, query: &[(String, String)]) -> Result<(), Problem> {
+    fn add_query(
+        &self,
+        fields: &mut Map<String, Value>,
+        query: &[(String, String)],
+    ) -> Result<(), Problem> {
         for (name, text) in query {
             let Some((_, kind, paged)) = self.query.iter().find(|(known, ..)| known == name) else {
-                let known: Vec<&str> = self.query.iter().map(|(known, ..)| known.as_str()).collect();
-                let detail = format!("there is no such query parameter; there are: {}", known.join(", "));
+                let known: Vec<&str> = self
+                    .query
+                    .iter()
+                    .map(|(known, ..)| known.as_str())
+                    .collect();
+                let detail = format!(
+                    "there is no such query parameter; there are: {}",
+                    known.join(", ")
+                );
                 return Err(Problem::bad_input(name, detail));
             };
             let value = value_of(name, text, *kind)?;
             if *paged {
-                let page = fields.entry("page").or_insert_with(|| Value::Object(Map::new()));
+                let page = fields
+                    .entry("page")
+                    .or_insert_with(|| Value::Object(Map::new()));
                 if let Value::Object(page) = page {
                     insert_new(page, name, value)?;
                 }
@@ -180,109 +229,14 @@ enum BodyFields<'a> {
     Parsed(Map<String, Value>),
 }
 
-/// What a body says it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ContentType {
-    Json,
-    Fhir,
-    Bytes,
-    Other,
-}
-
-impl ContentType {
-    /// Reads the header; without one, JSON is assumed.
-    pub(crate) fn of(headers: &HeaderMap) -> ContentType {
-        let Some(value) = headers.get(header::CONTENT_TYPE) else { return ContentType::Json };
-        let text = value.to_str().unwrap_or_default();
-        match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "application/json" => ContentType::Json,
-            "application/fhir+json" => ContentType::Fhir,
-            "application/octet-stream" => ContentType::Bytes,
-            _ => ContentType::Other,
-        }
-    }
-}
-
-/// A request taken apart.
-#[derive(Debug)]
-pub(crate) struct RequestParts {
-    pub(crate) path: BTreeMap<String, String>,
-    pub(crate) query: Vec<(String, String)>,
-    pub(crate) content_type: ContentType,
-    pub(crate) authorization: Option<String>,
-    pub(crate) body: Bytes,
-}
-
-impl RequestParts {
-    /// Reads the body and the rest.
-    pub(crate) async fn read(parts: &mut Parts, body: Body, limit: usize, within: Duration) -> Result<RequestParts, Problem> {
-        Ok(RequestParts {
-            path: path_of(parts).await?,
-            query: query_of(parts)?,
-            content_type: ContentType::of(&parts.headers),
-            authorization: bearer(&parts.headers)?,
-            body: read_body(&parts.headers, body, limit, within).await?,
-        })
-    }
-}
-
-impl RequestParts {
-    /// Refuses a body that is no JSON (415).
-    pub(crate) fn require_json(&self) -> Result<(), Problem> {
-        if self.content_type == ContentType::Json { Ok(()) } else { Err(unsupported("application/json")) }
-    }
-}
-
-/// The path's parameters.
-async fn path_of(parts: &mut Parts) -> Result<BTreeMap<String, String>, Problem> {
-    use axum::extract::{FromRequestParts, Path};
-    let malformed = |_| Problem::bad_input("", "the path is not UTF-8");
-    Path::<BTreeMap<String, String>>::from_request_parts(parts, &()).await.map(|Path(path)| path).map_err(malformed)
-}
-
-/// The query's parameters, in order.
-fn query_of(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
-    let malformed = |_| Problem::bad_input("", "the query can't be read");
-    axum::extract::Query::try_from_uri(&parts.uri).map(|axum::extract::Query(query)| query).map_err(malformed)
-}
-
-/// The session token, if one came.
-fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-    let malformed = || Problem::unauthenticated("the Authorization header must be `Bearer` and the session token");
-    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
-    let token = token.trim();
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-        return Err(malformed());
-    }
-    Ok(Some(token.to_owned()))
-}
-
-/// Reads a body of at most `limit` bytes within a time.
-async fn read_body(headers: &HeaderMap, body: Body, limit: usize, within: Duration) -> Result<Bytes, Problem> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > limit) {
-        return Err(too_large(limit));
-    }
-    let read = async {
-        let mut chunks = body.into_data_stream();
-        let mut whole = Vec::with_capacity(announced.unwrap_or_default());
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| Problem::bad_input("", "the body ended before it was whole"))?;
-            if whole.len() + chunk.len() > limit {
-                return Err(too_large(limit));
-            }
-            whole.extend_from_slice(&chunk);
-        }
-        Ok(Bytes::from(whole))
-    };
-    let slow = || Problem::new(408, "slow-body", "Request timeout", "the body did not arrive in time");
-    tokio::time::timeout(within, read).await.unwrap_or_else(|_| Err(slow()))
-}
-
 /// 415, naming what is taken.
 pub(crate) fn unsupported(expected: &str) -> Problem {
-    Problem::new(415, "unsupported-media-type", "Unsupported media type", format!("expected a body of type {expected}"))
+    Problem::new(
+        415,
+        "unsupported-media-type",
+        "Unsupported media type",
+        format!("expected a body of type {expected}"),
+    )
 }
 
 /// Refuses JSON that nests deeper than `depth_max`, before anything parses it.
@@ -296,7 +250,10 @@ pub(crate) fn check_depth(json: &[u8], depth_max: usize) -> Result<(), Problem> 
             b'{' | b'[' if !in_text => {
                 depth += 1;
                 if depth > depth_max {
-                    return Err(Problem::bad_input("", format!("the JSON nests deeper than {depth_max} levels")));
+                    return Err(Problem::bad_input(
+                        "",
+                        format!("the JSON nests deeper than {depth_max} levels"),
+                    ));
                 }
             }
             b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
@@ -309,8 +266,11 @@ pub(crate) fn check_depth(json: &[u8], depth_max: usize) -> Result<(), Problem> 
 /// Reads JSON; a problem names the field.
 pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
-    deserializer.end().map_err(|_| Problem::bad_input("", "something follows the JSON value"))?;
+    let value =
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
+    deserializer
+        .end()
+        .map_err(|_| Problem::bad_input("", "something follows the JSON value"))?;
     Ok(value)
 }
 
@@ -333,7 +293,9 @@ fn malformed(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     }
     let text = without_values(&error.inner().to_string());
     for beginning in ["missing field `", "unknown field `", "duplicate field `"] {
-        let named = text.strip_prefix(beginning).and_then(|rest| rest.split_once('`'));
+        let named = text
+            .strip_prefix(beginning)
+            .and_then(|rest| rest.split_once('`'));
         if let Some((field, _)) = named
             && !pointer.ends_with(&format!("/{field}"))
         {
@@ -347,7 +309,10 @@ fn malformed(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
 /// Serde repeats what it was given; that may be personal, so only what was expected is kept.
 fn without_values(text: &str) -> String {
     let text = text.split(" at line ").next().unwrap_or_default();
-    if ["missing field", "unknown field", "duplicate field"].iter().any(|beginning| text.starts_with(beginning)) {
+    if ["missing field", "unknown field", "duplicate field"]
+        .iter()
+        .any(|beginning| text.starts_with(beginning))
+    {
         return text.to_owned();
     }
     match text.rsplit_once(", expected ") {
@@ -358,11 +323,16 @@ fn without_values(text: &str) -> String {
 }
 
 fn parameters(path: &str) -> Vec<String> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(str::to_owned).collect()
+    path.split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn kind_of(schema: &RefOr<Schema>) -> Kind {
-    let RefOr::T(Schema::Object(object)) = schema else { return Kind::Text };
+    let RefOr::T(Schema::Object(object)) = schema else {
+        return Kind::Text;
+    };
     let is = |wanted: Type| match &object.schema_type {
         SchemaType::Type(found) => *found == wanted,
         SchemaType::Array(found) => found.contains(&wanted),
@@ -381,7 +351,11 @@ fn value_of(name: &str, text: &str, kind: Kind) -> Result<Value, Problem> {
         Kind::Integer => text.parse::<i64>().ok().map(Value::from),
         Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
     };
-    let expected = if kind == Kind::Integer { "an integer" } else { "true or false" };
+    let expected = if kind == Kind::Integer {
+        "an integer"
+    } else {
+        "true or false"
+    };
     value.ok_or_else(|| Problem::bad_input(name, format!("expected {expected}")))
 }
 
@@ -393,7 +367,10 @@ fn insert_new(fields: &mut Map<String, Value>, name: &str, value: Value) -> Resu
 }
 
 fn given_by_path(name: &str) -> Problem {
-    Problem::bad_input(&format!("/{name}"), "this is given by the path, not by the body")
+    Problem::bad_input(
+        &format!("/{name}"),
+        "this is given by the path, not by the body",
+    )
 }
 
 #[cfg(test)]
@@ -416,7 +393,8 @@ mod tests {
         assert!(!problem.detail.contains("Canary"), "{}", problem.detail);
         let problem = from_slice::<EndorseMember>(br#"{}"#).unwrap_err();
         assert_eq!(problem.field.as_deref(), Some("/member"));
-        let problem = from_slice::<SearchDisease>(br#"{"disease":"x","page":{"limit":"many"}}"#).unwrap_err();
+        let problem =
+            from_slice::<SearchDisease>(br#"{"disease":"x","page":{"limit":"many"}}"#).unwrap_err();
         assert_eq!(problem.field.as_deref(), Some("/page/limit"));
         let problem = from_slice::<SearchDisease>(br#"{"disease":"x","other":1}"#).unwrap_err();
         assert_eq!(problem.field.as_deref(), Some("/other"));
@@ -424,7 +402,15 @@ mod tests {
 
     #[test]
     fn only_what_was_expected_is_said() {
-        assert_eq!(without_values(r#"invalid type: string "a, expected b", expected u32 at line 1 column 2"#), "expected u32");
-        assert_eq!(without_values("unknown variant `Jane`, expected one of `A`, `B`"), "expected one of `A`, `B`");
+        assert_eq!(
+            without_values(
+                r#"invalid type: string "a, expected b", expected u32 at line 1 column 2"#
+            ),
+            "expected u32"
+        );
+        assert_eq!(
+            without_values("unknown variant `Jane`, expected one of `A`, `B`"),
+            "expected one of `A`, `B`"
+        );
     }
 }

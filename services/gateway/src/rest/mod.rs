@@ -4,6 +4,7 @@ pub(crate) mod answer;
 mod api;
 mod authorization;
 mod codes;
+mod document;
 mod guard;
 mod hospital_records;
 mod identity;
@@ -12,10 +13,11 @@ mod input;
 mod iot;
 mod ledger;
 mod own_records;
+mod parts;
 pub mod serve;
 mod settlement;
+pub(crate) mod trace;
 mod transactions;
-mod trace;
 
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::service::Gateway;
 use api::Api;
+pub(crate) use ledger::status_of;
 
 /// All routes, without what serves them.
 fn api() -> Api {
@@ -61,7 +64,10 @@ pub fn router(gateway: Arc<Gateway>) -> (Router, OpenApi) {
     let router = router
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
-        .layer(axum::middleware::from_fn_with_state(gateway.clone(), guard::guard))
+        .layer(axum::middleware::from_fn_with_state(
+            gateway.clone(),
+            guard::guard,
+        ))
         .with_state(gateway);
     (router, document)
 }

@@ -11,12 +11,23 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::Answer;
-use super::api::{Api, Route, Shared, answer, json_response, own_operation, take_apart};
+use super::api::{Api, Route, Shared, answer, take_apart};
+use super::document::{json_response, own_operation};
 use crate::service::Gateway;
 
 const TAG: &str = "patient";
-const RECORDS: Route = Route::get("/v1/me/records", "The patient's records at all hospitals, newest encounter first: metadata only").tag(TAG).by("Patients.");
-const VIEWS: Route = Route::get("/v1/me/views", "Who viewed the patient's records, at all hospitals, newest first").tag(TAG).by("Patients.");
+const RECORDS: Route = Route::get(
+    "/v1/me/records",
+    "The patient's records at all hospitals, newest encounter first: metadata only",
+)
+.tag(TAG)
+.by("Patients.");
+const VIEWS: Route = Route::get(
+    "/v1/me/views",
+    "Who viewed the patient's records, at all hospitals, newest first",
+)
+.tag(TAG)
+.by("Patients.");
 
 /// How long one hospital is waited for.
 const HOSPITAL_WITHIN: Duration = Duration::from_secs(5);
@@ -55,26 +66,41 @@ pub(crate) struct UnavailableHospital {
 }
 
 pub(crate) fn routes(api: Api) -> Api {
-    let records = own_operation(&RECORDS, "list_my_records").response("200", json_response::<OwnRecords>("The records."));
-    let views = own_operation(&VIEWS, "list_my_views").response("200", json_response::<OwnViews>("The views."));
-    api.schema::<OwnRecords>().schema::<OwnViews>().own(RECORDS, records, list_records).own(VIEWS, views, list_views)
+    let records = own_operation(&RECORDS, "list_my_records")
+        .response("200", json_response::<OwnRecords>("The records."));
+    let views = own_operation(&VIEWS, "list_my_views")
+        .response("200", json_response::<OwnViews>("The views."));
+    api.schema::<OwnRecords>()
+        .schema::<OwnViews>()
+        .own(RECORDS, records, list_records)
+        .own(VIEWS, views, list_views)
 }
 
 async fn list_records(State(gateway): State<Shared>, request: Request) -> Answer<OwnRecords> {
     let parts = take_apart(&gateway, &RECORDS, request).await?;
     let asked = |page| ListOwnRecords { page };
-    let (mut entries, unavailable) = from_all_hospitals(&gateway, parts.authorization.as_deref(), asked).await?;
+    let (mut entries, unavailable) =
+        from_all_hospitals(&gateway, parts.authorization.as_deref(), asked).await?;
     // Newest first; the order must not depend on which hospital answered first.
     entries.sort_by(|one, other| (&other.start, other.record).cmp(&(&one.start, one.record)));
-    answer(OwnRecords { entries, unavailable })
+    answer(OwnRecords {
+        entries,
+        unavailable,
+    })
 }
 
 async fn list_views(State(gateway): State<Shared>, request: Request) -> Answer<OwnViews> {
     let parts = take_apart(&gateway, &VIEWS, request).await?;
     let asked = |page| ListViewsOfOwnRecords { page };
-    let (mut entries, unavailable) = from_all_hospitals(&gateway, parts.authorization.as_deref(), asked).await?;
-    entries.sort_by(|one: &ViewTrace, other| (&other.time, other.transaction).cmp(&(&one.time, one.transaction)));
-    answer(OwnViews { entries, unavailable })
+    let (mut entries, unavailable) =
+        from_all_hospitals(&gateway, parts.authorization.as_deref(), asked).await?;
+    entries.sort_by(|one: &ViewTrace, other| {
+        (&other.time, other.transaction).cmp(&(&one.time, one.transaction))
+    });
+    answer(OwnViews {
+        entries,
+        unavailable,
+    })
 }
 
 /// Asks every hospital where the patient has a ledger id, all at once.
@@ -86,11 +112,24 @@ async fn from_all_hospitals<Q, T>(
 where
     Q: UseCase<Reply = Page<T>> + Sync,
 {
-    let token = token.ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
-    let account = gateway.bus.request(&bus::Target::of::<GetOwnAccount>(), Some(token), &GetOwnAccount {}).await?;
-    let hospitals: Vec<LedgerId> =
-        account.ledger_ids.keys().filter_map(|context| context.strip_prefix(CONTEXT_PREFIX)?.parse().ok()).collect();
-    let asked = hospitals.iter().map(|hospital| from_hospital(gateway, token, *hospital, &question));
+    let token =
+        token.ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
+    let account = gateway
+        .bus
+        .request(
+            &bus::Target::of::<GetOwnAccount>(),
+            Some(token),
+            &GetOwnAccount {},
+        )
+        .await?;
+    let hospitals: Vec<LedgerId> = account
+        .ledger_ids
+        .keys()
+        .filter_map(|context| context.strip_prefix(CONTEXT_PREFIX)?.parse().ok())
+        .collect();
+    let asked = hospitals
+        .iter()
+        .map(|hospital| from_hospital(gateway, token, *hospital, &question));
     let mut entries = Vec::new();
     let mut unavailable = Vec::new();
     for (hospital, answer) in hospitals.iter().zip(futures::future::join_all(asked).await) {
@@ -98,13 +137,20 @@ where
             Ok((some, complete)) => {
                 entries.extend(some);
                 if !complete {
-                    let reason = "the hospital holds more than is shown here; ask it directly".to_owned();
-                    unavailable.push(UnavailableHospital { hospital: *hospital, reason });
+                    let reason =
+                        "the hospital holds more than is shown here; ask it directly".to_owned();
+                    unavailable.push(UnavailableHospital {
+                        hospital: *hospital,
+                        reason,
+                    });
                 }
             }
             // The session ended meanwhile: that is no matter of this hospital.
             Err(problem) if problem.status == 401 => return Err(problem),
-            Err(problem) => unavailable.push(UnavailableHospital { hospital: *hospital, reason: problem.detail }),
+            Err(problem) => unavailable.push(UnavailableHospital {
+                hospital: *hospital,
+                reason: problem.detail,
+            }),
         }
     }
     Ok((entries, unavailable))
@@ -123,8 +169,14 @@ where
     let mut entries = Vec::new();
     let mut after = None;
     for _ in 0..PAGES_MAX {
-        let asked = question(PageRequest { after, limit: Some(PAGE) });
-        let page = gateway.bus.request_within(&target, Some(token), &asked, HOSPITAL_WITHIN).await?;
+        let asked = question(PageRequest {
+            after,
+            limit: Some(PAGE),
+        });
+        let page = gateway
+            .bus
+            .request_within(&target, Some(token), &asked, HOSPITAL_WITHIN)
+            .await?;
         entries.extend(page.entries);
         after = page.next;
         if after.is_none() {

@@ -21,7 +21,9 @@ impl Extractor for ReadHeaders<'_> {
 /// Makes the caller's trace the parent of `span`, and returns the trace's id (32 hex digits): the caller's where it sent
 /// one, else a new one. Call it before the span is entered; the span must have a field `trace_id`.
 pub(crate) fn continue_from(span: &Span, headers: &HeaderMap) -> String {
-    let context = opentelemetry::global::get_text_map_propagator(|propagator| propagator.extract(&ReadHeaders(headers)));
+    let context = opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.extract(&ReadHeaders(headers))
+    });
     // Without an OpenTelemetry layer there is no trace to go on with, and the id is for the log alone.
     let _ = span.set_parent(context);
     let own = span.context().span().span_context().trace_id();
@@ -37,7 +39,10 @@ pub(crate) fn continue_from(span: &Span, headers: &HeaderMap) -> String {
 fn announced(headers: &HeaderMap) -> Option<String> {
     let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
     let (_version, id) = (parts.next()?, parts.next()?);
-    let hex = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let hex = id.len() == 32
+        && id
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (hex && id.bytes().any(|byte| byte != b'0')).then(|| id.to_owned())
 }
 
@@ -57,8 +62,14 @@ mod tests {
             announced(&headers)
         };
         let id = "0af7651916cd43dd8448eb211c80319c";
-        assert_eq!(read(&format!("00-{id}-b7ad6b7169203331-01")).as_deref(), Some(id));
-        assert_eq!(read("00-00000000000000000000000000000000-b7ad6b7169203331-01"), None);
+        assert_eq!(
+            read(&format!("00-{id}-b7ad6b7169203331-01")).as_deref(),
+            Some(id)
+        );
+        assert_eq!(
+            read("00-00000000000000000000000000000000-b7ad6b7169203331-01"),
+            None
+        );
         assert_eq!(read("<script>"), None);
     }
 }
