@@ -47,7 +47,10 @@ impl Rules for Contracts {
 
     fn genesis(&self, genesis: &GenesisFile) -> Result<Decision, contracts::GenesisError> {
         let (events, writes) = contracts::genesis(genesis)?;
-        Ok(Decision { events: recorded(&events), writes })
+        Ok(Decision {
+            events: recorded(&events),
+            writes,
+        })
     }
 
     fn execute(&self, view: &dyn StateView, call: &Call<'_>) -> Result<Decision, Refused> {
@@ -63,14 +66,27 @@ impl Rules for Contracts {
         };
         let execution = contracts::execute(&AsView(view), &context, call.contract, call.command);
         match execution.outcome {
-            Outcome::Accepted => Ok(Decision { events: recorded(&execution.events), writes: execution.writes }),
+            Outcome::Accepted => Ok(Decision {
+                events: recorded(&execution.events),
+                writes: execution.writes,
+            }),
             Outcome::Rejected { contract, code } => Err(Refused { contract, code }),
         }
     }
 
-    fn expire(&self, view: &dyn StateView, _chain: &Digest, height: Height, time: Timestamp) -> Decision {
-        let (events, writes) = contracts::expire(&AsView(view), height, time, EXPIRIES_PER_BLOCK_MAX);
-        Decision { events: recorded(&events), writes }
+    fn expire(
+        &self,
+        view: &dyn StateView,
+        _chain: &Digest,
+        height: Height,
+        time: Timestamp,
+    ) -> Decision {
+        let (events, writes) =
+            contracts::expire(&AsView(view), height, time, EXPIRIES_PER_BLOCK_MAX);
+        Decision {
+            events: recorded(&events),
+            writes,
+        }
     }
 
     fn next_due(&self, view: &dyn StateView) -> Option<Timestamp> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger::{
-    Block, ContractId, Digest, Epoch, GenesisFile, Header, Height, HistoryLog, Outcome, OutcomeLeaf,
-    SignedTransaction, Timestamp, WriteSet, merkle,
+    Block, ContractId, Digest, Epoch, GenesisFile, Header, Height, HistoryLog, Outcome,
+    OutcomeLeaf, SignedTransaction, Timestamp, WriteSet, merkle,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,12 @@ impl ChainHead {
         let hash = header.hash();
         let mut history = self.history.clone();
         history.append(&hash);
-        ChainHead { height: header.height, hash, time: header.time, history }
+        ChainHead {
+            height: header.height,
+            hash,
+            time: header.time,
+            history,
+        }
     }
 }
 
@@ -131,7 +136,12 @@ impl<R: Rules> Executor<R> {
             overlay.put(key, value);
         }
         let next_due = self.rules.next_due(&overlay);
-        let leaf = OutcomeLeaf { transaction: Digest::ZERO, outcome: Outcome::Accepted, events: decision.events, writes };
+        let leaf = OutcomeLeaf {
+            transaction: Digest::ZERO,
+            outcome: Outcome::Accepted,
+            events: decision.events,
+            writes,
+        };
         let history = HistoryLog::new();
         let header = Header {
             chain: self.chain,
@@ -145,18 +155,42 @@ impl<R: Rules> Executor<R> {
             state_root: state_tree::empty_root(),
             history_root: history.root(),
         };
-        let before = ChainHead { height: Height(0), hash: Digest::ZERO, time: Timestamp(0), history };
+        let before = ChainHead {
+            height: Height(0),
+            hash: Digest::ZERO,
+            time: Timestamp(0),
+            history,
+        };
         let head = before.after(&header);
-        let block = Block { header, transactions: Vec::new(), outcomes: vec![leaf] };
-        Ok(ExecutedBlock { block, head, writes: ordered(overlay), left_out: Vec::new(), next_due })
+        let block = Block {
+            header,
+            transactions: Vec::new(),
+            outcomes: vec![leaf],
+        };
+        Ok(ExecutedBlock {
+            block,
+            head,
+            writes: ordered(overlay),
+            left_out: Vec::new(),
+            next_due,
+        })
     }
 
     /// Executes the next block over the state after `head`.
     ///
     /// # Panics
     /// If the order is not for the height after `head`, or not later: the caller's defect.
-    pub fn execute_block(&self, view: &dyn StateView, head: &ChainHead, order: BlockOrder) -> ExecutedBlock {
-        assert_eq!(order.height, head.height.next(), "blocks are executed in order");
+    pub fn execute_block(
+        &self,
+        view: &dyn StateView,
+        head: &ChainHead,
+        order: BlockOrder,
+    ) -> ExecutedBlock {
+        assert_eq!(
+            order.height,
+            head.height.next(),
+            "blocks are executed in order"
+        );
         assert!(order.time > head.time, "block time is strictly increasing");
         let mut run = Run::new(view, &order, &self.chain);
         run.expire(&self.rules);
@@ -211,7 +245,12 @@ impl<'a> Run<'a> {
     }
 
     fn expire(&mut self, rules: &impl Rules) {
-        let decision = rules.expire(&self.overlay, self.chain, self.order.height, self.order.time);
+        let decision = rules.expire(
+            &self.overlay,
+            self.chain,
+            self.order.height,
+            self.order.time,
+        );
         self.system.events = decision.events;
         for (key, value) in decision.writes.0 {
             self.system_write(key, value);
@@ -224,10 +263,14 @@ impl<'a> Run<'a> {
     fn transaction(&mut self, rules: &impl Rules, transaction: &Arc<CheckedTransaction>) {
         let body = &transaction.signed.body;
         if body.chain != *self.chain {
-            return self.left_out.push((transaction.clone(), LeftOut::OtherChain));
+            return self
+                .left_out
+                .push((transaction.clone(), LeftOut::OtherChain));
         }
         if !body.is_valid_at(self.order.time) {
-            return self.left_out.push((transaction.clone(), LeftOut::NotValidNow));
+            return self
+                .left_out
+                .push((transaction.clone(), LeftOut::NotValidNow));
         }
         let known = once::known(&self.overlay, body, &transaction.id);
         let decided = match known {
@@ -246,7 +289,9 @@ impl<'a> Run<'a> {
                     contract: body.contract,
                     command: &body.command,
                 };
-                rules.execute(&self.overlay, &call).map_err(|refused| (refused.contract, refused.code))
+                rules
+                    .execute(&self.overlay, &call)
+                    .map_err(|refused| (refused.contract, refused.code))
             }
         };
         let (key, value) = self.added.remember(body, &transaction.id, known);
@@ -254,12 +299,22 @@ impl<'a> Run<'a> {
         self.commit(transaction, decided);
     }
 
-    fn commit(&mut self, transaction: &CheckedTransaction, decided: Result<crate::Decision, (ContractId, u16)>) {
+    fn commit(
+        &mut self,
+        transaction: &CheckedTransaction,
+        decided: Result<crate::Decision, (ContractId, u16)>,
+    ) {
         let (outcome, decision) = match decided {
             Ok(decision) => (Outcome::Accepted, decision),
-            Err((contract, code)) => (Outcome::Rejected { contract, code }, crate::Decision::default()),
+            Err((contract, code)) => (
+                Outcome::Rejected { contract, code },
+                crate::Decision::default(),
+            ),
         };
-        debug_assert!(decision.writes.is_ordered(), "rules give each key once, ascending");
+        debug_assert!(
+            decision.writes.is_ordered(),
+            "rules give each key once, ascending"
+        );
         self.outcomes.push(OutcomeLeaf {
             transaction: transaction.id,
             outcome,
@@ -293,8 +348,18 @@ impl<'a> Run<'a> {
             history_root: head.history.root(),
         };
         let head = head.after(&header);
-        let block = Block { header, transactions: self.transactions, outcomes: self.outcomes };
-        ExecutedBlock { block, head, writes: ordered(self.overlay), left_out: self.left_out, next_due }
+        let block = Block {
+            header,
+            transactions: self.transactions,
+            outcomes: self.outcomes,
+        };
+        ExecutedBlock {
+            block,
+            head,
+            writes: ordered(self.overlay),
+            left_out: self.left_out,
+            next_due,
+        }
     }
 }
 

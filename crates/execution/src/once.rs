@@ -57,7 +57,9 @@ fn bucket_second(valid_until: Timestamp) -> u64 {
 /// What is known of a transaction.
 pub fn known(view: &dyn StateView, body: &TransactionBody, transaction: &Digest) -> Known {
     // A committed rejection outlives the entry it ran into when its validity ends later, so both are asked.
-    let rejected = view.get(&conflict_key(&body.submitter, body.nonce, transaction)).is_some();
+    let rejected = view
+        .get(&conflict_key(&body.submitter, body.nonce, transaction))
+        .is_some();
     match view.get(&used_key(&body.submitter, body.nonce)) {
         _ if rejected => Known::Repeat,
         None => Known::Fresh,
@@ -74,12 +76,26 @@ pub struct Added {
 
 impl Added {
     /// The write that remembers a transaction; the bucket's follows with [`Added::into_writes`].
-    pub fn remember(&mut self, body: &TransactionBody, transaction: &Digest, known: Known) -> (Vec<u8>, Vec<u8>) {
+    pub fn remember(
+        &mut self,
+        body: &TransactionBody,
+        transaction: &Digest,
+        known: Known,
+    ) -> (Vec<u8>, Vec<u8>) {
         let (key, value) = match known {
-            Known::OtherBody => (conflict_key(&body.submitter, body.nonce, transaction), Vec::new()),
-            Known::Fresh | Known::Repeat => (used_key(&body.submitter, body.nonce), transaction.0.to_vec()),
+            Known::OtherBody => (
+                conflict_key(&body.submitter, body.nonce, transaction),
+                Vec::new(),
+            ),
+            Known::Fresh | Known::Repeat => (
+                used_key(&body.submitter, body.nonce),
+                transaction.0.to_vec(),
+            ),
         };
-        let bucket = self.buckets.entry(bucket_second(body.valid_until)).or_default();
+        let bucket = self
+            .buckets
+            .entry(bucket_second(body.valid_until))
+            .or_default();
         bucket.push(key.len() as u8);
         bucket.extend_from_slice(&key);
         (key, value)
@@ -102,7 +118,9 @@ pub fn ended(view: &dyn StateView, time: Timestamp) -> Vec<Vec<u8>> {
     for (bucket, entries) in view.range(&bucket_prefix(0), &until, BUCKETS_DROPPED_MAX) {
         let mut rest = &entries[..];
         while let Some((length, tail)) = rest.split_first() {
-            let Some((key, tail)) = tail.split_at_checked(usize::from(*length)) else { break };
+            let Some((key, tail)) = tail.split_at_checked(usize::from(*length)) else {
+                break;
+            };
             keys.push(key.to_vec());
             rest = tail;
         }

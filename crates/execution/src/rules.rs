@@ -1,6 +1,9 @@
 //! What decides: the seam between running blocks and the contracts.
 
-use ledger::{ContractId, Digest, Epoch, GenesisFile, Height, LedgerId, PublicKey, RecordedEvent, Timestamp, WriteSet};
+use ledger::{
+    ContractId, Digest, Epoch, GenesisFile, Height, LedgerId, PublicKey, RecordedEvent, Timestamp,
+    WriteSet,
+};
 
 use crate::state::StateView;
 
@@ -65,7 +68,13 @@ pub trait Rules: Send + Sync {
     fn execute(&self, view: &dyn StateView, call: &Call<'_>) -> Result<Decision, Refused>;
 
     /// Does what is due at `time`, a bounded amount of it.
-    fn expire(&self, view: &dyn StateView, chain: &Digest, height: Height, time: Timestamp) -> Decision;
+    fn expire(
+        &self,
+        view: &dyn StateView,
+        chain: &Digest,
+        height: Height,
+        time: Timestamp,
+    ) -> Decision;
 
     /// When something will next be due.
     fn next_due(&self, view: &dyn StateView) -> Option<Timestamp>;

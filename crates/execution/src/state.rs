@@ -40,7 +40,10 @@ pub struct Overlay<'a> {
 impl<'a> Overlay<'a> {
     /// No writes yet.
     pub fn new(below: &'a dyn StateView) -> Overlay<'a> {
-        Overlay { below, writes: BTreeMap::new() }
+        Overlay {
+            below,
+            writes: BTreeMap::new(),
+        }
     }
 
     /// Writes, or deletes with `None`.
@@ -66,7 +69,10 @@ impl StateView for Overlay<'_> {
         if from >= until || limit == 0 {
             return Vec::new();
         }
-        let written = || self.writes.range::<[u8], _>((Bound::Included(from), Bound::Excluded(until)));
+        let written = || {
+            self.writes
+                .range::<[u8], _>((Bound::Included(from), Bound::Excluded(until)))
+        };
         // Deleted keys hide entries below, so as many more are asked for.
         let hidden = written().filter(|(_, value)| value.is_none()).count();
         let below = self.below.range(from, until, limit.saturating_add(hidden));
@@ -87,7 +93,8 @@ mod tests {
 
     #[test]
     fn an_overlay_shows_its_writes_and_hides_what_it_deleted() {
-        let below: BTreeMap<Vec<u8>, Vec<u8>> = (0..10_u8).map(|key| (vec![key], vec![key])).collect();
+        let below: BTreeMap<Vec<u8>, Vec<u8>> =
+            (0..10_u8).map(|key| (vec![key], vec![key])).collect();
         let mut overlay = Overlay::new(&below);
         overlay.put(vec![2], None);
         overlay.put(vec![3], Some(vec![33]));
@@ -95,7 +102,15 @@ mod tests {
         assert_eq!(overlay.get(&[2]), None);
         assert_eq!(overlay.get(&[4]), Some(vec![4]));
         let seen = overlay.range(&[1], &[9], 4);
-        assert_eq!(seen, [(vec![1], vec![1]), (vec![3], vec![33]), (vec![3, 1], vec![31]), (vec![4], vec![4])]);
+        assert_eq!(
+            seen,
+            [
+                (vec![1], vec![1]),
+                (vec![3], vec![33]),
+                (vec![3, 1], vec![31]),
+                (vec![4], vec![4])
+            ]
+        );
         assert!(overlay.range(&[9], &[1], 4).is_empty());
     }
 }

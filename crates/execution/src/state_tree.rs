@@ -73,9 +73,16 @@ pub struct TreeUpdate {
 ///
 /// # Errors
 /// [`DamagedNode`] when the store gives bytes that this module never wrote.
-pub fn update(store: &impl NodeRead, changes: &BTreeMap<Digest, Option<Digest>>) -> Result<TreeUpdate, DamagedNode> {
-    let changes: Vec<(Digest, Option<Digest>)> = changes.iter().map(|(key, value)| (*key, *value)).collect();
-    let mut writer = Writer { store, nodes: BTreeMap::new() };
+pub fn update(
+    store: &impl NodeRead,
+    changes: &BTreeMap<Digest, Option<Digest>>,
+) -> Result<TreeUpdate, DamagedNode> {
+    let changes: Vec<(Digest, Option<Digest>)> =
+        changes.iter().map(|(key, value)| (*key, *value)).collect();
+    let mut writer = Writer {
+        store,
+        nodes: BTreeMap::new(),
+    };
     let mut path = Path::new();
     let root = match store.node(&path) {
         Some(_) => Child::Node(Digest::ZERO),
@@ -87,7 +94,10 @@ pub fn update(store: &impl NodeRead, changes: &BTreeMap<Digest, Option<Digest>>)
         Child::Node(hash) => hash,
         lone => writer.put(&path, &Node::lone(lone)),
     };
-    Ok(TreeUpdate { root: hash, nodes: writer.nodes })
+    Ok(TreeUpdate {
+        root: hash,
+        nodes: writer.nodes,
+    })
 }
 
 /// The root of the tree without entries.
@@ -190,7 +200,11 @@ impl Node {
 
 fn nibble(key: &Digest, depth: usize) -> usize {
     let byte = key.0[depth / 2];
-    usize::from(if depth.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f })
+    usize::from(if depth.is_multiple_of(2) {
+        byte >> 4
+    } else {
+        byte & 0x0f
+    })
 }
 
 type Changes<'a> = &'a [(Digest, Option<Digest>)];
@@ -207,7 +221,12 @@ impl<S: NodeRead> Writer<'_, S> {
     }
 
     /// The child after `changes`, all of which lie below `path`.
-    fn update_child(&mut self, path: &mut Path, child: &Child, changes: Changes<'_>) -> Result<Child, DamagedNode> {
+    fn update_child(
+        &mut self,
+        path: &mut Path,
+        child: &Child,
+        changes: Changes<'_>,
+    ) -> Result<Child, DamagedNode> {
         if changes.is_empty() && !path.is_empty() {
             return Ok(*child);
         }
@@ -215,7 +234,10 @@ impl<S: NodeRead> Writer<'_, S> {
             Child::Empty => Ok(self.build(path, &present(changes))),
             Child::Leaf(key, value) => {
                 let mut entries = present(changes);
-                if changes.binary_search_by(|(changed, _)| changed.cmp(key)).is_err() {
+                if changes
+                    .binary_search_by(|(changed, _)| changed.cmp(key))
+                    .is_err()
+                {
                     let place = entries.partition_point(|(other, _)| other < key);
                     entries.insert(place, (*key, *value));
                 }
@@ -230,7 +252,9 @@ impl<S: NodeRead> Writer<'_, S> {
         let damaged = DamagedNode { depth };
         let bytes = self.store.node(path).ok_or(damaged.clone())?;
         let mut node = Node::from_bytes(&bytes).ok_or(damaged)?;
-        for group in changes.chunk_by(|(left, _), (right, _)| nibble(left, depth) == nibble(right, depth)) {
+        for group in
+            changes.chunk_by(|(left, _), (right, _)| nibble(left, depth) == nibble(right, depth))
+        {
             let index = nibble(&group[0].0, depth);
             path.push(index as u8);
             let child = node.0[index];
@@ -251,9 +275,14 @@ impl<S: NodeRead> Writer<'_, S> {
             [(key, value)] => Child::Leaf(*key, *value),
             _ => {
                 let depth = path.len();
-                assert!(depth < DEPTH_MAX, "two distinct key hashes differ in some nibble");
+                assert!(
+                    depth < DEPTH_MAX,
+                    "two distinct key hashes differ in some nibble"
+                );
                 let mut node = Node::default();
-                for group in entries.chunk_by(|(left, _), (right, _)| nibble(left, depth) == nibble(right, depth)) {
+                for group in entries
+                    .chunk_by(|(left, _), (right, _)| nibble(left, depth) == nibble(right, depth))
+                {
                     let index = nibble(&group[0].0, depth);
                     path.push(index as u8);
                     node.0[index] = self.build(path, group);
@@ -266,7 +295,10 @@ impl<S: NodeRead> Writer<'_, S> {
 }
 
 fn present(changes: Changes<'_>) -> Vec<(Digest, Digest)> {
-    changes.iter().filter_map(|(key, value)| value.map(|value| (*key, value))).collect()
+    changes
+        .iter()
+        .filter_map(|(key, value)| value.map(|value| (*key, value)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -274,10 +306,16 @@ mod tests {
     use super::*;
 
     fn change(key: u32, value: Option<u32>) -> (Digest, Option<Digest>) {
-        (key_hash(&key.to_be_bytes()), value.map(|value| value_hash(&value.to_be_bytes())))
+        (
+            key_hash(&key.to_be_bytes()),
+            value.map(|value| value_hash(&value.to_be_bytes())),
+        )
     }
 
-    fn apply(store: &mut BTreeMap<Path, Vec<u8>>, changes: impl IntoIterator<Item = (Digest, Option<Digest>)>) -> Digest {
+    fn apply(
+        store: &mut BTreeMap<Path, Vec<u8>>,
+        changes: impl IntoIterator<Item = (Digest, Option<Digest>)>,
+    ) -> Digest {
         let done = update(store, &changes.into_iter().collect()).unwrap();
         for (path, node) in done.nodes {
             match node {
@@ -327,6 +365,9 @@ mod tests {
             let _ = update(&store, &[change(1, Some(2))].into());
         }
         store.insert(Path::new(), vec![1, 2, 3]);
-        assert_eq!(update(&store, &[change(1, Some(2))].into()), Err(DamagedNode { depth: 0 }));
+        assert_eq!(
+            update(&store, &[change(1, Some(2))].into()),
+            Err(DamagedNode { depth: 0 })
+        );
     }
 }

@@ -22,8 +22,8 @@ use contracts::records::command::{Code, Command as RecordsCommand, RegisterRecor
 use futures::StreamExt;
 use keys::Secret;
 use ledger::{
-    Commitment, Digest, DigestAlgorithm, GenesisFile, GenesisMember, Height, LedgerId, Receipt, ReplicaId,
-    SignedTransaction, SigningKey, Timestamp, TransactionBody, canonical,
+    Commitment, Digest, DigestAlgorithm, GenesisFile, GenesisMember, Height, LedgerId, Receipt,
+    ReplicaId, SignedTransaction, SigningKey, Timestamp, TransactionBody, canonical,
 };
 
 const REPLICA_CONFIG: &str = "MEDSHARE_LOAD_REPLICA_CONFIG";
@@ -52,7 +52,11 @@ fn arguments() -> Arguments {
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().unwrap_or_default();
-        let number = || value.parse().unwrap_or_else(|_| panic!("{name}: expected a number, found {value:?}"));
+        let number = || {
+            value
+                .parse()
+                .unwrap_or_else(|_| panic!("{name}: expected a number, found {value:?}"))
+        };
         match name.as_str() {
             "--rate" => parsed.rate = number(),
             "--seconds" => parsed.seconds = number(),
@@ -62,7 +66,10 @@ fn arguments() -> Arguments {
             "--dir" => parsed.dir = Some(value),
             "--set" => {
                 let (key, value) = value.split_once('=').expect("KEY=VALUE");
-                parsed.tuning.insert(key.to_owned(), value.parse::<u64>().expect("a number").into());
+                parsed.tuning.insert(
+                    key.to_owned(),
+                    value.parse::<u64>().expect("a number").into(),
+                );
             }
             _ => panic!("unknown argument {name}"),
         }
@@ -74,16 +81,25 @@ fn main() {
     if let Some(path) = std::env::var_os(REPLICA_CONFIG) {
         return replica(Path::new(&path));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     let report = runtime.block_on(load(arguments()));
     println!("{report}");
 }
 
 /// One replica, until standard input ends; then its metrics.
 fn replica(path: &Path) {
-    let config: ordering::Config = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let config: ordering::Config =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let shutdown = chassis::Shutdown::detached("ordering");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     std::thread::spawn({
         let shutdown = shutdown.clone();
         move || {
@@ -119,25 +135,54 @@ fn genesis(arguments: &Arguments) -> (GenesisFile, BTreeMap<ReplicaId, SigningKe
         name,
         allowed: Vec::new(),
     };
-    genesis.members.push(member(PATIENT, &SigningKey::from_seed([0xbb; 32]), "Patient", String::new()));
+    genesis.members.push(member(
+        PATIENT,
+        &SigningKey::from_seed([0xbb; 32]),
+        "Patient",
+        String::new(),
+    ));
     for number in 0..arguments.members {
-        genesis.members.push(member(member_id(number), &member_key(number), "Hospital", format!("Hospital {number}")));
+        genesis.members.push(member(
+            member_id(number),
+            &member_key(number),
+            "Hospital",
+            format!("Hospital {number}"),
+        ));
     }
     for replica in &genesis.epoch.replicas {
         let key = SigningKey::from_seed([0xc0 + replica.replica.0 as u8; 32]);
-        genesis.members.push(member(replica.operator, &key, "NodeOperator", format!("Operator {}", replica.replica)));
+        genesis.members.push(member(
+            replica.operator,
+            &key,
+            "NodeOperator",
+            format!("Operator {}", replica.replica),
+        ));
     }
     (genesis, keys)
 }
 
 /// A record's registration by one of the members, signed.
-fn transaction(chain: Digest, number: u64, members: u64, keys: &[SigningKey], now: u64) -> SignedTransaction {
+fn transaction(
+    chain: Digest,
+    number: u64,
+    members: u64,
+    keys: &[SigningKey],
+    now: u64,
+) -> SignedTransaction {
     let mut record = [0; 16];
     record[..8].copy_from_slice(&number.to_be_bytes());
     record[8..].copy_from_slice(&now.to_be_bytes());
-    let commitment = Commitment::new(DigestAlgorithm::Sha256, &[number as u8; 32], &[&number.to_be_bytes()]);
+    let commitment = Commitment::new(
+        DigestAlgorithm::Sha256,
+        &[number as u8; 32],
+        &[&number.to_be_bytes()],
+    );
     let key = &keys[(number % members) as usize];
-    let code = Code { key: key.public_key(), uses: 3, until: Timestamp(now + 24 * 3_600 * 1_000_000) };
+    let code = Code {
+        key: key.public_key(),
+        uses: 3,
+        until: Timestamp(now + 24 * 3_600 * 1_000_000),
+    };
     let command = contracts::Command::from(RecordsCommand::RegisterRecord(RegisterRecord {
         record: RecordNumber(record),
         patient: PATIENT,
@@ -169,11 +214,19 @@ impl Cluster {
             let replica = ReplicaId(number);
             let voting_key_file = folder.join(format!("{number}.key"));
             let _ = std::fs::remove_file(&voting_key_file);
-            Secret::from_bytes([number as u8 + 1; 32]).save(&voting_key_file).unwrap();
+            Secret::from_bytes([number as u8 + 1; 32])
+                .save(&voting_key_file)
+                .unwrap();
             let tuning = serde_json::from_value(arguments.tuning.clone().into()).unwrap();
             let data = folder.join(format!("replica-{number}"));
             let bus = broker.config(&subjects::replica_name(replica));
-            let config = ordering::Config { bus, replica, voting_key_file, data, tuning };
+            let config = ordering::Config {
+                bus,
+                replica,
+                voting_key_file,
+                data,
+                tuning,
+            };
             let path = folder.join(format!("{number}.json"));
             std::fs::write(&path, serde_json::to_string(&config).unwrap()).unwrap();
             let process = Command::new(std::env::current_exe().unwrap())
@@ -189,16 +242,30 @@ impl Cluster {
 
     /// CPU seconds used so far, by replica.
     fn cpu_seconds(&self) -> BTreeMap<u16, f64> {
-        self.processes.iter().map(|(replica, process)| (replica.0, cpu_seconds(process.id()))).collect()
+        self.processes
+            .iter()
+            .map(|(replica, process)| (replica.0, cpu_seconds(process.id())))
+            .collect()
     }
 
     fn rss_mb(&self) -> BTreeMap<u16, u64> {
         let rss = |process: &Child| {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
-            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-            line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+            let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))
+                .unwrap_or_default();
+            let line = status
+                .lines()
+                .find(|line| line.starts_with("VmRSS:"))
+                .unwrap_or_default();
+            line.split_whitespace()
+                .nth(1)
+                .and_then(|kib| kib.parse::<u64>().ok())
+                .unwrap_or(0)
+                / 1024
         };
-        self.processes.iter().map(|(replica, process)| (replica.0, rss(process))).collect()
+        self.processes
+            .iter()
+            .map(|(replica, process)| (replica.0, rss(process)))
+            .collect()
     }
 
     /// Stops all, and gives the metrics of each.
@@ -228,14 +295,28 @@ impl Drop for Cluster {
 
 fn cpu_seconds(process: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) / 100.0
 }
 
 fn metric(text: &str, name: &str) -> f64 {
-    let line = text.lines().find(|line| line.starts_with(&format!("medshare_{name}{{")));
-    line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok()).unwrap_or(0.0)
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("medshare_{name}{{")));
+    line.and_then(|line| line.rsplit(' ').next())
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0.0)
 }
 
 struct Reply {
@@ -246,10 +327,17 @@ struct Reply {
 async fn load(arguments: Arguments) -> serde_json::Value {
     let (genesis, keys) = genesis(&arguments);
     let names = TestBroker::replica_names(arguments.replicas);
-    let names: Vec<&str> = names.iter().map(String::as_str).chain(["client", "generator"]).collect();
+    let names: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .chain(["client", "generator"])
+        .collect();
     let broker = TestBroker::start_with(&names, genesis.clone(), keys).await;
     let temporary = tempfile::tempdir().unwrap();
-    let folder = arguments.dir.as_ref().map_or(temporary.path().to_owned(), |dir| dir.into());
+    let folder = arguments
+        .dir
+        .as_ref()
+        .map_or(temporary.path().to_owned(), |dir| dir.into());
     std::fs::create_dir_all(&folder).unwrap();
     let mut cluster = Cluster::start(&broker, &folder, &arguments);
     let client = broker.connect("client").await;
@@ -270,7 +358,10 @@ async fn load(arguments: Arguments) -> serde_json::Value {
         (from..from + many)
             .map(|number| {
                 let signed = transaction(chain, number, arguments.members, &member_keys, now);
-                (subjects::transaction_token(&signed.id()), Bytes::from(signed.to_bytes()))
+                (
+                    subjects::transaction_token(&signed.id()),
+                    Bytes::from(signed.to_bytes()),
+                )
             })
             .collect()
     };
@@ -299,13 +390,21 @@ async fn load(arguments: Arguments) -> serde_json::Value {
         .connect(broker.url())
         .await
         .unwrap();
-    let mut replies = nats.subscribe(subjects::all_replies("generator")).await.unwrap();
+    let mut replies = nats
+        .subscribe(subjects::all_replies("generator"))
+        .await
+        .unwrap();
     nats.flush().await.unwrap();
     let received: Arc<Mutex<HashMap<String, Reply>>> = Arc::default();
     let answered = Arc::new(AtomicU64::new(0));
     let (busy, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     tokio::spawn({
-        let (received, answered, busy, refused) = (received.clone(), answered.clone(), busy.clone(), refused.clone());
+        let (received, answered, busy, refused) = (
+            received.clone(),
+            answered.clone(),
+            busy.clone(),
+            refused.clone(),
+        );
         async move {
             while let Some(message) = replies.next().await {
                 let at = Instant::now();
@@ -321,10 +420,18 @@ async fn load(arguments: Arguments) -> serde_json::Value {
                         continue;
                     }
                 }
-                let token = message.subject.rsplit('.').next().unwrap_or_default().to_owned();
+                let token = message
+                    .subject
+                    .rsplit('.')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 let mut received = received.lock().unwrap();
                 if let std::collections::hash_map::Entry::Vacant(room) = received.entry(token) {
-                    room.insert(Reply { at, payload: message.payload });
+                    room.insert(Reply {
+                        at,
+                        payload: message.payload,
+                    });
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -351,7 +458,11 @@ async fn load(arguments: Arguments) -> serde_json::Value {
                 && killed.is_none()
                 && started.elapsed() >= Duration::from_secs(after)
             {
-                let primary = client.ask(ReplicaId(1), &StatusRequest {}).await.unwrap().primary;
+                let primary = client
+                    .ask(ReplicaId(1), &StatusRequest {})
+                    .await
+                    .unwrap()
+                    .primary;
                 let mut process = cluster.processes.remove(&primary).unwrap();
                 process.kill().unwrap();
                 process.wait().unwrap();
@@ -374,7 +485,10 @@ async fn load(arguments: Arguments) -> serde_json::Value {
             resent = Instant::now();
             let missing: Vec<Bytes> = {
                 let received = received.lock().unwrap();
-                sent.iter().filter(|(token, ..)| !received.contains_key(token)).map(|(.., bytes)| bytes.clone()).collect()
+                sent.iter()
+                    .filter(|(token, ..)| !received.contains_key(token))
+                    .map(|(.., bytes)| bytes.clone())
+                    .collect()
             };
             repeats += missing.len() as u64;
             for bytes in missing {
@@ -389,7 +503,15 @@ async fn load(arguments: Arguments) -> serde_json::Value {
     let received = std::mem::take(&mut *received.lock().unwrap());
     let mut latencies: Vec<u64> = sent
         .iter()
-        .filter_map(|(token, due, _)| Some(received.get(token)?.at.saturating_duration_since(*due).as_micros() as u64))
+        .filter_map(|(token, due, _)| {
+            Some(
+                received
+                    .get(token)?
+                    .at
+                    .saturating_duration_since(*due)
+                    .as_micros() as u64,
+            )
+        })
         .collect();
     latencies.sort_unstable();
     let percentile = |percent: usize| {
@@ -397,12 +519,22 @@ async fn load(arguments: Arguments) -> serde_json::Value {
         latencies.get(index).map_or(0.0, |us| *us as f64 / 1000.0)
     };
     let outage_ms = killed.map(|killed| longest_silence(&received, killed));
-    let last = received.values().map(|reply| reply.at).max().unwrap_or(started);
+    let last = received
+        .values()
+        .map(|reply| reply.at)
+        .max()
+        .unwrap_or(started);
     let window = last.saturating_duration_since(started).as_secs_f64();
-    let checked = verify_all(&genesis, received.into_values().map(|reply| reply.payload).collect());
+    let checked = verify_all(
+        &genesis,
+        received.into_values().map(|reply| reply.payload).collect(),
+    );
     let hashes = tips(&client, &cluster).await;
     let metrics = cluster.stop();
-    let total_cpu: f64 = cpu_after.iter().map(|(replica, after)| after - cpu_before[replica]).sum();
+    let total_cpu: f64 = cpu_after
+        .iter()
+        .map(|(replica, after)| after - cpu_before[replica])
+        .sum();
     let (_, sample) = metrics.first_key_value().unwrap();
     let blocks = metric(sample, "ordering_execution_seconds_count");
     serde_json::json!({
@@ -441,10 +573,17 @@ async fn load(arguments: Arguments) -> serde_json::Value {
 
 /// The longest time without a receipt from the kill on, in milliseconds.
 fn longest_silence(received: &HashMap<String, Reply>, killed: Instant) -> f64 {
-    let mut times: Vec<Instant> = received.values().map(|reply| reply.at).filter(|at| *at >= killed).collect();
+    let mut times: Vec<Instant> = received
+        .values()
+        .map(|reply| reply.at)
+        .filter(|at| *at >= killed)
+        .collect();
     times.push(killed);
     times.sort_unstable();
-    times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1000.0).fold(0.0, f64::max)
+    times
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1000.0)
+        .fold(0.0, f64::max)
 }
 
 struct Checked {
@@ -454,7 +593,10 @@ struct Checked {
 
 /// Verifies every receipt against the genesis file alone.
 fn verify_all(genesis: &GenesisFile, payloads: Vec<Bytes>) -> Checked {
-    let mut counts = Checked { verified: 0, accepted: 0 };
+    let mut counts = Checked {
+        verified: 0,
+        accepted: 0,
+    };
     let half = payloads.len().div_ceil(2).max(1);
     std::thread::scope(|scope| {
         let parts: Vec<_> = payloads
@@ -462,11 +604,16 @@ fn verify_all(genesis: &GenesisFile, payloads: Vec<Bytes>) -> Checked {
             .map(|part| {
                 scope.spawn(move || {
                     let verified = part.iter().filter_map(|payload| {
-                        let SubmitReply::Receipt(bytes) = canonical::decode(payload).ok()? else { return None };
+                        let SubmitReply::Receipt(bytes) = canonical::decode(payload).ok()? else {
+                            return None;
+                        };
                         Receipt::from_bytes(&bytes).ok()?.verify(genesis).ok()
                     });
                     verified.fold((0, 0), |(all, accepted), receipt| {
-                        (all + 1, accepted + usize::from(receipt.outcome().is_accepted()))
+                        (
+                            all + 1,
+                            accepted + usize::from(receipt.outcome().is_accepted()),
+                        )
                     })
                 })
             })
@@ -489,18 +636,30 @@ async fn tips(client: &bus::Bus, cluster: &Cluster) -> bool {
             heights.push(status.height);
         }
     }
-    let Some(height) = heights.iter().min().copied().filter(|_| heights.len() == cluster.processes.len()) else {
+    let Some(height) = heights
+        .iter()
+        .min()
+        .copied()
+        .filter(|_| heights.len() == cluster.processes.len())
+    else {
         return false;
     };
     let mut blocks = Vec::new();
     for replica in cluster.processes.keys() {
-        let question = bus::ordering_wire::BlocksRequest { from: height, to: Height(height.0) };
+        let question = bus::ordering_wire::BlocksRequest {
+            from: height,
+            to: Height(height.0),
+        };
         match client.ask(*replica, &question).await {
             Ok(reply) => blocks.push(reply.blocks.first().and_then(|bytes| {
-                canonical::decode::<ledger::CertifiedBlock>(bytes).ok().map(|block| block.block.hash())
+                canonical::decode::<ledger::CertifiedBlock>(bytes)
+                    .ok()
+                    .map(|block| block.block.hash())
             })),
             Err(_) => return false,
         }
     }
-    blocks.iter().all(|block| block.is_some() && *block == blocks[0])
+    blocks
+        .iter()
+        .all(|block| block.is_some() && *block == blocks[0])
 }

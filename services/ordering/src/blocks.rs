@@ -67,7 +67,10 @@ pub enum BlockFileError {
 }
 
 fn disk(path: &Path) -> impl Fn(std::io::Error) -> BlockFileError + '_ {
-    move |error| BlockFileError::Disk { path: path.to_owned(), error }
+    move |error| BlockFileError::Disk {
+        path: path.to_owned(),
+        error,
+    }
 }
 
 fn segment_path(folder: &Path, first: u64) -> PathBuf {
@@ -95,18 +98,43 @@ impl BlockFiles {
     pub fn open(folder: &Path) -> Result<(BlockFiles, NewestBlocks), BlockFileError> {
         std::fs::create_dir_all(folder).map_err(disk(folder))?;
         let Some(first) = segments(folder)?.pop() else {
-            return Ok((BlockFiles { folder: folder.to_owned(), newest: None, next: 0, unsynced: false }, Vec::new()));
+            return Ok((
+                BlockFiles {
+                    folder: folder.to_owned(),
+                    newest: None,
+                    next: 0,
+                    unsynced: false,
+                },
+                Vec::new(),
+            ));
         };
         let path = segment_path(folder, first);
         let bytes = std::fs::read(&path).map_err(disk(&path))?;
         let (blocks, length) = read_newest(&path, first, &bytes)?;
-        let file = OpenOptions::new().append(true).read(true).open(&path).map_err(disk(&path))?;
+        let file = OpenOptions::new()
+            .append(true)
+            .read(true)
+            .open(&path)
+            .map_err(disk(&path))?;
         if length < bytes.len() as u64 {
-            tracing::warn!(cut = bytes.len() as u64 - length, "the newest block file ended in a block cut short");
-            file.set_len(length).and_then(|()| file.sync_all()).map_err(disk(&path))?;
+            tracing::warn!(
+                cut = bytes.len() as u64 - length,
+                "the newest block file ended in a block cut short"
+            );
+            file.set_len(length)
+                .and_then(|()| file.sync_all())
+                .map_err(disk(&path))?;
         }
         let next = first + blocks.len() as u64;
-        Ok((BlockFiles { folder: folder.to_owned(), newest: Some((first, file, length)), next, unsynced: false }, blocks))
+        Ok((
+            BlockFiles {
+                folder: folder.to_owned(),
+                newest: Some((first, file, length)),
+                next,
+                unsynced: false,
+            },
+            blocks,
+        ))
     }
 
     /// The height of the next block to be appended.
@@ -123,11 +151,21 @@ impl BlockFiles {
     /// If the block is not the next: the caller's defect.
     pub fn append(&mut self, height: Height, record: &[u8]) -> Result<Location, BlockFileError> {
         assert_eq!(height.0, self.next, "blocks are appended in order");
-        if self.newest.as_ref().is_none_or(|(_, _, length)| *length >= SEGMENT_BYTES) {
+        if self
+            .newest
+            .as_ref()
+            .is_none_or(|(_, _, length)| *length >= SEGMENT_BYTES)
+        {
             self.start_segment()?;
         }
-        let Some((segment, file, length)) = &mut self.newest else { unreachable!("a segment was started") };
-        let location = Location { segment: *segment, offset: *length, length: record.len() as u32 };
+        let Some((segment, file, length)) = &mut self.newest else {
+            unreachable!("a segment was started")
+        };
+        let location = Location {
+            segment: *segment,
+            offset: *length,
+            length: record.len() as u32,
+        };
         file.write_all(record).map_err(disk(&self.folder))?;
         *length += record.len() as u64;
         self.next += 1;
@@ -138,10 +176,18 @@ impl BlockFiles {
     fn start_segment(&mut self) -> Result<(), BlockFileError> {
         self.sync()?;
         let path = segment_path(&self.folder, self.next);
-        let mut file =
-            OpenOptions::new().create_new(true).append(true).read(true).open(&path).map_err(disk(&path))?;
-        file.write_all(&store_format::MAGIC).and_then(|()| file.sync_all()).map_err(disk(&path))?;
-        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(disk(&self.folder))?;
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .read(true)
+            .open(&path)
+            .map_err(disk(&path))?;
+        file.write_all(&store_format::MAGIC)
+            .and_then(|()| file.sync_all())
+            .map_err(disk(&path))?;
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(disk(&self.folder))?;
         self.newest = Some((self.next, file, store_format::MAGIC.len() as u64));
         Ok(())
     }
@@ -167,7 +213,11 @@ pub fn segments(folder: &Path) -> Result<Vec<u64>, BlockFileError> {
     let mut firsts = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(disk(folder))? {
         let name = entry.map_err(disk(folder))?.file_name();
-        firsts.extend(name.to_str().and_then(store_format::parse_segment_name).map(|height| height.0));
+        firsts.extend(
+            name.to_str()
+                .and_then(store_format::parse_segment_name)
+                .map(|height| height.0),
+        );
     }
     firsts.sort_unstable();
     Ok(firsts)
@@ -191,15 +241,28 @@ pub fn read(folder: &Path, location: Location) -> Result<CertifiedBlock, BlockFi
     let path = segment_path(folder, location.segment);
     let file = File::open(&path).map_err(disk(&path))?;
     let mut bytes = vec![0; location.length as usize];
-    file.read_exact_at(&mut bytes, location.offset).map_err(disk(&path))?;
+    file.read_exact_at(&mut bytes, location.offset)
+        .map_err(disk(&path))?;
     match store_format::decode_record(&bytes) {
         Decoded::Record { block, .. } => Ok(*block),
-        other => Err(BlockFileError::Damaged { path, at: location.offset, reason: format!("{other:?}") }),
+        other => Err(BlockFileError::Damaged {
+            path,
+            at: location.offset,
+            reason: format!("{other:?}"),
+        }),
     }
 }
 
-fn read_newest(path: &Path, first: u64, bytes: &[u8]) -> Result<(NewestBlocks, u64), BlockFileError> {
-    let damaged = |at: usize, reason: String| BlockFileError::Damaged { path: path.to_owned(), at: at as u64, reason };
+fn read_newest(
+    path: &Path,
+    first: u64,
+    bytes: &[u8],
+) -> Result<(NewestBlocks, u64), BlockFileError> {
+    let damaged = |at: usize, reason: String| BlockFileError::Damaged {
+        path: path.to_owned(),
+        at: at as u64,
+        reason,
+    };
     let mut at = store_format::MAGIC.len();
     if !bytes.starts_with(&store_format::MAGIC) {
         return Err(damaged(0, "it does not start with MEDSBLK1".to_owned()));
@@ -213,9 +276,19 @@ fn read_newest(path: &Path, first: u64, bytes: &[u8]) -> Result<(NewestBlocks, u
                 let expected = first + blocks.len() as u64;
                 if block.block.header.height.0 != expected {
                     let found = block.block.header.height;
-                    return Err(damaged(at, format!("height {found} where {expected} belongs")));
+                    return Err(damaged(
+                        at,
+                        format!("height {found} where {expected} belongs"),
+                    ));
                 }
-                blocks.push((*block, Location { segment: first, offset: at as u64, length: consumed as u32 }));
+                blocks.push((
+                    *block,
+                    Location {
+                        segment: first,
+                        offset: at as u64,
+                        length: consumed as u32,
+                    },
+                ));
                 at += consumed;
             }
         }

@@ -109,7 +109,10 @@ impl BodyPool {
     /// Those of the wanted bodies that are held.
     pub fn get_all(&self, wires: &[Digest]) -> Vec<Arc<Body>> {
         let bodies = self.lock();
-        wires.iter().filter_map(|wire| bodies.get(wire).cloned()).collect()
+        wires
+            .iter()
+            .filter_map(|wire| bodies.get(wire).cloned())
+            .collect()
     }
 
     /// Drops bodies.

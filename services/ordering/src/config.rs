@@ -65,7 +65,8 @@ impl Tuning {
     /// How many bodies are held at most: those that wait, and those of blocks that the core may look back at.
     pub fn bodies_max(&self) -> usize {
         let window = usize::try_from(self.limits().window).unwrap_or(usize::MAX);
-        self.waiting_transactions_max.saturating_add(window.saturating_mul(2 * self.block_transactions_max))
+        self.waiting_transactions_max
+            .saturating_add(window.saturating_mul(2 * self.block_transactions_max))
     }
 
     /// As the core takes it.

@@ -16,8 +16,8 @@ use pbft::{Effect, HaltReason, Input, Moment, Refusal, Replica, Sequence, Summar
 use crate::body::{Body, BodyPool};
 use crate::delivery::Parcel;
 use crate::intake::Admitted;
-use crate::journal::{Job, JournaledCertificate};
 use crate::journal::writer::Written;
+use crate::journal::{Job, JournaledCertificate};
 use crate::outbound::Outbound;
 use crate::recent::RecentBlocks;
 use crate::run_blocks::{Task, Told};
@@ -117,9 +117,15 @@ impl Metrics {
             view: gauge("ordering_view", "the view this replica works in"),
             waiting: gauge("ordering_waiting", "transactions that wait to be certified"),
             bodies: gauge("ordering_bodies", "transaction bodies in memory"),
-            batch: gauge("ordering_batch_transactions", "transactions in the newest executed batch"),
+            batch: gauge(
+                "ordering_batch_transactions",
+                "transactions in the newest executed batch",
+            ),
             view_changes: counter("ordering_views_entered_total", "views entered"),
-            equivocations: counter("ordering_equivocations_total", "pairs of contradicting signed messages seen"),
+            equivocations: counter(
+                "ordering_equivocations_total",
+                "pairs of contradicting signed messages seen",
+            ),
         }
     }
 }
@@ -161,7 +167,19 @@ pub fn moment(started: Instant) -> Moment {
 impl Core {
     /// A core's thread to be.
     pub fn new(parts: Parts) -> Core {
-        let Parts { replica, me, epoch, started, bodies, recent, performers, summary, waiting, report, next_due } = parts;
+        let Parts {
+            replica,
+            me,
+            epoch,
+            started,
+            bodies,
+            recent,
+            performers,
+            summary,
+            waiting,
+            report,
+            next_due,
+        } = parts;
         Core {
             replica,
             me,
@@ -211,8 +229,12 @@ impl Core {
 
     fn patience(&self) -> Duration {
         let now = moment(self.started);
-        let until = |at: Timestamp, now: Timestamp| Duration::from_micros(at.0.saturating_sub(now.0));
-        let core = self.replica.next_wakeup().map_or(WAIT_MAX, |at| until(at, now.monotonic));
+        let until =
+            |at: Timestamp, now: Timestamp| Duration::from_micros(at.0.saturating_sub(now.0));
+        let core = self
+            .replica
+            .next_wakeup()
+            .map_or(WAIT_MAX, |at| until(at, now.monotonic));
         let due = self.next_due.filter(|due| Some(*due) != self.told_due);
         let due = due.map_or(WAIT_MAX, |at| until(at, now.wall));
         core.min(due).min(WAIT_MAX)
@@ -220,11 +242,18 @@ impl Core {
 
     fn look_at_clocks(&mut self) {
         let now = moment(self.started);
-        if let Some(due) = self.next_due.filter(|due| *due <= now.wall && Some(*due) != self.told_due) {
+        if let Some(due) = self
+            .next_due
+            .filter(|due| *due <= now.wall && Some(*due) != self.told_due)
+        {
             self.told_due = Some(due);
             self.step(Input::DeadlineDue(due));
         }
-        if self.replica.next_wakeup().is_some_and(|at| at <= now.monotonic) {
+        if self
+            .replica
+            .next_wakeup()
+            .is_some_and(|at| at <= now.monotonic)
+        {
             self.step(Input::Wakeup);
         }
         let summary = self.replica.summary();
@@ -239,7 +268,9 @@ impl Core {
         match heard {
             Heard::Input(input) => self.step(input),
             Heard::Admitted(Admitted::Submitted(requests)) => {
-                requests.into_iter().for_each(|request| self.step(Input::Submitted(request)));
+                requests
+                    .into_iter()
+                    .for_each(|request| self.step(Input::Submitted(request)));
             }
             Heard::Admitted(Admitted::Held(digests)) => self.step(Input::BodiesHeld(digests)),
             Heard::Written(Written::Votes(votes)) => self.step(Input::Persisted(votes)),
@@ -263,7 +294,8 @@ impl Core {
 
     fn keep_left_out(&mut self, left: &[(Digest, LeftOut)]) {
         let now = chassis::clock::now();
-        self.left_out.retain(|_, body| body.transaction.signed.body.valid_until.0 >= now);
+        self.left_out
+            .retain(|_, body| body.transaction.signed.body.valid_until.0 >= now);
         for (wire, reason) in left {
             if *reason == LeftOut::NotValidNow
                 && let Some(body) = self.bodies.get(wire)
@@ -288,7 +320,10 @@ impl Core {
             }
             Effect::CompactLog(records) => self.tell_journal(Job::Compact(records)),
             Effect::Broadcast(message) => {
-                self.publish(subjects::pbft_all(self.epoch, self.me), &Wire::Consensus(message.to_bytes()));
+                self.publish(
+                    subjects::pbft_all(self.epoch, self.me),
+                    &Wire::Consensus(message.to_bytes()),
+                );
             }
             Effect::Send { to, message } => self.send(to, &Wire::Consensus(message.to_bytes())),
             Effect::FetchBodies { digests, from } => self.send(from, &Wire::BodiesWanted(digests)),
@@ -302,19 +337,38 @@ impl Core {
                 self.bodies.forget(&digests);
                 self.tell_journal(Job::Forget(digests));
             }
-            Effect::Execute { sequence, digests, time, .. } => self.execute(sequence, &digests, time),
-            Effect::Certified { sequence, block, certificate } => {
+            Effect::Execute {
+                sequence,
+                digests,
+                time,
+                ..
+            } => self.execute(sequence, &digests, time),
+            Effect::Certified {
+                sequence,
+                block,
+                certificate,
+            } => {
                 let height = sequence.height();
-                let kept = JournaledCertificate { height, block, certificate: certificate.clone() };
+                let kept = JournaledCertificate {
+                    height,
+                    block,
+                    certificate: certificate.clone(),
+                };
                 self.tell_journal(Job::Certificate(kept));
-                let _ = self.performers.delivery.send(Parcel::Certified(height, certificate));
+                let _ = self
+                    .performers
+                    .delivery
+                    .send(Parcel::Certified(height, certificate));
             }
             Effect::FetchBlocks { first, last, peer } => {
                 let _ = self.performers.fetch.send(FetchOrder { first, last, peer });
             }
             Effect::Evidence(evidence) => {
                 self.metrics.equivocations.add(1);
-                tracing::error!(replica = evidence.replica.0, "a replica signed two messages that contradict each other");
+                tracing::error!(
+                    replica = evidence.replica.0,
+                    "a replica signed two messages that contradict each other"
+                );
             }
             Effect::Refused { digest, reason } => self.refuse(&digest, reason),
             Effect::EnteredView { view, primary } => {
@@ -328,15 +382,27 @@ impl Core {
     fn execute(&mut self, sequence: Sequence, digests: &[Digest], time: Timestamp) {
         let mut bodies = Vec::with_capacity(digests.len());
         for digest in digests {
-            match self.bodies.get(digest).or_else(|| self.left_out.get(digest).cloned()) {
+            match self
+                .bodies
+                .get(digest)
+                .or_else(|| self.left_out.get(digest).cloned())
+            {
                 Some(body) => bodies.push(body),
                 // Ordered again after its block: execution would leave the repeat out.
                 None if self.recent.place(digest).is_some() => {}
-                None => return self.halt(HaltReason::Driver("a batch was handed over without all its bodies")),
+                None => {
+                    return self.halt(HaltReason::Driver(
+                        "a batch was handed over without all its bodies",
+                    ));
+                }
             }
         }
         self.metrics.batch.set(bodies.len() as i64);
-        self.tell_execution(Task::Execute { height: sequence.height(), time, bodies });
+        self.tell_execution(Task::Execute {
+            height: sequence.height(),
+            time,
+            bodies,
+        });
     }
 
     fn refuse(&mut self, digest: &Digest, reason: Refusal) {
@@ -346,12 +412,18 @@ impl Core {
             let transaction = body.transaction.id;
             match reason {
                 Refusal::Busy | Refusal::ClientBusy => {
-                    let subject = subjects::transaction_reply(self.me, &origin.requester, &transaction);
-                    self.performers.outbound.publish(subject, canonical::encode(&SubmitReply::Busy).into());
+                    let subject =
+                        subjects::transaction_reply(self.me, &origin.requester, &transaction);
+                    self.performers
+                        .outbound
+                        .publish(subject, canonical::encode(&SubmitReply::Busy).into());
                 }
                 Refusal::AlreadyExecuted => {
                     let requester = origin.requester.clone();
-                    let _ = self.performers.delivery.send(Parcel::Again { transaction, requester });
+                    let _ = self.performers.delivery.send(Parcel::Again {
+                        transaction,
+                        requester,
+                    });
                 }
                 // The submitter's clock says so as well.
                 Refusal::Expired => {}

@@ -10,7 +10,10 @@ use std::time::Instant;
 use bus::ordering_wire::SubmitReply;
 use bus::subjects;
 use bytes::Bytes;
-use ledger::{BlockProofs, Certificate, CertifiedBlock, Digest, Height, ReplicaId, Timestamp, canonical, store_format};
+use ledger::{
+    BlockProofs, Certificate, CertifiedBlock, Digest, Height, ReplicaId, Timestamp, canonical,
+    store_format,
+};
 use pbft::{CertifiedHash, Durable, InstalledBlock, Sequence};
 
 use crate::blocks::{self, BlockFileError, BlockFiles};
@@ -84,7 +87,10 @@ pub struct Stored {
 impl Stored {
     /// The newest certified block.
     pub fn tip(&self) -> Tip {
-        self.tip.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tip
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// A certified block by height.
@@ -106,9 +112,15 @@ impl Stored {
     /// # Errors
     /// [`DeliveryError`] when the files are damaged.
     pub fn receipt(&self, transaction: &Digest) -> Result<Option<Vec<u8>>, DeliveryError> {
-        let Some((height, index)) = self.store.find(transaction)? else { return Ok(None) };
-        let Some(block) = self.block(height)? else { return Ok(None) };
-        Ok(BlockProofs::new(&block).receipt(index, &[]).map(|receipt| receipt.to_bytes()))
+        let Some((height, index)) = self.store.find(transaction)? else {
+            return Ok(None);
+        };
+        let Some(block) = self.block(height)? else {
+            return Ok(None);
+        };
+        Ok(BlockProofs::new(&block)
+            .receipt(index, &[])
+            .map(|receipt| receipt.to_bytes()))
     }
 }
 
@@ -145,8 +157,14 @@ impl Delivery {
             peers,
             outbound,
             early: BTreeMap::new(),
-            commit_seconds: chassis::metrics::histogram("ordering_commit_seconds", "from arrival to certificate"),
-            committed: chassis::metrics::counter("ordering_committed_total", "transactions in certified blocks"),
+            commit_seconds: chassis::metrics::histogram(
+                "ordering_commit_seconds",
+                "from arrival to certificate",
+            ),
+            committed: chassis::metrics::counter(
+                "ordering_committed_total",
+                "transactions in certified blocks",
+            ),
             height: chassis::metrics::gauge("ordering_height", "the newest certified height"),
         }
     }
@@ -155,7 +173,11 @@ impl Delivery {
     ///
     /// # Errors
     /// [`DeliveryError`]; the caller ends the process.
-    pub fn run(mut self, parcels: &Receiver<Parcel>, stored: &mut dyn FnMut(StoredBlocks)) -> Result<(), DeliveryError> {
+    pub fn run(
+        mut self,
+        parcels: &Receiver<Parcel>,
+        stored: &mut dyn FnMut(StoredBlocks),
+    ) -> Result<(), DeliveryError> {
         while let Ok(parcel) = parcels.recv() {
             match parcel {
                 Parcel::Certified(height, certificate) => {
@@ -167,7 +189,10 @@ impl Delivery {
                     stored(durable);
                     self.deliver_in_order()?;
                 }
-                Parcel::Again { transaction, requester } => self.answer_again(&transaction, &requester)?,
+                Parcel::Again {
+                    transaction,
+                    requester,
+                } => self.answer_again(&transaction, &requester)?,
                 Parcel::Stop => break,
             }
         }
@@ -183,8 +208,13 @@ impl Delivery {
         loop {
             let next = self.lock_files().next_height();
             self.early = self.early.split_off(&next.0);
-            let Some(certificate) = self.early.remove(&next.0) else { return Ok(()) };
-            let recent = self.recent.get(next.0).ok_or(DeliveryError::Missing(next))?;
+            let Some(certificate) = self.early.remove(&next.0) else {
+                return Ok(());
+            };
+            let recent = self
+                .recent
+                .get(next.0)
+                .ok_or(DeliveryError::Missing(next))?;
             let block = recent.block.clone().ok_or(DeliveryError::Missing(next))?;
             let certified = CertifiedBlock { block, certificate };
             let record = self.store(&certified, recent.hash)?;
@@ -193,15 +223,33 @@ impl Delivery {
     }
 
     /// Appends a block to the files and the indexes; gives the record.
-    fn store(&mut self, certified: &CertifiedBlock, hash: Digest) -> Result<Vec<u8>, DeliveryError> {
+    fn store(
+        &mut self,
+        certified: &CertifiedBlock,
+        hash: Digest,
+    ) -> Result<Vec<u8>, DeliveryError> {
         let header = &certified.block.header;
         let record = store_format::encode_record(certified);
         let location = self.lock_files().append(header.height, &record)?;
-        let ids: Vec<Digest> = certified.block.outcomes[1..].iter().map(|leaf| leaf.transaction).collect();
-        self.stored.store.index(header.height, &hash, location, &ids)?;
-        *self.stored.tip.write().unwrap_or_else(PoisonError::into_inner) =
-            Tip { height: header.height, time: header.time, hash };
-        self.stored.transactions.fetch_add(ids.len() as u64, Ordering::Relaxed);
+        let ids: Vec<Digest> = certified.block.outcomes[1..]
+            .iter()
+            .map(|leaf| leaf.transaction)
+            .collect();
+        self.stored
+            .store
+            .index(header.height, &hash, location, &ids)?;
+        *self
+            .stored
+            .tip
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Tip {
+            height: header.height,
+            time: header.time,
+            hash,
+        };
+        self.stored
+            .transactions
+            .fetch_add(ids.len() as u64, Ordering::Relaxed);
         self.committed.add(ids.len() as u64);
         self.height.set(header.height.0 as i64);
         self.recent.lighten(header.height);
@@ -215,27 +263,36 @@ impl Delivery {
         let now = Instant::now();
         let mut proofs = None;
         for (index, body) in recent.bodies.iter().enumerate() {
-            self.commit_seconds.record(now.duration_since(body.received));
-            let Some(origin) = body.origin() else { continue };
+            self.commit_seconds
+                .record(now.duration_since(body.received));
+            let Some(origin) = body.origin() else {
+                continue;
+            };
             trace::phases(self.replica, height, body, recent, now);
             if !designated && !body.was_asked_again() {
                 continue;
             }
             let proofs = proofs.get_or_insert_with(|| BlockProofs::new(certified));
             if let Some(receipt) = proofs.receipt(index as u32, &[]) {
-                self.reply(&origin.requester, &body.transaction.id, &SubmitReply::Receipt(receipt.to_bytes()));
+                self.reply(
+                    &origin.requester,
+                    &body.transaction.id,
+                    &SubmitReply::Receipt(receipt.to_bytes()),
+                );
             }
         }
         let payload = record.len() - store_format::RECORD_HEADER_BYTES;
         if designated && payload <= PUBLISHED_BYTES_MAX {
             let bytes = Bytes::from(record).slice(store_format::RECORD_HEADER_BYTES..);
-            self.outbound.publish_block(subjects::block(self.replica, height), bytes, recent.hash);
+            self.outbound
+                .publish_block(subjects::block(self.replica, height), bytes, recent.hash);
         }
     }
 
     fn reply(&self, requester: &str, transaction: &Digest, reply: &SubmitReply) {
         let subject = subjects::transaction_reply(self.replica, requester, transaction);
-        self.outbound.publish(subject, canonical::encode(reply).into());
+        self.outbound
+            .publish(subject, canonical::encode(reply).into());
     }
 
     fn answer_again(&self, transaction: &Digest, requester: &str) -> Result<(), DeliveryError> {
@@ -246,7 +303,10 @@ impl Delivery {
     }
 
     /// Stores fetched blocks; one sync for all of them.
-    fn install(&mut self, blocks: Vec<(CertifiedBlock, CertifiedHash)>) -> Result<StoredBlocks, DeliveryError> {
+    fn install(
+        &mut self,
+        blocks: Vec<(CertifiedBlock, CertifiedHash)>,
+    ) -> Result<StoredBlocks, DeliveryError> {
         let mut installed = Vec::with_capacity(blocks.len());
         for (certified, proof) in blocks {
             if certified.block.header.height == self.lock_files().next_height() {
@@ -254,11 +314,18 @@ impl Delivery {
             }
             let time = certified.block.header.time;
             let digests = ledger::block::transaction_leaves(&certified.block.transactions);
-            installed.push(InstalledBlock { proof, time, digests });
+            installed.push(InstalledBlock {
+                proof,
+                time,
+                digests,
+            });
         }
         Durable::after(installed, |blocks| {
             let safe_below = self.lock_files().sync()?;
-            match blocks.iter().find(|block| block.proof.sequence() >= Sequence::from(safe_below)) {
+            match blocks
+                .iter()
+                .find(|block| block.proof.sequence() >= Sequence::from(safe_below))
+            {
                 // A gap below: the core asks again from where the files end.
                 Some(block) => Err(DeliveryError::Missing(block.proof.sequence().height())),
                 None => Ok(()),

@@ -33,7 +33,10 @@ pub async fn fetch(
     execution: Sender<Task>,
     core: Sender<Heard>,
 ) {
-    let fetched = chassis::metrics::counter("ordering_fetched_blocks_total", "blocks fetched from other replicas");
+    let fetched = chassis::metrics::counter(
+        "ordering_fetched_blocks_total",
+        "blocks fetched from other replicas",
+    );
     while let Some(order) = orders.recv().await {
         let mut next = order.first;
         while next <= order.last {
@@ -52,7 +55,11 @@ pub async fn fetch(
             }
         }
         // A prefix of the range is an answer; nothing at all is a failure.
-        if next == order.first && core.send(Heard::Input(Input::FetchFailed { peer: order.peer })).is_err() {
+        if next == order.first
+            && core
+                .send(Heard::Input(Input::FetchFailed { peer: order.peer }))
+                .is_err()
+        {
             return;
         }
     }
@@ -65,12 +72,16 @@ async fn some_blocks(
     order: &FetchOrder,
     next: Sequence,
 ) -> Result<Vec<(CertifiedBlock, CertifiedHash)>, FetchError> {
-    let question = BlocksRequest { from: next.height(), to: order.last.height() };
+    let question = BlocksRequest {
+        from: next.height(),
+        to: order.last.height(),
+    };
     let reply = bus.ask(order.peer, &question).await?;
     let mut blocks = Vec::with_capacity(reply.blocks.len());
     for (bytes, height) in reply.blocks.iter().zip(next.0..=order.last.0) {
         let sequence = Sequence(height);
-        let certified: CertifiedBlock = canonical::decode(bytes).map_err(|_| FetchError::Bad(sequence))?;
+        let certified: CertifiedBlock =
+            canonical::decode(bytes).map_err(|_| FetchError::Bad(sequence))?;
         if certified.block.header.height != sequence.height() {
             return Err(FetchError::Bad(sequence));
         }
@@ -78,8 +89,15 @@ async fn some_blocks(
         let proof = verifier
             .certified(sequence, hash, certified.certificate.clone())
             .map_err(|_| FetchError::Bad(sequence))?;
-        certified.block.check_roots().map_err(|_| FetchError::Bad(sequence))?;
+        certified
+            .block
+            .check_roots()
+            .map_err(|_| FetchError::Bad(sequence))?;
         blocks.push((certified, proof));
     }
-    if blocks.is_empty() { Err(FetchError::Nothing) } else { Ok(blocks) }
+    if blocks.is_empty() {
+        Err(FetchError::Nothing)
+    } else {
+        Ok(blocks)
+    }
 }

@@ -1,6 +1,8 @@
 //! Transactions for the tests of this crate.
 
-use ledger::{ContractId, Digest, LedgerId, SignedTransaction, SigningKey, Timestamp, TransactionBody};
+use ledger::{
+    ContractId, Digest, LedgerId, SignedTransaction, SigningKey, Timestamp, TransactionBody,
+};
 
 /// A signed transaction that no contract knows.
 pub fn transaction(nonce: u64) -> SignedTransaction {

@@ -56,10 +56,22 @@ fn sender(subject: &str) -> Option<ReplicaId> {
 }
 
 /// Receives into the verifying thread's queue until the connection ends.
-async fn receive(mut subscription: async_nats::Subscriber, me: ReplicaId, queue: SyncSender<Incoming>) {
-    let lost = chassis::metrics::counter("ordering_lost_total", "consensus messages lost to a full queue");
-    while let Some(Message { subject, payload, .. }) = subscription.next().await {
-        let Some(from) = sender(&subject).filter(|from| *from != me) else { continue };
+async fn receive(
+    mut subscription: async_nats::Subscriber,
+    me: ReplicaId,
+    queue: SyncSender<Incoming>,
+) {
+    let lost = chassis::metrics::counter(
+        "ordering_lost_total",
+        "consensus messages lost to a full queue",
+    );
+    while let Some(Message {
+        subject, payload, ..
+    }) = subscription.next().await
+    {
+        let Some(from) = sender(&subject).filter(|from| *from != me) else {
+            continue;
+        };
         if queue.try_send((from, payload)).is_err() {
             lost.add(1);
         }
@@ -79,7 +91,10 @@ impl Inbound {
     }
 
     fn run(self, messages: &Receiver<Incoming>) {
-        let refused = chassis::metrics::counter("ordering_refused_messages_total", "messages that did not verify");
+        let refused = chassis::metrics::counter(
+            "ordering_refused_messages_total",
+            "messages that did not verify",
+        );
         let mut assembly = Assembly::default();
         let mut number = 0;
         while let Ok((from, payload)) = messages.recv() {
@@ -88,7 +103,11 @@ impl Inbound {
                 Some(Wire::Consensus(bytes)) => match self.verifier.verify_bytes(&bytes) {
                     Ok(message) if message.get().sender == from => {
                         self.peers.note(from);
-                        if self.core.send(Heard::Input(Input::Message(message))).is_err() {
+                        if self
+                            .core
+                            .send(Heard::Input(Input::Message(message)))
+                            .is_err()
+                        {
                             return;
                         }
                     }
@@ -107,27 +126,46 @@ impl Inbound {
     }
 
     fn check(&self, bodies: Vec<Vec<u8>>, reason: Reason) {
-        let arrivals = bodies.into_iter().map(|bytes| Arrival { bytes: bytes.into(), origin: None }).collect();
+        let arrivals = bodies
+            .into_iter()
+            .map(|bytes| Arrival {
+                bytes: bytes.into(),
+                origin: None,
+            })
+            .collect();
         self.intake.take(reason, arrivals);
     }
 
     /// A transaction of a recent block, from memory or from the block files.
     fn ordered_body(&self, wire: &ledger::Digest) -> Option<Vec<u8>> {
         let (height, index) = self.recent.place(wire)?;
-        if let Some(block) = self.recent.get(height.0).and_then(|recent| recent.block.clone()) {
-            return block.transactions.get(index).map(ledger::SignedTransaction::to_bytes);
+        if let Some(block) = self
+            .recent
+            .get(height.0)
+            .and_then(|recent| recent.block.clone())
+        {
+            return block
+                .transactions
+                .get(index)
+                .map(ledger::SignedTransaction::to_bytes);
         }
         // Damage of the files is found and named by whoever needs the block itself.
         let certified = self.stored.block(height).ok()??;
-        certified.block.transactions.get(index).map(ledger::SignedTransaction::to_bytes)
+        certified
+            .block
+            .transactions
+            .get(index)
+            .map(ledger::SignedTransaction::to_bytes)
     }
 
     fn serve_bodies(&self, to: ReplicaId, wanted: &[ledger::Digest], number: &mut u64) {
         let wanted = &wanted[..wanted.len().min(BODIES_WANTED_MAX)];
-        let found = wanted.iter().filter_map(|wire| match self.bodies.get(wire) {
-            Some(body) => Some(body.bytes.to_vec()),
-            None => self.ordered_body(wire),
-        });
+        let found = wanted
+            .iter()
+            .filter_map(|wire| match self.bodies.get(wire) {
+                Some(body) => Some(body.bytes.to_vec()),
+                None => self.ordered_body(wire),
+            });
         let subject = bus::subjects::pbft_to(self.epoch, self.me, to);
         for group in wire::grouped(found) {
             *number += 1;

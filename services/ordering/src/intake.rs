@@ -83,7 +83,11 @@ pub struct Checker {
 
 impl Intake {
     /// Starts the threads; what is good is handed to `admit`.
-    pub fn start(checker: Checker, threads: usize, admit: impl Fn(Admitted) + Clone + Send + 'static) -> Intake {
+    pub fn start(
+        checker: Checker,
+        threads: usize,
+        admit: impl Fn(Admitted) + Clone + Send + 'static,
+    ) -> Intake {
         let (groups, receiver) = sync_channel(GROUPS_MAX);
         let checker = Arc::new(checker);
         let receiver: Arc<Mutex<Receiver<Group>>> = Arc::new(Mutex::new(receiver));
@@ -93,8 +97,13 @@ impl Intake {
                 .name(format!("intake-{number}"))
                 .spawn(move || {
                     loop {
-                        let group = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                        let Ok((reason, arrivals)) = group else { return };
+                        let group = receiver
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .recv();
+                        let Ok((reason, arrivals)) = group else {
+                            return;
+                        };
                         checker.check(reason, arrivals, &admit);
                     }
                 })
@@ -109,8 +118,12 @@ impl Intake {
             self.groups.try_send((reason, arrivals))
         {
             for arrival in arrivals {
-                if let (Some(origin), Ok(signed)) = (&arrival.origin, SignedTransaction::from_bytes(&arrival.bytes)) {
-                    self.checker.answer(&origin.requester, &signed.id(), &SubmitReply::Busy);
+                if let (Some(origin), Ok(signed)) = (
+                    &arrival.origin,
+                    SignedTransaction::from_bytes(&arrival.bytes),
+                ) {
+                    self.checker
+                        .answer(&origin.requester, &signed.id(), &SubmitReply::Busy);
                 }
             }
         }
@@ -121,12 +134,26 @@ impl Checker {
     /// Sends a submitter something else than a receipt.
     pub fn answer(&self, requester: &str, transaction: &Digest, reply: &SubmitReply) {
         let subject = subjects::transaction_reply(self.replica, requester, transaction);
-        self.outbound.publish(subject, canonical::encode(reply).into());
+        self.outbound
+            .publish(subject, canonical::encode(reply).into());
     }
 
-    fn refuse(&self, origin: Option<&Origin>, transaction: &Digest, code: u16, reason: impl Into<String>) {
+    fn refuse(
+        &self,
+        origin: Option<&Origin>,
+        transaction: &Digest,
+        code: u16,
+        reason: impl Into<String>,
+    ) {
         if let Some(origin) = origin {
-            self.answer(&origin.requester, transaction, &SubmitReply::Refused { code, reason: reason.into() });
+            self.answer(
+                &origin.requester,
+                transaction,
+                &SubmitReply::Refused {
+                    code,
+                    reason: reason.into(),
+                },
+            );
         }
     }
 
@@ -142,7 +169,10 @@ impl Checker {
             }
         }
         let good = self.check_signatures(fresh);
-        let requests: Vec<Request> = good.into_iter().filter_map(|body| self.keep(body, reason)).collect();
+        let requests: Vec<Request> = good
+            .into_iter()
+            .filter_map(|body| self.keep(body, reason))
+            .collect();
         match reason {
             Reason::Submitted if !requests.is_empty() => admit(Admitted::Submitted(requests)),
             Reason::AskedFor => {
@@ -169,14 +199,23 @@ impl Checker {
                 // There is no id to answer under but the one that the submitter would compute: none. A reply under the
                 // wire digest tells whoever looks.
                 let code = refusal::MALFORMED;
-                let text = if matches!(error, TransactionError::TooLong(_)) { "too long" } else { "not canonical bytes" };
+                let text = if matches!(error, TransactionError::TooLong(_)) {
+                    "too long"
+                } else {
+                    "not canonical bytes"
+                };
                 self.refuse(origin, &wire, code, text);
                 return Checked::Done;
             }
         };
         let id = signed.id();
         if signed.body.chain != self.chain {
-            self.refuse(origin, &id, refusal::FOREIGN_CHAIN, "the transaction is for another chain");
+            self.refuse(
+                origin,
+                &id,
+                refusal::FOREIGN_CHAIN,
+                "the transaction is for another chain",
+            );
             return Checked::Done;
         }
         if signed.body.public_key.is_weak() {
@@ -190,20 +229,35 @@ impl Checker {
         if let Some(origin) = origin
             && matches!(self.stored.store.find(&id), Ok(Some(_)))
         {
-            let again = Parcel::Again { transaction: id, requester: origin.requester.clone() };
+            let again = Parcel::Again {
+                transaction: id,
+                requester: origin.requester.clone(),
+            };
             // Without delivery the process is stopping.
             let _ = self.delivery.send(again);
             return Checked::Done;
         }
         if signed.body.valid_until.0 < now {
-            self.refuse(origin, &id, refusal::EXPIRED, "the transaction's validity has ended");
+            self.refuse(
+                origin,
+                &id,
+                refusal::EXPIRED,
+                "the transaction's validity has ended",
+            );
             return Checked::Done;
         }
         if signed.body.valid_until.0 > now + MAX_VALIDITY_US + CLOCK_TOLERANCE_US {
-            self.refuse(origin, &id, refusal::TOO_LONG_VALID, "the transaction is valid for more than 60 seconds");
+            self.refuse(
+                origin,
+                &id,
+                refusal::TOO_LONG_VALID,
+                "the transaction is valid for more than 60 seconds",
+            );
             return Checked::Done;
         }
-        if self.waiting.load(Ordering::Relaxed) >= self.waiting_max || self.bodies.len() >= self.bodies_max {
+        if self.waiting.load(Ordering::Relaxed) >= self.waiting_max
+            || self.bodies.len() >= self.bodies_max
+        {
             if let Some(origin) = origin {
                 self.answer(&origin.requester, &id, &SubmitReply::Busy);
             }
@@ -218,11 +272,20 @@ impl Checker {
         }
         self.checked.add(fresh.len() as u64);
         let bad = if let [(signed, _)] = &fresh[..] {
-            if signed.verify().is_ok() { Vec::new() } else { vec![0] }
+            if signed.verify().is_ok() {
+                Vec::new()
+            } else {
+                vec![0]
+            }
         } else {
             let mut batch = SignatureBatch::new();
-            fresh.iter().for_each(|(signed, _)| signed.push_to(&mut batch));
-            batch.verify(keys::secret::random()).err().unwrap_or_default()
+            fresh
+                .iter()
+                .for_each(|(signed, _)| signed.push_to(&mut batch));
+            batch
+                .verify(keys::secret::random())
+                .err()
+                .unwrap_or_default()
         };
         let mut good = Vec::with_capacity(fresh.len());
         for (index, (signed, arrival)) in fresh.into_iter().enumerate() {
@@ -243,8 +306,11 @@ impl Checker {
     /// Keeps a good body; gives what the core is told of it.
     fn keep(&self, body: Arc<Body>, reason: Reason) -> Option<Request> {
         let signed = &body.transaction.signed.body;
-        let request =
-            Request { digest: body.wire(), client: signed.submitter, valid_until: signed.valid_until };
+        let request = Request {
+            digest: body.wire(),
+            client: signed.submitter,
+            valid_until: signed.valid_until,
+        };
         let new = self.bodies.insert(body);
         (new || reason == Reason::AskedFor).then_some(request)
     }

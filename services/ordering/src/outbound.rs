@@ -31,20 +31,35 @@ impl Outbound {
         let (sender, receiver) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         tokio::spawn(publish(client, receiver, waiting.clone()));
-        let dropped = chassis::metrics::counter("ordering_dropped_total", "messages dropped because the broker is slow");
-        Outbound { sender, waiting, dropped }
+        let dropped = chassis::metrics::counter(
+            "ordering_dropped_total",
+            "messages dropped because the broker is slow",
+        );
+        Outbound {
+            sender,
+            waiting,
+            dropped,
+        }
     }
 
     /// Publishes.
     pub fn publish(&self, subject: String, payload: Bytes) {
-        self.send(Message { subject, payload, headers: None });
+        self.send(Message {
+            subject,
+            payload,
+            headers: None,
+        });
     }
 
     /// Publishes a block with its hash as the message id.
     pub fn publish_block(&self, subject: String, payload: Bytes, hash: Digest) {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", hash.to_string());
-        self.send(Message { subject, payload, headers: Some(headers) });
+        self.send(Message {
+            subject,
+            payload,
+            headers: Some(headers),
+        });
     }
 
     fn send(&self, message: Message) {
@@ -58,12 +73,20 @@ impl Outbound {
     }
 }
 
-async fn publish(client: async_nats::Client, mut messages: mpsc::UnboundedReceiver<Message>, waiting: Arc<AtomicUsize>) {
+async fn publish(
+    client: async_nats::Client,
+    mut messages: mpsc::UnboundedReceiver<Message>,
+    waiting: Arc<AtomicUsize>,
+) {
     let mut group = Vec::with_capacity(256);
     while messages.recv_many(&mut group, 256).await > 0 {
         waiting.fetch_sub(group.len(), Ordering::Relaxed);
         for message in group.drain(..) {
-            let Message { subject, payload, headers } = message;
+            let Message {
+                subject,
+                payload,
+                headers,
+            } = message;
             let result = match headers {
                 None => client.publish(subject, payload).await,
                 Some(headers) => client.publish_with_headers(subject, headers, payload).await,

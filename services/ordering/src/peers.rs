@@ -20,8 +20,15 @@ pub struct Peers {
 impl Peers {
     /// All replicas of the epoch; they count as heard of now.
     pub fn new(me: ReplicaId, replicas: impl IntoIterator<Item = ReplicaId>) -> Peers {
-        let heard = replicas.into_iter().map(|replica| (replica, AtomicU64::new(0))).collect();
-        Peers { me, started: Instant::now(), heard }
+        let heard = replicas
+            .into_iter()
+            .map(|replica| (replica, AtomicU64::new(0)))
+            .collect();
+        Peers {
+            me,
+            started: Instant::now(),
+            heard,
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -41,10 +48,13 @@ impl Peers {
         let first = (height.0 % count as u64) as usize;
         let now = self.now_ms();
         let speaks = |(replica, heard): &(ReplicaId, AtomicU64)| {
-            *replica == self.me || now.saturating_sub(heard.load(Ordering::Relaxed)) < SILENT_AFTER.as_millis() as u64
+            *replica == self.me
+                || now.saturating_sub(heard.load(Ordering::Relaxed))
+                    < SILENT_AFTER.as_millis() as u64
         };
         let mut turn = (0..count).map(|offset| &self.heard[(first + offset) % count]);
-        turn.find(|peer| speaks(peer)).map_or(self.me, |(replica, _)| *replica)
+        turn.find(|peer| speaks(peer))
+            .map_or(self.me, |(replica, _)| *replica)
     }
 }
 
@@ -55,7 +65,9 @@ mod tests {
     #[test]
     fn replicas_take_turns() {
         let peers = Peers::new(ReplicaId(1), (0..4).map(ReplicaId));
-        let turns: Vec<u16> = (0..5).map(|height| peers.designated(Height(height)).0).collect();
+        let turns: Vec<u16> = (0..5)
+            .map(|height| peers.designated(Height(height)).0)
+            .collect();
         assert_eq!(turns, [0, 1, 2, 3, 0]);
     }
 }

@@ -58,7 +58,14 @@ impl RecentBlocks {
         if let Some(block) = self.lock().get_mut(&height.0) {
             let (hash, wires) = (block.hash, block.wires.clone());
             let (started, executed) = (block.started, block.executed);
-            *block = Arc::new(RecentBlock { block: None, hash, bodies: Vec::new(), wires, started, executed });
+            *block = Arc::new(RecentBlock {
+                block: None,
+                hash,
+                bodies: Vec::new(),
+                wires,
+                started,
+                executed,
+            });
         }
     }
 

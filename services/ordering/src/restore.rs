@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use execution::{Contracts, Executor, Rules as _};
-use ledger::{Block, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height, store_format};
+use ledger::{
+    Block, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height, store_format,
+};
 use pbft::{Base, CertifiedHash, LogRecord, Sequence, StoredBlock, StoredChain, Verifier};
 
 use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::body::{Body, BodyPool};
 use crate::delivery::Tip;
-use crate::journal::{Job, JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer};
+use crate::journal::{
+    Job, JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer,
+};
 use crate::recent::{RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError};
@@ -100,12 +104,21 @@ struct Chain<'a> {
 impl Chain<'_> {
     fn block(&self, height: Height) -> Result<CertifiedBlock, RestoreError> {
         if height <= self.certified {
-            let location = self.store.locate(height)?.ok_or(RestoreError::Missing(height))?;
+            let location = self
+                .store
+                .locate(height)?
+                .ok_or(RestoreError::Missing(height))?;
             return Ok(blocks::read(self.folder, location)?);
         }
-        let entry = self.uncertified.get(&height.0).ok_or(RestoreError::Missing(height))?;
+        let entry = self
+            .uncertified
+            .get(&height.0)
+            .ok_or(RestoreError::Missing(height))?;
         let block = whole(entry).ok_or(RestoreError::Missing(height))?;
-        Ok(CertifiedBlock { block, certificate: Certificate::of_genesis() })
+        Ok(CertifiedBlock {
+            block,
+            certificate: Certificate::of_genesis(),
+        })
     }
 }
 
@@ -132,14 +145,28 @@ impl Restoring<'_> {
         index_newest(&store, &newest)?;
         let (journal, recovered) = JournalFile::open(&self.data.join("journal"))?;
         if recovered.torn_bytes > 0 {
-            tracing::warn!(cut = recovered.torn_bytes, "the journal ended in a record cut short");
+            tracing::warn!(
+                cut = recovered.torn_bytes,
+                "the journal ended in a record cut short"
+            );
         }
         let stored = Height(files.next_height().0 - 1);
         let (bodies, mut uncertified) = journaled(recovered.bodies, recovered.blocks, stored);
-        store_certified(&mut files, &store, &mut uncertified, &recovered.certificates)?;
+        store_certified(
+            &mut files,
+            &store,
+            &mut uncertified,
+            &recovered.certificates,
+        )?;
         let certified = Height(files.next_height().0 - 1);
-        let newest_height = uncertified.keys().next_back().map_or(certified, |height| Height(*height).max(certified));
-        if store.head()?.is_some_and(|head| head.height > newest_height) {
+        let newest_height = uncertified
+            .keys()
+            .next_back()
+            .map_or(certified, |height| Height(*height).max(certified));
+        if store
+            .head()?
+            .is_some_and(|head| head.height > newest_height)
+        {
             // Only a disk that lost synced blocks brings this about; what is left is executed again.
             tracing::warn!("the state is ahead of the stored blocks and is rebuilt");
             drop(store);
@@ -151,21 +178,49 @@ impl Restoring<'_> {
             let changes = hashed(&genesis_block.writes);
             store.apply(&genesis_block.head, &genesis_block.writes, &changes)?;
         }
-        let chain = Chain { folder: &folder, store: &store, certified, uncertified: &uncertified };
+        let chain = Chain {
+            folder: &folder,
+            store: &store,
+            certified,
+            uncertified: &uncertified,
+        };
         let recent = Arc::new(RecentBlocks::default());
         let head = store.head()?.unwrap_or(genesis_block.head);
         let epoch = self.genesis.epoch.epoch;
         let roots = Roots::start(store.clone())?;
-        let mut runner =
-            BlockRunner::new(executor, epoch, head.clone(), store.clone(), roots, recent.clone(), self.journal.clone());
+        let mut runner = BlockRunner::new(
+            executor,
+            epoch,
+            head.clone(),
+            store.clone(),
+            roots,
+            recent.clone(),
+            self.journal.clone(),
+        );
         replay(&chain, &mut runner, head.height, newest_height)?;
         let verifier = verifier(base);
-        let stored = stored_chain(&chain, &recent, &verifier, newest_height, self.recent_blocks, &bodies)?;
+        let stored = stored_chain(
+            &chain,
+            &recent,
+            &verifier,
+            newest_height,
+            self.recent_blocks,
+            &bodies,
+        )?;
         let tip_header = chain.block(certified)?.block.header;
-        let tip = Tip { height: certified, time: tip_header.time, hash: tip_header.hash() };
+        let tip = Tip {
+            height: certified,
+            time: tip_header.time,
+            hash: tip_header.hash(),
+        };
         let next_due = Contracts.next_due(&store);
         let files = Arc::new(Mutex::new(files));
-        let writer = Writer::new(journal, files.clone(), bodies.values().cloned(), uncertified.into_values());
+        let writer = Writer::new(
+            journal,
+            files.clone(),
+            bodies.values().cloned(),
+            uncertified.into_values(),
+        );
         let pool = BodyPool::default();
         for body in bodies.into_values() {
             pool.insert(body);
@@ -191,7 +246,10 @@ impl Restoring<'_> {
         store: &StateStore,
         genesis: &execution::ExecutedBlock,
     ) -> Result<(), RestoreError> {
-        let certified = CertifiedBlock { block: genesis.block.clone(), certificate: Certificate::of_genesis() };
+        let certified = CertifiedBlock {
+            block: genesis.block.clone(),
+            certificate: Certificate::of_genesis(),
+        };
         let location = files.append(Height(0), &store_format::encode_record(&certified))?;
         files.sync()?;
         store.index(Height(0), &genesis.head.hash, location, &[])?;
@@ -213,18 +271,28 @@ impl Restoring<'_> {
                     Some(location) => location,
                     None => {
                         index_all(folder, store)?;
-                        store.locate(Height(0))?.ok_or(RestoreError::Missing(Height(0)))?
+                        store
+                            .locate(Height(0))?
+                            .ok_or(RestoreError::Missing(Height(0)))?
                     }
                 };
                 blocks::read(folder, location)?.block.hash()
             }
         };
-        if first == base.block { Ok(()) } else { Err(RestoreError::OtherChain) }
+        if first == base.block {
+            Ok(())
+        } else {
+            Err(RestoreError::OtherChain)
+        }
     }
 }
 
 fn base_of(header: &Header, hash: Digest) -> Base {
-    Base { sequence: Sequence::from(header.height), block: hash, time: header.time }
+    Base {
+        sequence: Sequence::from(header.height),
+        block: hash,
+        time: header.time,
+    }
 }
 
 /// The index of the newest segment may lack what was not synced.
@@ -232,7 +300,10 @@ fn index_newest(store: &StateStore, newest: &blocks::NewestBlocks) -> Result<(),
     for (certified, location) in newest {
         let height = certified.block.header.height;
         if store.locate(height)? != Some(*location) {
-            let ids: Vec<Digest> = certified.block.outcomes[1..].iter().map(|leaf| leaf.transaction).collect();
+            let ids: Vec<Digest> = certified.block.outcomes[1..]
+                .iter()
+                .map(|leaf| leaf.transaction)
+                .collect();
             store.index(height, &certified.block.hash(), *location, &ids)?;
         }
     }
@@ -249,7 +320,10 @@ fn index_all(folder: &Path, store: &StateStore) -> Result<(), RestoreError> {
 
 fn remove_state(folder: &Path) -> Result<(), RestoreError> {
     std::fs::remove_dir_all(folder)
-        .map_err(|error| BlockFileError::Disk { path: folder.to_owned(), error })
+        .map_err(|error| BlockFileError::Disk {
+            path: folder.to_owned(),
+            error,
+        })
         .map_err(RestoreError::from)
 }
 
@@ -262,15 +336,21 @@ fn journaled(
     blocks: BTreeMap<u64, JournaledBlock>,
     certified: Height,
 ) -> (Bodies, Uncertified) {
-    let bodies: Bodies =
-        bodies.into_iter().map(|(wire, (signed, bytes))| (wire, Arc::new(Body::new(signed, bytes, None)))).collect();
+    let bodies: Bodies = bodies
+        .into_iter()
+        .map(|(wire, (signed, bytes))| (wire, Arc::new(Body::new(signed, bytes, None))))
+        .collect();
     let mut uncertified = Uncertified::new();
     for (height, block) in blocks {
         let next = certified.0 + 1 + uncertified.len() as u64;
         if height != next {
             continue;
         }
-        let found: Option<Vec<Arc<Body>>> = block.wires.iter().map(|wire| bodies.get(wire).cloned()).collect();
+        let found: Option<Vec<Arc<Body>>> = block
+            .wires
+            .iter()
+            .map(|wire| bodies.get(wire).cloned())
+            .collect();
         if let Some(found) = found {
             uncertified.insert(height, (Arc::new(block), found));
         }
@@ -296,8 +376,14 @@ fn store_certified(
         && block.hash() == known.block
     {
         let height = files.next_height();
-        let ids: Vec<Digest> = block.outcomes[1..].iter().map(|leaf| leaf.transaction).collect();
-        let certified = CertifiedBlock { block, certificate: known.certificate.clone() };
+        let ids: Vec<Digest> = block.outcomes[1..]
+            .iter()
+            .map(|leaf| leaf.transaction)
+            .collect();
+        let certified = CertifiedBlock {
+            block,
+            certificate: known.certificate.clone(),
+        };
         let location = files.append(height, &store_format::encode_record(&certified))?;
         store.index(height, &known.block, location, &ids)?;
         uncertified.remove(&height.0);
@@ -332,7 +418,11 @@ fn stored_chain(
     recent_blocks: u64,
     bodies: &Bodies,
 ) -> Result<StoredChain, RestoreError> {
-    let oldest = newest.0.saturating_sub(recent_blocks).min(chain.certified.0) + 1;
+    let oldest = newest
+        .0
+        .saturating_sub(recent_blocks)
+        .min(chain.certified.0)
+        + 1;
     let mut blocks = Vec::new();
     let mut stable: Option<CertifiedHash> = None;
     let interval = pbft::Limits::default().checkpoint_interval;
@@ -347,13 +437,37 @@ fn stored_chain(
                 .map_err(|_| RestoreError::Certificate(height))?;
             stable = Some(proof);
         }
-        blocks.push(StoredBlock { sequence, block: hash, time: certified.block.header.time, digests: wires.clone() });
+        blocks.push(StoredBlock {
+            sequence,
+            block: hash,
+            time: certified.block.header.time,
+            digests: wires.clone(),
+        });
         // Delivery needs what has no certificate yet.
-        let bodies = chain.uncertified.get(&height.0).map(|(_, bodies)| bodies.clone()).unwrap_or_default();
+        let bodies = chain
+            .uncertified
+            .get(&height.0)
+            .map(|(_, bodies)| bodies.clone())
+            .unwrap_or_default();
         let block = (height > chain.certified).then_some(certified.block);
         let (started, executed) = (Instant::now(), Instant::now());
-        recent.insert(height, Arc::new(RecentBlock { block, hash, bodies, wires, started, executed }));
+        recent.insert(
+            height,
+            Arc::new(RecentBlock {
+                block,
+                hash,
+                bodies,
+                wires,
+                started,
+                executed,
+            }),
+        );
     }
     let held = bodies.keys().copied().collect();
-    Ok(StoredChain { blocks, certified: Sequence::from(chain.certified), stable, held })
+    Ok(StoredChain {
+        blocks,
+        certified: Sequence::from(chain.certified),
+        stable,
+        held,
+    })
 }

@@ -42,8 +42,13 @@ impl Roots {
                 move || compute(&store, &receiver, &shared)
             })
             .expect("a thread can be started");
-        let mut roots =
-            Roots { store: store.clone(), shared, changes: Changes::new(), jobs: Some(jobs), thread: Some(thread) };
+        let mut roots = Roots {
+            store: store.clone(),
+            shared,
+            changes: Changes::new(),
+            jobs: Some(jobs),
+            thread: Some(thread),
+        };
         for (height, changes) in store.changes_after(store.tree_height()?)? {
             roots.note(height, changes);
         }
@@ -110,7 +115,11 @@ struct Watch<'a>(&'a Shared);
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.0.lock().unwrap_or_else(PoisonError::into_inner).failed = true;
+            self.0
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .failed = true;
             self.0.1.notify_all();
         }
     }

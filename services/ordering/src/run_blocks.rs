@@ -91,7 +91,8 @@ struct Unapplied {
 impl Unapplied {
     fn add(&mut self, head: &ChainHead, writes: WriteSet) {
         for (key, value) in &writes.0 {
-            self.writes.insert(key.clone(), (head.height.0, value.clone()));
+            self.writes
+                .insert(key.clone(), (head.height.0, value.clone()));
         }
         let changes = state::hashed(&writes);
         self.blocks.push_back((head.clone(), writes, changes));
@@ -100,11 +101,21 @@ impl Unapplied {
     /// Moves everything up to `height` into the store; gives the changes by height.
     fn apply(&mut self, height: Height) -> Result<Vec<(Height, Changes)>, StateError> {
         let mut applied = Vec::new();
-        while self.blocks.front().is_some_and(|(head, ..)| head.height <= height) {
-            let Some((head, writes, changes)) = self.blocks.pop_front() else { break };
+        while self
+            .blocks
+            .front()
+            .is_some_and(|(head, ..)| head.height <= height)
+        {
+            let Some((head, writes, changes)) = self.blocks.pop_front() else {
+                break;
+            };
             self.store.apply(&head, &writes, &changes)?;
             for (key, _) in &writes.0 {
-                if self.writes.get(key).is_some_and(|(newest, _)| *newest == head.height.0) {
+                if self
+                    .writes
+                    .get(key)
+                    .is_some_and(|(newest, _)| *newest == head.height.0)
+                {
                     self.writes.remove(key);
                 }
             }
@@ -126,7 +137,10 @@ impl StateView for Unapplied {
         if from >= until || limit == 0 {
             return Vec::new();
         }
-        let written = || self.writes.range::<[u8], _>((Bound::Included(from), Bound::Excluded(until)));
+        let written = || {
+            self.writes
+                .range::<[u8], _>((Bound::Included(from), Bound::Excluded(until)))
+        };
         let hidden = written().filter(|(_, (_, value))| value.is_none()).count();
         let below = self.store.range(from, until, limit.saturating_add(hidden));
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
@@ -167,11 +181,18 @@ impl<R: Rules> BlockRunner<R> {
             executor,
             epoch,
             head,
-            unapplied: Unapplied { store, writes: BTreeMap::new(), blocks: VecDeque::new() },
+            unapplied: Unapplied {
+                store,
+                writes: BTreeMap::new(),
+                blocks: VecDeque::new(),
+            },
             roots,
             recent,
             journal,
-            execution_seconds: chassis::metrics::histogram("ordering_execution_seconds", "execution of one block"),
+            execution_seconds: chassis::metrics::histogram(
+                "ordering_execution_seconds",
+                "execution of one block",
+            ),
         }
     }
 
@@ -184,7 +205,11 @@ impl<R: Rules> BlockRunner<R> {
     ///
     /// # Errors
     /// [`ExecutionError`]; the caller ends the process.
-    pub fn run(mut self, tasks: &Receiver<Task>, tell: &mut dyn FnMut(Told)) -> Result<(), ExecutionError> {
+    pub fn run(
+        mut self,
+        tasks: &Receiver<Task>,
+        tell: &mut dyn FnMut(Told),
+    ) -> Result<(), ExecutionError> {
         let mut waiting = VecDeque::new();
         while let Ok(task) = tasks.recv() {
             match task {
@@ -196,7 +221,11 @@ impl<R: Rules> BlockRunner<R> {
                 && let Some(task) = waiting.pop_front()
             {
                 match task {
-                    Task::Execute { height, time, bodies } => self.execute(height, time, bodies, tell)?,
+                    Task::Execute {
+                        height,
+                        time,
+                        bodies,
+                    } => self.execute(height, time, bodies, tell)?,
                     Task::Install(mut blocks) => {
                         let rest = blocks.split_off(room.min(blocks.len()));
                         self.install(blocks, tell)?;
@@ -236,10 +265,19 @@ impl<R: Rules> BlockRunner<R> {
     ) -> Result<ExecutedBlock, ExecutionError> {
         let height = self.head.height.next();
         let state_root = self.roots.at(checkpoint_of(height))?;
-        let order = BlockOrder { epoch: self.epoch, height, time, state_root, transactions };
-        let mut executed = self.executor.execute_block(&self.unapplied, &self.head, order);
+        let order = BlockOrder {
+            epoch: self.epoch,
+            height,
+            time,
+            state_root,
+            transactions,
+        };
+        let mut executed = self
+            .executor
+            .execute_block(&self.unapplied, &self.head, order);
         self.head = executed.head.clone();
-        self.unapplied.add(&self.head, std::mem::take(&mut executed.writes));
+        self.unapplied
+            .add(&self.head, std::mem::take(&mut executed.writes));
         Ok(executed)
     }
 
@@ -257,8 +295,10 @@ impl<R: Rules> BlockRunner<R> {
         let started = Instant::now();
         let transactions = bodies.iter().map(|body| body.transaction.clone()).collect();
         let executed = self.execute_next(time, transactions)?;
-        let by_id: std::collections::HashMap<Digest, &Arc<Body>> =
-            bodies.iter().map(|body| (body.transaction.id, body)).collect();
+        let by_id: std::collections::HashMap<Digest, &Arc<Body>> = bodies
+            .iter()
+            .map(|body| (body.transaction.id, body))
+            .collect();
         let kept: Vec<Arc<Body>> = executed.block.outcomes[1..]
             .iter()
             .filter_map(|leaf| by_id.get(&leaf.transaction).map(|body| (*body).clone()))
@@ -281,10 +321,18 @@ impl<R: Rules> BlockRunner<R> {
         };
         self.recent.insert(height, Arc::new(recent));
         // A writer that is gone has reported why.
-        let _ = self.journal.send(Job::Block(Arc::new(journaled), hash, kept));
+        let _ = self
+            .journal
+            .send(Job::Block(Arc::new(journaled), hash, kept));
         tell(Told::NextDue(executed.next_due));
         if !executed.left_out.is_empty() {
-            tell(Told::LeftOut(executed.left_out.iter().map(|(left, reason)| (left.wire, *reason)).collect()));
+            tell(Told::LeftOut(
+                executed
+                    .left_out
+                    .iter()
+                    .map(|(left, reason)| (left.wire, *reason))
+                    .collect(),
+            ));
         }
         Ok(())
     }
@@ -296,16 +344,26 @@ impl<R: Rules> BlockRunner<R> {
     ) -> Result<(), ExecutionError> {
         for (certified, proof) in &blocks {
             let header = &certified.block.header;
-            let divergence = |own| ExecutionError::Divergence { height: header.height, own, certified: proof.block() };
+            let divergence = |own| ExecutionError::Divergence {
+                height: header.height,
+                own,
+                certified: proof.block(),
+            };
             if header.height <= self.head.height {
-                let own = self.recent.get(header.height.0).map_or(proof.block(), |recent| recent.hash);
+                let own = self
+                    .recent
+                    .get(header.height.0)
+                    .map_or(proof.block(), |recent| recent.hash);
                 if own != proof.block() {
                     return Err(divergence(own));
                 }
                 continue;
             }
             if header.height != self.head.height.next() {
-                return Err(ExecutionError::Gap { expected: self.head.height.next(), found: header.height });
+                return Err(ExecutionError::Gap {
+                    expected: self.head.height.next(),
+                    found: header.height,
+                });
             }
             let own = self.replay(certified)?;
             if own != proof.block() {
@@ -322,14 +380,25 @@ impl<R: Rules> BlockRunner<R> {
     /// [`ExecutionError::State`].
     pub fn replay(&mut self, certified: &CertifiedBlock) -> Result<Digest, ExecutionError> {
         let started = Instant::now();
-        let checked = |signed: &ledger::SignedTransaction| Arc::new(CheckedTransaction::new(signed.clone()));
+        let checked =
+            |signed: &ledger::SignedTransaction| Arc::new(CheckedTransaction::new(signed.clone()));
         let transactions: Vec<_> = certified.block.transactions.iter().map(checked).collect();
-        let wires = transactions.iter().map(|transaction| transaction.wire).collect();
+        let wires = transactions
+            .iter()
+            .map(|transaction| transaction.wire)
+            .collect();
         let executed = self.execute_next(certified.block.header.time, transactions)?;
         let hash = executed.head.hash;
-        let recent =
-            RecentBlock { block: None, hash, bodies: Vec::new(), wires, started, executed: Instant::now() };
-        self.recent.insert(certified.block.header.height, Arc::new(recent));
+        let recent = RecentBlock {
+            block: None,
+            hash,
+            bodies: Vec::new(),
+            wires,
+            started,
+            executed: Instant::now(),
+        };
+        self.recent
+            .insert(certified.block.header.height, Arc::new(recent));
         Ok(hash)
     }
 

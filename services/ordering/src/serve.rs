@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bus::ordering_wire::{
-    Answer, BLOCKS_REPLY_BYTES_MAX, BlockByHashRequest, BlocksReply, BlocksRequest, EpochsReply, EpochsRequest, Question,
-    ReceiptReply, ReceiptRequest, StatusReply, StatusRequest,
+    Answer, BLOCKS_REPLY_BYTES_MAX, BlockByHashRequest, BlocksReply, BlocksRequest, EpochsReply,
+    EpochsRequest, Question, ReceiptReply, ReceiptRequest, StatusReply, StatusRequest,
 };
 use futures::StreamExt;
 use ledger::{Epoch, Height, ReplicaId, canonical};
@@ -30,18 +30,30 @@ pub struct Desk {
 }
 
 /// Answers until the connection ends.
-pub async fn serve(desk: Arc<Desk>, client: async_nats::Client, mut questions: async_nats::Subscriber) {
+pub async fn serve(
+    desk: Arc<Desk>,
+    client: async_nats::Client,
+    mut questions: async_nats::Subscriber,
+) {
     let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
     while let Some(message) = questions.next().await {
         let Some(reply) = message.reply else { continue };
-        let name = message.subject.rsplit('.').next().unwrap_or_default().to_owned();
+        let name = message
+            .subject
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let Ok(place) = places.clone().try_acquire_owned() else {
-            let _ = client.publish(reply, canonical::encode(&Answer::<()>::Busy).into()).await;
+            let _ = client
+                .publish(reply, canonical::encode(&Answer::<()>::Busy).into())
+                .await;
             continue;
         };
         let (desk, client) = (desk.clone(), client.clone());
         tokio::spawn(async move {
-            let answered = tokio::task::spawn_blocking(move || desk.answer(&name, &message.payload)).await;
+            let answered =
+                tokio::task::spawn_blocking(move || desk.answer(&name, &message.payload)).await;
             drop(place);
             match answered {
                 Ok(Ok(answer)) => {
@@ -72,7 +84,9 @@ impl Desk {
             BlockByHashRequest::NAME => with(payload, |question| self.block_by_hash(&question)),
             ReceiptRequest::NAME => with(payload, |question| self.receipt(&question)),
             StatusRequest::NAME => with(payload, |_: StatusRequest| Ok(self.status())),
-            EpochsRequest::NAME => with(payload, |_: EpochsRequest| Ok(EpochsReply { links: Vec::new() })),
+            EpochsRequest::NAME => with(payload, |_: EpochsRequest| {
+                Ok(EpochsReply { links: Vec::new() })
+            }),
             _ => Ok(canonical::encode(&Answer::<()>::Malformed)),
         }
     }
@@ -83,7 +97,9 @@ impl Desk {
         let mut bytes = 0;
         let mut height = question.from;
         while height <= question.to && height <= newest {
-            let Some(block) = self.stored.block(height)? else { break };
+            let Some(block) = self.stored.block(height)? else {
+                break;
+            };
             let block = canonical::encode(&block);
             if !blocks.is_empty() && bytes + block.len() > BLOCKS_REPLY_BYTES_MAX {
                 break;
@@ -101,7 +117,11 @@ impl Desk {
             Some(height) => self.stored.block(height)?,
             None => None,
         };
-        let blocks = found.filter(|block| block.block.hash() == question.hash).iter().map(canonical::encode).collect();
+        let blocks = found
+            .filter(|block| block.block.hash() == question.hash)
+            .iter()
+            .map(canonical::encode)
+            .collect();
         Ok(BlocksReply { blocks, newest })
     }
 
@@ -109,7 +129,10 @@ impl Desk {
         let tip = self.stored.tip();
         Ok(match self.stored.receipt(&question.transaction)? {
             Some(receipt) => ReceiptReply::Found(receipt),
-            None => ReceiptReply::NotFound { newest: tip.height, time: tip.time },
+            None => ReceiptReply::NotFound {
+                newest: tip.height,
+                time: tip.time,
+            },
         })
     }
 

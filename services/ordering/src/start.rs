@@ -53,7 +53,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let seed = Secret::load(&config.voting_key_file).context("voting_key_file")?;
     let key = SigningKey::from_seed(*seed.expose());
     let bus = Bus::connect(&config.bus).await?;
-    let inboxes = Inboxes { core: channel(), journal: channel(), execution: channel(), delivery: channel() };
+    let inboxes = Inboxes {
+        core: channel(),
+        journal: channel(),
+        execution: channel(),
+        delivery: channel(),
+    };
     let configuration = configuration(&config, &bus);
     let restored = restore(&config, &bus, &configuration, inboxes.journal.0.clone()).await?;
     let mut running = Running::start(&config, &bus, configuration, key, restored, inboxes).await?;
@@ -78,7 +83,11 @@ fn configuration(config: &Config, bus: &Bus) -> Configuration {
         epoch: bus.genesis().epoch.clone(),
         replica: config.replica,
         // Known once the genesis block is.
-        base: Base { sequence: pbft::Sequence(0), block: ledger::Digest::ZERO, time: bus.genesis().time },
+        base: Base {
+            sequence: pbft::Sequence(0),
+            block: ledger::Digest::ZERO,
+            time: bus.genesis().time,
+        },
         limits: config.tuning.limits(),
     }
 }
@@ -89,13 +98,32 @@ async fn restore(
     configuration: &Configuration,
     journal: Sender<Job>,
 ) -> anyhow::Result<Restored> {
-    let (data, genesis, configuration) = (config.data.clone(), bus.genesis().clone(), configuration.clone());
+    let (data, genesis, configuration) = (
+        config.data.clone(),
+        bus.genesis().clone(),
+        configuration.clone(),
+    );
     let restored = tokio::task::spawn_blocking(move || {
         let recent_blocks = 2 * configuration.limits.window;
-        let restoring = Restoring { data: &data, genesis: &genesis, recent_blocks, journal };
-        restoring.restore(|base| Verifier::new(&Configuration { base, ..configuration }, Arc::new(Ed25519)))
+        let restoring = Restoring {
+            data: &data,
+            genesis: &genesis,
+            recent_blocks,
+            journal,
+        };
+        restoring.restore(|base| {
+            Verifier::new(
+                &Configuration {
+                    base,
+                    ..configuration
+                },
+                Arc::new(Ed25519),
+            )
+        })
     });
-    restored.await?.with_context(|| format!("data {}", config.data.display()))
+    restored
+        .await?
+        .with_context(|| format!("data {}", config.data.display()))
 }
 
 /// A replica at work.
@@ -111,12 +139,18 @@ struct Running {
 }
 
 /// Starts a thread; should it panic, the core hears of it and the replica stops.
-fn thread(name: &'static str, core: Sender<Heard>, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+fn thread(
+    name: &'static str,
+    core: Sender<Heard>,
+    work: impl FnOnce() + Send + 'static,
+) -> JoinHandle<()> {
     struct Watch(&'static str, Sender<Heard>);
     impl Drop for Watch {
         fn drop(&mut self) {
             if std::thread::panicking() {
-                let _ = self.1.send(Heard::Failed(format!("the thread {} panicked", self.0)));
+                let _ = self
+                    .1
+                    .send(Heard::Failed(format!("the thread {} panicked", self.0)));
             }
         }
     }
@@ -124,7 +158,10 @@ fn thread(name: &'static str, core: Sender<Heard>, work: impl FnOnce() + Send + 
         let _watch = Watch(name, core);
         work();
     };
-    std::thread::Builder::new().name(name.to_owned()).spawn(watched).expect("a thread can be started")
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(watched)
+        .expect("a thread can be started")
 }
 
 impl Running {
@@ -140,7 +177,12 @@ impl Running {
         configuration.base = restored.base;
         let verifier = Verifier::new(&configuration, Arc::new(Ed25519));
         let epoch = configuration.epoch.epoch;
-        let members: Vec<_> = configuration.epoch.replicas.iter().map(|member| member.replica).collect();
+        let members: Vec<_> = configuration
+            .epoch
+            .replicas
+            .iter()
+            .map(|member| member.replica)
+            .collect();
         let peers = Arc::new(Peers::new(config.replica, members));
         let outbound = Outbound::start(bus.client().clone());
         let transactions = restored.store.transactions()?;
@@ -150,7 +192,12 @@ impl Running {
             tip: RwLock::new(restored.tip),
             transactions: AtomicU64::new(transactions),
         });
-        let Inboxes { core, journal, execution, delivery } = inboxes;
+        let Inboxes {
+            core,
+            journal,
+            execution,
+            delivery,
+        } = inboxes;
         let mut threads = Vec::new();
 
         let to_core = core.0.clone();
@@ -190,8 +237,13 @@ impl Running {
             }
         });
 
-        let replica =
-            Replica::restore(configuration, Box::new(key), restored.votes, restored.chain, moment(started))?;
+        let replica = Replica::restore(
+            configuration,
+            Box::new(key),
+            restored.votes,
+            restored.chain,
+            moment(started),
+        )?;
         let summary = Arc::new(Mutex::new(replica.summary()));
         let waiting = Arc::new(AtomicUsize::new(0));
         let (fetch_orders, orders) = tokio::sync::mpsc::unbounded_channel::<FetchOrder>();
@@ -237,7 +289,10 @@ impl Running {
             waiting,
             waiting_max: config.tuning.waiting_transactions_max,
             bodies_max: config.tuning.bodies_max(),
-            checked: chassis::metrics::counter("ordering_checked_total", "transaction signatures checked"),
+            checked: chassis::metrics::counter(
+                "ordering_checked_total",
+                "transaction signatures checked",
+            ),
         };
         let to_core = core.0.clone();
         let intake = Intake::start(checker, config.tuning.checking_threads, move |admitted| {
@@ -246,8 +301,12 @@ impl Running {
 
         let client = bus.client();
         let to_all = client.subscribe(subjects::PBFT_TO_ALL).await?;
-        let to_me = client.subscribe(subjects::pbft_to_me(config.replica)).await?;
-        let questions = client.subscribe(subjects::all_of_ordering(config.replica)).await?;
+        let to_me = client
+            .subscribe(subjects::pbft_to_me(config.replica))
+            .await?;
+        let questions = client
+            .subscribe(subjects::all_of_ordering(config.replica))
+            .await?;
         let arrivals = client.subscribe(subjects::ALL_TRANSACTIONS).await?;
         client.flush().await?;
         let inbound = Inbound {
@@ -263,11 +322,23 @@ impl Running {
             core: core.0.clone(),
         };
         inbound.start(to_all, to_me);
-        let desk = Arc::new(Desk { replica: config.replica, epoch, stored, summary });
+        let desk = Arc::new(Desk {
+            replica: config.replica,
+            epoch,
+            stored,
+            summary,
+        });
         let tasks = vec![
             tokio::spawn(take_transactions(arrivals, intake)).abort_handle(),
             tokio::spawn(serve(desk, client.clone(), questions)).abort_handle(),
-            tokio::spawn(fetch::fetch(bus.clone(), verifier, orders, execution.0.clone(), core.0.clone())).abort_handle(),
+            tokio::spawn(fetch::fetch(
+                bus.clone(),
+                verifier,
+                orders,
+                execution.0.clone(),
+                core.0.clone(),
+            ))
+            .abort_handle(),
         ];
         Ok(Running {
             core: core.0,
@@ -313,7 +384,13 @@ async fn take_transactions(arrivals: async_nats::Subscriber, intake: Intake) {
                 let traceparent = headers
                     .and_then(|headers| headers.get(trace::TRACEPARENT))
                     .map(|value| value.as_str().to_owned());
-                Some(Arrival { bytes: message.payload, origin: Some(Origin { requester, traceparent }) })
+                Some(Arrival {
+                    bytes: message.payload,
+                    origin: Some(Origin {
+                        requester,
+                        traceparent,
+                    }),
+                })
             })
             .collect();
         intake.take(Reason::Submitted, arrivals);

@@ -30,7 +30,9 @@ pub enum StateError {
     #[error("state: {0}")]
     Store(#[from] fjall::Error),
     /// A stored value is not what was written.
-    #[error("state: the stored {0} is damaged; delete the folder `state` and restart: it is rebuilt from the blocks")]
+    #[error(
+        "state: the stored {0} is damaged; delete the folder `state` and restart: it is rebuilt from the blocks"
+    )]
     Damaged(&'static str),
 }
 
@@ -56,7 +58,10 @@ impl StateStore {
     /// # Errors
     /// [`StateError::Store`].
     pub fn open(folder: &Path) -> Result<StateStore, StateError> {
-        let database = Database::builder(folder).cache_size(CACHE_BYTES).worker_threads(1).open()?;
+        let database = Database::builder(folder)
+            .cache_size(CACHE_BYTES)
+            .worker_threads(1)
+            .open()?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let open = |name: &str| database.keyspace(name, options);
         Ok(StateStore {
@@ -77,7 +82,9 @@ impl StateStore {
     pub fn head(&self) -> Result<Option<ChainHead>, StateError> {
         match self.meta.get(HEAD)? {
             None => Ok(None),
-            Some(bytes) => canonical::decode(&bytes).map(Some).map_err(|_| StateError::Damaged("head")),
+            Some(bytes) => canonical::decode(&bytes)
+                .map(Some)
+                .map_err(|_| StateError::Damaged("head")),
         }
     }
 
@@ -85,7 +92,12 @@ impl StateStore {
     ///
     /// # Errors
     /// [`StateError::Store`]: the process must stop.
-    pub fn apply(&self, head: &ChainHead, writes: &WriteSet, changes: &Changes) -> Result<(), StateError> {
+    pub fn apply(
+        &self,
+        head: &ChainHead,
+        writes: &WriteSet,
+        changes: &Changes,
+    ) -> Result<(), StateError> {
         let mut batch = self.database.batch();
         for (key, value) in &writes.0 {
             match value {
@@ -94,7 +106,11 @@ impl StateStore {
             }
         }
         if !changes.is_empty() {
-            batch.insert(&self.changes, head.height.0.to_be_bytes(), encode_changes(changes));
+            batch.insert(
+                &self.changes,
+                head.height.0.to_be_bytes(),
+                encode_changes(changes),
+            );
         }
         batch.insert(&self.meta, HEAD, canonical::encode(head));
         Ok(batch.commit()?)
@@ -115,7 +131,10 @@ impl StateStore {
         batch.insert(&self.blocks, height.0.to_be_bytes(), location.to_bytes());
         batch.insert(&self.blocks, hash.0, height.0.to_be_bytes());
         // Indexing a block again, after its certificate was lost in a crash, must not count it twice.
-        let counted = self.meta.get(COUNTED)?.and_then(|bytes| decode_height(&bytes));
+        let counted = self
+            .meta
+            .get(COUNTED)?
+            .and_then(|bytes| decode_height(&bytes));
         if counted.is_none_or(|counted| counted < height) {
             let count = self.transactions()? + transactions.len() as u64;
             batch.insert(&self.meta, COUNT, count.to_be_bytes());
@@ -137,7 +156,9 @@ impl StateStore {
     pub fn transactions(&self) -> Result<u64, StateError> {
         match self.meta.get(COUNT)? {
             None => Ok(0),
-            Some(bytes) => decode_height(&bytes).map(|count| count.0).ok_or(StateError::Damaged("count")),
+            Some(bytes) => decode_height(&bytes)
+                .map(|count| count.0)
+                .ok_or(StateError::Damaged("count")),
         }
     }
 
@@ -148,7 +169,9 @@ impl StateStore {
     pub fn height_of(&self, hash: &Digest) -> Result<Option<Height>, StateError> {
         match self.blocks.get(hash.0)? {
             None => Ok(None),
-            Some(bytes) => decode_height(&bytes).map(Some).ok_or(StateError::Damaged("block index")),
+            Some(bytes) => decode_height(&bytes)
+                .map(Some)
+                .ok_or(StateError::Damaged("block index")),
         }
     }
 
@@ -159,7 +182,9 @@ impl StateStore {
     pub fn locate(&self, height: Height) -> Result<Option<Location>, StateError> {
         match self.blocks.get(height.0.to_be_bytes())? {
             None => Ok(None),
-            Some(bytes) => Location::from_bytes(&bytes).map(Some).ok_or(StateError::Damaged("block index")),
+            Some(bytes) => Location::from_bytes(&bytes)
+                .map(Some)
+                .ok_or(StateError::Damaged("block index")),
         }
     }
 
@@ -168,11 +193,22 @@ impl StateStore {
     /// # Errors
     /// [`StateError`].
     pub fn find(&self, transaction: &Digest) -> Result<Option<(Height, u32)>, StateError> {
-        let Some(bytes) = self.receipts.get(transaction.0)? else { return Ok(None) };
-        let place: [u8; 12] = bytes.as_ref().try_into().map_err(|_| StateError::Damaged("receipt index"))?;
+        let Some(bytes) = self.receipts.get(transaction.0)? else {
+            return Ok(None);
+        };
+        let place: [u8; 12] = bytes
+            .as_ref()
+            .try_into()
+            .map_err(|_| StateError::Damaged("receipt index"))?;
         let (height, index) = place.split_at(8);
-        let height = height.try_into().map(u64::from_be_bytes).map_err(|_| StateError::Damaged("receipt index"))?;
-        let index = index.try_into().map(u32::from_be_bytes).map_err(|_| StateError::Damaged("receipt index"))?;
+        let height = height
+            .try_into()
+            .map(u64::from_be_bytes)
+            .map_err(|_| StateError::Damaged("receipt index"))?;
+        let index = index
+            .try_into()
+            .map(u32::from_be_bytes)
+            .map_err(|_| StateError::Damaged("receipt index"))?;
         Ok(Some((Height(height), index)))
     }
 
@@ -183,7 +219,9 @@ impl StateStore {
     pub fn tree_height(&self) -> Result<Option<Height>, StateError> {
         match self.meta.get(TREE)? {
             None => Ok(None),
-            Some(bytes) => decode_height(&bytes).map(Some).ok_or(StateError::Damaged("tree height")),
+            Some(bytes) => decode_height(&bytes)
+                .map(Some)
+                .ok_or(StateError::Damaged("tree height")),
         }
     }
 
@@ -194,9 +232,11 @@ impl StateStore {
     pub fn root(&self, checkpoint: Height) -> Result<Option<Digest>, StateError> {
         match self.meta.get(root_key(checkpoint))? {
             None => Ok(None),
-            Some(bytes) => {
-                bytes.as_ref().try_into().map(|root| Some(Digest(root))).map_err(|_| StateError::Damaged("root"))
-            }
+            Some(bytes) => bytes
+                .as_ref()
+                .try_into()
+                .map(|root| Some(Digest(root)))
+                .map_err(|_| StateError::Damaged("root")),
         }
     }
 
@@ -204,13 +244,19 @@ impl StateStore {
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn changes_after(&self, checkpoint: Option<Height>) -> Result<Vec<(Height, Changes)>, StateError> {
+    pub fn changes_after(
+        &self,
+        checkpoint: Option<Height>,
+    ) -> Result<Vec<(Height, Changes)>, StateError> {
         let from = checkpoint.map_or(0, |height| height.0 + 1);
         let mut found = Vec::new();
         for entry in self.changes.range(from.to_be_bytes()..) {
             let (key, value) = entry.into_inner()?;
             let height = decode_height(&key).ok_or(StateError::Damaged("changes"))?;
-            found.push((height, decode_changes(&value).ok_or(StateError::Damaged("changes"))?));
+            found.push((
+                height,
+                decode_changes(&value).ok_or(StateError::Damaged("changes"))?,
+            ));
         }
         Ok(found)
     }
@@ -221,7 +267,8 @@ impl StateStore {
     /// [`StateError`].
     pub fn update_tree(&self, checkpoint: Height, changes: &Changes) -> Result<Digest, StateError> {
         let before = self.tree_height()?;
-        let update = state_tree::update(&Nodes(&self.tree), changes).map_err(|_| StateError::Damaged("state tree"))?;
+        let update = state_tree::update(&Nodes(&self.tree), changes)
+            .map_err(|_| StateError::Damaged("state tree"))?;
         let mut batch = self.database.batch();
         for (path, node) in update.nodes {
             match node {
@@ -232,14 +279,22 @@ impl StateStore {
         self.forget_changes(&mut batch, before, checkpoint);
         batch.insert(&self.meta, TREE, checkpoint.0.to_be_bytes());
         batch.insert(&self.meta, root_key(checkpoint), update.root.0);
-        if let Some(old) = checkpoint.0.checked_sub(4 * state_tree::CHECKPOINT_INTERVAL) {
+        if let Some(old) = checkpoint
+            .0
+            .checked_sub(4 * state_tree::CHECKPOINT_INTERVAL)
+        {
             batch.remove(&self.meta, root_key(Height(old)));
         }
         batch.commit()?;
         Ok(update.root)
     }
 
-    fn forget_changes(&self, batch: &mut OwnedWriteBatch, before: Option<Height>, checkpoint: Height) {
+    fn forget_changes(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        before: Option<Height>,
+        checkpoint: Height,
+    ) {
         let first = before.map_or(0, |height| height.0 + 1);
         for height in first..=checkpoint.0 {
             batch.remove(&self.changes, height.to_be_bytes());
@@ -250,7 +305,10 @@ impl StateStore {
 /// The changed keys of a write set, hashed.
 pub fn hashed(writes: &WriteSet) -> Changes {
     let hash = |(key, value): &execution::state::Write| {
-        (state_tree::key_hash(key), value.as_deref().map(state_tree::value_hash))
+        (
+            state_tree::key_hash(key),
+            value.as_deref().map(state_tree::value_hash),
+        )
     };
     writes.0.iter().map(hash).collect()
 }
@@ -302,13 +360,19 @@ struct Nodes<'a>(&'a Keyspace);
 impl NodeRead for Nodes<'_> {
     fn node(&self, path: &[u8]) -> Option<Vec<u8>> {
         // A store that cannot be read is no state to go on with.
-        self.0.get(node_key(path)).expect("the state store can be read").map(|bytes| bytes.to_vec())
+        self.0
+            .get(node_key(path))
+            .expect("the state store can be read")
+            .map(|bytes| bytes.to_vec())
     }
 }
 
 impl StateView for StateStore {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.state.get(key).expect("the state store can be read").map(|bytes| bytes.to_vec())
+        self.state
+            .get(key)
+            .expect("the state store can be read")
+            .map(|bytes| bytes.to_vec())
     }
 
     fn range(&self, from: &[u8], until: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -333,27 +397,42 @@ mod tests {
     #[test]
     fn the_state_the_tree_and_the_indexes_survive_reopening() {
         let folder = tempfile::tempdir().unwrap();
-        let writes = WriteSet(vec![(b"a".to_vec(), Some(b"1".to_vec())), (b"b".to_vec(), Some(b"2".to_vec()))]);
+        let writes = WriteSet(vec![
+            (b"a".to_vec(), Some(b"1".to_vec())),
+            (b"b".to_vec(), Some(b"2".to_vec())),
+        ]);
         let head = ChainHead {
             height: Height(0),
             hash: Digest([1; 32]),
             time: ledger::Timestamp(5),
             history: ledger::HistoryLog::new(),
         };
-        let location = Location { segment: 0, offset: 8, length: 99 };
+        let location = Location {
+            segment: 0,
+            offset: 8,
+            length: 99,
+        };
         let root = {
             let store = StateStore::open(folder.path()).unwrap();
             assert_eq!(store.head().unwrap(), None);
             store.apply(&head, &writes, &hashed(&writes)).unwrap();
-            store.index(Height(0), &Digest([1; 32]), location, &[Digest([7; 32])]).unwrap();
-            assert_eq!(store.changes_after(None).unwrap(), [(Height(0), hashed(&writes))]);
+            store
+                .index(Height(0), &Digest([1; 32]), location, &[Digest([7; 32])])
+                .unwrap();
+            assert_eq!(
+                store.changes_after(None).unwrap(),
+                [(Height(0), hashed(&writes))]
+            );
             store.update_tree(Height(0), &hashed(&writes)).unwrap()
         };
         let store = StateStore::open(folder.path()).unwrap();
         assert_eq!(store.head().unwrap(), Some(head));
         assert_eq!(StateView::get(&store, b"b"), Some(b"2".to_vec()));
         assert_eq!(store.range(b"a", b"b", 9), [(b"a".to_vec(), b"1".to_vec())]);
-        assert_eq!((store.tree_height().unwrap(), store.root(Height(0)).unwrap()), (Some(Height(0)), Some(root)));
+        assert_eq!(
+            (store.tree_height().unwrap(), store.root(Height(0)).unwrap()),
+            (Some(Height(0)), Some(root))
+        );
         assert_eq!(store.changes_after(None).unwrap(), []);
         assert_eq!(store.locate(Height(0)).unwrap(), Some(location));
         assert_eq!(store.find(&Digest([7; 32])).unwrap(), Some((Height(0), 0)));

@@ -15,10 +15,24 @@ use crate::recent::RecentBlock;
 pub const TRACEPARENT: &str = "traceparent";
 
 /// Exports the spans of one transaction: the whole, waiting for order, execution, certification.
-pub fn phases(replica: ReplicaId, height: Height, body: &Body, block: &RecentBlock, certified: Instant) {
-    let Some(parent) = body.origin().and_then(|origin| origin.traceparent.as_deref()).and_then(sampled) else { return };
+pub fn phases(
+    replica: ReplicaId,
+    height: Height,
+    body: &Body,
+    block: &RecentBlock,
+    certified: Instant,
+) {
+    let Some(parent) = body
+        .origin()
+        .and_then(|origin| origin.traceparent.as_deref())
+        .and_then(sampled)
+    else {
+        return;
+    };
     let now_us = chassis::clock::now();
-    let wall = |at: Instant| UNIX_EPOCH + Duration::from_micros(now_us).saturating_sub(certified.duration_since(at));
+    let wall = |at: Instant| {
+        UNIX_EPOCH + Duration::from_micros(now_us).saturating_sub(certified.duration_since(at))
+    };
     let tracer = global::tracer("ordering");
     let attributes = || {
         vec![

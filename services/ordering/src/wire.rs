@@ -52,7 +52,12 @@ pub fn payloads(message: &Wire, number: u64) -> Vec<Bytes> {
     let room = MESSAGE_BYTES_MAX - 64;
     let count = whole.len().div_ceil(room) as u16;
     let piece = |(index, bytes): (usize, &[u8])| {
-        let piece = Wire::Piece { message: number, index: index as u16, count, bytes: bytes.to_vec() };
+        let piece = Wire::Piece {
+            message: number,
+            index: index as u16,
+            count,
+            bytes: bytes.to_vec(),
+        };
         Bytes::from(canonical::encode(&piece))
     };
     whole.chunks(room).enumerate().map(piece).collect()
@@ -85,12 +90,24 @@ impl Assembly {
     /// The message that a payload carries or completes; `None` for pieces and for what is malformed.
     pub fn take(&mut self, from: ReplicaId, payload: &[u8]) -> Option<Wire> {
         match canonical::decode(payload).ok()? {
-            Wire::Piece { message, index, count, bytes } => self.piece(from, message, index, count, bytes),
+            Wire::Piece {
+                message,
+                index,
+                count,
+                bytes,
+            } => self.piece(from, message, index, count, bytes),
             whole => Some(whole),
         }
     }
 
-    fn piece(&mut self, from: ReplicaId, message: u64, index: u16, count: u16, bytes: Vec<u8>) -> Option<Wire> {
+    fn piece(
+        &mut self,
+        from: ReplicaId,
+        message: u64,
+        index: u16,
+        count: u16,
+        bytes: Vec<u8>,
+    ) -> Option<Wire> {
         if index >= count || count > PIECES_MAX {
             return None;
         }
@@ -103,7 +120,11 @@ impl Assembly {
             }
             return None;
         }
-        let whole = of_sender.remove(&message)?.into_values().collect::<Vec<_>>().concat();
+        let whole = of_sender
+            .remove(&message)?
+            .into_values()
+            .collect::<Vec<_>>()
+            .concat();
         match canonical::decode(&whole).ok()? {
             Wire::Piece { .. } => None,
             whole => Some(whole),
@@ -123,7 +144,9 @@ mod tests {
         assert!(pieces.iter().all(|piece| piece.len() <= MESSAGE_BYTES_MAX));
         pieces.rotate_left(1);
         let mut assembly = Assembly::default();
-        let mut whole = pieces.iter().filter_map(|piece| assembly.take(ReplicaId(2), piece));
+        let mut whole = pieces
+            .iter()
+            .filter_map(|piece| assembly.take(ReplicaId(2), piece));
         assert_eq!(whole.next(), Some(message));
     }
 
@@ -131,8 +154,16 @@ mod tests {
     fn a_sender_cannot_make_us_keep_more_than_a_few_incomplete_messages() {
         let mut assembly = Assembly::default();
         for message in 0..100 {
-            let piece = Wire::Piece { message, index: 0, count: 2, bytes: vec![0; 9] };
-            assert_eq!(assembly.take(ReplicaId(2), &canonical::encode(&piece)), None);
+            let piece = Wire::Piece {
+                message,
+                index: 0,
+                count: 2,
+                bytes: vec![0; 9],
+            };
+            assert_eq!(
+                assembly.take(ReplicaId(2), &canonical::encode(&piece)),
+                None
+            );
         }
         assert_eq!(assembly.incomplete[&ReplicaId(2)].len(), INCOMPLETE_MAX);
         assert_eq!(assembly.take(ReplicaId(2), &[0xff; 40]), None);

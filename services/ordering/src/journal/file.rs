@@ -25,7 +25,9 @@ pub enum JournalError {
         error: std::io::Error,
     },
     /// A record in the middle is damaged: votes may be lost, so this replica must not vote again under its key.
-    #[error("{path}: the record at byte {at} is damaged ({reason}); this is no torn tail. Retire this replica and admit it with a new key")]
+    #[error(
+        "{path}: the record at byte {at} is damaged ({reason}); this is no torn tail. Retire this replica and admit it with a new key"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -61,7 +63,10 @@ pub struct JournalFile {
 }
 
 fn disk(path: &Path) -> impl Fn(std::io::Error) -> JournalError + '_ {
-    move |error| JournalError::Disk { path: path.to_owned(), error }
+    move |error| JournalError::Disk {
+        path: path.to_owned(),
+        error,
+    }
 }
 
 fn file_name(number: u64) -> String {
@@ -69,7 +74,9 @@ fn file_name(number: u64) -> String {
 }
 
 fn sync_folder(folder: &Path) -> Result<(), JournalError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(disk(folder))
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(disk(folder))
 }
 
 impl JournalFile {
@@ -86,16 +93,29 @@ impl JournalFile {
         let path = folder.join(file_name(number));
         let bytes = std::fs::read(&path).map_err(disk(&path))?;
         let (recovered, length) = read(&path, &bytes)?;
-        let file = OpenOptions::new().append(true).open(&path).map_err(disk(&path))?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(disk(&path))?;
         if length < bytes.len() {
-            file.set_len(length as u64).and_then(|()| file.sync_all()).map_err(disk(&path))?;
+            file.set_len(length as u64)
+                .and_then(|()| file.sync_all())
+                .map_err(disk(&path))?;
         }
         // The newest file replaced these; a crash kept them from being removed.
         for older in older {
             let path = folder.join(file_name(*older));
             std::fs::remove_file(&path).map_err(disk(&path))?;
         }
-        Ok((JournalFile { folder: folder.to_owned(), path, number, file }, recovered))
+        Ok((
+            JournalFile {
+                folder: folder.to_owned(),
+                path,
+                number,
+                file,
+            },
+            recovered,
+        ))
     }
 
     fn create(folder: &Path, number: u64, content: &[u8]) -> Result<JournalFile, JournalError> {
@@ -108,8 +128,16 @@ impl JournalFile {
             .map_err(disk(&temporary))?;
         std::fs::rename(&temporary, &path).map_err(disk(&path))?;
         sync_folder(folder)?;
-        let file = OpenOptions::new().append(true).open(&path).map_err(disk(&path))?;
-        Ok(JournalFile { folder: folder.to_owned(), path, number, file })
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(disk(&path))?;
+        Ok(JournalFile {
+            folder: folder.to_owned(),
+            path,
+            number,
+            file,
+        })
     }
 
     /// Appends and syncs. After an error nothing may be taken as durable and the process must stop.
@@ -117,7 +145,10 @@ impl JournalFile {
     /// # Errors
     /// [`JournalError::Disk`].
     pub fn append(&mut self, content: &[u8]) -> Result<(), JournalError> {
-        self.file.write_all(content).and_then(|()| self.file.sync_data()).map_err(disk(&self.path))
+        self.file
+            .write_all(content)
+            .and_then(|()| self.file.sync_data())
+            .map_err(disk(&self.path))
     }
 
     /// Replaces everything by `content`, atomically and durably.
@@ -135,7 +166,10 @@ fn numbers(folder: &Path) -> Result<Vec<u64>, JournalError> {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(disk(folder))? {
         let name = entry.map_err(disk(folder))?.file_name();
-        let number: Option<u64> = name.to_str().and_then(|name| name.strip_suffix(".journal")).and_then(|digits| digits.parse().ok());
+        let number: Option<u64> = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".journal"))
+            .and_then(|digits| digits.parse().ok());
         numbers.extend(number);
     }
     numbers.sort_unstable();
@@ -144,7 +178,11 @@ fn numbers(folder: &Path) -> Result<Vec<u64>, JournalError> {
 
 /// What `bytes` hold, and how many of them are whole.
 fn read(path: &Path, bytes: &[u8]) -> Result<(Recovered, usize), JournalError> {
-    let damaged = |at: usize, reason: &str| JournalError::Damaged { path: path.to_owned(), at, reason: reason.to_owned() };
+    let damaged = |at: usize, reason: &str| JournalError::Damaged {
+        path: path.to_owned(),
+        at,
+        reason: reason.to_owned(),
+    };
     if !bytes.starts_with(&MAGIC) {
         return Err(damaged(0, "it does not start with MEDSJNL1"));
     }
@@ -161,16 +199,23 @@ fn read(path: &Path, bytes: &[u8]) -> Result<(Recovered, usize), JournalError> {
                         recovered.blocks.insert(block.header.height.0, block);
                     }
                     Record::Certificate(certificate) => {
-                        recovered.certificates.insert(certificate.height.0, certificate);
+                        recovered
+                            .certificates
+                            .insert(certificate.height.0, certificate);
                     }
                     Record::Body(signed, bytes) => {
-                        recovered.bodies.insert(ledger::transaction::wire_digest(&bytes), (signed, bytes));
+                        recovered
+                            .bodies
+                            .insert(ledger::transaction::wire_digest(&bytes), (signed, bytes));
                     }
                 }
                 at += next;
             }
             Frame::Broken if record::record_follows(rest) => {
-                return Err(damaged(at, "its checksum does not match and whole records follow"));
+                return Err(damaged(
+                    at,
+                    "its checksum does not match and whole records follow",
+                ));
             }
             Frame::Broken => {
                 recovered.torn_bytes = rest.len();
@@ -219,7 +264,10 @@ mod tests {
         for length in end..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
             let (mut journal, recovered) = JournalFile::open(folder.path()).unwrap();
-            assert_eq!((recovered.bodies.len(), recovered.torn_bytes), (1, length - end));
+            assert_eq!(
+                (recovered.bodies.len(), recovered.torn_bytes),
+                (1, length - end)
+            );
             journal.append(&content(7..8)).unwrap();
             drop(journal);
             let (_, recovered) = JournalFile::open(folder.path()).unwrap();
@@ -238,7 +286,10 @@ mod tests {
             bytes[position] ^= 0x10;
             std::fs::write(&path, &bytes).unwrap();
             let error = JournalFile::open(folder.path()).unwrap_err();
-            assert!(matches!(error, JournalError::Damaged { .. }), "byte {position}: {error}");
+            assert!(
+                matches!(error, JournalError::Damaged { .. }),
+                "byte {position}: {error}"
+            );
             assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing is cut off");
         }
     }

@@ -1,7 +1,9 @@
 //! What the journal holds, as bytes.
 
 use bytes::Bytes;
-use ledger::{Block, Certificate, Digest, Header, Height, OutcomeLeaf, SignedTransaction, canonical};
+use ledger::{
+    Block, Certificate, Digest, Header, Height, OutcomeLeaf, SignedTransaction, canonical,
+};
 use pbft::LogRecord;
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +31,20 @@ pub struct JournaledBlock {
 
 impl JournaledBlock {
     /// The whole block, given the transaction of each wire digest; `None` when one is missing.
-    pub fn assemble(self, mut transaction: impl FnMut(&Digest) -> Option<SignedTransaction>) -> Option<Block> {
-        let transactions = self.wires.iter().map(&mut transaction).collect::<Option<Vec<_>>>()?;
-        Some(Block { header: self.header, transactions, outcomes: self.outcomes })
+    pub fn assemble(
+        self,
+        mut transaction: impl FnMut(&Digest) -> Option<SignedTransaction>,
+    ) -> Option<Block> {
+        let transactions = self
+            .wires
+            .iter()
+            .map(&mut transaction)
+            .collect::<Option<Vec<_>>>()?;
+        Some(Block {
+            header: self.header,
+            transactions,
+            outcomes: self.outcomes,
+        })
     }
 }
 
@@ -102,7 +115,11 @@ pub enum Frame<'a> {
 /// Reads the frame at the start of `bytes`, which reach to the end of the file. Zeros are room for later records.
 pub fn frame(bytes: &[u8]) -> Frame<'_> {
     let Some(head) = bytes.first_chunk::<FRAME_BYTES>() else {
-        return if bytes.iter().all(|byte| *byte == 0) { Frame::End } else { Frame::Broken };
+        return if bytes.iter().all(|byte| *byte == 0) {
+            Frame::End
+        } else {
+            Frame::Broken
+        };
     };
     let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
     let checksum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
@@ -113,7 +130,9 @@ pub fn frame(bytes: &[u8]) -> Frame<'_> {
         return Frame::Broken;
     }
     match bytes.get(FRAME_BYTES..FRAME_BYTES + length) {
-        Some(payload) if crc32fast::hash(payload) == checksum => Frame::Payload(payload, FRAME_BYTES + length),
+        Some(payload) if crc32fast::hash(payload) == checksum => {
+            Frame::Payload(payload, FRAME_BYTES + length)
+        }
         _ => Frame::Broken,
     }
 }
@@ -131,12 +150,18 @@ pub fn record_follows(bytes: &[u8]) -> bool {
 pub fn parse(payload: &[u8]) -> Result<Record, String> {
     let (kind, content) = payload.split_first().ok_or("an empty record")?;
     match *kind {
-        KIND_VOTE => LogRecord::from_bytes(content).map(Record::Vote).map_err(|error| error.to_string()),
+        KIND_VOTE => LogRecord::from_bytes(content)
+            .map(Record::Vote)
+            .map_err(|error| error.to_string()),
         KIND_BODY => SignedTransaction::from_bytes(content)
             .map(|signed| Record::Body(signed, Bytes::copy_from_slice(content)))
             .map_err(|error| error.to_string()),
-        KIND_CERTIFICATE => canonical::decode(content).map(Record::Certificate).map_err(|error| error.to_string()),
-        KIND_BLOCK => canonical::decode(content).map(Record::Block).map_err(|error| error.to_string()),
+        KIND_CERTIFICATE => canonical::decode(content)
+            .map(Record::Certificate)
+            .map_err(|error| error.to_string()),
+        KIND_BLOCK => canonical::decode(content)
+            .map(Record::Block)
+            .map_err(|error| error.to_string()),
         other => Err(format!("records of kind {other} do not exist")),
     }
 }

@@ -86,12 +86,18 @@ impl Writer {
             journal,
             block_files,
             bodies: bodies.into_iter().map(|body| (body.wire(), body)).collect(),
-            blocks: blocks.into_iter().map(|(block, bodies)| (block.header.height.0, (block, bodies))).collect(),
+            blocks: blocks
+                .into_iter()
+                .map(|(block, bodies)| (block.header.height.0, (block, bodies)))
+                .collect(),
             certificates: BTreeMap::new(),
             buffer: Vec::new(),
             pending: Vec::new(),
             executed: Vec::new(),
-            sync_seconds: chassis::metrics::histogram("ordering_sync_seconds", "one write and sync of the journal"),
+            sync_seconds: chassis::metrics::histogram(
+                "ordering_sync_seconds",
+                "one write and sync of the journal",
+            ),
         }
     }
 
@@ -99,7 +105,11 @@ impl Writer {
     ///
     /// # Errors
     /// [`WriteError`]; the caller ends the process.
-    pub fn run(mut self, jobs: &Receiver<Job>, written: &mut dyn FnMut(Written)) -> Result<(), WriteError> {
+    pub fn run(
+        mut self,
+        jobs: &Receiver<Job>,
+        written: &mut dyn FnMut(Written),
+    ) -> Result<(), WriteError> {
         while let Ok(first) = jobs.recv() {
             let mut next = Some(first);
             let mut taken = 0;
@@ -111,7 +121,9 @@ impl Writer {
                         record::put_certificate(&mut self.buffer, &certificate);
                         self.certificates.insert(certificate.height.0, certificate);
                     }
-                    Job::Forget(wires) => wires.iter().for_each(|wire| drop(self.bodies.remove(wire))),
+                    Job::Forget(wires) => {
+                        wires.iter().for_each(|wire| drop(self.bodies.remove(wire)))
+                    }
                     Job::Compact(records) => {
                         self.flush(written)?;
                         self.compact(&records)?;
@@ -144,7 +156,10 @@ impl Writer {
         bodies.iter().for_each(|body| self.put_body(body));
         record::put_block(&mut self.buffer, &block);
         let height = block.header.height;
-        self.executed.push(ExecutedBlock { sequence: Sequence::from(height), block: hash });
+        self.executed.push(ExecutedBlock {
+            sequence: Sequence::from(height),
+            block: hash,
+        });
         self.blocks.insert(height.0, (block, bodies));
     }
 
@@ -162,7 +177,9 @@ impl Writer {
         self.sync_seconds.record(started.elapsed());
         self.buffer.clear();
         // The same sync carried the blocks of the group.
-        let blocks = Durable::after(std::mem::take(&mut self.executed), |_| Ok::<(), WriteError>(()))?;
+        let blocks = Durable::after(std::mem::take(&mut self.executed), |_| {
+            Ok::<(), WriteError>(())
+        })?;
         if !votes.is_empty() {
             written(Written::Votes(votes));
         }
@@ -175,7 +192,11 @@ impl Writer {
     /// Replaces the file by these votes, the bodies that votes still speak for, and the blocks that are not safe in
     /// the block files.
     fn compact(&mut self, records: &[LogRecord]) -> Result<(), WriteError> {
-        let safe_below = self.block_files.lock().unwrap_or_else(PoisonError::into_inner).sync()?;
+        let safe_below = self
+            .block_files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .sync()?;
         self.blocks = self.blocks.split_off(&safe_below.0);
         self.certificates = self.certificates.split_off(&safe_below.0);
         // What is in it is written again below.

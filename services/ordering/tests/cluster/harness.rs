@@ -14,8 +14,8 @@ use contracts::RecordNumber;
 use contracts::records::command::{Code, Command as RecordsCommand, RegisterRecord};
 use keys::Secret;
 use ledger::{
-    CertifiedBlock, Commitment, DigestAlgorithm, GenesisMember, Height, LedgerId, Receipt, ReplicaId,
-    SignedTransaction, SigningKey, Timestamp, TransactionBody, store_format,
+    CertifiedBlock, Commitment, DigestAlgorithm, GenesisMember, Height, LedgerId, Receipt,
+    ReplicaId, SignedTransaction, SigningKey, Timestamp, TransactionBody, store_format,
 };
 
 /// Names the configuration file of a replica's process.
@@ -51,7 +51,13 @@ impl Drop for Cluster {
 
 fn member(ledger_id: LedgerId, seed: u8, kind: &str, name: &str) -> GenesisMember {
     let public_key = SigningKey::from_seed([seed; 32]).public_key();
-    GenesisMember { ledger_id, public_key, kind: kind.to_owned(), name: name.to_owned(), allowed: Vec::new() }
+    GenesisMember {
+        ledger_id,
+        public_key,
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        allowed: Vec::new(),
+    }
 }
 
 impl Cluster {
@@ -64,7 +70,12 @@ impl Cluster {
         ];
         for replica in 0..4 {
             let operator = LedgerId([replica + 1; 16]);
-            genesis.members.push(member(operator, 0xc0 + replica, "NodeOperator", &format!("Operator {replica}")));
+            genesis.members.push(member(
+                operator,
+                0xc0 + replica,
+                "NodeOperator",
+                &format!("Operator {replica}"),
+            ));
         }
         let names = TestBroker::replica_names(4);
         let names: Vec<&str> = names.iter().map(String::as_str).chain(["client"]).collect();
@@ -72,7 +83,13 @@ impl Cluster {
         let client = broker.connect("client").await;
         let folder = tempfile::tempdir().unwrap();
         let hospital = SigningKey::from_seed([0xaa; 32]);
-        let mut cluster = Cluster { client, broker, folder, processes: BTreeMap::new(), hospital };
+        let mut cluster = Cluster {
+            client,
+            broker,
+            folder,
+            processes: BTreeMap::new(),
+            hospital,
+        };
         for replica in 0..4 {
             cluster.configure(ReplicaId(replica));
             cluster.launch(ReplicaId(replica));
@@ -90,7 +107,9 @@ impl Cluster {
     fn configure(&self, replica: ReplicaId) {
         let key_file = self.folder.path().join(format!("{}.key", replica.0));
         // test_genesis derives the voting keys from these seeds.
-        Secret::from_bytes([replica.0 as u8 + 1; 32]).save(&key_file).unwrap();
+        Secret::from_bytes([replica.0 as u8 + 1; 32])
+            .save(&key_file)
+            .unwrap();
         let config = ordering::Config {
             bus: self.broker.config(&bus::subjects::replica_name(replica)),
             replica,
@@ -110,8 +129,15 @@ impl Cluster {
             .open(self.folder.path().join(format!("{}.log", replica.0)))
             .unwrap();
         let process = Command::new(std::env::current_exe().unwrap())
-            .args(["a_replica_runs_as_a_process_of_its_own", "--exact", "--nocapture"])
-            .env(REPLICA_CONFIG, self.folder.path().join(format!("{}.json", replica.0)))
+            .args([
+                "a_replica_runs_as_a_process_of_its_own",
+                "--exact",
+                "--nocapture",
+            ])
+            .env(
+                REPLICA_CONFIG,
+                self.folder.path().join(format!("{}.json", replica.0)),
+            )
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -141,7 +167,8 @@ impl Cluster {
         let mut record = [0; 16];
         record[..8].copy_from_slice(&number.to_be_bytes());
         let now = chassis::clock::now();
-        let commitment = Commitment::new(DigestAlgorithm::Sha256, &[number as u8; 32], &[b"content"]);
+        let commitment =
+            Commitment::new(DigestAlgorithm::Sha256, &[number as u8; 32], &[b"content"]);
         let code = Code {
             key: SigningKey::from_seed([5; 32]).public_key(),
             uses: 3,
@@ -170,7 +197,8 @@ impl Cluster {
     /// Submits these records all at once in the background.
     pub fn start_submitting(&self, numbers: Range<u64>) -> tokio::task::JoinHandle<Vec<Receipt>> {
         let client = Arc::new(self.client.clone());
-        let transactions: Vec<SignedTransaction> = numbers.map(|number| self.register_record(number)).collect();
+        let transactions: Vec<SignedTransaction> =
+            numbers.map(|number| self.register_record(number)).collect();
         tokio::spawn(async move {
             let submitted = transactions.into_iter().map(|transaction| {
                 let client = client.clone();
@@ -184,7 +212,11 @@ impl Cluster {
     pub async fn submit_all(&self, numbers: Range<u64>) -> Vec<Receipt> {
         let receipts = self.start_submitting(numbers).await.unwrap();
         for receipt in &receipts {
-            assert!(receipt.leaf.outcome.is_accepted(), "{:?}", receipt.leaf.outcome);
+            assert!(
+                receipt.leaf.outcome.is_accepted(),
+                "{:?}",
+                receipt.leaf.outcome
+            );
         }
         receipts
     }
@@ -192,14 +224,22 @@ impl Cluster {
     /// The primary of the highest view that a replica names.
     pub async fn primary(&self) -> ReplicaId {
         let statuses = self.client.status().await;
-        let status = statuses.into_iter().filter_map(|(_, status)| status.ok()).max_by_key(|status| status.view);
+        let status = statuses
+            .into_iter()
+            .filter_map(|(_, status)| status.ok())
+            .max_by_key(|status| status.view);
         status.expect("a replica answers").primary
     }
 
     /// The highest certified height that any replica names.
     pub async fn height_of_most(&self) -> Height {
         let statuses = self.client.status().await;
-        statuses.into_iter().filter_map(|(_, status)| status.ok()).map(|status| status.height).max().unwrap()
+        statuses
+            .into_iter()
+            .filter_map(|(_, status)| status.ok())
+            .map(|status| status.height)
+            .max()
+            .unwrap()
     }
 
     /// Waits until a replica's chain reaches the height.
@@ -229,9 +269,15 @@ impl Cluster {
         for replica in 0..4 {
             self.kill(ReplicaId(replica));
         }
-        let chains: Vec<_> = (0..4).map(|replica| self.stored_chain(ReplicaId(replica))).collect();
+        let chains: Vec<_> = (0..4)
+            .map(|replica| self.stored_chain(ReplicaId(replica)))
+            .collect();
         let hashes = |chain: &[CertifiedBlock]| -> Vec<_> {
-            chain.iter().take(height.0 as usize + 1).map(|block| block.block.hash()).collect()
+            chain
+                .iter()
+                .take(height.0 as usize + 1)
+                .map(|block| block.block.hash())
+                .collect()
         };
         let first = hashes(&chains[0]);
         assert_eq!(first.len() as u64, height.0 + 1);
@@ -246,7 +292,10 @@ impl Cluster {
     /// The blocks in a replica's files, by an independent reading of them.
     pub fn stored_chain(&self, replica: ReplicaId) -> Vec<CertifiedBlock> {
         let folder = self.data(replica).join("blocks");
-        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         names.sort();
         let mut chain = Vec::new();
         for name in names {

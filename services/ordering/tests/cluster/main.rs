@@ -10,17 +10,27 @@ use ledger::{Height, Outcome, ReplicaId};
 /// The other tests start this program again with a configuration; without one there is nothing to do.
 #[test]
 fn a_replica_runs_as_a_process_of_its_own() {
-    let Some(path) = std::env::var_os(REPLICA_CONFIG) else { return };
+    let Some(path) = std::env::var_os(REPLICA_CONFIG) else {
+        return;
+    };
     let text = std::fs::read_to_string(path).unwrap();
     let config: ordering::Config = serde_json::from_str(&text).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let result = runtime.block_on(ordering::run(config, chassis::Shutdown::detached("ordering")));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let result = runtime.block_on(ordering::run(
+        config,
+        chassis::Shutdown::detached("ordering"),
+    ));
     eprintln!("the replica ended: {result:?}");
     assert!(result.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_submitted_transaction_comes_back_as_a_receipt_that_verifies_with_the_genesis_file_alone() {
+async fn a_submitted_transaction_comes_back_as_a_receipt_that_verifies_with_the_genesis_file_alone()
+{
     let cluster = Cluster::start().await;
     let transaction = cluster.register_record(1);
     let receipt = cluster.client.submit(&transaction).await.unwrap();
@@ -36,13 +46,21 @@ async fn a_repeat_gets_the_first_receipt_and_a_rejected_one_is_committed_with_it
     let transaction = cluster.register_record(1);
     let first = cluster.client.submit(&transaction).await.unwrap();
     let second = cluster.client.submit(&transaction).await.unwrap();
-    assert_eq!((first.header.height, first.index), (second.header.height, second.index));
+    assert_eq!(
+        (first.header.height, first.index),
+        (second.header.height, second.index)
+    );
     let same_record = cluster.register_record_again(1, 77);
     let rejected = cluster.client.submit(&same_record).await.unwrap();
-    assert!(matches!(rejected.leaf.outcome, Outcome::Rejected { .. }), "{:?}", rejected.leaf.outcome);
+    assert!(
+        matches!(rejected.leaf.outcome, Outcome::Rejected { .. }),
+        "{:?}",
+        rejected.leaf.outcome
+    );
     let other_body = cluster.register_record_with_nonce(2, 1);
     let rejected = cluster.client.submit(&other_body).await.unwrap();
-    let reused = contracts::Rejection::from(contracts::submission::Rejection::NonceReused).outcome();
+    let reused =
+        contracts::Rejection::from(contracts::submission::Rejection::NonceReused).outcome();
     assert_eq!(rejected.leaf.outcome, reused);
 }
 
@@ -96,8 +114,16 @@ async fn nothing_with_a_receipt_is_lost_when_all_replicas_are_killed_in_the_midd
         receipts.extend(work.await.unwrap());
     }
     for receipt in &receipts {
-        let found = cluster.client.receipt(&receipt.leaf.transaction).await.unwrap().expect("a receipt stays");
-        assert_eq!((found.header.height, found.index), (receipt.header.height, receipt.index));
+        let found = cluster
+            .client
+            .receipt(&receipt.leaf.transaction)
+            .await
+            .unwrap()
+            .expect("a receipt stays");
+        assert_eq!(
+            (found.header.height, found.index),
+            (receipt.header.height, receipt.index)
+        );
     }
     cluster.assert_equal_chains().await;
 }
@@ -116,6 +142,9 @@ async fn the_chain_on_disk_verifies_from_the_genesis_file() {
     for block in &chain {
         verifier.next(block).unwrap();
     }
-    let transactions: usize = chain.iter().map(|block| block.block.transactions.len()).sum();
+    let transactions: usize = chain
+        .iter()
+        .map(|block| block.block.transactions.len())
+        .sum();
     assert_eq!(transactions, 30);
 }
