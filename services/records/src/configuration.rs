@@ -97,14 +97,21 @@ pub struct IntakeConfig {
 
 impl Default for IntakeConfig {
     fn default() -> IntakeConfig {
-        IntakeConfig { digest: DigestAlgorithm::Sha256 }
+        IntakeConfig {
+            digest: DigestAlgorithm::Sha256,
+        }
     }
 }
 
 fn default_plans() -> BTreeMap<String, u16> {
-    [("no_insurance", 0), ("private", 1), ("medicare", 2), ("medicaid", 3)]
-        .map(|(payer, plan)| (payer.to_owned(), plan))
-        .into()
+    [
+        ("no_insurance", 0),
+        ("private", 1),
+        ("medicare", 2),
+        ("medicaid", 3),
+    ]
+    .map(|(payer, plan)| (payer.to_owned(), plan))
+    .into()
 }
 
 #[cfg(test)]
@@ -145,6 +152,11 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_by_name() {
         let text = format!("{TEXT}\n[intake]\ndigest = \"sha-256\"\nspeed = 9\n");
-        assert!(toml::from_str::<Config>(&text).unwrap_err().to_string().contains("speed"));
+        assert!(
+            toml::from_str::<Config>(&text)
+                .unwrap_err()
+                .to_string()
+                .contains("speed")
+        );
     }
 }

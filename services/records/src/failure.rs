@@ -49,9 +49,12 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Problem {
         match failure {
             Failure::Refused(problem) => *problem,
-            Failure::Hospital(ConnectorError::KeyTooLong(limit)) => {
-                Problem::bad_input("bundle", format!("an encounter's key, a patient number or a full URL is longer than {limit} bytes"))
-            }
+            Failure::Hospital(ConnectorError::KeyTooLong(limit)) => Problem::bad_input(
+                "bundle",
+                format!(
+                    "an encounter's key, a patient number or a full URL is longer than {limit} bytes"
+                ),
+            ),
             Failure::Hospital(_) => Problem::new(
                 503,
                 "hospital-database",

@@ -38,7 +38,11 @@ pub fn classify(record: &RecordNumber, version: u32, mismatch: &Mismatch) -> Opt
     if mismatch.missing {
         return Some(TamperingKind::Deleted);
     }
-    let own = mismatch.holders.iter().filter(|(holder, _)| holder == record).map(|(_, held)| *held);
+    let own = mismatch
+        .holders
+        .iter()
+        .filter(|(holder, _)| holder == record)
+        .map(|(_, held)| *held);
     let (mut later, mut earlier) = (false, false);
     for held in own {
         later |= held > version;
@@ -51,17 +55,32 @@ pub fn classify(record: &RecordNumber, version: u32, mismatch: &Mismatch) -> Opt
         return Some(TamperingKind::RolledBack);
     }
     let elsewhere = mismatch.holders.iter().any(|(holder, _)| holder != record);
-    Some(if elsewhere { TamperingKind::Swapped } else { TamperingKind::Edited })
+    Some(if elsewhere {
+        TamperingKind::Swapped
+    } else {
+        TamperingKind::Edited
+    })
 }
 
 impl Records {
     /// Reads the current version of a record and re-hashes it.
     pub async fn read_checked(&self, on_ledger: &OnLedger) -> Result<Checked, Failure> {
-        let stored = records::find(self.reader(), &self.vault, &on_ledger.record).await?.ok_or_else(forbidden)?;
+        let stored = records::find(self.reader(), &self.vault, &on_ledger.record)
+            .await?
+            .ok_or_else(forbidden)?;
         let known = versions::of_record(self.reader(), &on_ledger.record).await?;
-        let version = known.iter().find(|version| version.version == on_ledger.version).ok_or(Failure::Row("versions"))?;
-        let commitments = version.secrets(&stored.key)?.commitments.ok_or(Failure::Row("commitments"))?;
-        let rows = self.database.read_encounter(version.mapping_version, &stored.summary.encounter).await?;
+        let version = known
+            .iter()
+            .find(|version| version.version == on_ledger.version)
+            .ok_or(Failure::Row("versions"))?;
+        let commitments = version
+            .secrets(&stored.key)?
+            .commitments
+            .ok_or(Failure::Row("commitments"))?;
+        let rows = self
+            .database
+            .read_encounter(version.mapping_version, &stored.summary.encounter)
+            .await?;
         let missing = rows == StoredEncounter::Missing;
         let bytes = canonical_of_rows(rows, version.canonical_version);
         let check = ContentCheck {
@@ -74,9 +93,15 @@ impl Records {
         };
         let content = match bytes {
             Some(bytes) if check_content(&check, &bytes) => Ok(bytes),
-            found => Err(self.explain(&stored, version, missing, found.as_deref()).await?),
+            found => Err(self
+                .explain(&stored, version, missing, found.as_deref())
+                .await?),
         };
-        Ok(Checked { version: on_ledger.version, content, salt: commitments.salt })
+        Ok(Checked {
+            version: on_ledger.version,
+            content,
+            salt: commitments.salt,
+        })
     }
 
     async fn explain(
@@ -89,12 +114,22 @@ impl Records {
         let holders = match found {
             Some(bytes) => {
                 let digest = DigestAlgorithm::Sha256.digest(bytes);
-                versions::with_content(self.reader(), &versions::content_token(&self.vault, &digest)).await?
+                versions::with_content(
+                    self.reader(),
+                    &versions::content_token(&self.vault, &digest),
+                )
+                .await?
             }
             None => Vec::new(),
         };
-        let kind = classify(&stored.record, version.version, &Mismatch { missing, holders });
-        kind.ok_or_else(|| Problem::conflict("a new version of the record is being registered; try again").into())
+        let kind = classify(
+            &stored.record,
+            version.version,
+            &Mismatch { missing, holders },
+        );
+        kind.ok_or_else(|| {
+            Problem::conflict("a new version of the record is being registered; try again").into()
+        })
     }
 
     /// A record of this hospital that can be shown.
@@ -102,7 +137,9 @@ impl Records {
         let found = projections::own_record(self.reader(), record).await?;
         let found = found.filter(|found| !found.erased).ok_or_else(forbidden)?;
         // A record given up after a wrong match is on the ledger still, and is shown to nobody.
-        records::find(self.reader(), &self.vault, record).await?.ok_or_else(forbidden)?;
+        records::find(self.reader(), &self.vault, record)
+            .await?
+            .ok_or_else(forbidden)?;
         Ok(found)
     }
 }
@@ -115,7 +152,14 @@ mod tests {
     const OTHER: RecordNumber = RecordNumber([2; 16]);
 
     fn kind_of(missing: bool, holders: &[(RecordNumber, u32)]) -> Option<TamperingKind> {
-        classify(&RECORD, 2, &Mismatch { missing, holders: holders.to_vec() })
+        classify(
+            &RECORD,
+            2,
+            &Mismatch {
+                missing,
+                holders: holders.to_vec(),
+            },
+        )
     }
 
     #[test]
@@ -123,7 +167,10 @@ mod tests {
         assert_eq!(kind_of(true, &[]), Some(TamperingKind::Deleted));
         assert_eq!(kind_of(false, &[]), Some(TamperingKind::Edited));
         assert_eq!(kind_of(false, &[(OTHER, 1)]), Some(TamperingKind::Swapped));
-        assert_eq!(kind_of(false, &[(RECORD, 1)]), Some(TamperingKind::RolledBack));
+        assert_eq!(
+            kind_of(false, &[(RECORD, 1)]),
+            Some(TamperingKind::RolledBack)
+        );
     }
 
     #[test]
@@ -133,7 +180,10 @@ mod tests {
 
     #[test]
     fn the_own_earlier_content_is_a_roll_back_even_if_another_record_has_it_too() {
-        assert_eq!(kind_of(false, &[(OTHER, 1), (RECORD, 1)]), Some(TamperingKind::RolledBack));
+        assert_eq!(
+            kind_of(false, &[(OTHER, 1), (RECORD, 1)]),
+            Some(TamperingKind::RolledBack)
+        );
     }
 
     #[test]

@@ -42,9 +42,13 @@ use store::{Outbox, Store};
 use submission::Desk;
 use tokio::sync::Notify;
 
-pub use configuration::{Config, HospitalConfig, HospitalDatabaseConfig, IntakeConfig, MemberConfig, SecretsConfig};
+pub use configuration::{
+    Config, HospitalConfig, HospitalDatabaseConfig, IntakeConfig, MemberConfig, SecretsConfig,
+};
 
-use crate::adapters::{DatabaseKind, HospitalDatabase, Mapping, Mappings, SqlConnector, create_demo_schema};
+use crate::adapters::{
+    DatabaseKind, HospitalDatabase, Mapping, Mappings, SqlConnector, create_demo_schema,
+};
 use crate::migrations::MIGRATIONS;
 use crate::projections::Ledger;
 use crate::service::{PatientLocks, Records};
@@ -55,17 +59,28 @@ use crate::vault::Vault;
 /// # Errors
 /// [`InvalidKey`] for a configuration that can't be used; whatever breaks later.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let key = MemberKey::load(&config.member.key_file).map_err(|error| InvalidKey::new("member.key_file", error))?;
+    let key = MemberKey::load(&config.member.key_file)
+        .map_err(|error| InvalidKey::new("member.key_file", error))?;
     let hospital = key.ledger_id();
-    if config.hospital.ledger_id.is_some_and(|expected| expected != hospital) {
+    if config
+        .hospital
+        .ledger_id
+        .is_some_and(|expected| expected != hospital)
+    {
         return Err(InvalidKey::new("hospital.ledger_id", "is not the one in the key file").into());
     }
     let bus_name = format!("records-{}", config.hospital.slug);
     if config.bus.user != bus_name {
-        return Err(InvalidKey::new("bus.user", format!("must be {bus_name}, after hospital.slug")).into());
+        return Err(InvalidKey::new(
+            "bus.user",
+            format!("must be {bus_name}, after hospital.slug"),
+        )
+        .into());
     }
     let master = match &config.secrets.master_file {
-        Some(path) => Secret::load(path).map_err(|error| InvalidKey::new("secrets.master_file", error))?,
+        Some(path) => {
+            Secret::load(path).map_err(|error| InvalidKey::new("secrets.master_file", error))?
+        }
         None => key.seed().derive("medshare/records/master/v1"),
     };
     let database = connect_hospital_database(&config.hospital_database).await?;
@@ -74,7 +89,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let (work, activated) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
-    let ledger = Ledger { hospital, work: work.clone(), activated: activated.clone() };
+    let ledger = Ledger {
+        hospital,
+        work: work.clone(),
+        activated: activated.clone(),
+    };
     let progress = store::projections::start(&store, &bus, ledger, &shutdown).await?;
     let records = Arc::new(Records {
         hospital,
@@ -100,14 +119,21 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn connect_hospital_database(config: &HospitalDatabaseConfig) -> anyhow::Result<Arc<dyn HospitalDatabase>> {
-    let load = |key: &str, name: &str| Mapping::load(name).map_err(|error| InvalidKey::new(key, error));
+async fn connect_hospital_database(
+    config: &HospitalDatabaseConfig,
+) -> anyhow::Result<Arc<dyn HospitalDatabase>> {
+    let load =
+        |key: &str, name: &str| Mapping::load(name).map_err(|error| InvalidKey::new(key, error));
     let current = load("hospital_database.mapping", &config.mapping)?;
-    let earlier = config.earlier_mappings.iter().map(|name| load("hospital_database.earlier_mappings", name));
+    let earlier = config
+        .earlier_mappings
+        .iter()
+        .map(|name| load("hospital_database.earlier_mappings", name));
     let earlier = earlier.collect::<Result<Vec<Mapping>, InvalidKey>>()?;
     let mappings = Mappings::new(current, earlier)
         .map_err(|error| InvalidKey::new("hospital_database.earlier_mappings", error))?;
-    let is_demo = config.kind == DatabaseKind::Sqlite && ["a", "b"].contains(&config.mapping.as_str());
+    let is_demo =
+        config.kind == DatabaseKind::Sqlite && ["a", "b"].contains(&config.mapping.as_str());
     if config.demo_schema.unwrap_or(is_demo) {
         create_demo_schema(config.kind, &config.url, &config.mapping)
             .await

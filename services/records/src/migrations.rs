@@ -3,5 +3,9 @@
 /// In order; a step that was applied is never changed.
 pub const MIGRATIONS: &[store::Migration] = &[
     (1, "facts", include_str!("../migrations/0001_facts.sql")),
-    (2, "projection", include_str!("../migrations/0002_projection.sql")),
+    (
+        2,
+        "projection",
+        include_str!("../migrations/0002_projection.sql"),
+    ),
 ];

@@ -68,13 +68,21 @@ impl Records {
     /// The verified caller.
     pub fn caller(&self, call: &Call) -> Result<Caller, Failure> {
         let now = Timestamp(chassis::clock::now());
-        Ok(Caller::verify(&self.identity_key, call.authorization.as_deref(), now)?)
+        Ok(Caller::verify(
+            &self.identity_key,
+            call.authorization.as_deref(),
+            now,
+        )?)
     }
 
     /// The caller, who must be this hospital.
     pub fn hospital_caller(&self, call: &Call) -> Result<Caller, Failure> {
         let caller = self.caller(call)?;
-        if self.is_hospital(&caller) { Ok(caller) } else { Err(forbidden()) }
+        if self.is_hospital(&caller) {
+            Ok(caller)
+        } else {
+            Err(forbidden())
+        }
     }
 
     /// Whether the caller acts as this hospital.
@@ -93,7 +101,11 @@ impl Records {
         }
         // The id for a hospital may be younger than the token.
         let account = self.ask_identity(Some(caller), &GetOwnAccount {}).await?;
-        account.ledger_ids.get(&context).copied().ok_or_else(forbidden)
+        account
+            .ledger_ids
+            .get(&context)
+            .copied()
+            .ok_or_else(forbidden)
     }
 
     /// The ledger id of a doctor, whichever hospital they act for.
@@ -106,18 +118,32 @@ impl Records {
     pub async fn own_doctor_id(&self, caller: &Caller) -> Result<LedgerId, Failure> {
         let doctor = self.doctor_id(caller)?;
         let hospitals = crate::projections::affiliations(self.reader(), &doctor, now_us()).await?;
-        if hospitals.contains(&self.hospital) { Ok(doctor) } else { Err(forbidden()) }
+        if hospitals.contains(&self.hospital) {
+            Ok(doctor)
+        } else {
+            Err(forbidden())
+        }
     }
 
     /// Asks the identity service, with the member's token where it is about the member.
-    pub async fn ask_identity<Q: UseCase>(&self, caller: Option<&Caller>, request: &Q) -> Result<Q::Reply, Failure> {
+    pub async fn ask_identity<Q: UseCase>(
+        &self,
+        caller: Option<&Caller>,
+        request: &Q,
+    ) -> Result<Q::Reply, Failure> {
         let token = caller.map(Caller::token);
-        Ok(self.bus.request(&Target::service("identity"), token, request).await?)
+        Ok(self
+            .bus
+            .request(&Target::service("identity"), token, request)
+            .await?)
     }
 
     /// Waits until the own projection has a committed command, so that what is read next shows it.
     pub async fn projected(&self, committed: &Committed) {
-        let _ = self.progress.wait_for(Height(committed.height), PROJECTED_WITHIN).await;
+        let _ = self
+            .progress
+            .wait_for(Height(committed.height), PROJECTED_WITHIN)
+            .await;
     }
 
     /// Waits for a transaction in the outbox.

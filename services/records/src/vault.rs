@@ -33,17 +33,28 @@ impl Vault {
     /// A keyed hash of `text`, by which it can be looked up; `kind` keeps equal texts of two kinds apart.
     pub fn token(&self, kind: &str, text: &[u8]) -> String {
         let parts: [&[u8]; 3] = [&self.hospital.0, kind.as_bytes(), text];
-        Commitment::new(DigestAlgorithm::Sha256, self.tokens.expose(), &parts).value.to_string()
+        Commitment::new(DigestAlgorithm::Sha256, self.tokens.expose(), &parts)
+            .value
+            .to_string()
     }
 
     /// The key of one patient's values.
     pub fn patient_key(&self, patient_token: &str) -> ContentKey {
-        ContentKey::from_secret(self.patients.derive_with(patient_token.as_bytes(), &self.hospital.0))
+        ContentKey::from_secret(
+            self.patients
+                .derive_with(patient_token.as_bytes(), &self.hospital.0),
+        )
     }
 
     /// A record's key, wrapped for patient and hospital.
-    pub fn wrap_record_key(&self, patient_token: &str, record: &RecordNumber, key: &ContentKey) -> Vec<u8> {
-        self.patient_key(patient_token).wrap(&self.record_context(record), key)
+    pub fn wrap_record_key(
+        &self,
+        patient_token: &str,
+        record: &RecordNumber,
+        key: &ContentKey,
+    ) -> Vec<u8> {
+        self.patient_key(patient_token)
+            .wrap(&self.record_context(record), key)
     }
 
     /// Unwraps what [`Vault::wrap_record_key`] made.
@@ -53,7 +64,9 @@ impl Vault {
         record: &RecordNumber,
         wrapped: &[u8],
     ) -> Result<ContentKey, Failure> {
-        Ok(self.patient_key(patient_token).unwrap_key(&self.record_context(record), wrapped)?)
+        Ok(self
+            .patient_key(patient_token)
+            .unwrap_key(&self.record_context(record), wrapped)?)
     }
 
     /// Seals a value of the hospital's own, which no record's erasure touches.
@@ -62,7 +75,11 @@ impl Vault {
     }
 
     /// Opens what [`Vault::seal_own`] sealed.
-    pub fn open_own<T: DeserializeOwned + Serialize>(&self, context: &str, sealed: &[u8]) -> Result<T, Failure> {
+    pub fn open_own<T: DeserializeOwned + Serialize>(
+        &self,
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<T, Failure> {
         open(&self.own, context, sealed)
     }
 
@@ -77,13 +94,22 @@ pub fn seal<T: Serialize>(key: &ContentKey, context: &str, value: &T) -> Vec<u8>
 }
 
 /// Opens what [`seal`] sealed.
-pub fn open<T: DeserializeOwned + Serialize>(key: &ContentKey, context: &str, sealed: &[u8]) -> Result<T, Failure> {
+pub fn open<T: DeserializeOwned + Serialize>(
+    key: &ContentKey,
+    context: &str,
+    sealed: &[u8],
+) -> Result<T, Failure> {
     let bytes = key.open(context.as_bytes(), sealed)?;
     canonical::decode(&bytes).map_err(|_| Failure::Sealed)
 }
 
 /// Seals a value of one version of a record.
-pub fn seal_version<T: Serialize>(key: &ContentKey, record: &RecordNumber, version: u32, value: &T) -> Vec<u8> {
+pub fn seal_version<T: Serialize>(
+    key: &ContentKey,
+    record: &RecordNumber,
+    version: u32,
+    value: &T,
+) -> Vec<u8> {
     key.seal_record(&record.0, version, &canonical::encode(value))
 }
 
@@ -107,15 +133,28 @@ mod tests {
         let key = ContentKey::random();
         let record = RecordNumber([2; 16]);
         let wrapped = vault.wrap_record_key("patient", &record, &key);
-        assert_eq!(vault.unwrap_record_key("patient", &record, &wrapped).unwrap().expose(), key.expose());
+        assert_eq!(
+            vault
+                .unwrap_record_key("patient", &record, &wrapped)
+                .unwrap()
+                .expose(),
+            key.expose()
+        );
         assert!(vault.unwrap_record_key("other", &record, &wrapped).is_err());
-        assert!(vault.unwrap_record_key("patient", &RecordNumber([3; 16]), &wrapped).is_err());
+        assert!(
+            vault
+                .unwrap_record_key("patient", &RecordNumber([3; 16]), &wrapped)
+                .is_err()
+        );
     }
 
     #[test]
     fn equal_texts_of_two_kinds_or_two_hospitals_have_different_tokens() {
         let master = Secret::random();
-        let (one, two) = (Vault::new(LedgerId([1; 16]), &master), Vault::new(LedgerId([2; 16]), &master));
+        let (one, two) = (
+            Vault::new(LedgerId([1; 16]), &master),
+            Vault::new(LedgerId([2; 16]), &master),
+        );
         assert_eq!(one.token("patient", b"1"), one.token("patient", b"1"));
         assert_ne!(one.token("patient", b"1"), one.token("doctor", b"1"));
         assert_ne!(one.token("patient", b"1"), two.token("patient", b"1"));

@@ -29,10 +29,15 @@ pub fn permission_of(receipt: &Receipt) -> Option<Permission> {
     receipt.leaf.events.iter().find_map(|recorded| {
         let records = match Event::from_bytes(recorded.contract, &recorded.bytes).ok()? {
             Event::Records(RecordEvent::AccessLogged { records, .. }) => records,
-            Event::Records(RecordEvent::CodeRedeemed { record, version, .. }) => vec![(record, version)],
+            Event::Records(RecordEvent::CodeRedeemed {
+                record, version, ..
+            }) => vec![(record, version)],
             _ => return None,
         };
-        Some(Permission { records, time: receipt.header.time })
+        Some(Permission {
+            records,
+            time: receipt.header.time,
+        })
     })
 }
 
@@ -51,7 +56,9 @@ impl Records {
             Some(more) => format!("{}: {more}", viewer.name),
             None => viewer.name,
         };
-        Ok(Sealed(keys::viewer_name::seal(&text, &patient, &regulator)?))
+        Ok(Sealed(keys::viewer_name::seal(
+            &text, &patient, &regulator,
+        )?))
     }
 
     /// The key to which things are sealed for a patient: the ledger's, which a change of key keeps current.
@@ -60,7 +67,9 @@ impl Records {
             return Ok(SealingPublicKey(key));
         }
         let known = patients::by_ledger_id(self.reader(), &self.vault, patient).await?;
-        let matched = known.and_then(|known| known.matched).ok_or_else(forbidden)?;
+        let matched = known
+            .and_then(|known| known.matched)
+            .ok_or_else(forbidden)?;
         Ok(SealingPublicKey(matched.sealing_key))
     }
 
@@ -74,32 +83,57 @@ impl Records {
     }
 
     /// The content that a permission covers, while it lasts. What does not match the ledger is withheld and reported.
-    pub async fn show(&self, committed: Committed, permission: &Permission) -> Result<ViewedRecords, Failure> {
+    pub async fn show(
+        &self,
+        committed: Committed,
+        permission: &Permission,
+    ) -> Result<ViewedRecords, Failure> {
         self.projected(&committed).await;
         let mut viewed = Vec::with_capacity(permission.records.len());
         for (record, _) in &permission.records {
             viewed.push(self.show_one(record).await?);
         }
         if chassis::clock::now() > permission.time.plus(VIEW_WITHIN_US).0 {
-            return Err(Problem::new(403, "view-expired", "The permission has passed", "a view is shown within 30 s of its block; ask again").into());
+            return Err(Problem::new(
+                403,
+                "view-expired",
+                "The permission has passed",
+                "a view is shown within 30 s of its block; ask again",
+            )
+            .into());
         }
-        Ok(ViewedRecords { committed, records: viewed })
+        Ok(ViewedRecords {
+            committed,
+            records: viewed,
+        })
     }
 
     async fn show_one(&self, record: &RecordNumber) -> Result<ViewedRecord, Failure> {
         let on_ledger = self.standing_record(record).await?;
         let checked = self.read_checked(&on_ledger).await?;
         let (content, integrity) = match checked.content {
-            Ok(bytes) => (Some(String::from_utf8(bytes).map_err(|_| Failure::Row("content"))?), Integrity::Verified),
+            Ok(bytes) => (
+                Some(String::from_utf8(bytes).map_err(|_| Failure::Row("content"))?),
+                Integrity::Verified,
+            ),
             Err(kind) => {
                 self.report_tampering(record, checked.version, kind).await?;
                 (None, Integrity::from(kind))
             }
         };
-        Ok(ViewedRecord { record: *record, version: checked.version, content, integrity, salt: Digest(checked.salt) })
+        Ok(ViewedRecord {
+            record: *record,
+            version: checked.version,
+            content,
+            integrity,
+            salt: Digest(checked.salt),
+        })
     }
 }
 
 fn sealing_key(bytes: &[u8]) -> Result<SealingPublicKey, Failure> {
-    bytes.try_into().map(SealingPublicKey).map_err(|_| Failure::Unsealable)
+    bytes
+        .try_into()
+        .map(SealingPublicKey)
+        .map_err(|_| Failure::Unsealable)
 }

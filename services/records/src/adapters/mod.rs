@@ -3,6 +3,6 @@
 mod hospital_database;
 
 pub use hospital_database::{
-    ConnectorError, DatabaseKind, ElementPath, EncounterRows, HospitalDatabase, KEY_BYTES_MAX, Mapping, MappingError,
-    Mappings, PathError, SqlConnector, StoredEncounter, create_demo_schema,
+    ConnectorError, DatabaseKind, ElementPath, EncounterRows, HospitalDatabase, KEY_BYTES_MAX,
+    Mapping, MappingError, Mappings, PathError, SqlConnector, StoredEncounter, create_demo_schema,
 };

@@ -27,14 +27,19 @@ pub(super) async fn affiliate_doctor(
     }
     let now = chassis::clock::now();
     let command = match request.days {
-        0 => Command::EndAffiliation { doctor: request.doctor },
+        0 => Command::EndAffiliation {
+            doctor: request.doctor,
+        },
         days => Command::AffiliateDoctor {
             doctor: request.doctor,
             from: Timestamp(now.saturating_sub(CLOCK_TOLERANCE_US)),
             until: Timestamp(now).plus(u64::from(days) * DAY_US),
         },
     };
-    let committed = records.desk.commit_with_key(&records.key, command, submission::no_facts()).await?;
+    let committed = records
+        .desk
+        .commit_with_key(&records.key, command, submission::no_facts())
+        .await?;
     records.projected(&committed).await;
     Ok(committed)
 }

@@ -22,23 +22,41 @@ pub(super) async fn amend_record(
     }
     let on_ledger = records.standing_record(&request.record).await?;
     if on_ledger.version != request.version {
-        let detail = format!("the current version is {}, not {}", on_ledger.version, request.version);
-        return Err(Problem { field: Some("version".into()), ..Problem::conflict(detail) }.into());
+        let detail = format!(
+            "the current version is {}, not {}",
+            on_ledger.version, request.version
+        );
+        return Err(Problem {
+            field: Some("version".into()),
+            ..Problem::conflict(detail)
+        }
+        .into());
     }
     let mut planned = plan_single(&request.bundle, &records.hospital.to_string())?;
-    let stored = record_facts::find(records.reader(), &records.vault, &request.record).await?.ok_or_else(forbidden)?;
+    let stored = record_facts::find(records.reader(), &records.vault, &request.record)
+        .await?
+        .ok_or_else(forbidden)?;
     if planned.rows.patient_number != stored.summary.patient_number {
         return Err(Problem::bad_input("bundle", "the Patient is not the record's").into());
     }
     // The amendment may come with another full URL of the encounter; it stays the same encounter.
     planned.rows.key = stored.summary.encounter;
-    let mut report = records.import(Plan { records: vec![planned], refused: Vec::new() }).await?;
+    let mut report = records
+        .import(Plan {
+            records: vec![planned],
+            refused: Vec::new(),
+        })
+        .await?;
     if let Some(refused) = report.refused.pop() {
         return Err(Problem::bad_input(&refused.element, refused.reason).into());
     }
     match report.registered.pop() {
         Some(registered) => Ok(CommandReply::Committed(registered.committed)),
-        None if !report.unchanged.is_empty() => Err(Problem::conflict("the content is the current version's already").into()),
-        None => Err(Problem::busy("the new version is written and on its way to the ledger").into()),
+        None if !report.unchanged.is_empty() => {
+            Err(Problem::conflict("the content is the current version's already").into())
+        }
+        None => {
+            Err(Problem::busy("the new version is written and on its way to the ledger").into())
+        }
     }
 }

@@ -17,13 +17,26 @@ pub(super) async fn collect_view(
 ) -> Result<ViewedRecords, Failure> {
     let caller = records.caller(&call)?;
     // Its receipt is in the outbox of this service, which prepared it.
-    let committed = records.wait(request.transaction).await.map_err(|_| forbidden())?;
+    let committed = records
+        .wait(request.transaction)
+        .await
+        .map_err(|_| forbidden())?;
     records.projected(&committed).await;
-    let view = projections::view_of_transaction(records.reader(), &request.transaction).await?.ok_or_else(forbidden)?;
+    let view = projections::view_of_transaction(records.reader(), &request.transaction)
+        .await?
+        .ok_or_else(forbidden)?;
     caller.require_owner(&view.viewer)?;
     // What a grant permits is in the authorization service's delivery store; it never leaves from here.
     if view.basis == "grant" {
         return Err(forbidden());
     }
-    records.show(committed, &Permission { records: view.records, time: view.time }).await
+    records
+        .show(
+            committed,
+            &Permission {
+                records: view.records,
+                time: view.time,
+            },
+        )
+        .await
 }

@@ -24,12 +24,19 @@ pub(super) async fn decide_item_as_hospital(
     request: DecideItemAsHospital,
 ) -> Result<Committed, Failure> {
     records.hospital_caller(&call)?;
-    let item = projections::item(records.reader(), &request.item).await?.ok_or_else(forbidden)?;
+    let item = projections::item(records.reader(), &request.item)
+        .await?
+        .ok_or_else(forbidden)?;
     if item.state != "hospital_pending" {
-        return Err(Problem::conflict(format!("the item is {}", item.state.replace('_', " "))).into());
+        return Err(
+            Problem::conflict(format!("the item is {}", item.state.replace('_', " "))).into(),
+        );
     }
     let command = match request.refuse {
-        Some(reason) => Command::RefuseAsHospital { item: item.item, reason },
+        Some(reason) => Command::RefuseAsHospital {
+            item: item.item,
+            reason,
+        },
         None => {
             let delivery = records.deliver(&item).await?;
             Command::ApproveAsHospital {
@@ -41,7 +48,10 @@ pub(super) async fn decide_item_as_hospital(
             }
         }
     };
-    let committed = records.desk.commit_with_key(&records.key, command, submission::no_facts()).await?;
+    let committed = records
+        .desk
+        .commit_with_key(&records.key, command, submission::no_facts())
+        .await?;
     records.projected(&committed).await;
     Ok(committed)
 }
@@ -54,13 +64,20 @@ impl Records {
         let content = match checked.content {
             Ok(content) => content,
             Err(kind) => {
-                self.report_tampering(&item.record, checked.version, kind).await?;
-                return Err(Problem::conflict("the record does not match the ledger and can't be released").into());
+                self.report_tampering(&item.record, checked.version, kind)
+                    .await?;
+                return Err(Problem::conflict(
+                    "the record does not match the ledger and can't be released",
+                )
+                .into());
             }
         };
         let key = ContentKey::random();
         let content = released_bytes(item.purpose, &content)?;
-        let package = Package { salt: keys::secret::random(), content };
+        let package = Package {
+            salt: keys::secret::random(),
+            content,
+        };
         let named = delivery::item_data(&item.item.application.0, item.item.index);
         let ciphertext = delivery::encrypt(&key, &named, &package);
         let delivery = Delivery {
@@ -71,10 +88,22 @@ impl Records {
             version: checked.version,
         };
         let mut transaction = self.store.begin().await?;
-        deliveries::put(&mut transaction, &self.vault, &item.item, &item.record, &delivery).await?;
+        deliveries::put(
+            &mut transaction,
+            &self.vault,
+            &item.item,
+            &item.record,
+            &delivery,
+        )
+        .await?;
         transaction.commit().await?;
-        let put = PutDelivery { item: item.item, ciphertext: Base64(ciphertext) };
-        self.bus.request(&Target::service("authorization"), None, &put).await?;
+        let put = PutDelivery {
+            item: item.item,
+            ciphertext: Base64(ciphertext),
+        };
+        self.bus
+            .request(&Target::service("authorization"), None, &put)
+            .await?;
         Ok(delivery)
     }
 }
@@ -82,12 +111,16 @@ impl Records {
 /// De-identified for everything but treatment, the insurer's payment and the patient's own wish.
 fn released_bytes(purpose: Purpose, canonical: &[u8]) -> Result<Vec<u8>, Failure> {
     match purpose {
-        Purpose::Treatment | Purpose::EmergencyTreatment | Purpose::Payment | Purpose::PatientRequest => {
-            Ok(canonical.to_vec())
-        }
+        Purpose::Treatment
+        | Purpose::EmergencyTreatment
+        | Purpose::Payment
+        | Purpose::PatientRequest => Ok(canonical.to_vec()),
         Purpose::Research | Purpose::PublicHealth | Purpose::Operations => {
             let record = parse_canonical(canonical).map_err(|_| Failure::Row("content"))?;
-            Ok(clinical::deidentify::release_bytes(&record, &keys::secret::random()))
+            Ok(clinical::deidentify::release_bytes(
+                &record,
+                &keys::secret::random(),
+            ))
         }
     }
 }
@@ -100,15 +133,22 @@ mod tests {
     use clinical::{Record, canonical};
 
     fn canonical_text() -> Vec<u8> {
-        let planned = plan(&bundle_text("p1", "1.00"), "h").unwrap().records.remove(0);
+        let planned = plan(&bundle_text("p1", "1.00"), "h")
+            .unwrap()
+            .records
+            .remove(0);
         canonical::canonical_bytes(&Record::from_entries(planned.rows.entries).unwrap())
     }
 
     #[test]
     fn research_gets_no_name_and_treatment_gets_exactly_what_was_committed() {
         let canonical = canonical_text();
-        assert_eq!(released_bytes(Purpose::Treatment, &canonical).unwrap(), canonical);
-        let released = String::from_utf8(released_bytes(Purpose::Research, &canonical).unwrap()).unwrap();
+        assert_eq!(
+            released_bytes(Purpose::Treatment, &canonical).unwrap(),
+            canonical
+        );
+        let released =
+            String::from_utf8(released_bytes(Purpose::Research, &canonical).unwrap()).unwrap();
         for personal in ["Canary", "999-00-p1", "MR-p1", "1970-02-03", "Nowhere"] {
             assert!(!released.contains(personal), "{personal}");
         }

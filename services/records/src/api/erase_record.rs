@@ -20,8 +20,13 @@ pub(super) async fn erase_record(
     if records.standing_record(&request.record).await?.patient != patient {
         return Err(forbidden());
     }
-    let command = Command::EraseRecord { record: request.record };
-    let committed = records.desk.commit_with_custody(&caller, patient, command, submission::no_facts()).await?;
+    let command = Command::EraseRecord {
+        record: request.record,
+    };
+    let committed = records
+        .desk
+        .commit_with_custody(&caller, patient, command, submission::no_facts())
+        .await?;
     records.projected(&committed).await;
     // The reaction to the event destroys and certifies; it is done again after a crash.
     records.work.notify_one();

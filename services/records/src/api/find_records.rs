@@ -45,7 +45,10 @@ pub(super) async fn find_records(
             Value::Number(number) => query.bind(number),
         };
     }
-    let rows = query.bind(i64::from(limit) + 1).fetch_all(records.reader()).await?;
+    let rows = query
+        .bind(i64::from(limit) + 1)
+        .fetch_all(records.reader())
+        .await?;
     let more = rows.len() > limit as usize;
     let mut entries = Vec::with_capacity(rows.len());
     let mut next = None;
@@ -57,7 +60,10 @@ pub(super) async fn find_records(
     Ok(Page { entries, next })
 }
 
-fn conditions(records: &Records, request: &FindRecords) -> Result<(Vec<String>, Vec<Value>), Failure> {
+fn conditions(
+    records: &Records,
+    request: &FindRecords,
+) -> Result<(Vec<String>, Vec<Value>), Failure> {
     let mut conditions = vec!["records.state = 'live'".to_owned()];
     let mut values = Vec::new();
     let mut add = |condition: &str, value: Value| {
@@ -65,28 +71,44 @@ fn conditions(records: &Records, request: &FindRecords) -> Result<(Vec<String>, 
         conditions.push(condition.replace('?', &format!("${}", values.len())));
     };
     if let Some(doctor) = &request.doctor {
-        add("records.doctor_token = ?", Value::Text(record_facts::doctor_token(&records.vault, doctor)));
+        add(
+            "records.doctor_token = ?",
+            Value::Text(record_facts::doctor_token(&records.vault, doctor)),
+        );
     }
     if let Some(patient) = &request.patient {
-        add("records.patient_token = ?", Value::Text(patients::token(&records.vault, patient)));
+        add(
+            "records.patient_token = ?",
+            Value::Text(patients::token(&records.vault, patient)),
+        );
     }
     if let Some(from) = &request.from {
-        add("records.start_us >= ?", Value::Number(day_start("from", from)?));
+        add(
+            "records.start_us >= ?",
+            Value::Number(day_start("from", from)?),
+        );
     }
     if let Some(until) = &request.until {
-        add("records.start_us < ?", Value::Number(day_start("until", until)?));
+        add(
+            "records.start_us < ?",
+            Value::Number(day_start("until", until)?),
+        );
     }
     if let Some(class) = &request.class {
         add("records.class = ?", Value::Text(class.clone()));
     }
     if let Some(disease) = &request.disease {
         let codes = disease_codes(disease);
-        let tokens = codes.iter().map(|code| record_facts::disease_token(&records.vault, code));
+        let tokens = codes
+            .iter()
+            .map(|code| record_facts::disease_token(&records.vault, code));
         // Tokens are hex: nothing in them can end the text.
         let list: Vec<String> = tokens.map(|token| format!("'{token}'")).collect();
         conditions_in(&mut conditions, &list);
     }
-    if let Some(Place(start, record)) = page_start::<Place<i64, RecordNumber>>(request.page.after.as_deref())? {
+    if let Some(Place(start, record)) =
+        page_start::<Place<i64, RecordNumber>>(request.page.after.as_deref())?
+    {
         values.push(Value::Number(start));
         let first = values.len();
         values.push(Value::Text(record.to_string()));
@@ -114,7 +136,9 @@ fn disease_codes(disease: &str) -> Vec<String> {
 
 fn day_start(field: &str, text: &str) -> Result<i64, Failure> {
     let moment = Moment::parse(text).filter(|_| text.len() == 10);
-    moment.map(|moment| moment.micros).ok_or_else(|| Problem::bad_input(field, "must be a day, YYYY-MM-DD").into())
+    moment
+        .map(|moment| moment.micros)
+        .ok_or_else(|| Problem::bad_input(field, "must be a day, YYYY-MM-DD").into())
 }
 
 #[cfg(test)]

@@ -28,9 +28,15 @@ pub(super) async fn import_bundle(
 impl Records {
     /// Takes in what was planned and brings it to the ledger as far as it can go.
     pub async fn import(&self, plan: Plan) -> Result<ImportReport, Failure> {
-        let mut report = ImportReport { refused: plan.refused, ..ImportReport::default() };
-        let tokens: BTreeSet<String> =
-            plan.records.iter().map(|planned| patients::token(&self.vault, &planned.rows.patient_number)).collect();
+        let mut report = ImportReport {
+            refused: plan.refused,
+            ..ImportReport::default()
+        };
+        let tokens: BTreeSet<String> = plan
+            .records
+            .iter()
+            .map(|planned| patients::token(&self.vault, &planned.rows.patient_number))
+            .collect();
         let mut locks = Vec::with_capacity(tokens.len());
         for token in &tokens {
             locks.push(self.patients.lock(token).await);
@@ -59,12 +65,18 @@ impl Records {
                 match advanced.committed {
                     Ok(committed) => {
                         reached.insert(advanced.record);
-                        report.registered.push(RegisteredRecord { record: advanced.record, committed });
+                        report.registered.push(RegisteredRecord {
+                            record: advanced.record,
+                            committed,
+                        });
                     }
                     Err(problem) if problem.rejection.is_some() => {
                         reached.insert(advanced.record);
                         let element = format!("record {}", advanced.record);
-                        report.refused.push(RefusedEntry { element, reason: problem.detail });
+                        report.refused.push(RefusedEntry {
+                            element,
+                            reason: problem.detail,
+                        });
                     }
                     // On its way still: it registers itself.
                     Err(_) => {}
@@ -75,14 +87,20 @@ impl Records {
         if let Some(last) = report.registered.last() {
             self.projected(&last.committed).await;
         }
-        let waiting = touched.iter().filter(|(record, _)| !reached.contains(record)).count();
+        let waiting = touched
+            .iter()
+            .filter(|(record, _)| !reached.contains(record))
+            .count();
         report.waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         self.work.notify_one();
         Ok(report)
     }
 
     /// Whether a record's newest version is on the ledger, with its transaction's state.
-    pub async fn newest_version(&self, record: &contracts::RecordNumber) -> Result<Option<versions::Version>, Failure> {
+    pub async fn newest_version(
+        &self,
+        record: &contracts::RecordNumber,
+    ) -> Result<Option<versions::Version>, Failure> {
         Ok(versions::of_record(self.reader(), record).await?.pop())
     }
 }

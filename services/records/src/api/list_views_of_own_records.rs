@@ -19,18 +19,37 @@ pub(super) async fn list_views_of_own_records(
 ) -> Result<Page<ViewTrace>, Failure> {
     let caller = records.caller(&call)?;
     let patient = records.own_patient_id(&caller).await?;
-    let Place(height, position) = page_start(request.page.after.as_deref())?.unwrap_or(Place(i64::MAX, i64::MAX));
+    let Place(height, position) =
+        page_start(request.page.after.as_deref())?.unwrap_or(Place(i64::MAX, i64::MAX));
     let limit = request.page.limit() as usize;
     let asked = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut views = projections::views_of(records.reader(), &patient, (height, position), asked).await?;
+    let mut views =
+        projections::views_of(records.reader(), &patient, (height, position), asked).await?;
     let more = views.len() > limit;
     views.truncate(limit);
-    let next = views.last().filter(|_| more).map(|last| Place(last.position.0, last.position.1).to_string());
+    let next = views
+        .last()
+        .filter(|_| more)
+        .map(|last| Place(last.position.0, last.position.1).to_string());
     if views.is_empty() {
-        return Ok(Page { entries: Vec::new(), next });
+        return Ok(Page {
+            entries: Vec::new(),
+            next,
+        });
     }
-    let sealed = views.iter().map(|view| Base64(view.viewer_name.clone())).collect();
-    let opened = records.ask_identity(Some(&caller), &OpenSealed { member: patient, sealed }).await?;
+    let sealed = views
+        .iter()
+        .map(|view| Base64(view.viewer_name.clone()))
+        .collect();
+    let opened = records
+        .ask_identity(
+            Some(&caller),
+            &OpenSealed {
+                member: patient,
+                sealed,
+            },
+        )
+        .await?;
     let mut names = opened.opened.into_iter();
     let entries = views
         .into_iter()
@@ -38,7 +57,10 @@ pub(super) async fn list_views_of_own_records(
             records: view.records.iter().map(|(record, _)| *record).collect(),
             time: time_text(view.time),
             viewer: view.viewer,
-            viewer_name: names.next().flatten().and_then(|name| String::from_utf8(name.0).ok()),
+            viewer_name: names
+                .next()
+                .flatten()
+                .and_then(|name| String::from_utf8(name.0).ok()),
             basis: view.basis,
             purpose: view.purpose,
             transaction: view.transaction,

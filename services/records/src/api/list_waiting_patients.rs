@@ -18,13 +18,18 @@ pub(super) async fn list_waiting_patients(
     records.hospital_caller(&call)?;
     let mut waiting = Vec::new();
     for patient in patients::unmatched(records.reader(), &records.vault).await? {
-        let row = sqlx::query("SELECT COUNT(*) FROM records WHERE patient_token = $1 AND state = 'live'")
-            .bind(patient.token)
-            .fetch_one(records.reader())
-            .await?;
-        let count = u32::try_from(row.try_get::<i64, _>(0)?).map_err(|_| Failure::Row("records"))?;
+        let row =
+            sqlx::query("SELECT COUNT(*) FROM records WHERE patient_token = $1 AND state = 'live'")
+                .bind(patient.token)
+                .fetch_one(records.reader())
+                .await?;
+        let count =
+            u32::try_from(row.try_get::<i64, _>(0)?).map_err(|_| Failure::Row("records"))?;
         if count > 0 {
-            waiting.push(WaitingPatient { patient_number: patient.number, records: count });
+            waiting.push(WaitingPatient {
+                patient_number: patient.number,
+                records: count,
+            });
         }
     }
     waiting.sort_by(|one, two| one.patient_number.cmp(&two.patient_number));

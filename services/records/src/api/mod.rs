@@ -46,10 +46,22 @@ pub fn router(router: Router, records: &Arc<Records>) -> Router {
     let router = answer(router, records, withdraw_code::withdraw_code);
     let router = answer(router, records, set_consent::set_consent);
     let router = answer(router, records, open_emergency::open_emergency);
-    let router = answer(router, records, list_views_of_own_records::list_views_of_own_records);
-    let router = answer(router, records, decide_item_as_hospital::decide_item_as_hospital);
+    let router = answer(
+        router,
+        records,
+        list_views_of_own_records::list_views_of_own_records,
+    );
+    let router = answer(
+        router,
+        records,
+        decide_item_as_hospital::decide_item_as_hospital,
+    );
     let router = answer(router, records, affiliate_doctor::affiliate_doctor);
-    let router = answer(router, records, list_waiting_patients::list_waiting_patients);
+    let router = answer(
+        router,
+        records,
+        list_waiting_patients::list_waiting_patients,
+    );
     let router = answer(router, records, undo_patient_match::undo_patient_match);
     let router = answer(router, records, sweep_integrity::sweep_integrity);
     let router = answer(router, records, erase_record::erase_record);
@@ -71,8 +83,16 @@ where
 
 /// Where a page begins that was given back as `after`; the text is opaque to callers.
 fn page_start<T: std::str::FromStr>(after: Option<&str>) -> Result<Option<T>, Failure> {
-    let refused = || Failure::from(Problem::bad_input("page.after", "is not what a page before gave as next"));
-    after.filter(|after| !after.is_empty()).map(|after| after.parse().map_err(|_| refused())).transpose()
+    let refused = || {
+        Failure::from(Problem::bad_input(
+            "page.after",
+            "is not what a page before gave as next",
+        ))
+    };
+    after
+        .filter(|after| !after.is_empty())
+        .map(|after| after.parse().map_err(|_| refused()))
+        .transpose()
 }
 
 /// Two numbers joined by a dot: a place in a sorted list.
@@ -84,7 +104,10 @@ impl<A: std::str::FromStr, B: std::str::FromStr> std::str::FromStr for Place<A, 
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (first, second) = text.split_once('.').ok_or(())?;
-        Ok(Place(first.parse().map_err(|_| ())?, second.parse().map_err(|_| ())?))
+        Ok(Place(
+            first.parse().map_err(|_| ())?,
+            second.parse().map_err(|_| ())?,
+        ))
     }
 }
 

@@ -21,14 +21,28 @@ fn does_not_open() -> Failure {
     Problem::forbidden("this code and patient ID open no record to you").into()
 }
 
-pub(super) async fn redeem_code(records: Arc<Records>, call: Call, request: RedeemCode) -> Result<RedeemReply, Failure> {
+pub(super) async fn redeem_code(
+    records: Arc<Records>,
+    call: Call,
+    request: RedeemCode,
+) -> Result<RedeemReply, Failure> {
     let caller = records.caller(&call)?;
-    caller.require_any(&[Role::Doctor, Role::ThirdParty, Role::Insurer, Role::Hospital])?;
-    let on_ledger = records.standing_record(&request.record).await.map_err(|_| does_not_open())?;
+    caller.require_any(&[
+        Role::Doctor,
+        Role::ThirdParty,
+        Role::Insurer,
+        Role::Hospital,
+    ])?;
+    let on_ledger = records
+        .standing_record(&request.record)
+        .await
+        .map_err(|_| does_not_open())?;
     let (code, holder) = matching_code(&records, &on_ledger, &request.code).await?;
     check_patient_id(&records, &on_ledger.patient, &request.patient_id).await?;
     let (redeemer, hospital) = redeemer(&records, &caller, holder).await?;
-    let viewer = records.sealed_viewer(&caller, &on_ledger.patient, None).await?;
+    let viewer = records
+        .sealed_viewer(&caller, &on_ledger.patient, None)
+        .await?;
     let key = public_key(&records, &caller, &redeemer).await?;
     let unproven = Command::RedeemCode {
         record: request.record,
@@ -40,16 +54,30 @@ pub(super) async fn redeem_code(records: Arc<Records>, call: Call, request: Rede
     };
     let mut body: TransactionBody = records.desk.body(redeemer, key, &unproven.into());
     let message = redemption_message(&body.chain, &redeemer, &request.record, body.nonce);
-    let proof = code.key(&request.record.0).sign(REDEMPTION_DOMAIN, &message);
-    let proven =
-        Command::RedeemCode { record: request.record, holder, proof, hospital, purpose: request.purpose, viewer };
+    let proof = code
+        .key(&request.record.0)
+        .sign(REDEMPTION_DOMAIN, &message);
+    let proven = Command::RedeemCode {
+        record: request.record,
+        holder,
+        proof,
+        hospital,
+        purpose: request.purpose,
+        viewer,
+    };
     body.command = contracts::Command::from(proven).to_bytes();
     if caller.has_custodial_keys() {
         let signed = records.desk.sign_with_custody(&caller, body).await?;
-        let committed = records.desk.commit_signed(signed, submission::no_facts()).await?;
+        let committed = records
+            .desk
+            .commit_signed(signed, submission::no_facts())
+            .await?;
         return Ok(RedeemReply::Viewed(records.content_of(committed).await?));
     }
-    let unsigned = records.desk.prepare_body(body, submission::no_facts()).await?;
+    let unsigned = records
+        .desk
+        .prepare_body(body, submission::no_facts())
+        .await?;
     Ok(RedeemReply::SignatureNeeded(unsigned))
 }
 
@@ -64,17 +92,30 @@ async fn matching_code(
     let key = code.key(&on_ledger.record.0).public_key();
     for holder in [CodeHolder::Patient, CodeHolder::Hospital] {
         let current = projections::code(records.reader(), &on_ledger.record, holder).await?;
-        if current.is_some_and(|current| current.key == key && current.is_usable(chassis::clock::now())) {
+        if current
+            .is_some_and(|current| current.key == key && current.is_usable(chassis::clock::now()))
+        {
             return Ok((code, holder));
         }
     }
     Err(does_not_open())
 }
 
-async fn check_patient_id(records: &Records, patient: &LedgerId, patient_id: &str) -> Result<(), Failure> {
-    let check = CheckPatientId { patient: *patient, patient_id: patient_id.to_owned() };
+async fn check_patient_id(
+    records: &Records,
+    patient: &LedgerId,
+    patient_id: &str,
+) -> Result<(), Failure> {
+    let check = CheckPatientId {
+        patient: *patient,
+        patient_id: patient_id.to_owned(),
+    };
     let checked = records.ask_identity(None, &check).await?;
-    if checked.belongs { Ok(()) } else { Err(does_not_open()) }
+    if checked.belongs {
+        Ok(())
+    } else {
+        Err(does_not_open())
+    }
 }
 
 /// The member who redeems and, for a doctor, the hospital they act for: another one where the hospital's code is shown.
@@ -88,7 +129,10 @@ async fn redeemer(
     }
     let doctor = records.doctor_id(caller)?;
     let acts_for = projections::affiliations(records.reader(), &doctor, now_us()).await?;
-    let other = acts_for.iter().find(|hospital| **hospital != records.hospital).copied();
+    let other = acts_for
+        .iter()
+        .find(|hospital| **hospital != records.hospital)
+        .copied();
     let hospital = match holder {
         CodeHolder::Patient => other.or_else(|| acts_for.first().copied()),
         CodeHolder::Hospital => other,
@@ -97,10 +141,17 @@ async fn redeemer(
 }
 
 /// The redeemer's key; identity fills in a custodial one when it signs.
-async fn public_key(records: &Records, caller: &Caller, redeemer: &LedgerId) -> Result<PublicKey, Failure> {
+async fn public_key(
+    records: &Records,
+    caller: &Caller,
+    redeemer: &LedgerId,
+) -> Result<PublicKey, Failure> {
     if caller.has_custodial_keys() {
         return Ok(PublicKey([0; 32]));
     }
     caller.require_owner(redeemer).map_err(|_| forbidden())?;
-    Ok(records.ask_identity(None, &GetMember { member: *redeemer }).await?.public_key)
+    Ok(records
+        .ask_identity(None, &GetMember { member: *redeemer })
+        .await?
+        .public_key)
 }

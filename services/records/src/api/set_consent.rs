@@ -10,12 +10,21 @@ use interfaces::records::SetConsent;
 use crate::failure::Failure;
 use crate::service::Records;
 
-pub(super) async fn set_consent(records: Arc<Records>, call: Call, request: SetConsent) -> Result<Committed, Failure> {
+pub(super) async fn set_consent(
+    records: Arc<Records>,
+    call: Call,
+    request: SetConsent,
+) -> Result<Committed, Failure> {
     let caller = records.caller(&call)?;
     let patient = records.own_patient_id(&caller).await?;
-    let command =
-        Command::SetConsent { share_for_treatment: request.share_for_treatment, research: request.research };
-    let committed = records.desk.commit_with_custody(&caller, patient, command, submission::no_facts()).await?;
+    let command = Command::SetConsent {
+        share_for_treatment: request.share_for_treatment,
+        research: request.research,
+    };
+    let committed = records
+        .desk
+        .commit_with_custody(&caller, patient, command, submission::no_facts())
+        .await?;
     records.projected(&committed).await;
     Ok(committed)
 }

@@ -14,16 +14,31 @@ use crate::failure::{Failure, forbidden};
 use crate::projections::{self, OnLedger};
 use crate::service::Records;
 
-pub(super) async fn show_code(records: Arc<Records>, call: Call, request: ShowCode) -> Result<ShownCode, Failure> {
+pub(super) async fn show_code(
+    records: Arc<Records>,
+    call: Call,
+    request: ShowCode,
+) -> Result<ShownCode, Failure> {
     let caller = records.caller(&call)?;
     let (_, holder) = records.code_holder(&caller, &request.record).await?;
-    let stored = record_facts::find(records.reader(), &records.vault, &request.record).await?.ok_or_else(forbidden)?;
+    let stored = record_facts::find(records.reader(), &records.vault, &request.record)
+        .await?
+        .ok_or_else(forbidden)?;
     let current = projections::code(records.reader(), &request.record, holder).await?;
-    let current = current.ok_or_else(|| Failure::from(Problem::not_found("the code was withdrawn")))?;
+    let current =
+        current.ok_or_else(|| Failure::from(Problem::not_found("the code was withdrawn")))?;
     let drawn = codes::of_record(records.reader(), &stored.key, &request.record).await?;
-    let found = drawn.into_iter().find(|drawn| drawn.public.key == current.key).ok_or(Failure::Row("codes"))?;
+    let found = drawn
+        .into_iter()
+        .find(|drawn| drawn.public.key == current.key)
+        .ok_or(Failure::Row("codes"))?;
     let code = found.code.expose_text().to_string();
-    Ok(ShownCode { record: request.record, holder, code, committed: None })
+    Ok(ShownCode {
+        record: request.record,
+        holder,
+        code,
+        committed: None,
+    })
 }
 
 impl Records {
@@ -38,7 +53,11 @@ impl Records {
             return Ok((on_ledger, CodeHolder::Hospital));
         }
         let own = self.own_patient_id(caller).await?;
-        if on_ledger.patient == own { Ok((on_ledger, CodeHolder::Patient)) } else { Err(forbidden()) }
+        if on_ledger.patient == own {
+            Ok((on_ledger, CodeHolder::Patient))
+        } else {
+            Err(forbidden())
+        }
     }
 
     /// Commits a command about a code by its holder.
@@ -52,7 +71,11 @@ impl Records {
     ) -> Result<interfaces::Committed, Failure> {
         let committed = match holder {
             CodeHolder::Hospital => self.desk.commit_with_key(&self.key, command, facts).await?,
-            CodeHolder::Patient => self.desk.commit_with_custody(caller, *patient, command, facts).await?,
+            CodeHolder::Patient => {
+                self.desk
+                    .commit_with_custody(caller, *patient, command, facts)
+                    .await?
+            }
         };
         self.projected(&committed).await;
         Ok(committed)

@@ -10,7 +10,11 @@ use crate::service::Records;
 
 impl Records {
     /// A record's metadata; `for_staff` adds the patient number.
-    pub(super) async fn summary(&self, stored: Stored, for_staff: bool) -> Result<RecordSummary, Failure> {
+    pub(super) async fn summary(
+        &self,
+        stored: Stored,
+        for_staff: bool,
+    ) -> Result<RecordSummary, Failure> {
         let on_ledger = projections::own_record(self.reader(), &stored.record).await?;
         let summary = stored.summary;
         Ok(RecordSummary {

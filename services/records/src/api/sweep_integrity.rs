@@ -28,11 +28,18 @@ pub(super) async fn sweep_integrity(
 impl Records {
     /// Reads every record once.
     pub async fn sweep(&self) -> Result<SweepReport, Failure> {
-        let mut report = SweepReport { checked: 0, tampered: Vec::new() };
+        let mut report = SweepReport {
+            checked: 0,
+            tampered: Vec::new(),
+        };
         let mut after: Option<RecordNumber> = None;
         loop {
-            let part = projections::own_records_after(self.reader(), after.as_ref(), RECORDS_AT_ONCE).await?;
-            let Some(last) = part.last() else { return Ok(report) };
+            let part =
+                projections::own_records_after(self.reader(), after.as_ref(), RECORDS_AT_ONCE)
+                    .await?;
+            let Some(last) = part.last() else {
+                return Ok(report);
+            };
             after = Some(last.record);
             for on_ledger in part {
                 let checked = match self.read_checked(&on_ledger).await {
@@ -43,10 +50,16 @@ impl Records {
                 };
                 report.checked += 1;
                 if let Err(kind) = checked.content {
-                    let reported = self.report_tampering(&on_ledger.record, checked.version, kind).await?;
+                    let reported = self
+                        .report_tampering(&on_ledger.record, checked.version, kind)
+                        .await?;
                     let integrity = Integrity::from(kind);
                     let transaction = reported.transaction;
-                    report.tampered.push(TamperedRecord { record: on_ledger.record, integrity, transaction });
+                    report.tampered.push(TamperedRecord {
+                        record: on_ledger.record,
+                        integrity,
+                        transaction,
+                    });
                 }
             }
         }

@@ -27,7 +27,10 @@ pub(super) async fn undo_patient_match(
         return Err(Problem::not_found("no member is matched to this patient number").into());
     }
     // Identity first: otherwise the wrong member would be found again at once. Both steps can be repeated.
-    let undo = UndoMatch { hospital: records.hospital, patient_number: request.patient_number };
+    let undo = UndoMatch {
+        hospital: records.hospital,
+        patient_number: request.patient_number,
+    };
     records.ask_identity(None, &undo).await?;
     let stored = record_facts::of_patient(records.reader(), &records.vault, &token).await?;
     let mut renewals = Vec::with_capacity(stored.len());
@@ -57,9 +60,16 @@ struct Renewal {
 impl Records {
     /// What is needed to register the rows of a record again; none when the rows are gone.
     async fn renewal(&self, stored: &Stored) -> Result<Option<Renewal>, Failure> {
-        let Some(newest) = self.newest_version(&stored.record).await? else { return Ok(None) };
-        let rows = self.database.read_encounter(newest.mapping_version, &stored.summary.encounter).await?;
-        let Some(bytes) = canonical_of_rows(rows, newest.canonical_version) else { return Ok(None) };
+        let Some(newest) = self.newest_version(&stored.record).await? else {
+            return Ok(None);
+        };
+        let rows = self
+            .database
+            .read_encounter(newest.mapping_version, &stored.summary.encounter)
+            .await?;
+        let Some(bytes) = canonical_of_rows(rows, newest.canonical_version) else {
+            return Ok(None);
+        };
         let text = String::from_utf8(bytes).map_err(|_| Failure::Row("content"))?;
         let mut planned = crate::intake::plan_single(&text, &self.hospital.to_string())?;
         planned.rows.key = stored.summary.encounter.clone();
@@ -80,7 +90,8 @@ impl Renewal {
         token: &str,
     ) -> Result<(), Failure> {
         let record = random_record();
-        let key = record_facts::insert(connection, &records.vault, &record, token, &self.planned).await?;
+        let key =
+            record_facts::insert(connection, &records.vault, &record, token, &self.planned).await?;
         let version = versions::Version {
             record,
             version: 1,

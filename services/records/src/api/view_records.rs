@@ -36,8 +36,16 @@ pub(super) async fn view_records(
     let patient = patient.ok_or_else(forbidden)?;
     let (viewer, basis) = viewer_and_basis(&records, &caller, &request, &patient).await?;
     let name = records.sealed_viewer(&caller, &patient, None).await?;
-    let command = Command::LogAccess { records: asked, basis, purpose: request.purpose, viewer: name };
-    let committed = records.desk.commit_with_custody(&caller, viewer, command, submission::no_facts()).await?;
+    let command = Command::LogAccess {
+        records: asked,
+        basis,
+        purpose: request.purpose,
+        viewer: name,
+    };
+    let committed = records
+        .desk
+        .commit_with_custody(&caller, viewer, command, submission::no_facts())
+        .await?;
     records.content_of(committed).await
 }
 
@@ -50,16 +58,32 @@ async fn viewer_and_basis(
 ) -> Result<(LedgerId, Basis), Failure> {
     if caller.session().has_role(Role::Patient) {
         let own = records.own_patient_id(caller).await?;
-        return if own == *patient { Ok((own, Basis::Owner)) } else { Err(forbidden()) };
+        return if own == *patient {
+            Ok((own, Basis::Owner))
+        } else {
+            Err(forbidden())
+        };
     }
     if let Some(emergency) = request.emergency {
         let doctor = records.doctor_id(caller)?;
-        let opened = projections::emergency(records.reader(), &emergency).await?.ok_or_else(forbidden)?;
-        let holds = opened.doctor == doctor && opened.patient == *patient && now_us() < opened.until;
-        return if holds { Ok((doctor, Basis::Emergency { emergency })) } else { Err(forbidden()) };
+        let opened = projections::emergency(records.reader(), &emergency)
+            .await?
+            .ok_or_else(forbidden)?;
+        let holds =
+            opened.doctor == doctor && opened.patient == *patient && now_us() < opened.until;
+        return if holds {
+            Ok((doctor, Basis::Emergency { emergency }))
+        } else {
+            Err(forbidden())
+        };
     }
     let doctor = records.own_doctor_id(caller).await?;
-    Ok((doctor, Basis::OwnHospital { hospital: records.hospital }))
+    Ok((
+        doctor,
+        Basis::OwnHospital {
+            hospital: records.hospital,
+        },
+    ))
 }
 
 /// The records, ascending and once each, as the contract wants them.
@@ -68,7 +92,11 @@ fn ascending(asked: &[RecordNumber]) -> Result<Vec<RecordNumber>, Failure> {
     asked.sort();
     asked.dedup();
     if asked.is_empty() || asked.len() > RECORDS_PER_ACCESS_MAX {
-        return Err(Problem::bad_input("records", format!("must be 1 to {RECORDS_PER_ACCESS_MAX} records")).into());
+        return Err(Problem::bad_input(
+            "records",
+            format!("must be 1 to {RECORDS_PER_ACCESS_MAX} records"),
+        )
+        .into());
     }
     Ok(asked)
 }
@@ -82,11 +110,13 @@ mod tests {
         let (one, two) = (RecordNumber([1; 16]), RecordNumber([2; 16]));
         assert_eq!(ascending(&[two, one, two]).unwrap(), vec![one, two]);
         assert!(ascending(&[]).is_err());
-        let many: Vec<RecordNumber> = (0..=256u16).map(|number| {
-            let mut bytes = [0; 16];
-            bytes[..2].copy_from_slice(&number.to_be_bytes());
-            RecordNumber(bytes)
-        }).collect();
+        let many: Vec<RecordNumber> = (0..=256u16)
+            .map(|number| {
+                let mut bytes = [0; 16];
+                bytes[..2].copy_from_slice(&number.to_be_bytes());
+                RecordNumber(bytes)
+            })
+            .collect();
         assert!(ascending(&many).is_err());
         assert!(ascending(&many[..256]).is_ok());
     }

@@ -17,6 +17,17 @@ pub(super) async fn withdraw_code(
 ) -> Result<Committed, Failure> {
     let caller = records.caller(&call)?;
     let (on_ledger, holder) = records.code_holder(&caller, &request.record).await?;
-    let command = Command::WithdrawCode { record: request.record, holder };
-    records.commit_as_holder(&caller, holder, &on_ledger.patient, command, submission::no_facts()).await
+    let command = Command::WithdrawCode {
+        record: request.record,
+        holder,
+    };
+    records
+        .commit_as_holder(
+            &caller,
+            holder,
+            &on_ledger.patient,
+            command,
+            submission::no_facts(),
+        )
+        .await
 }

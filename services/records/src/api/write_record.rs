@@ -18,7 +18,12 @@ pub(super) async fn write_record(
     let caller = records.caller(&call)?;
     records.own_doctor_id(&caller).await?;
     let planned = plan_single(&request.bundle, &records.hospital.to_string())?;
-    let mut report = records.import(Plan { records: vec![planned], refused: Vec::new() }).await?;
+    let mut report = records
+        .import(Plan {
+            records: vec![planned],
+            refused: Vec::new(),
+        })
+        .await?;
     if let Some(refused) = report.refused.pop() {
         return Err(Problem::bad_input(&refused.element, refused.reason).into());
     }
@@ -26,7 +31,9 @@ pub(super) async fn write_record(
         return Ok(registered);
     }
     if report.unchanged.pop().is_some() {
-        return Err(Problem::conflict("this encounter is a record already, with the same content").into());
+        return Err(
+            Problem::conflict("this encounter is a record already, with the same content").into(),
+        );
     }
     Err(Problem::new(
         202,

@@ -55,41 +55,76 @@ impl Records {
             Some(matched) => Some(matched),
             None => self.match_patients(&[patient]).await?.pop().flatten(),
         };
-        let Some(matched) = matched else { return Ok(Vec::new()) };
+        let Some(matched) = matched else {
+            return Ok(Vec::new());
+        };
         if !projections::is_active(self.reader(), &matched.patient).await? {
             return Ok(Vec::new());
         }
-        let (under_way, due): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.version.is_under_way(now_us()));
+        let (under_way, due): (Vec<Due>, Vec<Due>) = due
+            .into_iter()
+            .partition(|due| due.version.is_under_way(now_us()));
         let due = self.prepare(due, &matched).await?;
         self.tell_index(&due, &matched).await?;
         let mut advanced = self.submit_versions(due, &matched).await?;
         for Due { version, .. } in under_way {
-            let Some(transaction) = version.transaction.as_deref().and_then(|id| id.parse::<Digest>().ok()) else { continue };
+            let Some(transaction) = version
+                .transaction
+                .as_deref()
+                .and_then(|id| id.parse::<Digest>().ok())
+            else {
+                continue;
+            };
             let committed = self.wait(transaction).await;
-            advanced.push(Advanced { record: version.record, version: version.version, committed });
+            advanced.push(Advanced {
+                record: version.record,
+                version: version.version,
+                committed,
+            });
         }
         Ok(advanced)
     }
 
     /// Asks identity who is behind these patients, and keeps what it says; in their order.
-    pub async fn match_patients(&self, unmatched: &[Patient]) -> Result<Vec<Option<Match>>, Failure> {
+    pub async fn match_patients(
+        &self,
+        unmatched: &[Patient],
+    ) -> Result<Vec<Option<Match>>, Failure> {
         let mut asked = Vec::new();
         for (place, patient) in unmatched.iter().enumerate() {
             if let Some(identity_id) = self.database.identity_id(&patient.number).await? {
-                asked.push((place, PatientToMatch { patient_number: patient.number.clone(), identity_id }));
+                asked.push((
+                    place,
+                    PatientToMatch {
+                        patient_number: patient.number.clone(),
+                        identity_id,
+                    },
+                ));
             }
         }
         let mut matches = vec![None; unmatched.len()];
         if asked.is_empty() {
             return Ok(matches);
         }
-        let (places, patients_to_match): (Vec<usize>, Vec<PatientToMatch>) = asked.into_iter().unzip();
-        let request = MatchPatients { hospital: self.hospital, patients: patients_to_match };
+        let (places, patients_to_match): (Vec<usize>, Vec<PatientToMatch>) =
+            asked.into_iter().unzip();
+        let request = MatchPatients {
+            hospital: self.hospital,
+            patients: patients_to_match,
+        };
         let found = self.ask_identity(None, &request).await?;
         let mut transaction = self.store.begin().await?;
         for (place, found) in places.into_iter().zip(found.matches) {
-            let Some(matched) = found.as_ref().and_then(Match::of) else { continue };
-            patients::set_match(&mut transaction, &self.vault, &unmatched[place].token, Some(&matched)).await?;
+            let Some(matched) = found.as_ref().and_then(Match::of) else {
+                continue;
+            };
+            patients::set_match(
+                &mut transaction,
+                &self.vault,
+                &unmatched[place].token,
+                Some(&matched),
+            )
+            .await?;
             matches[place] = Some(matched);
         }
         transaction.commit().await?;
@@ -103,15 +138,20 @@ impl Records {
         for stored in records::of_patient(self.reader(), &self.vault, &patient.token).await? {
             let committed = projections::committed_versions(self.reader(), &stored.record).await?;
             let known = versions::of_record(self.reader(), &stored.record).await?;
-            let next = known.into_iter().find(|version| !committed.contains_key(&version.version));
-            let Some(mut version) = next.filter(|version| version.rejection.is_none()) else { continue };
+            let next = known
+                .into_iter()
+                .find(|version| !committed.contains_key(&version.version));
+            let Some(mut version) = next.filter(|version| version.rejection.is_none()) else {
+                continue;
+            };
             if version.state == ANNOUNCED {
                 if !self.rows_hold(&stored, &version).await? {
                     self.forget_announced(&stored, &version).await?;
                     continue;
                 }
                 let mut transaction = self.store.begin().await?;
-                versions::set_state(&mut transaction, &version.record, version.version, WAITING).await?;
+                versions::set_state(&mut transaction, &version.record, version.version, WAITING)
+                    .await?;
                 transaction.commit().await?;
                 version.state = WAITING.to_owned();
             }
@@ -121,11 +161,16 @@ impl Records {
     }
 
     async fn rows_hold(&self, stored: &Stored, version: &Version) -> Result<bool, Failure> {
-        let rows = self.database.read_encounter(version.mapping_version, &stored.summary.encounter).await?;
+        let rows = self
+            .database
+            .read_encounter(version.mapping_version, &stored.summary.encounter)
+            .await?;
         if rows == StoredEncounter::Missing {
             return Ok(false);
         }
-        let Some(bytes) = canonical_of_rows(rows, version.canonical_version) else { return Ok(false) };
+        let Some(bytes) = canonical_of_rows(rows, version.canonical_version) else {
+            return Ok(false);
+        };
         let digest = ledger::DigestAlgorithm::Sha256.digest(&bytes);
         Ok(versions::content_token(&self.vault, &digest) == version.content_token)
     }
@@ -146,7 +191,8 @@ impl Records {
         let mut transaction = self.store.begin().await?;
         for mut due in due {
             if due.version.state == WAITING {
-                self.prepare_version(&mut transaction, &due.stored.key, matched, &due.version).await?;
+                self.prepare_version(&mut transaction, &due.stored.key, matched, &due.version)
+                    .await?;
                 due.version.state = PREPARED.to_owned();
             }
             prepared.push(due);
@@ -155,7 +201,9 @@ impl Records {
         // The sealed secrets changed: read the versions again.
         for due in &mut prepared {
             let known = versions::of_record(self.reader(), &due.version.record).await?;
-            let current = known.into_iter().find(|version| version.version == due.version.version);
+            let current = known
+                .into_iter()
+                .find(|version| version.version == due.version.version);
             due.version = current.ok_or(Failure::Row("versions"))?;
         }
         Ok(prepared)
@@ -172,17 +220,26 @@ impl Records {
                 let about = (&version.record, version.version);
                 rows.push(self.index_row(matched, about, &secrets.brief, &commitments.index_salt));
                 if version.version == 1 {
-                    let drawn = codes::of_record(self.reader(), &stored.key, &stored.record).await?;
-                    locators.extend(drawn.iter().map(|drawn| (self.locator(&stored.record, drawn), drawn.public.key)));
+                    let drawn =
+                        codes::of_record(self.reader(), &stored.key, &stored.record).await?;
+                    locators.extend(
+                        drawn
+                            .iter()
+                            .map(|drawn| (self.locator(&stored.record, drawn), drawn.public.key)),
+                    );
                 }
             }
             let index = Target::service("index");
-            self.bus.request(&index, None, &PutIndexRows { rows }).await?;
+            self.bus
+                .request(&index, None, &PutIndexRows { rows })
+                .await?;
             let (locators, keys): (Vec<_>, Vec<_>) = locators.into_iter().unzip();
             if locators.is_empty() {
                 continue;
             }
-            self.bus.request(&index, None, &PutCodeLocators { locators }).await?;
+            self.bus
+                .request(&index, None, &PutCodeLocators { locators })
+                .await?;
             let mut transaction = self.store.begin().await?;
             for key in keys {
                 codes::set_located(&mut transaction, &key).await?;
@@ -194,7 +251,11 @@ impl Records {
 
     /// What the index learns of a code.
     pub fn locator(&self, record: &RecordNumber, drawn: &DrawnCode) -> CodeLocator {
-        let holder = if codes::holder_number(drawn.holder) == 0 { "patient" } else { "hospital" };
+        let holder = if codes::holder_number(drawn.holder) == 0 {
+            "patient"
+        } else {
+            "hospital"
+        };
         CodeLocator {
             locator: drawn.code.locator(),
             record: *record,
@@ -203,10 +264,17 @@ impl Records {
         }
     }
 
-    async fn submit_versions(&self, due: Vec<Due>, matched: &Match) -> Result<Vec<Advanced>, Failure> {
+    async fn submit_versions(
+        &self,
+        due: Vec<Due>,
+        matched: &Match,
+    ) -> Result<Vec<Advanced>, Failure> {
         let mut outgoing: Vec<Outgoing<(RecordNumber, u32)>> = Vec::with_capacity(due.len());
         for Due { stored, version } in due {
-            let commitments = version.secrets(&stored.key)?.commitments.ok_or(Failure::Row("commitments"))?;
+            let commitments = version
+                .secrets(&stored.key)?
+                .commitments
+                .ok_or(Failure::Row("commitments"))?;
             let drawn = codes::of_record(self.reader(), &stored.key, &stored.record).await?;
             let command = version_command(&version, &commitments, &matched.patient, &drawn)?;
             outgoing.push(self.outgoing((version.record, version.version), command));
@@ -219,13 +287,24 @@ impl Records {
             for outgoing in &part {
                 let (record, version) = &outgoing.about;
                 let id = outgoing.transaction();
-                versions::set_submitted(&mut transaction, record, *version, &id, outgoing.valid_until()).await?;
+                versions::set_submitted(
+                    &mut transaction,
+                    record,
+                    *version,
+                    &id,
+                    outgoing.valid_until(),
+                )
+                .await?;
                 store::outbox::put(&mut transaction, &outgoing.signed).await?;
             }
             transaction.commit().await?;
             for ((record, version), committed) in self.wait_all(part).await {
                 self.note_rejection(&record, version, &committed).await?;
-                advanced.push(Advanced { record, version, committed });
+                advanced.push(Advanced {
+                    record,
+                    version,
+                    committed,
+                });
             }
         }
         Ok(advanced)
@@ -237,7 +316,13 @@ impl Records {
         version: u32,
         committed: &Result<Committed, Problem>,
     ) -> Result<(), Failure> {
-        let Some(problem) = committed.as_ref().err().filter(|problem| is_rejection(problem)) else { return Ok(()) };
+        let Some(problem) = committed
+            .as_ref()
+            .err()
+            .filter(|problem| is_rejection(problem))
+        else {
+            return Ok(());
+        };
         let rejection = problem.rejection.clone().unwrap_or_default();
         tracing::warn!(record_id = %record, version, code = %rejection, "a record was turned down by the contract");
         let mut transaction = self.store.begin().await?;

@@ -5,6 +5,4 @@ mod register_record;
 mod report_tampering;
 mod submit;
 
-
-
 pub use submit::{Outgoing, is_rejection};

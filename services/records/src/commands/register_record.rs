@@ -22,7 +22,9 @@ pub fn commit_content(
     (record, version): (&RecordNumber, u32),
     digests: &[Digest; 2],
 ) -> Commitment {
-    let place = DigestAlgorithm::ALL.iter().position(|known| *known == algorithm);
+    let place = DigestAlgorithm::ALL
+        .iter()
+        .position(|known| *known == algorithm);
     let digest = digests[place.expect("every algorithm is in the list")];
     let parts = content_parts(patient, record, version, hospital, &digest);
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
@@ -58,11 +60,19 @@ impl Records {
         version: &Version,
     ) -> Result<(), Failure> {
         let secrets = version.secrets(key)?;
-        let (salt, index_salt): ([u8; 32], [u8; 32]) = (keys::secret::random(), keys::secret::random());
+        let (salt, index_salt): ([u8; 32], [u8; 32]) =
+            (keys::secret::random(), keys::secret::random());
         let about = (&version.record, version.version);
-        let content =
-            commit_content(self.algorithm, &salt, (&matched.patient, &self.hospital), about, &secrets.digests);
-        let index = self.index_row(matched, about, &secrets.brief, &index_salt).commitment(self.algorithm);
+        let content = commit_content(
+            self.algorithm,
+            &salt,
+            (&matched.patient, &self.hospital),
+            about,
+            &secrets.digests,
+        );
+        let index = self
+            .index_row(matched, about, &secrets.brief, &index_salt)
+            .commitment(self.algorithm);
         claims::insert(connection, &self.vault, key, &salt, about, &secrets.claims).await?;
         if version.version == 1 {
             codes::remove_all(connection, &version.record).await?;
@@ -72,8 +82,19 @@ impl Records {
                 codes::insert(connection, key, &version.record, &drawn).await?;
             }
         }
-        let secrets = VersionSecrets { commitments: Some(Commitments { salt, content, index_salt, index }), ..secrets };
-        let prepared = Version { state: PREPARED.to_owned(), ..version.clone() };
+        let secrets = VersionSecrets {
+            commitments: Some(Commitments {
+                salt,
+                content,
+                index_salt,
+                index,
+            }),
+            ..secrets
+        };
+        let prepared = Version {
+            state: PREPARED.to_owned(),
+            ..version.clone()
+        };
         versions::put(connection, &self.vault, key, &prepared, &secrets).await
     }
 }

@@ -25,19 +25,31 @@ impl Records {
         kind: TamperingKind,
     ) -> Result<Reported, Failure> {
         if let Some(known) = projections::finding(self.reader(), record, version, kind).await? {
-            return Ok(Reported { transaction: Some(known) });
+            return Ok(Reported {
+                transaction: Some(known),
+            });
         }
         tracing::warn!(record_id = %record, version, kind = ?kind, "a hospital row does not match the ledger");
-        let command = Command::ReportTampering { record: *record, version, kind };
-        let committed = self.desk.commit_with_key(&self.key, command, submission::no_facts()).await;
+        let command = Command::ReportTampering {
+            record: *record,
+            version,
+            kind,
+        };
+        let committed = self
+            .desk
+            .commit_with_key(&self.key, command, submission::no_facts())
+            .await;
         match committed {
             Ok(committed) => {
                 self.projected(&committed).await;
-                Ok(Reported { transaction: Some(committed.transaction) })
+                Ok(Reported {
+                    transaction: Some(committed.transaction),
+                })
             }
             Err(problem) => {
                 tracing::warn!(record_id = %record, kind = %problem.kind, "the report was not committed");
-                self.report_of_another(record, version, kind, &problem).await
+                self.report_of_another(record, version, kind, &problem)
+                    .await
             }
         }
     }
@@ -53,6 +65,8 @@ impl Records {
         if problem.rejection.is_none() {
             return Ok(Reported { transaction: None });
         }
-        Ok(Reported { transaction: projections::finding(self.reader(), record, version, kind).await? })
+        Ok(Reported {
+            transaction: projections::finding(self.reader(), record, version, kind).await?,
+        })
     }
 }

@@ -30,12 +30,20 @@ impl<T> Outgoing<T> {
 impl Records {
     /// A command signed with the hospital's key.
     pub fn outgoing<T>(&self, about: T, command: impl Into<Command>) -> Outgoing<T> {
-        let body = self.desk.body(self.key.ledger_id(), self.key.public_key(), &command.into());
-        Outgoing { about, signed: self.key.sign(body) }
+        let body = self
+            .desk
+            .body(self.key.ledger_id(), self.key.public_key(), &command.into());
+        Outgoing {
+            about,
+            signed: self.key.sign(body),
+        }
     }
 
     /// Waits for the receipts of transactions that are in the outbox, in their order.
-    pub async fn wait_all<T>(&self, sent: Vec<Outgoing<T>>) -> Vec<(T, Result<Committed, Problem>)> {
+    pub async fn wait_all<T>(
+        &self,
+        sent: Vec<Outgoing<T>>,
+    ) -> Vec<(T, Result<Committed, Problem>)> {
         let waits = sent.into_iter().map(|outgoing| async move {
             let committed = self.wait(outgoing.transaction()).await;
             (outgoing.about, committed)

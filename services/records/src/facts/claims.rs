@@ -24,8 +24,18 @@ pub struct OpenClaim {
 }
 
 /// A claim's natural key: keyed by the record's salt, over record, version and place.
-pub fn reference(salt: &[u8; 32], record: &RecordNumber, version: u32, place: u32) -> ClaimReference {
-    let parts: [&[u8]; 4] = [b"claim", &record.0, &version.to_be_bytes(), &place.to_be_bytes()];
+pub fn reference(
+    salt: &[u8; 32],
+    record: &RecordNumber,
+    version: u32,
+    place: u32,
+) -> ClaimReference {
+    let parts: [&[u8]; 4] = [
+        b"claim",
+        &record.0,
+        &version.to_be_bytes(),
+        &place.to_be_bytes(),
+    ];
     ClaimReference(Commitment::new(DigestAlgorithm::Sha256, salt, &parts).value)
 }
 
@@ -86,7 +96,11 @@ pub fn read(key: &ContentKey, claim: &OpenClaim) -> Result<PlannedClaim, Failure
 }
 
 /// Notes that a claim's transaction goes into the outbox.
-pub async fn set_attempt(connection: &mut Connection, reference: &ClaimReference, until: i64) -> Result<(), Failure> {
+pub async fn set_attempt(
+    connection: &mut Connection,
+    reference: &ClaimReference,
+    until: i64,
+) -> Result<(), Failure> {
     sqlx::query("UPDATE claims SET attempt_until = $1 WHERE reference = $2")
         .bind(until)
         .bind(reference.0.to_string())

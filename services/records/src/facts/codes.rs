@@ -27,10 +27,23 @@ pub struct DrawnCode {
 
 impl DrawnCode {
     /// Draws a fresh code.
-    pub fn draw(record: &RecordNumber, holder: CodeHolder, uses: u32, until: Timestamp) -> DrawnCode {
+    pub fn draw(
+        record: &RecordNumber,
+        holder: CodeHolder,
+        uses: u32,
+        until: Timestamp,
+    ) -> DrawnCode {
         let code = AuthorizationCode::random();
-        let public = Code { key: code.key(&record.0).public_key(), uses, until };
-        DrawnCode { code, holder, public }
+        let public = Code {
+            key: code.key(&record.0).public_key(),
+            uses,
+            until,
+        };
+        DrawnCode {
+            code,
+            holder,
+            public,
+        }
     }
 }
 
@@ -72,11 +85,16 @@ pub async fn insert(
 }
 
 /// All codes ever drawn for a record that are still kept.
-pub async fn of_record(pool: &AnyPool, key: &ContentKey, record: &RecordNumber) -> Result<Vec<DrawnCode>, Failure> {
-    let rows = sqlx::query("SELECT public_key, holder, sealed, uses, until FROM codes WHERE record = $1")
-        .bind(record.to_string())
-        .fetch_all(pool)
-        .await?;
+pub async fn of_record(
+    pool: &AnyPool,
+    key: &ContentKey,
+    record: &RecordNumber,
+) -> Result<Vec<DrawnCode>, Failure> {
+    let rows =
+        sqlx::query("SELECT public_key, holder, sealed, uses, until FROM codes WHERE record = $1")
+            .bind(record.to_string())
+            .fetch_all(pool)
+            .await?;
     rows.iter()
         .map(|row| {
             let bytes = vault::open(key, CODE, &column::<Vec<u8>>(row, "sealed")?)?;
@@ -102,11 +120,16 @@ pub async fn unlocated(pool: &AnyPool) -> Result<Vec<(RecordNumber, PublicKey)>,
     )
     .fetch_all(pool)
     .await?;
-    rows.iter().map(|row| Ok((record_of(row)?, super::parsed(row, "public_key")?))).collect()
+    rows.iter()
+        .map(|row| Ok((record_of(row)?, super::parsed(row, "public_key")?)))
+        .collect()
 }
 
 /// Notes that the index knows a code's locator.
-pub async fn set_located(connection: &mut Connection, public_key: &PublicKey) -> Result<(), Failure> {
+pub async fn set_located(
+    connection: &mut Connection,
+    public_key: &PublicKey,
+) -> Result<(), Failure> {
     sqlx::query("UPDATE codes SET located = 1 WHERE public_key = $1")
         .bind(public_key.to_string())
         .execute(connection)
@@ -116,6 +139,9 @@ pub async fn set_located(connection: &mut Connection, public_key: &PublicKey) ->
 
 /// Forgets all codes of a record that was never registered.
 pub async fn remove_all(connection: &mut Connection, record: &RecordNumber) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM codes WHERE record = $1").bind(record.to_string()).execute(connection).await?;
+    sqlx::query("DELETE FROM codes WHERE record = $1")
+        .bind(record.to_string())
+        .execute(connection)
+        .await?;
     Ok(())
 }

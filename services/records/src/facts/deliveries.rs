@@ -62,14 +62,31 @@ pub async fn put(
 }
 
 /// What was sealed for an item.
-pub async fn find(pool: &AnyPool, vault: &Vault, item: &ItemId) -> Result<Option<Delivery>, Failure> {
+pub async fn find(
+    pool: &AnyPool,
+    vault: &Vault,
+    item: &ItemId,
+) -> Result<Option<Delivery>, Failure> {
     let text = item_text(item);
-    let row = sqlx::query("SELECT sealed FROM deliveries WHERE item = $1").bind(text.clone()).fetch_optional(pool).await?;
-    row.map(|row| vault.open_own(&format!("{DELIVERY}/{text}"), &column::<Vec<u8>>(&row, "sealed")?)).transpose()
+    let row = sqlx::query("SELECT sealed FROM deliveries WHERE item = $1")
+        .bind(text.clone())
+        .fetch_optional(pool)
+        .await?;
+    row.map(|row| {
+        vault.open_own(
+            &format!("{DELIVERY}/{text}"),
+            &column::<Vec<u8>>(&row, "sealed")?,
+        )
+    })
+    .transpose()
 }
 
 /// Notes that the key's transaction goes into the outbox.
-pub async fn set_attempt(connection: &mut Connection, item: &ItemId, until: i64) -> Result<(), Failure> {
+pub async fn set_attempt(
+    connection: &mut Connection,
+    item: &ItemId,
+    until: i64,
+) -> Result<(), Failure> {
     sqlx::query("UPDATE deliveries SET attempt_until = $1 WHERE item = $2")
         .bind(until)
         .bind(item_text(item))
@@ -80,6 +97,9 @@ pub async fn set_attempt(connection: &mut Connection, item: &ItemId, until: i64)
 
 /// Forgets the key once it is released, or the item ended otherwise.
 pub async fn forget(connection: &mut Connection, item: &str) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM deliveries WHERE item = $1").bind(item.to_owned()).execute(connection).await?;
+    sqlx::query("DELETE FROM deliveries WHERE item = $1")
+        .bind(item.to_owned())
+        .execute(connection)
+        .await?;
     Ok(())
 }

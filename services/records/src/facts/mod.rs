@@ -26,7 +26,9 @@ where
 
 /// Reads a hex column.
 pub(crate) fn parsed<T: std::str::FromStr>(row: &AnyRow, name: &'static str) -> Result<T, Failure> {
-    column::<String>(row, name)?.parse().map_err(|_| Failure::Row(name))
+    column::<String>(row, name)?
+        .parse()
+        .map_err(|_| Failure::Row(name))
 }
 
 /// Reads a number column that is never negative.

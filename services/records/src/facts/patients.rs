@@ -41,7 +41,12 @@ impl Match {
     /// The match as identity tells it; none when its key is not one.
     pub fn of(found: &PatientMatch) -> Option<Match> {
         let sealing_key = found.sealing_key.0.as_slice().try_into().ok()?;
-        Some(Match { patient: found.patient, sealing_key, insured: found.insured, person: found.person.0 })
+        Some(Match {
+            patient: found.patient,
+            sealing_key,
+            insured: found.insured,
+            person: found.person.0,
+        })
     }
 }
 
@@ -51,7 +56,11 @@ pub fn token(vault: &Vault, number: &str) -> String {
 }
 
 /// Remembers a patient; nothing changes for one that is known.
-pub async fn remember(connection: &mut Connection, vault: &Vault, number: &str) -> Result<String, Failure> {
+pub async fn remember(
+    connection: &mut Connection,
+    vault: &Vault,
+    number: &str,
+) -> Result<String, Failure> {
     let token = token(vault, number);
     let sealed = vault::seal(&vault.patient_key(&token), NUMBER, &number.to_owned());
     sqlx::query("INSERT INTO patients (token, sealed_number) VALUES ($1, $2) ON CONFLICT (token) DO NOTHING")
@@ -64,19 +73,25 @@ pub async fn remember(connection: &mut Connection, vault: &Vault, number: &str) 
 
 /// One patient.
 pub async fn find(pool: &AnyPool, vault: &Vault, token: &str) -> Result<Option<Patient>, Failure> {
-    let row = sqlx::query("SELECT token, sealed_number, sealed_match FROM patients WHERE token = $1")
-        .bind(token.to_owned())
-        .fetch_optional(pool)
-        .await?;
+    let row =
+        sqlx::query("SELECT token, sealed_number, sealed_match FROM patients WHERE token = $1")
+            .bind(token.to_owned())
+            .fetch_optional(pool)
+            .await?;
     row.map(|row| read(vault, &row)).transpose()
 }
 
 /// The patient that is matched to a ledger id at this hospital.
-pub async fn by_ledger_id(pool: &AnyPool, vault: &Vault, patient: &LedgerId) -> Result<Option<Patient>, Failure> {
-    let row = sqlx::query("SELECT token, sealed_number, sealed_match FROM patients WHERE ledger_id = $1")
-        .bind(patient.to_string())
-        .fetch_optional(pool)
-        .await?;
+pub async fn by_ledger_id(
+    pool: &AnyPool,
+    vault: &Vault,
+    patient: &LedgerId,
+) -> Result<Option<Patient>, Failure> {
+    let row =
+        sqlx::query("SELECT token, sealed_number, sealed_match FROM patients WHERE ledger_id = $1")
+            .bind(patient.to_string())
+            .fetch_optional(pool)
+            .await?;
     row.map(|row| read(vault, &row)).transpose()
 }
 
@@ -110,6 +125,12 @@ fn read(vault: &Vault, row: &AnyRow) -> Result<Patient, Failure> {
     let key = vault.patient_key(&token);
     let number = vault::open(&key, NUMBER, &column::<Vec<u8>>(row, "sealed_number")?)?;
     let sealed: Option<Vec<u8>> = column(row, "sealed_match")?;
-    let matched = sealed.map(|sealed| vault::open(&key, MATCH, &sealed)).transpose()?;
-    Ok(Patient { token, number, matched })
+    let matched = sealed
+        .map(|sealed| vault::open(&key, MATCH, &sealed))
+        .transpose()?;
+    Ok(Patient {
+        token,
+        number,
+        matched,
+    })
 }

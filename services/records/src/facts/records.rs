@@ -67,7 +67,8 @@ impl Summary {
 }
 
 /// Columns that [`read`] needs.
-pub const COLUMNS: &str = "records.record, records.patient_token, records.wrapped_key, records.sealed, records.start_us";
+pub const COLUMNS: &str =
+    "records.record, records.patient_token, records.wrapped_key, records.sealed, records.start_us";
 
 /// Enters a new record under a random number.
 pub async fn insert(
@@ -121,7 +122,10 @@ async fn set_diseases(
     record: &RecordNumber,
     planned: &PlannedRecord,
 ) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM diseases WHERE record = $1").bind(record.to_string()).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM diseases WHERE record = $1")
+        .bind(record.to_string())
+        .execute(&mut *connection)
+        .await?;
     for code in &planned.diseases {
         sqlx::query("INSERT INTO diseases (token, record) VALUES ($1, $2) ON CONFLICT (token, record) DO NOTHING")
             .bind(disease_token(vault, code))
@@ -133,31 +137,56 @@ async fn set_diseases(
 }
 
 /// The record in use of an encounter.
-pub async fn by_encounter(pool: &AnyPool, vault: &Vault, encounter: &str) -> Result<Option<Stored>, Failure> {
+pub async fn by_encounter(
+    pool: &AnyPool,
+    vault: &Vault,
+    encounter: &str,
+) -> Result<Option<Stored>, Failure> {
     let statement = "SELECT records.record, records.patient_token, records.wrapped_key, records.sealed, records.start_us \
                      FROM records WHERE encounter_token = $1 AND state = 'live'";
-    let row = sqlx::query(statement).bind(encounter_token(vault, encounter)).fetch_optional(pool).await?;
+    let row = sqlx::query(statement)
+        .bind(encounter_token(vault, encounter))
+        .fetch_optional(pool)
+        .await?;
     row.map(|row| read(vault, &row)).transpose()
 }
 
 /// The record of a number, if it is in use.
-pub async fn find(pool: &AnyPool, vault: &Vault, record: &RecordNumber) -> Result<Option<Stored>, Failure> {
+pub async fn find(
+    pool: &AnyPool,
+    vault: &Vault,
+    record: &RecordNumber,
+) -> Result<Option<Stored>, Failure> {
     let statement = "SELECT records.record, records.patient_token, records.wrapped_key, records.sealed, records.start_us \
                      FROM records WHERE record = $1 AND state = 'live'";
-    let row = sqlx::query(statement).bind(record.to_string()).fetch_optional(pool).await?;
+    let row = sqlx::query(statement)
+        .bind(record.to_string())
+        .fetch_optional(pool)
+        .await?;
     row.map(|row| read(vault, &row)).transpose()
 }
 
 /// All records in use of a patient.
-pub async fn of_patient(pool: &AnyPool, vault: &Vault, patient_token: &str) -> Result<Vec<Stored>, Failure> {
+pub async fn of_patient(
+    pool: &AnyPool,
+    vault: &Vault,
+    patient_token: &str,
+) -> Result<Vec<Stored>, Failure> {
     let statement = "SELECT records.record, records.patient_token, records.wrapped_key, records.sealed, records.start_us \
                      FROM records WHERE patient_token = $1 AND state = 'live' ORDER BY start_us, record";
-    let rows = sqlx::query(statement).bind(patient_token.to_owned()).fetch_all(pool).await?;
+    let rows = sqlx::query(statement)
+        .bind(patient_token.to_owned())
+        .fetch_all(pool)
+        .await?;
     rows.iter().map(|row| read(vault, row)).collect()
 }
 
 /// Forgets a record's key and everything it is found by; `state` is [`DETACHED`] or [`ERASED`].
-pub async fn destroy(connection: &mut Connection, record: &RecordNumber, state: &'static str) -> Result<(), Failure> {
+pub async fn destroy(
+    connection: &mut Connection,
+    record: &RecordNumber,
+    state: &'static str,
+) -> Result<(), Failure> {
     for statement in [
         "DELETE FROM diseases WHERE record = $1",
         "DELETE FROM codes WHERE record = $1",
@@ -165,7 +194,10 @@ pub async fn destroy(connection: &mut Connection, record: &RecordNumber, state: 
         "DELETE FROM deliveries WHERE record = $1",
         "DELETE FROM versions WHERE record = $1",
     ] {
-        sqlx::query(statement).bind(record.to_string()).execute(&mut *connection).await?;
+        sqlx::query(statement)
+            .bind(record.to_string())
+            .execute(&mut *connection)
+            .await?;
     }
     let nothing: Vec<u8> = Vec::new();
     sqlx::query(
@@ -186,9 +218,19 @@ pub async fn destroy(connection: &mut Connection, record: &RecordNumber, state: 
 pub fn read(vault: &Vault, row: &AnyRow) -> Result<Stored, Failure> {
     let record = record_of(row)?;
     let patient_token: String = column(row, "patient_token")?;
-    let key = vault.unwrap_record_key(&patient_token, &record, &column::<Vec<u8>>(row, "wrapped_key")?)?;
+    let key = vault.unwrap_record_key(
+        &patient_token,
+        &record,
+        &column::<Vec<u8>>(row, "wrapped_key")?,
+    )?;
     let summary = vault::open(&key, SUMMARY, &column::<Vec<u8>>(row, "sealed")?)?;
-    Ok(Stored { record, patient_token, key, summary, start_us: column(row, "start_us")? })
+    Ok(Stored {
+        record,
+        patient_token,
+        key,
+        summary,
+        start_us: column(row, "start_us")?,
+    })
 }
 
 /// Keyed hash of an encounter's key.

@@ -170,7 +170,11 @@ pub async fn set_rejected(
 }
 
 /// Removes a version that never became one.
-pub async fn remove(connection: &mut Connection, record: &RecordNumber, version: u32) -> Result<(), Failure> {
+pub async fn remove(
+    connection: &mut Connection,
+    record: &RecordNumber,
+    version: u32,
+) -> Result<(), Failure> {
     sqlx::query("DELETE FROM versions WHERE record = $1 AND version = $2")
         .bind(record.to_string())
         .bind(i64::from(version))
@@ -189,12 +193,19 @@ pub async fn of_record(pool: &AnyPool, record: &RecordNumber) -> Result<Vec<Vers
 }
 
 /// Records and versions that hold this content.
-pub async fn with_content(pool: &AnyPool, token: &str) -> Result<Vec<(RecordNumber, u32)>, Failure> {
-    let rows = sqlx::query("SELECT record, version FROM versions WHERE content_token = $1 ORDER BY record, version")
-        .bind(token.to_owned())
-        .fetch_all(pool)
-        .await?;
-    rows.iter().map(|row| Ok((record_of(row)?, count(row, "version")?))).collect()
+pub async fn with_content(
+    pool: &AnyPool,
+    token: &str,
+) -> Result<Vec<(RecordNumber, u32)>, Failure> {
+    let rows = sqlx::query(
+        "SELECT record, version FROM versions WHERE content_token = $1 ORDER BY record, version",
+    )
+    .bind(token.to_owned())
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((record_of(row)?, count(row, "version")?)))
+        .collect()
 }
 
 /// Patients that have a version which is not on the ledger, was not turned down, and has a member behind it or was
@@ -211,7 +222,9 @@ pub async fn patients_with_work(pool: &AnyPool, now: i64) -> Result<Vec<String>,
     .bind(now - crate::service::SETTLING_US)
     .fetch_all(pool)
     .await?;
-    rows.iter().map(|row| column(row, "patient_token")).collect()
+    rows.iter()
+        .map(|row| column(row, "patient_token"))
+        .collect()
 }
 
 fn read(row: &AnyRow) -> Result<Version, Failure> {

@@ -9,7 +9,9 @@ use crate::adapters::StoredEncounter;
 
 /// The canonical bytes that rows make under a version of the canonical form; none when they make no record.
 pub fn canonical_of_rows(stored: StoredEncounter, canonical_version: u16) -> Option<Vec<u8>> {
-    let StoredEncounter::Entries(entries) = stored else { return None };
+    let StoredEncounter::Entries(entries) = stored else {
+        return None;
+    };
     let record = Record::from_entries(entries).ok()?;
     canonical::canonical_bytes_in(canonical_version, &record)
 }
@@ -34,7 +36,13 @@ pub struct ContentCheck {
 /// Whether `bytes` are exactly what was committed.
 pub fn check_content(check: &ContentCheck, bytes: &[u8]) -> bool {
     let digest = check.commitment.algorithm.digest(bytes);
-    let parts = content_parts(&check.patient, &check.record, check.version, &check.hospital, &digest);
+    let parts = content_parts(
+        &check.patient,
+        &check.record,
+        check.version,
+        &check.hospital,
+        &digest,
+    );
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     check.commitment.opens(&check.salt, &parts)
 }

@@ -64,10 +64,14 @@ pub struct PlannedClaim {
 /// # Errors
 /// A Bundle that can't be taken in at all, with the element.
 pub fn plan(bundle: &str, hospital: &str) -> Result<Plan, Problem> {
-    let refuse = |refusal: Refusal| Problem::bad_input(&refusal.expression, refusal.fault.to_string());
+    let refuse =
+        |refusal: Refusal| Problem::bad_input(&refusal.expression, refusal.fault.to_string());
     let bundle = Bundle::parse(bundle.as_bytes(), &Limits::default()).map_err(refuse)?;
     let intake = split(bundle).map_err(refuse)?;
-    let mut plan = Plan { records: Vec::new(), refused: Vec::new() };
+    let mut plan = Plan {
+        records: Vec::new(),
+        refused: Vec::new(),
+    };
     for encounter in intake.records {
         match plan_record(encounter, hospital) {
             Ok(record) => plan.records.push(record),
@@ -88,29 +92,58 @@ pub fn plan_single(bundle: &str, hospital: &str) -> Result<PlannedRecord, Proble
     }
     match (plan.records.pop(), plan.records.is_empty()) {
         (Some(record), true) => Ok(record),
-        _ => Err(Problem::bad_input("Bundle.entry", "must hold exactly one Encounter")),
+        _ => Err(Problem::bad_input(
+            "Bundle.entry",
+            "must hold exactly one Encounter",
+        )),
     }
 }
 
 fn plan_record(encounter: EncounterRecord, hospital: &str) -> Result<PlannedRecord, RefusedEntry> {
     let record = encounter.record;
-    let here = encounter.encounter_url.clone().unwrap_or_else(|| record.entries()[0].full_url.clone());
-    let refuse = |element: String, reason: &str| RefusedEntry { element, reason: reason.to_owned() };
+    let here = encounter
+        .encounter_url
+        .clone()
+        .unwrap_or_else(|| record.entries()[0].full_url.clone());
+    let refuse = |element: String, reason: &str| RefusedEntry {
+        element,
+        reason: reason.to_owned(),
+    };
     let patient = record.patient();
-    let number = patient_number(patient)
-        .ok_or_else(|| refuse("Bundle.entry.resource.ofType(Patient).identifier".into(), "holds no patient number"))?;
-    let charges = claim::charges(&record)
-        .map_err(|refusal| refuse(place_in_bundle(&record, &refusal.expression), &refusal.fault.to_string()))?;
+    let number = patient_number(patient).ok_or_else(|| {
+        refuse(
+            "Bundle.entry.resource.ofType(Patient).identifier".into(),
+            "holds no patient number",
+        )
+    })?;
+    let charges = claim::charges(&record).map_err(|refusal| {
+        refuse(
+            place_in_bundle(&record, &refusal.expression),
+            &refusal.fault.to_string(),
+        )
+    })?;
     if let Some(charge) = charges.iter().find(|charge| charge.amount_cents < 0) {
-        return Err(refuse(format!("{}.resource.total", of_url(&charge.claim_url)), "must not be negative"));
+        return Err(refuse(
+            format!("{}.resource.total", of_url(&charge.claim_url)),
+            "must not be negative",
+        ));
     }
-    let long = record.entries().iter().find(|entry| entry.full_url.len() > KEY_BYTES_MAX);
+    let long = record
+        .entries()
+        .iter()
+        .find(|entry| entry.full_url.len() > KEY_BYTES_MAX);
     if let Some(entry) = long {
         let cut: String = entry.full_url.chars().take(40).collect();
-        return Err(refuse(format!("Bundle.entry.where(fullUrl.startsWith('{cut}')).fullUrl"), "is too long"));
+        return Err(refuse(
+            format!("Bundle.entry.where(fullUrl.startsWith('{cut}')).fullUrl"),
+            "is too long",
+        ));
     }
     if number.len() > KEY_BYTES_MAX {
-        return Err(refuse(format!("{}.resource.subject", of_url(&here)), "the patient number is too long"));
+        return Err(refuse(
+            format!("{}.resource.subject", of_url(&here)),
+            "the patient number is too long",
+        ));
     }
     let started = encounter.started.or_else(|| record.started());
     let year = started.map_or(0, |moment| moment.day.year.clamp(0, 9999)) as u16;
@@ -136,26 +169,38 @@ fn plan_record(encounter: EncounterRecord, hospital: &str) -> Result<PlannedReco
         digests,
         diseases,
         brief: ledger::canonical::encode(&brief),
-        claims: charges.into_iter().map(|charge| planned_claim(charge, year)).collect(),
+        claims: charges
+            .into_iter()
+            .map(|charge| planned_claim(charge, year))
+            .collect(),
     })
 }
 
 /// The encounter's key in the hospital's database: its first identifier, else its full URL; hashed when too long.
 fn encounter_key(record: &Record, url: Option<&str>, patient_number: &str) -> String {
     let identifier = record.encounter().and_then(|encounter| {
-        let first = clinical::record::identifiers(encounter).into_iter().next()?;
+        let first = clinical::record::identifiers(encounter)
+            .into_iter()
+            .next()?;
         Some(format!("{}|{}", first.system, first.value))
     });
     let key = identifier
         .or_else(|| url.map(str::to_owned))
         .unwrap_or_else(|| format!("without-encounter:{patient_number}"));
-    if key.len() <= KEY_BYTES_MAX { key } else { format!("sha256:{}", DigestAlgorithm::Sha256.digest(key.as_bytes())) }
+    if key.len() <= KEY_BYTES_MAX {
+        key
+    } else {
+        format!("sha256:{}", DigestAlgorithm::Sha256.digest(key.as_bytes()))
+    }
 }
 
 /// The first practitioner's identifier without its system.
 fn doctor_number(record: &Record, key: Option<&str>) -> Option<String> {
     let first = record.practitioners().first().and_then(|doctor| {
-        clinical::record::identifiers(doctor).into_iter().next().map(|identifier| identifier.value)
+        clinical::record::identifiers(doctor)
+            .into_iter()
+            .next()
+            .map(|identifier| identifier.value)
     });
     first.or_else(|| key.map(|key| key.rsplit('|').next().unwrap_or(key).to_owned()))
 }
@@ -170,28 +215,39 @@ fn start_text(record: &Record, fallback: Option<String>) -> String {
 }
 
 fn class_of(record: &Record) -> String {
-    let class = record.encounter().and_then(|encounter| encounter.at(&["class", "code"])?.as_str());
+    let class = record
+        .encounter()
+        .and_then(|encounter| encounter.at(&["class", "code"])?.as_str());
     class.unwrap_or_default().to_owned()
 }
 
 /// The encounter's type in words, else its reason, else its class.
 fn title_of(record: &Record) -> String {
-    let Some(encounter) = record.encounter() else { return "Without encounter".to_owned() };
+    let Some(encounter) = record.encounter() else {
+        return "Without encounter".to_owned();
+    };
     let words = |name: &str| {
         let concept = encounter.list(name).first()?;
         let coding = || concept.at(&["coding", "0", "display"])?.as_str();
         concept.text("text").or_else(coding).map(str::to_owned)
     };
-    words("type").or_else(|| words("reasonCode")).unwrap_or_else(|| class_of(record))
+    words("type")
+        .or_else(|| words("reasonCode"))
+        .unwrap_or_else(|| class_of(record))
 }
 
 fn name_text(patient: &Json) -> String {
-    let Some(name) = patient.list("name").first() else { return String::new() };
+    let Some(name) = patient.list("name").first() else {
+        return String::new();
+    };
     if let Some(text) = name.text("text") {
         return text.to_owned();
     }
     let given = name.list("given").iter().filter_map(Json::as_str);
-    given.chain(name.text("family")).collect::<Vec<_>>().join(" ")
+    given
+        .chain(name.text("family"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn planned_claim(charge: Charge, year: u16) -> PlannedClaim {
@@ -204,15 +260,29 @@ fn planned_claim(charge: Charge, year: u16) -> PlannedClaim {
         Found::Preventive => BenefitCategory::Preventive,
         Found::DentalVision => BenefitCategory::Other,
     };
-    PlannedClaim { url: charge.claim_url, category, charged: charge.amount_cents, payer: charge.payer, year }
+    PlannedClaim {
+        url: charge.claim_url,
+        category,
+        charged: charge.amount_cents,
+        payer: charge.payer,
+        year,
+    }
 }
 
 /// `Bundle.entry[n]...` counts the record's entries, which are in another order than the file's: names the entry by
 /// its full URL instead.
 fn place_in_bundle(record: &Record, expression: &str) -> String {
-    let counted = expression.strip_prefix("Bundle.entry[").and_then(|rest| rest.split_once(']'));
-    let Some((index, rest)) = counted else { return expression.to_owned() };
-    match index.parse::<usize>().ok().and_then(|index| record.entries().get(index)) {
+    let counted = expression
+        .strip_prefix("Bundle.entry[")
+        .and_then(|rest| rest.split_once(']'));
+    let Some((index, rest)) = counted else {
+        return expression.to_owned();
+    };
+    match index
+        .parse::<usize>()
+        .ok()
+        .and_then(|index| record.entries().get(index))
+    {
         Some(entry) => format!("{}{rest}", of_url(&entry.full_url)),
         None => expression.to_owned(),
     }
@@ -263,7 +333,10 @@ mod tests {
         let text = bundle_text("p1", "1.00").replace("\"gender\":\"female\"", "\"gender\":\"f\"");
         let problem = plan(&text, "h").map(|_| ()).unwrap_err();
         assert_eq!(problem.status, 400);
-        assert_eq!(problem.field.as_deref(), Some("Bundle.entry[0].resource.gender"));
+        assert_eq!(
+            problem.field.as_deref(),
+            Some("Bundle.entry[0].resource.gender")
+        );
     }
 
     #[test]
@@ -277,7 +350,10 @@ mod tests {
         assert_eq!(first.title, "Check-up");
         assert!(first.diseases.contains("40055000"));
         assert_eq!(first.claims.len(), 1);
-        assert_eq!((first.claims[0].charged, first.claims[0].year), (12_916, 2015));
+        assert_eq!(
+            (first.claims[0].charged, first.claims[0].year),
+            (12_916, 2015)
+        );
         assert_eq!(first.claims[0].payer, "medicare");
     }
 }

@@ -29,25 +29,48 @@ impl Records {
         let patient_token = patients::token(&self.vault, &planned.rows.patient_number);
         match records::by_encounter(self.reader(), &self.vault, &planned.rows.key).await? {
             None => self.take_in_new(planned, &patient_token).await,
-            Some(stored) if stored.patient_token != patient_token => {
-                Ok(refused(planned, "belongs to another patient of this hospital"))
-            }
+            Some(stored) if stored.patient_token != patient_token => Ok(refused(
+                planned,
+                "belongs to another patient of this hospital",
+            )),
             Some(stored) => self.take_in_again(planned, &stored).await,
         }
     }
 
-    async fn take_in_new(&self, planned: &PlannedRecord, patient_token: &str) -> Result<Taken, Failure> {
+    async fn take_in_new(
+        &self,
+        planned: &PlannedRecord,
+        patient_token: &str,
+    ) -> Result<Taken, Failure> {
         let record = random_record();
         let mut transaction = self.store.begin().await?;
         patients::remember(&mut transaction, &self.vault, &planned.rows.patient_number).await?;
-        let key = records::insert(&mut transaction, &self.vault, &record, patient_token, planned).await?;
+        let key = records::insert(
+            &mut transaction,
+            &self.vault,
+            &record,
+            patient_token,
+            planned,
+        )
+        .await?;
         let announced = self.announced(record, 1);
-        versions::put(&mut transaction, &self.vault, &key, &announced, &secrets_of(planned)).await?;
+        versions::put(
+            &mut transaction,
+            &self.vault,
+            &key,
+            &announced,
+            &secrets_of(planned),
+        )
+        .await?;
         transaction.commit().await?;
         self.write_rows(planned, &record, 1).await
     }
 
-    async fn take_in_again(&self, planned: &PlannedRecord, stored: &records::Stored) -> Result<Taken, Failure> {
+    async fn take_in_again(
+        &self,
+        planned: &PlannedRecord,
+        stored: &records::Stored,
+    ) -> Result<Taken, Failure> {
         let known = versions::of_record(self.reader(), &stored.record).await?;
         let committed = projections::committed_versions(self.reader(), &stored.record).await?;
         let content = versions::content_token(&self.vault, &planned.digests[0]);
@@ -63,19 +86,34 @@ impl Records {
                 } else if open || last.state == WAITING {
                     last.version
                 } else {
-                    return Ok(refused(planned, "is being registered with other content right now; try again"));
+                    return Ok(refused(
+                        planned,
+                        "is being registered with other content right now; try again",
+                    ));
                 }
             }
         };
         let mut transaction = self.store.begin().await?;
         let announced = self.announced(stored.record, next);
-        versions::put(&mut transaction, &self.vault, &stored.key, &announced, &secrets_of(planned)).await?;
+        versions::put(
+            &mut transaction,
+            &self.vault,
+            &stored.key,
+            &announced,
+            &secrets_of(planned),
+        )
+        .await?;
         records::update(&mut transaction, &self.vault, stored, planned).await?;
         transaction.commit().await?;
         self.write_rows(planned, &stored.record, next).await
     }
 
-    async fn write_rows(&self, planned: &PlannedRecord, record: &RecordNumber, version: u32) -> Result<Taken, Failure> {
+    async fn write_rows(
+        &self,
+        planned: &PlannedRecord,
+        record: &RecordNumber,
+        version: u32,
+    ) -> Result<Taken, Failure> {
         self.database.put_encounter(&planned.rows).await?;
         let mut transaction = self.store.begin().await?;
         versions::set_state(&mut transaction, record, version, WAITING).await?;
@@ -109,10 +147,18 @@ fn secrets_of(planned: &PlannedRecord) -> VersionSecrets {
 }
 
 fn refused(planned: &PlannedRecord, reason: &str) -> Taken {
-    let url = planned.rows.entries.iter().find(|entry| entry.kind() == "Encounter").map(|entry| entry.full_url.clone());
+    let url = planned
+        .rows
+        .entries
+        .iter()
+        .find(|entry| entry.kind() == "Encounter")
+        .map(|entry| entry.full_url.clone());
     let element = match url {
         Some(url) => format!("Bundle.entry.where(fullUrl = '{}')", url.replace('\'', "")),
         None => "Bundle".to_owned(),
     };
-    Taken::Refused(RefusedEntry { element, reason: reason.to_owned() })
+    Taken::Refused(RefusedEntry {
+        element,
+        reason: reason.to_owned(),
+    })
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contracts::authorization::event::{Event as Authorization, Refuser};
 use contracts::membership::event::Event as Membership;
 use contracts::records::command::Basis;
 use contracts::records::event::Event as RecordEvent;
@@ -14,9 +13,9 @@ use sqlx::{AssertSqlSafe, Row};
 use store::projections::{ProjectedBlock, ProjectedEvent, Projection};
 use tokio::sync::Notify;
 
+use super::{items, members};
 use crate::facts::Connection;
 use crate::facts::codes::holder_number;
-use crate::facts::deliveries::item_text;
 use crate::service::time_us;
 
 /// The rows of this hospital.
@@ -31,26 +30,48 @@ pub struct Ledger {
 
 /// Whether an event may let a waiting patient's records go on.
 pub fn member_activated(event: &Event) -> bool {
-    matches!(event, Event::Membership(Membership::MemberActivated { .. } | Membership::MemberReinstated { .. }))
+    matches!(
+        event,
+        Event::Membership(Membership::MemberActivated { .. } | Membership::MemberReinstated { .. })
+    )
 }
 
 impl Projection for Ledger {
     const NAME: &'static str = "records";
     const VERSION: i64 = 1;
 
-    async fn apply(&self, transaction: &mut store::projections::ProjectionTransaction<'_>, block: &ProjectedBlock) -> anyhow::Result<()> {
+    async fn apply(
+        &self,
+        transaction: &mut store::projections::ProjectionTransaction<'_>,
+        block: &ProjectedBlock,
+    ) -> anyhow::Result<()> {
         for (position, event) in block.events.iter().enumerate() {
-            self.fold(transaction, event, i64::try_from(position)?).await?;
+            self.fold(transaction, event, i64::try_from(position)?)
+                .await?;
         }
         Ok(())
     }
 
-    async fn reset(&self, transaction: &mut store::projections::ProjectionTransaction<'_>) -> anyhow::Result<()> {
+    async fn reset(
+        &self,
+        transaction: &mut store::projections::ProjectionTransaction<'_>,
+    ) -> anyhow::Result<()> {
         for table in [
-            "ledger_members", "ledger_affiliations", "ledger_records", "ledger_versions", "ledger_codes", "ledger_views",
-            "ledger_emergencies", "ledger_applications", "ledger_items", "ledger_claims", "ledger_findings",
+            "ledger_members",
+            "ledger_affiliations",
+            "ledger_records",
+            "ledger_versions",
+            "ledger_codes",
+            "ledger_views",
+            "ledger_emergencies",
+            "ledger_applications",
+            "ledger_items",
+            "ledger_claims",
+            "ledger_findings",
         ] {
-            sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **transaction).await?;
+            sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}")))
+                .execute(&mut **transaction)
+                .await?;
         }
         Ok(())
     }
@@ -64,11 +85,18 @@ impl Projection for Ledger {
 }
 
 impl Ledger {
-    async fn fold(&self, connection: &mut Connection, event: &ProjectedEvent, position: i64) -> anyhow::Result<()> {
+    async fn fold(
+        &self,
+        connection: &mut Connection,
+        event: &ProjectedEvent,
+        position: i64,
+    ) -> anyhow::Result<()> {
         match &event.event {
-            Event::Membership(membership) => fold_membership(connection, membership).await,
+            Event::Membership(membership) => members::fold(connection, membership).await,
             Event::Records(records) => self.fold_record(connection, event, records, position).await,
-            Event::Authorization(authorization) => self.fold_item(connection, authorization).await,
+            Event::Authorization(authorization) => {
+                items::fold(connection, &self.hospital, authorization).await
+            }
             Event::Settlement(settlement) => self.fold_claim(connection, settlement).await,
             Event::Telemetry(_) | Event::Governance(_) => Ok(()),
         }
@@ -82,7 +110,15 @@ impl Ledger {
         position: i64,
     ) -> anyhow::Result<()> {
         match decided {
-            RecordEvent::RecordRegistered { record, patient, hospital, content, patient_code, hospital_code, .. } => {
+            RecordEvent::RecordRegistered {
+                record,
+                patient,
+                hospital,
+                content,
+                patient_code,
+                hospital_code,
+                ..
+            } => {
                 if *hospital == self.hospital {
                     put_record(connection, record, patient).await?;
                     put_version(connection, record, 1, content, event).await?;
@@ -91,7 +127,13 @@ impl Ledger {
                     }
                 }
             }
-            RecordEvent::RecordAmended { record, hospital, version, content, .. } => {
+            RecordEvent::RecordAmended {
+                record,
+                hospital,
+                version,
+                content,
+                ..
+            } => {
                 if *hospital == self.hospital {
                     sqlx::query("UPDATE ledger_records SET version = $1 WHERE record = $2")
                         .bind(i64::from(*version))
@@ -101,7 +143,11 @@ impl Ledger {
                     put_version(connection, record, *version, content, event).await?;
                 }
             }
-            RecordEvent::CodeSet { record, holder, code } => {
+            RecordEvent::CodeSet {
+                record,
+                holder,
+                code,
+            } => {
                 if is_own(connection, record).await? {
                     put_code(connection, record, holder_number(*holder), code).await?;
                 }
@@ -113,28 +159,72 @@ impl Ledger {
                     .execute(connection)
                     .await?;
             }
-            RecordEvent::CodeRedeemed { record, version, patient, hospital, viewer, holder, uses_left, purpose, viewer_name } => {
+            RecordEvent::CodeRedeemed {
+                record,
+                version,
+                patient,
+                hospital,
+                viewer,
+                holder,
+                uses_left,
+                purpose,
+                viewer_name,
+            } => {
                 if *hospital == self.hospital {
-                    sqlx::query("UPDATE ledger_codes SET uses_left = $1 WHERE record = $2 AND holder = $3")
-                        .bind(i64::from(*uses_left))
-                        .bind(record.to_string())
-                        .bind(holder_number(*holder))
-                        .execute(&mut *connection)
-                        .await?;
-                    let basis = if holder_number(*holder) == 0 { "patient_code" } else { "hospital_code" };
-                    let view = View { patient, viewer, basis, purpose, name: &viewer_name.0, records: &[(*record, *version)] };
+                    sqlx::query(
+                        "UPDATE ledger_codes SET uses_left = $1 WHERE record = $2 AND holder = $3",
+                    )
+                    .bind(i64::from(*uses_left))
+                    .bind(record.to_string())
+                    .bind(holder_number(*holder))
+                    .execute(&mut *connection)
+                    .await?;
+                    let basis = if holder_number(*holder) == 0 {
+                        "patient_code"
+                    } else {
+                        "hospital_code"
+                    };
+                    let view = View {
+                        patient,
+                        viewer,
+                        basis,
+                        purpose,
+                        name: &viewer_name.0,
+                        records: &[(*record, *version)],
+                    };
                     put_view(connection, event, position, view).await?;
                 }
             }
-            RecordEvent::AccessLogged { records, patient, viewer, basis, purpose, viewer_name } => {
+            RecordEvent::AccessLogged {
+                records,
+                patient,
+                viewer,
+                basis,
+                purpose,
+                viewer_name,
+            } => {
                 if let Some((first, _)) = records.first()
                     && is_own(connection, first).await?
                 {
-                    let view = View { patient, viewer, basis: basis_text(basis), purpose, name: &viewer_name.0, records };
+                    let view = View {
+                        patient,
+                        viewer,
+                        basis: basis_text(basis),
+                        purpose,
+                        name: &viewer_name.0,
+                        records,
+                    };
                     put_view(connection, event, position, view).await?;
                 }
             }
-            RecordEvent::EmergencyOpened { emergency, patient, doctor, hospital, until, .. } => {
+            RecordEvent::EmergencyOpened {
+                emergency,
+                patient,
+                doctor,
+                hospital,
+                until,
+                ..
+            } => {
                 sqlx::query(
                     "INSERT INTO ledger_emergencies (emergency, patient, doctor, hospital, until) VALUES ($1, $2, $3, $4, $5) \
                      ON CONFLICT (emergency) DO NOTHING",
@@ -147,7 +237,13 @@ impl Ledger {
                 .execute(connection)
                 .await?;
             }
-            RecordEvent::TamperingReported { record, hospital, version, kind, .. } => {
+            RecordEvent::TamperingReported {
+                record,
+                hospital,
+                version,
+                kind,
+                ..
+            } => {
                 if *hospital == self.hospital {
                     sqlx::query(
                         "INSERT INTO ledger_findings (record, version, kind, transaction_id) VALUES ($1, $2, $3, $4) \
@@ -161,148 +257,46 @@ impl Ledger {
                     .await?;
                 }
             }
-            RecordEvent::RecordErased { record, .. } => set_erased(connection, record, "erased").await?,
-            RecordEvent::ErasureCertified { record, .. } => set_erased(connection, record, "certified").await?,
+            RecordEvent::RecordErased { record, .. } => {
+                set_erased(connection, record, "erased").await?
+            }
+            RecordEvent::ErasureCertified { record, .. } => {
+                set_erased(connection, record, "certified").await?
+            }
             RecordEvent::ConsentSet { .. } | RecordEvent::EmergencyReviewed { .. } => {}
         }
         Ok(())
     }
 
-    async fn fold_item(&self, connection: &mut Connection, decided: &Authorization) -> anyhow::Result<()> {
-        let (item, state) = match decided {
-            Authorization::ApplicationMade { application, purpose, .. } => {
-                sqlx::query(
-                    "INSERT INTO ledger_applications (application, purpose) VALUES ($1, $2) ON CONFLICT (application) DO NOTHING",
-                )
-                .bind(application.to_string())
-                .bind(canonical::encode(purpose))
-                .execute(connection)
-                .await?;
-                return Ok(());
-            }
-            Authorization::ItemOpened { item, record, hospital, applicant, item_key, .. } => {
-                if *hospital == self.hospital {
-                    sqlx::query(
-                        "INSERT INTO ledger_items (item, item_id, record, applicant, item_key, state) \
-                         VALUES ($1, $2, $3, $4, $5, 'hospital_pending') ON CONFLICT (item) DO NOTHING",
-                    )
-                    .bind(item_text(item))
-                    .bind(canonical::encode(item))
-                    .bind(record.to_string())
-                    .bind(applicant.to_string())
-                    .bind(data_encoding::HEXLOWER.encode(item_key))
-                    .execute(connection)
-                    .await?;
-                }
-                return Ok(());
-            }
-            Authorization::HospitalApproved { item, .. } => (item, "patient_pending"),
-            Authorization::PatientApproved { item } => (item, "approved"),
-            Authorization::ItemRefused { item, refuser: Refuser::Hospital, .. } => (item, "refused_by_hospital"),
-            Authorization::ItemRefused { item, refuser: Refuser::Patient, .. } => (item, "refused_by_patient"),
-            Authorization::ItemReleased { item, .. } => (item, "released"),
-            Authorization::ItemWithdrawn { item } => (item, "withdrawn"),
-            Authorization::ItemExpired { item } => (item, "expired"),
-            Authorization::ApplicationClosed { .. }
-            | Authorization::GrantWithdrawn { .. }
-            | Authorization::ReleaseDisputed { .. }
-            | Authorization::DisputeSettled { .. } => return Ok(()),
-        };
-        sqlx::query("UPDATE ledger_items SET state = $1 WHERE item = $2")
-            .bind(state)
-            .bind(item_text(item))
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
-
-    async fn fold_claim(&self, connection: &mut Connection, decided: &Settlement) -> anyhow::Result<()> {
+    async fn fold_claim(
+        &self,
+        connection: &mut Connection,
+        decided: &Settlement,
+    ) -> anyhow::Result<()> {
         let reference = match decided {
-            Settlement::ClaimAdjudicated { claim, hospital, .. } | Settlement::ClaimPended { claim, hospital, .. }
-                if *hospital == self.hospital =>
-            {
-                claim
+            Settlement::ClaimAdjudicated {
+                claim, hospital, ..
             }
+            | Settlement::ClaimPended {
+                claim, hospital, ..
+            } if *hospital == self.hospital => claim,
             _ => return Ok(()),
         };
-        sqlx::query("INSERT INTO ledger_claims (reference) VALUES ($1) ON CONFLICT (reference) DO NOTHING")
-            .bind(reference.0.to_string())
-            .execute(connection)
-            .await?;
+        sqlx::query(
+            "INSERT INTO ledger_claims (reference) VALUES ($1) ON CONFLICT (reference) DO NOTHING",
+        )
+        .bind(reference.0.to_string())
+        .execute(connection)
+        .await?;
         Ok(())
     }
 }
 
-async fn fold_membership(connection: &mut Connection, decided: &Membership) -> anyhow::Result<()> {
-    let (member, status) = match decided {
-        Membership::MemberRegistered { member, kind, sealing_key, .. } => {
-            return put_member(connection, member, kind.name(), "pending", Some(sealing_key)).await;
-        }
-        Membership::FounderNamed { member, kind, .. } => {
-            return put_member(connection, member, kind.name(), "active", None).await;
-        }
-        Membership::KeyRotated { member, sealing_key, .. } => {
-            sqlx::query("UPDATE ledger_members SET sealing_key = $1 WHERE member = $2")
-                .bind(data_encoding::HEXLOWER.encode(sealing_key))
-                .bind(member.to_string())
-                .execute(connection)
-                .await?;
-            return Ok(());
-        }
-        Membership::DoctorAffiliated { doctor, hospital, from, until } => {
-            sqlx::query(
-                "INSERT INTO ledger_affiliations (doctor, hospital, from_time, until_time) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (doctor, hospital) DO UPDATE SET from_time = excluded.from_time, until_time = excluded.until_time",
-            )
-            .bind(doctor.to_string())
-            .bind(hospital.to_string())
-            .bind(time_us(*from))
-            .bind(time_us(*until))
-            .execute(connection)
-            .await?;
-            return Ok(());
-        }
-        Membership::AffiliationEnded { doctor, hospital } => {
-            sqlx::query("DELETE FROM ledger_affiliations WHERE doctor = $1 AND hospital = $2")
-                .bind(doctor.to_string())
-                .bind(hospital.to_string())
-                .execute(connection)
-                .await?;
-            return Ok(());
-        }
-        Membership::MemberEndorsed { .. } => return Ok(()),
-        Membership::MemberActivated { member } | Membership::MemberReinstated { member } => (member, "active"),
-        Membership::MemberSuspended { member } => (member, "suspended"),
-        Membership::MemberRevoked { member } => (member, "revoked"),
-    };
-    sqlx::query("UPDATE ledger_members SET status = $1 WHERE member = $2")
-        .bind(status)
-        .bind(member.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-async fn put_member(
+async fn put_record(
     connection: &mut Connection,
-    member: &LedgerId,
-    kind: &str,
-    status: &'static str,
-    sealing_key: Option<&[u8; 32]>,
+    record: &RecordNumber,
+    patient: &LedgerId,
 ) -> anyhow::Result<()> {
-    sqlx::query(
-        "INSERT INTO ledger_members (member, kind, status, sealing_key) VALUES ($1, $2, $3, $4) ON CONFLICT (member) DO NOTHING",
-    )
-    .bind(member.to_string())
-    .bind(kind.to_owned())
-    .bind(status)
-    .bind(sealing_key.map(|key| data_encoding::HEXLOWER.encode(key)))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn put_record(connection: &mut Connection, record: &RecordNumber, patient: &LedgerId) -> anyhow::Result<()> {
     sqlx::query(
         "INSERT INTO ledger_records (record, patient, version, erased, certified) VALUES ($1, $2, 1, 0, 0) \
          ON CONFLICT (record) DO NOTHING",
@@ -389,11 +383,17 @@ async fn put_view(
     Ok(())
 }
 
-async fn set_erased(connection: &mut Connection, record: &RecordNumber, column: &str) -> anyhow::Result<()> {
-    sqlx::query(AssertSqlSafe(format!("UPDATE ledger_records SET {column} = 1 WHERE record = $1")))
-        .bind(record.to_string())
-        .execute(connection)
-        .await?;
+async fn set_erased(
+    connection: &mut Connection,
+    record: &RecordNumber,
+    column: &str,
+) -> anyhow::Result<()> {
+    sqlx::query(AssertSqlSafe(format!(
+        "UPDATE ledger_records SET {column} = 1 WHERE record = $1"
+    )))
+    .bind(record.to_string())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

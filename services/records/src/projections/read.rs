@@ -98,7 +98,10 @@ pub struct FoundView {
 }
 
 /// A record of this hospital on the ledger.
-pub async fn own_record(pool: &AnyPool, record: &RecordNumber) -> Result<Option<OnLedger>, Failure> {
+pub async fn own_record(
+    pool: &AnyPool,
+    record: &RecordNumber,
+) -> Result<Option<OnLedger>, Failure> {
     let row = sqlx::query(
         "SELECT ledger_records.record, ledger_records.patient, ledger_records.version, ledger_records.erased, \
          ledger_versions.commitment, ledger_versions.transaction_id FROM ledger_records \
@@ -143,34 +146,46 @@ fn read_record(row: &AnyRow) -> Result<OnLedger, Failure> {
 }
 
 /// The versions of a record that are on the ledger, with their commitments.
-pub async fn committed_versions(pool: &AnyPool, record: &RecordNumber) -> Result<BTreeMap<u32, Commitment>, Failure> {
+pub async fn committed_versions(
+    pool: &AnyPool,
+    record: &RecordNumber,
+) -> Result<BTreeMap<u32, Commitment>, Failure> {
     let rows = sqlx::query("SELECT version, commitment FROM ledger_versions WHERE record = $1")
         .bind(record.to_string())
         .fetch_all(pool)
         .await?;
-    rows.iter().map(|row| Ok((count(row, "version")?, decoded(row, "commitment")?))).collect()
+    rows.iter()
+        .map(|row| Ok((count(row, "version")?, decoded(row, "commitment")?)))
+        .collect()
 }
 
 /// Whether a member is active on the ledger.
 pub async fn is_active(pool: &AnyPool, member: &LedgerId) -> Result<bool, Failure> {
-    let row = sqlx::query("SELECT COUNT(*) FROM ledger_members WHERE member = $1 AND status = 'active'")
-        .bind(member.to_string())
-        .fetch_one(pool)
-        .await?;
+    let row =
+        sqlx::query("SELECT COUNT(*) FROM ledger_members WHERE member = $1 AND status = 'active'")
+            .bind(member.to_string())
+            .fetch_one(pool)
+            .await?;
     Ok(row.try_get::<i64, _>(0)? > 0)
 }
 
 /// A member's current sealing key, as far as the ledger has it.
 pub async fn sealing_key(pool: &AnyPool, member: &LedgerId) -> Result<Option<[u8; 32]>, Failure> {
-    let row = sqlx::query("SELECT sealing_key FROM ledger_members WHERE member = $1 AND sealing_key IS NOT NULL")
-        .bind(member.to_string())
-        .fetch_optional(pool)
-        .await?;
+    let row = sqlx::query(
+        "SELECT sealing_key FROM ledger_members WHERE member = $1 AND sealing_key IS NOT NULL",
+    )
+    .bind(member.to_string())
+    .fetch_optional(pool)
+    .await?;
     row.map(|row| key_bytes(&row, "sealing_key")).transpose()
 }
 
 /// The hospitals that a doctor acts for at `now`.
-pub async fn affiliations(pool: &AnyPool, doctor: &LedgerId, now: i64) -> Result<Vec<LedgerId>, Failure> {
+pub async fn affiliations(
+    pool: &AnyPool,
+    doctor: &LedgerId,
+    now: i64,
+) -> Result<Vec<LedgerId>, Failure> {
     let rows = sqlx::query(
         "SELECT hospital FROM ledger_affiliations WHERE doctor = $1 AND from_time <= $2 AND until_time > $2 ORDER BY hospital",
     )
@@ -182,12 +197,18 @@ pub async fn affiliations(pool: &AnyPool, doctor: &LedgerId, now: i64) -> Result
 }
 
 /// The code of a holder.
-pub async fn code(pool: &AnyPool, record: &RecordNumber, holder: CodeHolder) -> Result<Option<CodeOnLedger>, Failure> {
-    let row = sqlx::query("SELECT public_key, uses_left, until FROM ledger_codes WHERE record = $1 AND holder = $2")
-        .bind(record.to_string())
-        .bind(holder_number(holder))
-        .fetch_optional(pool)
-        .await?;
+pub async fn code(
+    pool: &AnyPool,
+    record: &RecordNumber,
+    holder: CodeHolder,
+) -> Result<Option<CodeOnLedger>, Failure> {
+    let row = sqlx::query(
+        "SELECT public_key, uses_left, until FROM ledger_codes WHERE record = $1 AND holder = $2",
+    )
+    .bind(record.to_string())
+    .bind(holder_number(holder))
+    .fetch_optional(pool)
+    .await?;
     row.map(|row| {
         Ok(CodeOnLedger {
             key: parsed(&row, "public_key")?,
@@ -200,12 +221,17 @@ pub async fn code(pool: &AnyPool, record: &RecordNumber, holder: CodeHolder) -> 
 
 /// An opened emergency.
 pub async fn emergency(pool: &AnyPool, id: &EmergencyId) -> Result<Option<Emergency>, Failure> {
-    let row = sqlx::query("SELECT patient, doctor, until FROM ledger_emergencies WHERE emergency = $1")
-        .bind(id.to_string())
-        .fetch_optional(pool)
-        .await?;
+    let row =
+        sqlx::query("SELECT patient, doctor, until FROM ledger_emergencies WHERE emergency = $1")
+            .bind(id.to_string())
+            .fetch_optional(pool)
+            .await?;
     row.map(|row| {
-        Ok(Emergency { patient: parsed(&row, "patient")?, doctor: parsed(&row, "doctor")?, until: column(&row, "until")? })
+        Ok(Emergency {
+            patient: parsed(&row, "patient")?,
+            doctor: parsed(&row, "doctor")?,
+            until: column(&row, "until")?,
+        })
     })
     .transpose()
 }
@@ -295,7 +321,10 @@ pub async fn views_of(
 }
 
 /// The view that a transaction logged.
-pub async fn view_of_transaction(pool: &AnyPool, transaction: &Digest) -> Result<Option<FoundView>, Failure> {
+pub async fn view_of_transaction(
+    pool: &AnyPool,
+    transaction: &Digest,
+) -> Result<Option<FoundView>, Failure> {
     let row = sqlx::query("SELECT * FROM ledger_views WHERE transaction_id = $1")
         .bind(transaction.to_string())
         .fetch_optional(pool)
@@ -316,7 +345,10 @@ fn read_view(row: &AnyRow) -> Result<FoundView, Failure> {
     })
 }
 
-fn decoded<T: DeserializeOwned + Serialize>(row: &AnyRow, name: &'static str) -> Result<T, Failure> {
+fn decoded<T: DeserializeOwned + Serialize>(
+    row: &AnyRow,
+    name: &'static str,
+) -> Result<T, Failure> {
     canonical::decode(&column::<Vec<u8>>(row, name)?).map_err(|_| Failure::Row(name))
 }
 

@@ -31,11 +31,15 @@ impl Records {
     }
 
     async fn destroy_record(&self, record: &RecordNumber) -> Result<(), Failure> {
-        let Some(stored) = record_facts::find(self.reader(), &self.vault, record).await? else { return Ok(()) };
+        let Some(stored) = record_facts::find(self.reader(), &self.vault, record).await? else {
+            return Ok(());
+        };
         let _lock = self.patients.lock(&stored.patient_token).await;
         // The hospital's rows first: their key in its database is known only while the record's own key is.
         for version in versions::of_record(self.reader(), record).await? {
-            self.database.delete_encounter(version.mapping_version, &stored.summary.encounter).await?;
+            self.database
+                .delete_encounter(version.mapping_version, &stored.summary.encounter)
+                .await?;
         }
         let mut transaction = self.store.begin().await?;
         record_facts::destroy(&mut transaction, record, record_facts::ERASED).await?;

@@ -36,9 +36,15 @@ pub async fn run(records: Arc<Records>, activated: Arc<AtomicBool>, shutdown: Sh
         let is_hinted = hinted.is_some_and(|at| at.elapsed() < MATCH_AFTER_ACTIVATION);
         if is_hinted || matched.is_none_or(|at| at.elapsed() > MATCH_EVERY) {
             matched = Some(Instant::now());
-            note("match_waiting_patients", records.match_waiting_patients().await);
+            note(
+                "match_waiting_patients",
+                records.match_waiting_patients().await,
+            );
         }
-        note("register_waiting_records", records.register_waiting_records().await);
+        note(
+            "register_waiting_records",
+            records.register_waiting_records().await,
+        );
         note("submit_claims", records.submit_claims().await);
         note("tell_locators", records.tell_locators().await);
         note("release_key", records.release_keys().await);

@@ -16,18 +16,33 @@ impl Records {
     pub(super) async fn release_keys(&self) -> Result<(), Failure> {
         let mut outgoing: Vec<Outgoing<ItemId>> = Vec::new();
         for id in projections::items_to_release(self.reader(), now_us()).await? {
-            let Some(item) = projections::item(self.reader(), &id).await? else { continue };
-            let Some(kept) = deliveries::find(self.reader(), &self.vault, &id).await? else { continue };
+            let Some(item) = projections::item(self.reader(), &id).await? else {
+                continue;
+            };
+            let Some(kept) = deliveries::find(self.reader(), &self.vault, &id).await? else {
+                continue;
+            };
             let named = delivery::item_data(&id.application.0, id.index);
-            let sealed = delivery::seal_key(&SealingPublicKey(item.item_key), &named, &kept.content_key())?;
-            outgoing.push(self.outgoing(id, Command::ReleaseKey { item: id, sealed_key: Sealed(sealed) }));
+            let sealed = delivery::seal_key(
+                &SealingPublicKey(item.item_key),
+                &named,
+                &kept.content_key(),
+            )?;
+            outgoing.push(self.outgoing(
+                id,
+                Command::ReleaseKey {
+                    item: id,
+                    sealed_key: Sealed(sealed),
+                },
+            ));
         }
         if outgoing.is_empty() {
             return Ok(());
         }
         let mut transaction = self.store.begin().await?;
         for outgoing in &outgoing {
-            deliveries::set_attempt(&mut transaction, &outgoing.about, outgoing.valid_until()).await?;
+            deliveries::set_attempt(&mut transaction, &outgoing.about, outgoing.valid_until())
+                .await?;
             store::outbox::put(&mut transaction, &outgoing.signed).await?;
         }
         transaction.commit().await?;

@@ -1,10 +1,11 @@
 //! Each claim of a registered record goes to adjudication, once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use contracts::RecordNumber;
-use contracts::settlement::command::{ClaimReference, Command, PlanId};
 use contracts::settlement::Rejection;
+use contracts::settlement::command::{ClaimReference, Command, PlanId};
 
 use crate::commands::{Outgoing, is_rejection};
 use crate::facts::records as record_facts;
@@ -23,22 +24,32 @@ impl Records {
             if open.is_empty() {
                 return Ok(());
             }
-            let mut known: HashMap<RecordNumber, Option<(record_facts::Stored, ledger::LedgerId)>> = HashMap::new();
+            let mut known: HashMap<RecordNumber, Option<(record_facts::Stored, ledger::LedgerId)>> =
+                HashMap::new();
             let mut outgoing: Vec<Outgoing<ClaimReference>> = Vec::with_capacity(open.len());
             for claim in &open {
-                if !known.contains_key(&claim.record) {
-                    known.insert(claim.record, self.record_and_insured(&claim.record).await?);
-                }
-                let Some((stored, insured)) = &known[&claim.record] else { continue };
+                let found = match known.entry(claim.record) {
+                    Entry::Occupied(found) => found.into_mut(),
+                    Entry::Vacant(free) => {
+                        free.insert(self.record_and_insured(&claim.record).await?)
+                    }
+                };
+                let Some((stored, insured)) = found else {
+                    continue;
+                };
                 let planned = claims::read(&stored.key, claim)?;
-                outgoing.push(self.outgoing(claim.reference, self.claim_command(claim.reference, *insured, &planned)));
+                outgoing.push(self.outgoing(
+                    claim.reference,
+                    self.claim_command(claim.reference, *insured, &planned),
+                ));
             }
             if outgoing.is_empty() {
                 return Ok(());
             }
             let mut transaction = self.store.begin().await?;
             for outgoing in &outgoing {
-                claims::set_attempt(&mut transaction, &outgoing.about, outgoing.valid_until()).await?;
+                claims::set_attempt(&mut transaction, &outgoing.about, outgoing.valid_until())
+                    .await?;
                 store::outbox::put(&mut transaction, &outgoing.signed).await?;
             }
             transaction.commit().await?;
@@ -56,7 +67,12 @@ impl Records {
                     let rejection = problem.rejection.unwrap_or_default();
                     // Submitted before a crash: it is adjudicated already.
                     let known = rejection.ends_with(Rejection::ClaimExists.name());
-                    claims::set_outcome(&mut transaction, &reference, (!known).then_some(rejection.as_str())).await?;
+                    claims::set_outcome(
+                        &mut transaction,
+                        &reference,
+                        (!known).then_some(rejection.as_str()),
+                    )
+                    .await?;
                     if !known {
                         tracing::warn!(code = %rejection, "a claim was turned down by the contract");
                     }
@@ -73,13 +89,22 @@ impl Records {
         &self,
         record: &RecordNumber,
     ) -> Result<Option<(record_facts::Stored, ledger::LedgerId)>, Failure> {
-        let Some(stored) = record_facts::find(self.reader(), &self.vault, record).await? else { return Ok(None) };
+        let Some(stored) = record_facts::find(self.reader(), &self.vault, record).await? else {
+            return Ok(None);
+        };
         let patient = patients::find(self.reader(), &self.vault, &stored.patient_token).await?;
-        let insured = patient.and_then(|patient| patient.matched).map(|matched| matched.insured);
+        let insured = patient
+            .and_then(|patient| patient.matched)
+            .map(|matched| matched.insured);
         Ok(insured.map(|insured| (stored, insured)))
     }
 
-    fn claim_command(&self, claim: ClaimReference, insured: ledger::LedgerId, planned: &PlannedClaim) -> Command {
+    fn claim_command(
+        &self,
+        claim: ClaimReference,
+        insured: ledger::LedgerId,
+        planned: &PlannedClaim,
+    ) -> Command {
         Command::SubmitClaim {
             claim,
             insured,

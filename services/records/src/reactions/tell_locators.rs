@@ -17,16 +17,27 @@ impl Records {
         let mut locators = Vec::with_capacity(unlocated.len());
         let mut told = Vec::with_capacity(unlocated.len());
         for (record, key) in unlocated {
-            let Some(stored) = record_facts::find(self.reader(), &self.vault, &record).await? else { continue };
+            let Some(stored) = record_facts::find(self.reader(), &self.vault, &record).await?
+            else {
+                continue;
+            };
             let drawn = codes::of_record(self.reader(), &stored.key, &record).await?;
-            let Some(drawn) = drawn.iter().find(|drawn| drawn.public.key == key) else { continue };
+            let Some(drawn) = drawn.iter().find(|drawn| drawn.public.key == key) else {
+                continue;
+            };
             locators.push(self.locator(&record, drawn));
             told.push(key);
         }
         if locators.is_empty() {
             return Ok(());
         }
-        self.bus.request(&Target::service("index"), None, &PutCodeLocators { locators }).await?;
+        self.bus
+            .request(
+                &Target::service("index"),
+                None,
+                &PutCodeLocators { locators },
+            )
+            .await?;
         let mut transaction = self.store.begin().await?;
         for key in told {
             codes::set_located(&mut transaction, &key).await?;

@@ -13,13 +13,24 @@ use interfaces::authorization::PutDelivery;
 use interfaces::identity::*;
 use interfaces::index::{CodeLocator, IndexRow, PutCodeLocators, PutIndexRows};
 use interfaces::{Base64, Problem, UseCase};
-use keys::{MemberKey, Role, Secret, SealingKey, Session, TokenKey};
-use ledger::{Digest, Epoch, GenesisMember, Height, LedgerId, Receipt, SignedTransaction, Timestamp, TransactionBody};
+use keys::{MemberKey, Role, SealingKey, Secret, Session, TokenKey};
+use ledger::{
+    Digest, Epoch, GenesisMember, Height, LedgerId, Receipt, SignedTransaction, Timestamp,
+    TransactionBody,
+};
 use records::Config;
 use store::testing::TestDatabase;
 
 const USERS: &[&str] = &[
-    "records-north", "identity", "index", "authorization", "gateway", "replica-0", "replica-1", "replica-2", "replica-3",
+    "records-north",
+    "identity",
+    "index",
+    "authorization",
+    "gateway",
+    "replica-0",
+    "replica-1",
+    "replica-2",
+    "replica-3",
 ];
 
 /// What the doubles know and were told.
@@ -68,27 +79,53 @@ pub struct Consortium {
 }
 
 fn person(account: &str, roles: &[Role]) -> Person {
-    Person { key: MemberKey::random(), account: account.to_owned(), roles: roles.to_vec() }
+    Person {
+        key: MemberKey::random(),
+        account: account.to_owned(),
+        roles: roles.to_vec(),
+    }
 }
 
 impl Consortium {
     /// Starts everything, the service last; `mapping` is that of the hospital's SQLite database.
     pub async fn start(mapping: &str, database: TestDatabase) -> Consortium {
-        let (north, south) = (person("north", &[Role::Hospital]), person("south", &[Role::Hospital]));
-        let (patient, stranger) = (person("patient", &[Role::Patient]), person("stranger", &[Role::Patient]));
-        let (doctor, visitor) = (person("doctor", &[Role::Doctor]), person("visitor", &[Role::Doctor]));
-        let (institute, treasurer) = (person("institute", &[Role::ThirdParty]), person("treasurer", &[Role::Treasurer]));
+        let (north, south) = (
+            person("north", &[Role::Hospital]),
+            person("south", &[Role::Hospital]),
+        );
+        let (patient, stranger) = (
+            person("patient", &[Role::Patient]),
+            person("stranger", &[Role::Patient]),
+        );
+        let (doctor, visitor) = (
+            person("doctor", &[Role::Doctor]),
+            person("visitor", &[Role::Doctor]),
+        );
+        let (institute, treasurer) = (
+            person("institute", &[Role::ThirdParty]),
+            person("treasurer", &[Role::Treasurer]),
+        );
         let (mut genesis, replica_keys) = test_genesis(4);
         for (person, kind) in [
-            (&north, "Hospital"), (&south, "Hospital"), (&patient, "Patient"), (&stranger, "Patient"),
-            (&doctor, "Doctor"), (&visitor, "Doctor"), (&institute, "ThirdParty"), (&treasurer, "Treasurer"),
+            (&north, "Hospital"),
+            (&south, "Hospital"),
+            (&patient, "Patient"),
+            (&stranger, "Patient"),
+            (&doctor, "Doctor"),
+            (&visitor, "Doctor"),
+            (&institute, "ThirdParty"),
+            (&treasurer, "Treasurer"),
         ] {
             let named = !["Patient", "Doctor"].contains(&kind);
             genesis.members.push(GenesisMember {
                 ledger_id: person.key.ledger_id(),
                 public_key: person.key.public_key(),
                 kind: kind.to_owned(),
-                name: if named { person.account.clone() } else { String::new() },
+                name: if named {
+                    person.account.clone()
+                } else {
+                    String::new()
+                },
                 allowed: Vec::new(),
             });
         }
@@ -104,11 +141,15 @@ impl Consortium {
         let broker = TestBroker::start_with(USERS, genesis, replica_keys).await;
         let ordering = start_contracts(&broker).await;
         let outside = Arc::new(Outside {
-            people: [&north, &south, &patient, &stranger, &doctor, &visitor, &institute, &treasurer]
-                .map(|person| (person.key.ledger_id(), person.key.clone()))
-                .into(),
+            people: [
+                &north, &south, &patient, &stranger, &doctor, &visitor, &institute, &treasurer,
+            ]
+            .map(|person| (person.key.ledger_id(), person.key.clone()))
+            .into(),
             enrolled: Mutex::default(),
-            accounts: [&patient, &stranger].map(|person| (person.account.clone(), person.key.ledger_id())).into(),
+            accounts: [&patient, &stranger]
+                .map(|person| (person.account.clone(), person.key.ledger_id()))
+                .into(),
             rows: Mutex::default(),
             locators: Mutex::default(),
             deliveries: Mutex::default(),
@@ -121,7 +162,18 @@ impl Consortium {
         north.key.save(&folder.path().join("member.json")).unwrap();
         let gateway = broker.connect("gateway").await;
         let mut consortium = Consortium {
-            broker, ordering, outside, gateway, north, south, patient, stranger, doctor, visitor, institute, treasurer,
+            broker,
+            ordering,
+            outside,
+            gateway,
+            north,
+            south,
+            patient,
+            stranger,
+            doctor,
+            visitor,
+            institute,
+            treasurer,
             database,
             mapping: mapping.to_owned(),
             folder,
@@ -133,7 +185,10 @@ impl Consortium {
 
     /// The hospital's database.
     pub fn hospital_url(&self) -> String {
-        format!("sqlite://{}?mode=rwc", self.folder.path().join("hospital.db").display())
+        format!(
+            "sqlite://{}?mode=rwc",
+            self.folder.path().join("hospital.db").display()
+        )
     }
 
     fn config(&self) -> Config {
@@ -144,16 +199,27 @@ impl Consortium {
              sealing_seed_file = \"{}\"\ngenesis = \"{}\"\n[database]\nurl = \"{}\"\n[member]\nkey_file = \"{}\"\n\
              [sessions]\npublic_key = \"{}\"\n[hospital]\nslug = \"north\"\nname = \"North\"\n\
              [hospital_database]\nkind = \"sqlite\"\nurl = \"{}\"\nmapping = \"{}\"\n",
-            self.broker.url(), path(&broker.nkey_seed_file), path(&broker.directory), path(&broker.sealing_seed_file),
-            path(&broker.genesis), self.database.url(), path(&self.folder.path().join("member.json")),
-            self.outside.token.public_key(), self.hospital_url(), self.mapping,
+            self.broker.url(),
+            path(&broker.nkey_seed_file),
+            path(&broker.directory),
+            path(&broker.sealing_seed_file),
+            path(&broker.genesis),
+            self.database.url(),
+            path(&self.folder.path().join("member.json")),
+            self.outside.token.public_key(),
+            self.hospital_url(),
+            self.mapping,
         );
         toml::from_str(&text).unwrap()
     }
 
     /// Starts the service in a runtime of its own, so that it can be killed.
     pub async fn start_service(&mut self) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let shutdown = Shutdown::detached("records-north");
         let (config, handle) = (self.config(), shutdown.clone());
         runtime.spawn(async move {
@@ -161,7 +227,9 @@ impl Consortium {
                 panic!("the service failed: {error:#}");
             }
         });
-        tokio::time::timeout(Duration::from_secs(60), shutdown.became_ready()).await.expect("the service becomes ready");
+        tokio::time::timeout(Duration::from_secs(60), shutdown.became_ready())
+            .await
+            .expect("the service becomes ready");
         self.service = Some((runtime, shutdown));
     }
 
@@ -175,7 +243,9 @@ impl Consortium {
     /// Asks the service as somebody.
     pub async fn ask<Q: UseCase>(&self, who: &Person, request: Q) -> Result<Q::Reply, Problem> {
         let token = self.outside.token_of(who);
-        self.gateway.request(&Target::records("records-north"), Some(&token), &request).await
+        self.gateway
+            .request(&Target::records("records-north"), Some(&token), &request)
+            .await
     }
 
     /// Submits a member's own command.
@@ -191,7 +261,12 @@ impl Consortium {
             command: command.to_bytes(),
         };
         let receipt = self.gateway.submit(&who.key.sign(body)).await.unwrap();
-        assert_eq!(receipt.leaf.outcome, ledger::Outcome::Accepted, "{:?}", contracts::Rejection::from_outcome(receipt.leaf.outcome));
+        assert_eq!(
+            receipt.leaf.outcome,
+            ledger::Outcome::Accepted,
+            "{:?}",
+            contracts::Rejection::from_outcome(receipt.leaf.outcome)
+        );
         receipt
     }
 
@@ -203,14 +278,21 @@ impl Consortium {
             insured: person.key.ledger_id(),
             person: Digest([9; 32]),
         };
-        self.outside.enrolled.lock().unwrap().insert(identity_id.to_owned(), matched);
+        self.outside
+            .enrolled
+            .lock()
+            .unwrap()
+            .insert(identity_id.to_owned(), matched);
     }
 
     /// All events on the ledger, in order.
     pub fn events(&self) -> Vec<contracts::Event> {
         let blocks = self.ordering.blocks();
         let leaves = blocks.iter().flat_map(|block| &block.block.outcomes);
-        leaves.flat_map(|leaf| &leaf.events).map(|event| contracts::Event::from_bytes(event.contract, &event.bytes).unwrap()).collect()
+        leaves
+            .flat_map(|leaf| &leaf.events)
+            .map(|event| contracts::Event::from_bytes(event.contract, &event.bytes).unwrap())
+            .collect()
     }
 
     /// Waits until as many events are on the ledger as asked for.
@@ -251,9 +333,21 @@ async fn start_contracts(broker: &TestBroker) -> TestOrdering {
             nonce: signed.body.nonce,
             transaction: signed.id(),
         };
-        let executed = contracts::execute(&*state, &context, signed.body.contract, &signed.body.command);
+        let executed = contracts::execute(
+            &*state,
+            &context,
+            signed.body.contract,
+            &signed.body.command,
+        );
         apply(&mut state, executed.writes);
-        (executed.outcome, executed.events.iter().map(contracts::Event::recorded).collect())
+        (
+            executed.outcome,
+            executed
+                .events
+                .iter()
+                .map(contracts::Event::recorded)
+                .collect(),
+        )
     };
     let events = events.iter().map(contracts::Event::recorded).collect();
     TestOrdering::start(broker, events, Box::new(decide)).await
@@ -271,7 +365,10 @@ fn apply(state: &mut BTreeMap<Vec<u8>, Vec<u8>>, writes: ledger::WriteSet) {
 impl Outside {
     fn token_of(&self, who: &Person) -> String {
         let now = Timestamp(chassis::clock::now());
-        let custodial = who.roles.iter().any(|role| [Role::Patient, Role::Doctor].contains(role));
+        let custodial = who
+            .roles
+            .iter()
+            .any(|role| [Role::Patient, Role::Doctor].contains(role));
         let mut ledger_ids = BTreeMap::new();
         if !who.roles.contains(&Role::Patient) {
             ledger_ids.insert("self".to_owned(), who.key.ledger_id());
@@ -290,35 +387,75 @@ impl Outside {
     }
 
     fn subject(&self, call: &Call) -> Result<String, Problem> {
-        let token = call.authorization.as_deref().ok_or_else(|| Problem::unauthenticated("no token"))?;
-        let session = keys::token::verify(&self.token.public_key(), token, Timestamp(chassis::clock::now()));
-        session.map(|session| session.subject).map_err(|_| Problem::unauthenticated("no session"))
+        let token = call
+            .authorization
+            .as_deref()
+            .ok_or_else(|| Problem::unauthenticated("no token"))?;
+        let session = keys::token::verify(
+            &self.token.public_key(),
+            token,
+            Timestamp(chassis::clock::now()),
+        );
+        session
+            .map(|session| session.subject)
+            .map_err(|_| Problem::unauthenticated("no session"))
     }
 
     async fn serve(self: &Arc<Outside>, broker: &TestBroker) {
         let identity = broker.connect("identity").await;
-        let router = on(Router::new(&identity), self, |it, _, asked: MatchPatients| {
-            let enrolled = it.enrolled.lock().unwrap();
-            Ok(MatchedPatients { matches: asked.patients.iter().map(|one| enrolled.get(&one.identity_id).cloned()).collect() })
-        });
+        let router = on(
+            Router::new(&identity),
+            self,
+            |it, _, asked: MatchPatients| {
+                let enrolled = it.enrolled.lock().unwrap();
+                Ok(MatchedPatients {
+                    matches: asked
+                        .patients
+                        .iter()
+                        .map(|one| enrolled.get(&one.identity_id).cloned())
+                        .collect(),
+                })
+            },
+        );
         let router = on(router, self, |it, call, _: GetOwnAccount| {
             let account = it.subject(&call)?;
-            let own = it.accounts.get(&account).map(|id| (format!("hospital:{}", it.hospital), *id));
-            Ok(OwnAccount { account, kind: contracts::membership::MemberKind::Patient, patient_id: None, ledger_ids: own.into_iter().collect() })
+            let own = it
+                .accounts
+                .get(&account)
+                .map(|id| (format!("hospital:{}", it.hospital), *id));
+            Ok(OwnAccount {
+                account,
+                kind: contracts::membership::MemberKind::Patient,
+                patient_id: None,
+                ledger_ids: own.into_iter().collect(),
+            })
         });
         let router = on(router, self, |it, call, asked: SignTransaction| {
             it.subject(&call)?;
-            let mut body: TransactionBody = ledger::canonical::decode(&asked.unsigned.0).map_err(|_| Problem::bad_input("unsigned", ""))?;
-            let key = it.people.get(&body.submitter).ok_or_else(|| Problem::forbidden(""))?;
+            let mut body: TransactionBody = ledger::canonical::decode(&asked.unsigned.0)
+                .map_err(|_| Problem::bad_input("unsigned", ""))?;
+            let key = it
+                .people
+                .get(&body.submitter)
+                .ok_or_else(|| Problem::forbidden(""))?;
             body.public_key = key.public_key();
             let signed = key.sign(body);
-            Ok(TransactionSignature { public_key: key.public_key(), signature: Base64(signed.signature.0.to_vec()) })
+            Ok(TransactionSignature {
+                public_key: key.public_key(),
+                signature: Base64(signed.signature.0.to_vec()),
+            })
         });
         let router = on(router, self, |it, call, _: GetViewerName| {
-            Ok(ViewerName { name: format!("name of {}", it.subject(&call)?), regulator_sealing_key: Base64(it.regulator.public_key().0.to_vec()) })
+            Ok(ViewerName {
+                name: format!("name of {}", it.subject(&call)?),
+                regulator_sealing_key: Base64(it.regulator.public_key().0.to_vec()),
+            })
         });
         let router = on(router, self, |it, _, asked: GetMember| {
-            let key = it.people.get(&asked.member).ok_or_else(|| Problem::not_found(""))?;
+            let key = it
+                .people
+                .get(&asked.member)
+                .ok_or_else(|| Problem::not_found(""))?;
             Ok(MemberSummary {
                 member: asked.member,
                 kind: contracts::membership::MemberKind::ThirdParty,
@@ -330,13 +467,25 @@ impl Outside {
             })
         });
         let router = on(router, self, |_, _, asked: CheckPatientId| {
-            Ok(PatientIdCheck { belongs: asked.patient_id == format!("PID-{}", asked.patient) })
+            Ok(PatientIdCheck {
+                belongs: asked.patient_id == format!("PID-{}", asked.patient),
+            })
         });
         let router = on(router, self, |it, call, asked: OpenSealed| {
             it.subject(&call)?;
-            let key = it.people.get(&asked.member).ok_or_else(|| Problem::forbidden(""))?;
-            let opened = asked.sealed.iter().map(|sealed| keys::viewer_name::open(key.sealing(), &sealed.0).ok());
-            Ok(OpenedSealed { opened: opened.map(|name| name.map(|name| Base64(name.into_bytes()))).collect() })
+            let key = it
+                .people
+                .get(&asked.member)
+                .ok_or_else(|| Problem::forbidden(""))?;
+            let opened = asked
+                .sealed
+                .iter()
+                .map(|sealed| keys::viewer_name::open(key.sealing(), &sealed.0).ok());
+            Ok(OpenedSealed {
+                opened: opened
+                    .map(|name| name.map(|name| Base64(name.into_bytes())))
+                    .collect(),
+            })
         });
         let router = on(router, self, |it, _, _: UndoMatch| {
             it.enrolled.lock().unwrap().clear();
@@ -354,10 +503,17 @@ impl Outside {
         });
         tokio::spawn(router.serve(Shutdown::detached("index")));
         let authorization = broker.connect("authorization").await;
-        let router = on(Router::new(&authorization), self, |it, _, put: PutDelivery| {
-            it.deliveries.lock().unwrap().insert(put.item, put.ciphertext.0);
-            Ok(Done {})
-        });
+        let router = on(
+            Router::new(&authorization),
+            self,
+            |it, _, put: PutDelivery| {
+                it.deliveries
+                    .lock()
+                    .unwrap()
+                    .insert(put.item, put.ciphertext.0);
+                Ok(Done {})
+            },
+        );
         tokio::spawn(router.serve(Shutdown::detached("authorization")));
     }
 }

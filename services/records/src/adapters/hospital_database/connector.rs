@@ -45,7 +45,10 @@ impl DatabaseKind {
     }
 
     fn placeholders(self, count: usize) -> String {
-        (1..=count).map(|position| self.placeholder(position)).collect::<Vec<_>>().join(", ")
+        (1..=count)
+            .map(|position| self.placeholder(position))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -62,14 +65,25 @@ impl SqlConnector {
     ///
     /// # Errors
     /// When the database can't be reached or the URL is of another product than `kind`.
-    pub async fn connect(kind: DatabaseKind, url: &str, mappings: Mappings) -> Result<SqlConnector, ConnectorError> {
+    pub async fn connect(
+        kind: DatabaseKind,
+        url: &str,
+        mappings: Mappings,
+    ) -> Result<SqlConnector, ConnectorError> {
         let pool = connect_pool(kind, url).await?;
-        Ok(SqlConnector { kind, pool, mappings })
+        Ok(SqlConnector {
+            kind,
+            pool,
+            mappings,
+        })
     }
 
     async fn write(&self, encounter: &EncounterRows) -> Result<(), ConnectorError> {
         let mapping = self.mappings.current();
-        for key in [&encounter.key, &encounter.patient_number].into_iter().chain(encounter.entries.iter().map(|entry| &entry.full_url)) {
+        for key in [&encounter.key, &encounter.patient_number]
+            .into_iter()
+            .chain(encounter.entries.iter().map(|entry| &entry.full_url))
+        {
             if key.len() > KEY_BYTES_MAX {
                 return Err(ConnectorError::KeyTooLong(KEY_BYTES_MAX));
             }
@@ -79,16 +93,26 @@ impl SqlConnector {
             .column
             .iter()
             .map(|column| {
-                let entry = entries.iter_mut().find(|entry| entry.kind() == column.resource)?;
+                let entry = entries
+                    .iter_mut()
+                    .find(|entry| entry.kind() == column.resource)?;
                 column.element.take(&mut entry.resource)
             })
             .collect();
         let mut transaction = self.pool.begin().await?;
-        self.delete_rows(&mut transaction, mapping, &encounter.key).await?;
-        self.write_patient(&mut transaction, mapping, encounter).await?;
-        self.write_encounter_row(&mut transaction, mapping, encounter, columns).await?;
+        self.delete_rows(&mut transaction, mapping, &encounter.key)
+            .await?;
+        self.write_patient(&mut transaction, mapping, encounter)
+            .await?;
+        self.write_encounter_row(&mut transaction, mapping, encounter, columns)
+            .await?;
         let table = &mapping.resource;
-        let names = [&table.encounter_key, &table.full_url, &table.kind, &table.body];
+        let names = [
+            &table.encounter_key,
+            &table.full_url,
+            &table.kind,
+            &table.body,
+        ];
         let insert = self.insert(&table.table, &names.map(String::as_str));
         for entry in &entries {
             let body = String::from_utf8(entry.resource.to_bytes()).expect("JSON is UTF-8");
@@ -114,8 +138,13 @@ impl SqlConnector {
         let quote = |name: &str| self.kind.quote(name);
         let update = format!(
             "UPDATE {} SET {} = {}, {} = {} WHERE {} = {}",
-            quote(&table.table), quote(&table.identity_id), self.kind.placeholder(1), quote(&table.name),
-            self.kind.placeholder(2), quote(&table.number), self.kind.placeholder(3),
+            quote(&table.table),
+            quote(&table.identity_id),
+            self.kind.placeholder(1),
+            quote(&table.name),
+            self.kind.placeholder(2),
+            quote(&table.number),
+            self.kind.placeholder(3),
         );
         let updated = query(&update)
             .bind(encounter.identity_id.clone())
@@ -143,9 +172,18 @@ impl SqlConnector {
         columns: Vec<Option<String>>,
     ) -> Result<(), ConnectorError> {
         let table = &mapping.encounter;
-        let own = [&table.key, &table.patient_number, &table.doctor, &table.started, &table.class];
-        let names: Vec<&str> =
-            own.into_iter().chain(mapping.column.iter().map(|column| &column.column)).map(String::as_str).collect();
+        let own = [
+            &table.key,
+            &table.patient_number,
+            &table.doctor,
+            &table.started,
+            &table.class,
+        ];
+        let names: Vec<&str> = own
+            .into_iter()
+            .chain(mapping.column.iter().map(|column| &column.column))
+            .map(String::as_str)
+            .collect();
         let insert = self.insert(&table.table, &names);
         let mut insert = query(&insert)
             .bind(encounter.key.clone())
@@ -173,9 +211,14 @@ impl SqlConnector {
         for (table, column) in tables {
             let delete = format!(
                 "DELETE FROM {} WHERE {} = {}",
-                self.kind.quote(table), self.kind.quote(column), self.kind.placeholder(1)
+                self.kind.quote(table),
+                self.kind.quote(column),
+                self.kind.placeholder(1)
             );
-            query(&delete).bind(key.to_owned()).execute(&mut **transaction).await?;
+            query(&delete)
+                .bind(key.to_owned())
+                .execute(&mut **transaction)
+                .await?;
         }
         Ok(())
     }
@@ -183,18 +226,42 @@ impl SqlConnector {
     fn insert(&self, table: &str, columns: &[&str]) -> String {
         let names: Vec<String> = columns.iter().map(|name| self.kind.quote(name)).collect();
         let placeholders = self.kind.placeholders(columns.len());
-        format!("INSERT INTO {} ({}) VALUES ({placeholders})", self.kind.quote(table), names.join(", "))
+        format!(
+            "INSERT INTO {} ({}) VALUES ({placeholders})",
+            self.kind.quote(table),
+            names.join(", ")
+        )
     }
 
-    async fn read(&self, mapping_version: u32, key: &str) -> Result<StoredEncounter, ConnectorError> {
+    async fn read(
+        &self,
+        mapping_version: u32,
+        key: &str,
+    ) -> Result<StoredEncounter, ConnectorError> {
         let mapping = self.mapping(mapping_version)?;
         let quote = |name: &str| self.kind.quote(name);
-        let columns: Vec<String> = mapping.column.iter().map(|column| quote(&column.column)).collect();
+        let columns: Vec<String> = mapping
+            .column
+            .iter()
+            .map(|column| quote(&column.column))
+            .collect();
         let table = &mapping.encounter;
-        let listed = if columns.is_empty() { quote(&table.key) } else { columns.join(", ") };
-        let select =
-            format!("SELECT {listed} FROM {} WHERE {} = {}", quote(&table.table), quote(&table.key), self.kind.placeholder(1));
-        let Some(row) = query(&select).bind(key.to_owned()).fetch_optional(&self.pool).await? else {
+        let listed = if columns.is_empty() {
+            quote(&table.key)
+        } else {
+            columns.join(", ")
+        };
+        let select = format!(
+            "SELECT {listed} FROM {} WHERE {} = {}",
+            quote(&table.table),
+            quote(&table.key),
+            self.kind.placeholder(1)
+        );
+        let Some(row) = query(&select)
+            .bind(key.to_owned())
+            .fetch_optional(&self.pool)
+            .await?
+        else {
             return Ok(StoredEncounter::Missing);
         };
         let mut values = Vec::with_capacity(mapping.column.len());
@@ -204,16 +271,23 @@ impl SqlConnector {
         let table = &mapping.resource;
         let select = format!(
             "SELECT {}, {} FROM {} WHERE {} = {}",
-            quote(&table.full_url), quote(&table.body), quote(&table.table), quote(&table.encounter_key),
+            quote(&table.full_url),
+            quote(&table.body),
+            quote(&table.table),
+            quote(&table.encounter_key),
             self.kind.placeholder(1),
         );
-        let rows = query(&select).bind(key.to_owned()).fetch_all(&self.pool).await?;
+        let rows = query(&select)
+            .bind(key.to_owned())
+            .fetch_all(&self.pool)
+            .await?;
         if rows.is_empty() {
             return Ok(StoredEncounter::Missing);
         }
         let mut entries = Vec::with_capacity(rows.len());
         for row in &rows {
-            let (Some(full_url), Some(body)) = (optional_text(row, 0)?, optional_text(row, 1)?) else {
+            let (Some(full_url), Some(body)) = (optional_text(row, 0)?, optional_text(row, 1)?)
+            else {
                 return Ok(StoredEncounter::Malformed);
             };
             let Ok(resource) = Json::parse(body.as_bytes(), "Resource", &Limits::default()) else {
@@ -229,14 +303,22 @@ impl SqlConnector {
         let quote = |name: &str| self.kind.quote(name);
         let select = format!(
             "SELECT {} FROM {} WHERE {} = {}",
-            quote(&table.identity_id), quote(&table.table), quote(&table.number), self.kind.placeholder(1)
+            quote(&table.identity_id),
+            quote(&table.table),
+            quote(&table.number),
+            self.kind.placeholder(1)
         );
-        let row = query(&select).bind(patient_number.to_owned()).fetch_optional(&self.pool).await?;
+        let row = query(&select)
+            .bind(patient_number.to_owned())
+            .fetch_optional(&self.pool)
+            .await?;
         row.map_or(Ok(None), |row| optional_text(&row, 0))
     }
 
     fn mapping(&self, version: u32) -> Result<&Mapping, ConnectorError> {
-        self.mappings.version(version).ok_or(ConnectorError::UnknownMapping(version))
+        self.mappings
+            .version(version)
+            .ok_or(ConnectorError::UnknownMapping(version))
     }
 }
 
@@ -245,7 +327,10 @@ impl HospitalDatabase for SqlConnector {
         self.mappings.current().version
     }
 
-    fn put_encounter<'a>(&'a self, encounter: &'a EncounterRows) -> BoxFuture<'a, Result<(), ConnectorError>> {
+    fn put_encounter<'a>(
+        &'a self,
+        encounter: &'a EncounterRows,
+    ) -> BoxFuture<'a, Result<(), ConnectorError>> {
         Box::pin(self.write(encounter))
     }
 
@@ -257,7 +342,11 @@ impl HospitalDatabase for SqlConnector {
         Box::pin(self.read(mapping_version, key))
     }
 
-    fn delete_encounter<'a>(&'a self, mapping_version: u32, key: &'a str) -> BoxFuture<'a, Result<(), ConnectorError>> {
+    fn delete_encounter<'a>(
+        &'a self,
+        mapping_version: u32,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<(), ConnectorError>> {
         Box::pin(async move {
             let mapping = self.mapping(mapping_version)?;
             let mut transaction = self.pool.begin().await?;
@@ -267,16 +356,26 @@ impl HospitalDatabase for SqlConnector {
         })
     }
 
-    fn identity_id<'a>(&'a self, patient_number: &'a str) -> BoxFuture<'a, Result<Option<String>, ConnectorError>> {
+    fn identity_id<'a>(
+        &'a self,
+        patient_number: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, ConnectorError>> {
         Box::pin(self.identity(patient_number))
     }
 }
 
 /// Puts the columns' texts back into the resources. A text without its place means that somebody changed the rows.
-fn fill_columns(mapping: &Mapping, mut entries: Vec<Entry>, values: Vec<Option<String>>) -> StoredEncounter {
+fn fill_columns(
+    mapping: &Mapping,
+    mut entries: Vec<Entry>,
+    values: Vec<Option<String>>,
+) -> StoredEncounter {
     for (column, value) in mapping.column.iter().zip(values) {
         let Some(text) = value else { continue };
-        let Some(entry) = entries.iter_mut().find(|entry| entry.kind() == column.resource) else {
+        let Some(entry) = entries
+            .iter_mut()
+            .find(|entry| entry.kind() == column.resource)
+        else {
             return StoredEncounter::Malformed;
         };
         if !column.element.put(&mut entry.resource, text) {

@@ -26,22 +26,39 @@ const SCHEMA_B: &[&str] = &[
 ///
 /// # Errors
 /// When the database can't be reached, or `mapping` is neither `a` nor `b`.
-pub async fn create_demo_schema(kind: DatabaseKind, url: &str, mapping: &str) -> Result<(), ConnectorError> {
+pub async fn create_demo_schema(
+    kind: DatabaseKind,
+    url: &str,
+    mapping: &str,
+) -> Result<(), ConnectorError> {
     let statements = match mapping {
         "a" => SCHEMA_A,
         "b" => SCHEMA_B,
-        _ => return Err(ConnectorError::Database("only mappings a and b have a demo schema")),
+        _ => {
+            return Err(ConnectorError::Database(
+                "only mappings a and b have a demo schema",
+            ));
+        }
     };
     let pool = connect_pool(kind, url).await?;
     let (key, short, text) = match kind {
         DatabaseKind::Mysql => {
             let exact = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
-            (format!("VARCHAR(180) {exact}"), format!("VARCHAR(200) {exact}"), format!("LONGTEXT {exact}"))
+            (
+                format!("VARCHAR(180) {exact}"),
+                format!("VARCHAR(200) {exact}"),
+                format!("LONGTEXT {exact}"),
+            )
         }
-        DatabaseKind::Sqlite | DatabaseKind::Postgres => ("TEXT".to_owned(), "TEXT".to_owned(), "TEXT".to_owned()),
+        DatabaseKind::Sqlite | DatabaseKind::Postgres => {
+            ("TEXT".to_owned(), "TEXT".to_owned(), "TEXT".to_owned())
+        }
     };
     for statement in statements {
-        let statement = statement.replace("{key}", &key).replace("{short}", &short).replace("{text}", &text);
+        let statement = statement
+            .replace("{key}", &key)
+            .replace("{short}", &short)
+            .replace("{text}", &text);
         query(&statement).execute(&pool).await?;
     }
     pool.close().await;

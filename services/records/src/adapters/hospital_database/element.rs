@@ -53,8 +53,13 @@ impl ElementPath {
         let parent = descend(resource, way)?;
         match (parent, last) {
             (Json::Object(object), Step::Name(name)) => {
-                let fits = object.get(name).and_then(Json::as_str).is_some_and(fits_a_column);
-                let Json::String(text) = (if fits { object.remove(name) } else { None })? else { return None };
+                let fits = object
+                    .get(name)
+                    .and_then(Json::as_str)
+                    .is_some_and(fits_a_column);
+                let Json::String(text) = (if fits { object.remove(name) } else { None })? else {
+                    return None;
+                };
                 Some(text)
             }
             (Json::Array(items), Step::Index(index)) => {
@@ -62,7 +67,9 @@ impl ElementPath {
                 if !item.as_str().is_some_and(fits_a_column) {
                     return None;
                 }
-                let Json::String(text) = std::mem::replace(item, Json::Null) else { return None };
+                let Json::String(text) = std::mem::replace(item, Json::Null) else {
+                    return None;
+                };
                 Some(text)
             }
             _ => None,
@@ -71,7 +78,9 @@ impl ElementPath {
 
     /// Puts the element back where [`ElementPath::take`] took it from; false if there is no such place.
     pub fn put(&self, resource: &mut Json, text: String) -> bool {
-        let Some((last, way)) = self.steps.split_last() else { return false };
+        let Some((last, way)) = self.steps.split_last() else {
+            return false;
+        };
         match (descend(resource, way), last) {
             (Some(Json::Object(object)), Step::Name(name)) => {
                 object.insert(name.clone(), Json::String(text)).is_none()
@@ -89,11 +98,12 @@ impl ElementPath {
 }
 
 fn descend<'a>(resource: &'a mut Json, way: &[Step]) -> Option<&'a mut Json> {
-    way.iter().try_fold(resource, |here, step| match (here, step) {
-        (Json::Object(object), Step::Name(name)) => object.get_mut(name),
-        (Json::Array(items), Step::Index(index)) => items.get_mut(*index),
-        _ => None,
-    })
+    way.iter()
+        .try_fold(resource, |here, step| match (here, step) {
+            (Json::Object(object), Step::Name(name)) => object.get_mut(name),
+            (Json::Array(items), Step::Index(index)) => items.get_mut(*index),
+            _ => None,
+        })
 }
 
 /// Databases differ in what they do to control characters and to white space at the end, so such text stays in the body.
@@ -135,7 +145,9 @@ mod tests {
 
     #[test]
     fn what_is_taken_out_goes_back_to_the_same_place() {
-        let whole = json(r#"{"name":[{"family":"Sørensen","given":["Ada","B."]}],"birthDate":"1970-01-01"}"#);
+        let whole = json(
+            r#"{"name":[{"family":"Sørensen","given":["Ada","B."]}],"birthDate":"1970-01-01"}"#,
+        );
         for path in ["name[0].family", "name[0].given[0]", "birthDate"] {
             let path = ElementPath::parse(path).unwrap();
             let mut resource = whole.clone();
@@ -152,26 +164,49 @@ mod tests {
         for text in ["", " a", "a\\u0000b", &long] {
             let mut resource = json(&format!(r#"{{"city":"{text}"}}"#));
             let before = resource.clone();
-            assert_eq!(ElementPath::parse("city").unwrap().take(&mut resource), None);
+            assert_eq!(
+                ElementPath::parse("city").unwrap().take(&mut resource),
+                None
+            );
             assert_eq!(resource, before);
         }
         let mut absent = json(r#"{"name":[]}"#);
-        assert_eq!(ElementPath::parse("name[0].family").unwrap().take(&mut absent), None);
+        assert_eq!(
+            ElementPath::parse("name[0].family")
+                .unwrap()
+                .take(&mut absent),
+            None
+        );
     }
 
     #[test]
     fn a_column_that_was_filled_behind_the_back_finds_no_place_or_shows() {
         let mut resource = json(r#"{"name":[]}"#);
-        assert!(!ElementPath::parse("name[0].family").unwrap().put(&mut resource, "X".into()));
+        assert!(
+            !ElementPath::parse("name[0].family")
+                .unwrap()
+                .put(&mut resource, "X".into())
+        );
         let mut resource = json(r#"{"city":"Here"}"#);
-        assert!(!ElementPath::parse("city").unwrap().put(&mut resource, "There".into()));
+        assert!(
+            !ElementPath::parse("city")
+                .unwrap()
+                .put(&mut resource, "There".into())
+        );
     }
 
     #[test]
     fn what_is_no_path_is_refused() {
         for text in ["", ".", "a[", "a[x]", "a]b", "a..b", "a[0]b", "ä"] {
-            assert_eq!(ElementPath::parse(text), Err(PathError(text.to_owned())), "{text}");
+            assert_eq!(
+                ElementPath::parse(text),
+                Err(PathError(text.to_owned())),
+                "{text}"
+            );
         }
-        assert_eq!(ElementPath::parse("a[0][1].b").unwrap().to_string(), "a[0][1].b");
+        assert_eq!(
+            ElementPath::parse("a[0][1].b").unwrap().to_string(),
+            "a[0][1].b"
+        );
     }
 }

@@ -99,10 +99,14 @@ pub enum MappingError {
     #[error("mapping: {0}")]
     Path(#[from] PathError),
     /// A name that can't stand in SQL.
-    #[error("mapping: {0:?} is no name of a table or column: letters, digits and _, not starting with a digit")]
+    #[error(
+        "mapping: {0:?} is no name of a table or column: letters, digits and _, not starting with a digit"
+    )]
     Name(String),
     /// Only elements of resources that occur once in a record can have a column.
-    #[error("mapping: elements of {0} can't have a column: only those of Patient and Encounter can")]
+    #[error(
+        "mapping: elements of {0} can't have a column: only those of Patient and Encounter can"
+    )]
     Resource(String),
     /// Two elements in one column, or one element in two.
     #[error("mapping: column {0:?} or its element is given twice")]
@@ -119,7 +123,8 @@ impl Mapping {
             "a" => Mapping::parse(include_str!("mappings/a.toml")),
             "b" => Mapping::parse(include_str!("mappings/b.toml")),
             path => {
-                let text = std::fs::read_to_string(path).map_err(|_| MappingError::Unknown(path.to_owned()))?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|_| MappingError::Unknown(path.to_owned()))?;
                 Mapping::parse(&text)
             }
         }
@@ -133,12 +138,29 @@ impl Mapping {
     }
 
     fn check(&self) -> Result<(), MappingError> {
-        let Mapping { patient, encounter, resource, column, .. } = self;
+        let Mapping {
+            patient,
+            encounter,
+            resource,
+            column,
+            ..
+        } = self;
         let names = [
-            &patient.table, &patient.number, &patient.identity_id, &patient.name,
-            &encounter.table, &encounter.key, &encounter.patient_number, &encounter.doctor, &encounter.started,
+            &patient.table,
+            &patient.number,
+            &patient.identity_id,
+            &patient.name,
+            &encounter.table,
+            &encounter.key,
+            &encounter.patient_number,
+            &encounter.doctor,
+            &encounter.started,
             &encounter.class,
-            &resource.table, &resource.encounter_key, &resource.full_url, &resource.kind, &resource.body,
+            &resource.table,
+            &resource.encounter_key,
+            &resource.full_url,
+            &resource.kind,
+            &resource.body,
         ];
         let columns = column.iter().map(|element| &element.column);
         for name in names.into_iter().chain(columns) {
@@ -179,7 +201,10 @@ impl Mappings {
                 return Err(MappingError::VersionTwice(version));
             }
         }
-        Ok(Mappings { current: version, by_version })
+        Ok(Mappings {
+            current: version,
+            by_version,
+        })
     }
 
     /// The mapping that is written under.
@@ -195,7 +220,9 @@ impl Mappings {
 
 fn is_name(name: &str) -> bool {
     let mut characters = name.chars();
-    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+    characters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && name.len() <= 63
         && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
@@ -213,7 +240,8 @@ mod tests {
 
     #[test]
     fn a_name_that_could_carry_sql_is_refused() {
-        let text = include_str!("mappings/a.toml").replace("\"mrn\"", "\"mrn; DROP TABLE patient\"");
+        let text =
+            include_str!("mappings/a.toml").replace("\"mrn\"", "\"mrn; DROP TABLE patient\"");
         assert!(matches!(Mapping::parse(&text), Err(MappingError::Name(_))));
     }
 
@@ -225,8 +253,12 @@ mod tests {
 
     #[test]
     fn elements_of_a_resource_that_may_occur_twice_have_no_column() {
-        let text = include_str!("mappings/b.toml").replace("resource = \"Encounter\"", "resource = \"Observation\"");
-        assert!(matches!(Mapping::parse(&text), Err(MappingError::Resource(_))));
+        let text = include_str!("mappings/b.toml")
+            .replace("resource = \"Encounter\"", "resource = \"Observation\"");
+        assert!(matches!(
+            Mapping::parse(&text),
+            Err(MappingError::Resource(_))
+        ));
     }
 
     #[test]

@@ -36,9 +36,9 @@ impl From<sqlx::Error> for ConnectorError {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => "no connection",
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) => "connection lost",
             sqlx::Error::Database(_) => "refused by the database",
-            sqlx::Error::ColumnNotFound(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-                "a column is not as the mapping says"
-            }
+            sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_) => "a column is not as the mapping says",
             _ => "unexpected answer",
         })
     }
@@ -85,7 +85,10 @@ pub trait HospitalDatabase: Send + Sync {
     fn mapping_version(&self) -> u32;
 
     /// Writes one encounter, replacing what was there under its key; all of it or nothing.
-    fn put_encounter<'a>(&'a self, encounter: &'a EncounterRows) -> BoxFuture<'a, Result<(), ConnectorError>>;
+    fn put_encounter<'a>(
+        &'a self,
+        encounter: &'a EncounterRows,
+    ) -> BoxFuture<'a, Result<(), ConnectorError>>;
 
     /// Reads one encounter under the mapping of `mapping_version`.
     fn read_encounter<'a>(
@@ -95,8 +98,15 @@ pub trait HospitalDatabase: Send + Sync {
     ) -> BoxFuture<'a, Result<StoredEncounter, ConnectorError>>;
 
     /// Deletes an encounter's rows; nothing happens when there are none.
-    fn delete_encounter<'a>(&'a self, mapping_version: u32, key: &'a str) -> BoxFuture<'a, Result<(), ConnectorError>>;
+    fn delete_encounter<'a>(
+        &'a self,
+        mapping_version: u32,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<(), ConnectorError>>;
 
     /// The identity ID that the hospital has of a patient number.
-    fn identity_id<'a>(&'a self, patient_number: &'a str) -> BoxFuture<'a, Result<Option<String>, ConnectorError>>;
+    fn identity_id<'a>(
+        &'a self,
+        patient_number: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, ConnectorError>>;
 }
