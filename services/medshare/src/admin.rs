@@ -1,9 +1,12 @@
 //! `medshare admin`: steers a system that `up` runs.
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
+use keys::Secret;
 
-use crate::arguments::{AddHospital, Admin, Folder, Named};
-use crate::consortium::HospitalDatabase;
+use crate::arguments::{AddDevice, AddHospital, Admin, Folder, Named};
+use crate::broker::BrokerUser;
+use crate::consortium::{Consortium, HospitalDatabase};
+use crate::files;
 use crate::init;
 use crate::layout::Layout;
 use crate::supervisor::control::{self, Action};
@@ -16,11 +19,14 @@ pub async fn run(command: &Admin, json: bool) -> anyhow::Result<String> {
         Admin::Start(Named { name, folder }) => (folder, Action::Start(name.clone())),
         Admin::Stop(Named { name, folder }) => (folder, Action::Stop(name.clone())),
         Admin::Restart(Named { name, folder }) => (folder, Action::Restart(name.clone())),
-        Admin::Kill(kill) if kill.stay_down => (&kill.named.folder, Action::Kill(kill.named.name.clone())),
+        Admin::Kill(kill) if kill.stay_down => {
+            (&kill.named.folder, Action::Kill(kill.named.name.clone()))
+        }
         Admin::Kill(kill) => (&kill.named.folder, Action::Crash(kill.named.name.clone())),
         Admin::Pause(Named { name, folder }) => (folder, Action::Pause(name.clone())),
         Admin::Resume(Named { name, folder }) => (folder, Action::Resume(name.clone())),
         Admin::AddHospital(arguments) => return add_hospital(arguments, json).await,
+        Admin::AddDevice(arguments) => return add_device(arguments, json),
     };
     ask(folder, action, json).await
 }
@@ -30,7 +36,11 @@ async fn ask(folder: &Folder, action: Action, json: bool) -> anyhow::Result<Stri
     if !answer.done && !json {
         bail!(answer.reason.unwrap_or_default());
     }
-    if json { Ok(serde_json::to_string(&answer)?) } else { Ok(up::table(&answer.processes)) }
+    if json {
+        Ok(serde_json::to_string(&answer)?)
+    } else {
+        Ok(up::table(&answer.processes))
+    }
 }
 
 async fn add_hospital(arguments: &AddHospital, json: bool) -> anyhow::Result<String> {
@@ -42,10 +52,16 @@ async fn add_hospital(arguments: &AddHospital, json: bool) -> anyhow::Result<Str
     };
     let layout = Layout::new(std::path::absolute(&arguments.folder.dir)?);
     let added = init::add_hospital(&layout, &arguments.slug, &arguments.name, database)?;
+    let consortium = Consortium::from_toml(&std::fs::read_to_string(layout.consortium())?)?;
+    init::create_databases(&consortium).await?;
     let started = if layout.control().exists() {
         let answer = control::ask(&layout, Action::TakeUp).await?;
         if !answer.done {
-            bail!("{} was added but not started: {}", added.process, answer.reason.unwrap_or_default());
+            bail!(
+                "{} was added but not started: {}",
+                added.process,
+                answer.reason.unwrap_or_default()
+            );
         }
         true
     } else {
@@ -54,9 +70,43 @@ async fn add_hospital(arguments: &AddHospital, json: bool) -> anyhow::Result<Str
     if json {
         return Ok(serde_json::json!({ "added": added, "started": started }).to_string());
     }
-    let then = if started { "runs" } else { "runs from the next `up` on" };
+    let then = if started {
+        "runs"
+    } else {
+        "runs from the next `up` on"
+    };
     Ok(format!(
         "{} {then}\n  ledger id   {}\n  public key  {}\n  member key  {}\nIt can act once it is registered and endorsed.",
         added.process, added.ledger_id, added.public_key, added.member_key
     ))
+}
+
+fn add_device(arguments: &AddDevice, json: bool) -> anyhow::Result<String> {
+    let layout = Layout::new(&arguments.folder.dir);
+    let name = &arguments.name;
+    let password = add_device_user(&layout, name)?;
+    if json {
+        return Ok(serde_json::json!({ "user": name, "password": password }).to_string());
+    }
+    Ok(format!(
+        "MQTT user      {name}\nMQTT password  {password}\nThe brokers take it up within a second."
+    ))
+}
+
+/// Lets a device connect to the brokers by MQTT under its ledger id; gives the password.
+pub fn add_device_user(layout: &Layout, name: &str) -> anyhow::Result<String> {
+    ensure!(
+        bus::subjects::is_token(name),
+        "the name must have 1 to 64 of a-z, 0-9, `-`, `_`"
+    );
+    let file = layout.broker_users().join(format!("{name}.json"));
+    ensure!(!file.exists(), "{name} is a broker user already");
+    let password = Secret::random().expose_hex().to_string();
+    let user = BrokerUser {
+        name: name.to_owned(),
+        nkey: None,
+        password: Some(password.clone()),
+    };
+    files::write_private(&file, serde_json::to_string_pretty(&user)?.as_bytes())?;
+    Ok(password)
 }

@@ -9,11 +9,17 @@ use crate::wiring::Service;
 /// Share medical records between hospitals, patients and others, each act a signed transaction on a ledger that anybody
 /// concerned can verify.
 #[derive(Debug, Parser)]
-#[command(name = "medshare", disable_version_flag = true, arg_required_else_help = true, after_help = "\
+#[command(
+    name = "medshare",
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    after_help = "\
 First steps:
+  medshare demo                     see the whole story on a system of its own, made for it
   medshare init --dir system        make keys, genesis file and configuration of a small consortium
   medshare up --dir system          start it; Ctrl-C stops all of it, and a second `up` continues
-  medshare admin status --dir system")]
+  medshare admin status --dir system"
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -30,12 +36,17 @@ pub enum Command {
     Init(Init),
     /// Start a system and keep it running until Ctrl-C or SIGTERM.
     Up(Up),
+    /// Start a system of its own in a fresh folder, play the whole story against it, and report.
+    Demo(crate::demo::Demo),
     /// Steer a system that `up` runs.
     #[command(subcommand)]
     Admin(Admin),
     /// Verify a receipt or a chain offline, from the genesis file alone.
     #[command(subcommand)]
     Verify(Verify),
+    /// Measure on this machine.
+    #[command(subcommand)]
+    Bench(crate::bench::Bench),
     /// Say which version this is.
     Version,
     /// Run one service in this process, as `up` does.
@@ -98,6 +109,9 @@ pub enum Admin {
     /// Add a hospital: makes its keys and configuration, and starts its records service when the system runs. On the
     /// ledger it is registered and endorsed like any organisation.
     AddHospital(AddHospital),
+    /// Let a device connect to the brokers by MQTT, under a password that is printed once. On the ledger it is registered
+    /// to a patient like any device.
+    AddDevice(AddDevice),
 }
 
 /// A system's folder.
@@ -146,6 +160,16 @@ pub struct AddHospital {
     /// The name of the mapping from its tables.
     #[arg(long, value_name = "NAME", default_value = "a")]
     pub mapping: String,
+    /// The system's folder.
+    #[command(flatten)]
+    pub folder: Folder,
+}
+
+/// `medshare admin add-device`
+#[derive(Debug, Args)]
+pub struct AddDevice {
+    /// Its name in topics, `devices/<name>/readings`: the ledger id under which it is registered.
+    pub name: String,
     /// The system's folder.
     #[command(flatten)]
     pub folder: Folder,

@@ -90,8 +90,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         None => find_server().map_err(|reason| InvalidKey::new("broker.server", reason))?,
     };
     check_version(&program).await?;
-    std::fs::create_dir_all(&config.data)
-        .map_err(|error| InvalidKey::new("broker.data", format!("{}: {error}", config.data.display())))?;
+    std::fs::create_dir_all(&config.data).map_err(|error| {
+        InvalidKey::new("broker.data", format!("{}: {error}", config.data.display()))
+    })?;
     let file = PathBuf::from("nats-server.json");
     let mut seen = fingerprint(&config.users)?;
     crate::files::write_private(&file, rendered(&config)?.as_bytes())?;
@@ -140,9 +141,14 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 /// Finds `nats-server`: `$MEDSHARE_NATS_SERVER`, then the folders of `$PATH`, then the private folder of `./dev` above
 /// this program.
 pub fn find_server() -> Result<PathBuf, String> {
-    if let Some(named) = std::env::var_os("MEDSHARE_NATS_SERVER").filter(|named| !named.is_empty()) {
+    if let Some(named) = std::env::var_os("MEDSHARE_NATS_SERVER").filter(|named| !named.is_empty())
+    {
         let named = PathBuf::from(named);
-        return if named.is_file() { Ok(named) } else { Err(format!("{} is not there", named.display())) };
+        return if named.is_file() {
+            Ok(named)
+        } else {
+            Err(format!("{} is not there", named.display()))
+        };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -161,14 +167,25 @@ async fn check_version(program: &Path) -> anyhow::Result<()> {
         .arg("--version")
         .output()
         .await
-        .map_err(|error| InvalidKey::new("broker.server", format!("{}: {error}", program.display())))?;
+        .map_err(|error| {
+            InvalidKey::new("broker.server", format!("{}: {error}", program.display()))
+        })?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let numbers = text.rsplit('v').next().unwrap_or_default().trim();
-    let mut parts = numbers.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    let mut parts = numbers
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    let version = (
+        parts.next().unwrap_or(0),
+        parts.next().unwrap_or(0),
+        parts.next().unwrap_or(0),
+    );
     if version < SERVER_VERSION_MIN {
         let (major, minor, patch) = SERVER_VERSION_MIN;
-        let reason = format!("{} is version {numbers}; {major}.{minor}.{patch} or later is needed", program.display());
+        let reason = format!(
+            "{} is version {numbers}; {major}.{minor}.{patch} or later is needed",
+            program.display()
+        );
         return Err(InvalidKey::new("broker.server", reason).into());
     }
     Ok(())
@@ -179,7 +196,9 @@ async fn answers(address: SocketAddr) {
     loop {
         if let Ok(stream) = TcpStream::connect(address).await {
             let mut line = String::new();
-            if BufReader::new(stream).read_line(&mut line).await.is_ok() && line.starts_with("INFO ") {
+            if BufReader::new(stream).read_line(&mut line).await.is_ok()
+                && line.starts_with("INFO ")
+            {
                 return;
             }
         }
@@ -188,8 +207,13 @@ async fn answers(address: SocketAddr) {
 }
 
 /// Makes the streams as the administrator, which a cluster can do once it has elected a leader.
-async fn set_up_streams(seed_file: &Path, client: SocketAddr, servers: usize) -> anyhow::Result<()> {
-    let key = BusUserKey::load(seed_file).map_err(|error| InvalidKey::new("broker.administrator_seed_file", error))?;
+async fn set_up_streams(
+    seed_file: &Path,
+    client: SocketAddr,
+    servers: usize,
+) -> anyhow::Result<()> {
+    let key = BusUserKey::load(seed_file)
+        .map_err(|error| InvalidKey::new("broker.administrator_seed_file", error))?;
     let administrator = async_nats::ConnectOptions::with_nkey(key.expose_seed().to_owned())
         .name("administrator")
         .custom_inbox_prefix(bus::subjects::inbox_prefix("administrator"))
@@ -197,6 +221,13 @@ async fn set_up_streams(seed_file: &Path, client: SocketAddr, servers: usize) ->
         .await
         .context("the administrator cannot connect")?;
     let began = tokio::time::Instant::now();
+    // A cluster without a leader leaves requests unanswered: ask briefly and often before asking for more.
+    while began.elapsed() < STREAMS_WITHIN {
+        let asked = administrator.request("$JS.API.INFO", "".into());
+        if let Ok(Ok(_)) = tokio::time::timeout(Duration::from_millis(400), asked).await {
+            break;
+        }
+    }
     loop {
         match bus::streams::ensure_blocks_stream(&administrator, servers).await {
             Ok(()) => return Ok(()),
@@ -210,7 +241,10 @@ async fn set_up_streams(seed_file: &Path, client: SocketAddr, servers: usize) ->
 
 async fn stop(server: &mut Child) -> anyhow::Result<()> {
     signal(server, Signal::TERM)?;
-    if tokio::time::timeout(STOP_WITHIN, server.wait()).await.is_err() {
+    if tokio::time::timeout(STOP_WITHIN, server.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("nats-server did not stop in time");
         server.kill().await?;
     }
@@ -234,20 +268,29 @@ fn fingerprint(folder: &Path) -> anyhow::Result<BTreeMap<PathBuf, (u64, Duration
     let mut files = BTreeMap::new();
     for file in user_files(folder)? {
         // A file that goes away while we look is seen as gone next time.
-        let Ok(metadata) = std::fs::metadata(&file) else { continue };
-        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let Ok(metadata) = std::fs::metadata(&file) else {
+            continue;
+        };
+        let modified = metadata
+            .modified()?
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         files.insert(file, (metadata.len(), modified));
     }
     Ok(files)
 }
 
 fn user_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder)
-        .map_err(|error| InvalidKey::new("broker.users", format!("{}: {error}", folder.display())))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| {
+        InvalidKey::new("broker.users", format!("{}: {error}", folder.display()))
+    })?;
     let mut files = Vec::new();
     for entry in entries {
         let file = entry?.path();
-        if file.extension().is_some_and(|extension| extension == "json") {
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             files.push(file);
         }
     }
@@ -279,8 +322,7 @@ fn rendered(config: &BrokerConfig) -> anyhow::Result<String> {
         },
     });
     if let Some(port) = config.cluster_port {
-        server["cluster"] =
-            json!({ "name": "medshare", "host": "127.0.0.1", "port": port, "routes": config.routes });
+        server["cluster"] = json!({ "name": "medshare", "host": "127.0.0.1", "port": port, "routes": config.routes });
     }
     Ok(serde_json::to_string_pretty(&server)?)
 }
@@ -289,14 +331,26 @@ fn rendered_user(user: &BrokerUser) -> anyhow::Result<Value> {
     match (&user.nkey, &user.password) {
         (Some(nkey), None) => {
             let permissions = permissions(&Role::of_bus_name(&user.name));
-            Ok(json!({ "nkey": nkey, "permissions": permissions, "allowed_connection_types": ["STANDARD"] }))
+            Ok(
+                json!({ "nkey": nkey, "permissions": permissions, "allowed_connection_types": ["STANDARD"] }),
+            )
         }
         (None, Some(password)) => {
-            ensure!(password.len() >= 32, "the password must have at least 32 characters");
-            ensure!(bus::subjects::is_token(&user.name), "the name cannot be part of a subject");
-            let permissions = permissions(&Role::Device { name: user.name.clone() });
-            Ok(json!({ "user": user.name, "password": password, "permissions": permissions,
-                "allowed_connection_types": ["MQTT"] }))
+            ensure!(
+                password.len() >= 32,
+                "the password must have at least 32 characters"
+            );
+            ensure!(
+                bus::subjects::is_token(&user.name),
+                "the name cannot be part of a subject"
+            );
+            let permissions = permissions(&Role::Device {
+                name: user.name.clone(),
+            });
+            Ok(
+                json!({ "user": user.name, "password": password, "permissions": permissions,
+                "allowed_connection_types": ["MQTT"] }),
+            )
         }
         _ => bail!("must have either an nkey or a password"),
     }
@@ -310,7 +364,11 @@ fn permissions(role: &Role) -> Value {
 
 /// The server takes an empty list for "everything", so an empty one is said as a denial.
 fn allowed(subjects: &[String]) -> Value {
-    if subjects.is_empty() { json!({ "deny": ">" }) } else { json!({ "allow": subjects }) }
+    if subjects.is_empty() {
+        json!({ "deny": ">" })
+    } else {
+        json!({ "allow": subjects })
+    }
 }
 
 fn one() -> usize {

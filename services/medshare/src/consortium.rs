@@ -124,25 +124,54 @@ impl Consortium {
             database: sqlite(),
             parameters: BTreeMap::new(),
             organisations: vec![
-                organisation("authority", "Health Authority", OrganisationKind::Authority, true),
+                organisation(
+                    "authority",
+                    "Health Authority",
+                    OrganisationKind::Authority,
+                    true,
+                ),
                 hospital("lakeside", "Lakeside Hospital", "a"),
                 hospital("hillcrest", "Hillcrest Hospital", "b"),
-                organisation("chamber", "Chamber of Physicians", OrganisationKind::Operator, true),
-                organisation("regulator", "Health Data Regulator", OrganisationKind::Regulator, false),
-                organisation("treasury", "Consortium Treasury", OrganisationKind::Treasurer, false),
-                organisation("mutual", "Mutual Health Insurance", OrganisationKind::Insurer, false),
+                organisation(
+                    "chamber",
+                    "Chamber of Physicians",
+                    OrganisationKind::Operator,
+                    true,
+                ),
+                organisation(
+                    "regulator",
+                    "Health Data Regulator",
+                    OrganisationKind::Regulator,
+                    false,
+                ),
+                organisation(
+                    "treasury",
+                    "Consortium Treasury",
+                    OrganisationKind::Treasurer,
+                    false,
+                ),
+                organisation(
+                    "mutual",
+                    "Mutual Health Insurance",
+                    OrganisationKind::Insurer,
+                    false,
+                ),
             ],
         }
     }
 
     /// The organisations that operate replicas, in order: the first operates replica 0.
     pub fn operators(&self) -> impl Iterator<Item = &Organisation> {
-        self.organisations.iter().filter(|organisation| organisation.node)
+        self.organisations
+            .iter()
+            .filter(|organisation| organisation.node)
     }
 
     /// The hospitals.
     pub fn hospitals(&self) -> impl Iterator<Item = &Organisation> {
-        self.organisations.iter().filter(|organisation| organisation.kind == OrganisationKind::Hospital)
+        self.organisations
+            .iter()
+            .filter(|organisation| organisation.kind == OrganisationKind::Hospital)
     }
 
     /// The authority.
@@ -154,12 +183,20 @@ impl Consortium {
     }
 
     fn check(&self) -> Result<(), ConsortiumError> {
-        let refuse = |key: String, reason: &str| Err(ConsortiumError::Value { key, reason: reason.to_owned() });
+        let refuse = |key: String, reason: &str| {
+            Err(ConsortiumError::Value {
+                key,
+                reason: reason.to_owned(),
+            })
+        };
         if !matches!(self.brokers, 1 | 3) {
             return refuse("brokers".to_owned(), "must be 1 or 3");
         }
         if self.database != "sqlite" && !self.database.starts_with("postgres://") {
-            return refuse("database".to_owned(), "must be `sqlite` or begin with `postgres://`");
+            return refuse(
+                "database".to_owned(),
+                "must be `sqlite` or begin with `postgres://`",
+            );
         }
         let mut slugs = BTreeSet::new();
         for (index, organisation) in self.organisations.iter().enumerate() {
@@ -173,16 +210,27 @@ impl Consortium {
             }
             let is_hospital = organisation.kind == OrganisationKind::Hospital;
             if organisation.hospital_database.is_some() != is_hospital {
-                return refuse(key("hospital_database"), "belongs to hospitals, and each has one");
+                return refuse(
+                    key("hospital_database"),
+                    "belongs to hospitals, and each has one",
+                );
             }
         }
-        let authorities =
-            self.organisations.iter().filter(|organisation| organisation.kind == OrganisationKind::Authority);
+        let authorities = self
+            .organisations
+            .iter()
+            .filter(|organisation| organisation.kind == OrganisationKind::Authority);
         if authorities.count() != 1 {
-            return refuse("organisations".to_owned(), "exactly one must be of kind `authority`");
+            return refuse(
+                "organisations".to_owned(),
+                "exactly one must be of kind `authority`",
+            );
         }
         if self.operators().count() < 4 {
-            return refuse("organisations".to_owned(), "at least four must have `node = true`");
+            return refuse(
+                "organisations".to_owned(),
+                "at least four must have `node = true`",
+            );
         }
         Ok(())
     }
@@ -201,9 +249,17 @@ impl HospitalDatabase {
 
 /// Whether a short name can be part of file names, bus names and database names.
 pub fn check_slug(slug: &str) -> Result<(), &'static str> {
-    let well_formed = slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if slug.is_empty() || slug.len() > 32 || !well_formed || !slug.as_bytes()[0].is_ascii_lowercase() {
-        return Err("must be 1 to 32 lowercase letters, digits or hyphens, beginning with a letter");
+    let well_formed = slug
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if slug.is_empty()
+        || slug.len() > 32
+        || !well_formed
+        || !slug.as_bytes()[0].is_ascii_lowercase()
+    {
+        return Err(
+            "must be 1 to 32 lowercase letters, digits or hyphens, beginning with a letter",
+        );
     }
     Ok(())
 }
@@ -224,13 +280,27 @@ mod tests {
         let refused = |change: fn(&mut Consortium)| {
             let mut consortium = Consortium::built_in();
             change(&mut consortium);
-            Consortium::from_toml(&toml::to_string(&consortium).unwrap()).unwrap_err().to_string()
+            Consortium::from_toml(&toml::to_string(&consortium).unwrap())
+                .unwrap_err()
+                .to_string()
         };
-        assert_eq!(refused(|it| it.brokers = 2), "key `brokers`: must be 1 or 3");
-        assert!(refused(|it| it.organisations[1].slug = "Lake Side".into()).starts_with("key `organisations.1.slug`"));
-        assert!(refused(|it| it.organisations[1].slug = "authority".into()).starts_with("key `organisations.1.slug`"));
+        assert_eq!(
+            refused(|it| it.brokers = 2),
+            "key `brokers`: must be 1 or 3"
+        );
+        assert!(
+            refused(|it| it.organisations[1].slug = "Lake Side".into())
+                .starts_with("key `organisations.1.slug`")
+        );
+        assert!(
+            refused(|it| it.organisations[1].slug = "authority".into())
+                .starts_with("key `organisations.1.slug`")
+        );
         assert!(refused(|it| it.organisations[3].node = false).contains("at least four"));
-        assert!(refused(|it| it.organisations[2].hospital_database = None).contains("hospital_database"));
+        assert!(
+            refused(|it| it.organisations[2].hospital_database = None)
+                .contains("hospital_database")
+        );
         assert!(refused(|it| it.database = "oracle".into()).starts_with("key `database`"));
     }
 }

@@ -8,12 +8,16 @@
 //! | [`supervisor`], [`up`], [`admin`] | starting, keeping and steering the processes |
 //! | [`broker`] | the process around a message broker |
 //! | [`wiring`] | which subcommand runs which service |
+//! | [`bench`] | measurements |
+//! | [`demo`] | the whole story on a system of its own |
 //! | [`verify`] | receipts and chains, from the genesis file alone |
 
 pub mod admin;
 pub mod arguments;
+pub mod bench;
 pub mod broker;
 pub mod consortium;
+pub mod demo;
 pub mod files;
 pub mod init;
 pub mod layout;

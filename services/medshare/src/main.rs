@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use medshare::arguments::{Arguments, Command, Init};
 use medshare::consortium::Consortium;
-use medshare::{admin, init, up, verify, version, wiring};
+use medshare::{admin, bench, demo, init, up, verify, version, wiring};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -13,9 +13,13 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Service(service) => return wiring::run(service),
         Command::Init(arguments) => make(&arguments, json),
-        Command::Up(arguments) => in_runtime(async { up::run(&arguments, json).await.map(|()| String::new()) }),
+        Command::Up(arguments) => {
+            in_runtime(async { up::run(&arguments, json).await.map(|()| String::new()) })
+        }
+        Command::Demo(arguments) => return play(&arguments, json),
         Command::Admin(command) => in_runtime(admin::run(&command, json)),
         Command::Verify(command) => verify::run(&command, json),
+        Command::Bench(command) => in_runtime(bench::run(&command, json)),
         Command::Version => Ok(version::report(json)),
     };
     match outcome {
@@ -35,16 +39,40 @@ fn main() -> ExitCode {
     }
 }
 
+/// The demo reports even what failed, and says so by its exit status as well.
+fn play(arguments: &demo::Demo, json: bool) -> ExitCode {
+    let mut all_well = false;
+    let outcome = in_runtime(async {
+        let (report, well) = demo::run(arguments, json).await?;
+        all_well = well;
+        Ok(report)
+    });
+    match outcome {
+        Ok(report) => println!("{}", report.trim_end()),
+        Err(error) => {
+            eprintln!("medshare: {error:#}");
+            all_well = false;
+        }
+    }
+    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn in_runtime(task: impl Future<Output = anyhow::Result<String>>) -> anyhow::Result<String> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(task)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(task)
 }
 
 fn make(arguments: &Init, json: bool) -> anyhow::Result<String> {
     let mut consortium = match &arguments.config {
         None => Consortium::built_in(),
         Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-            Consortium::from_toml(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+            Consortium::from_toml(&text)
+                .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?
         }
     };
     consortium.brokers = arguments.nats_servers.unwrap_or(consortium.brokers);
@@ -54,6 +82,11 @@ fn make(arguments: &Init, json: bool) -> anyhow::Result<String> {
     if arguments.print_config {
         return Ok(description);
     }
+    in_runtime(async {
+        init::create_databases(&consortium)
+            .await
+            .map(|made| made.join(", "))
+    })?;
     let made = init::init(&consortium, &arguments.dir)?;
     if json {
         return Ok(serde_json::to_string(&made)?);

@@ -49,7 +49,10 @@ impl SystemDescription {
     /// Reads `system.toml`.
     pub fn load(file: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(file).with_context(|| {
-            format!("{} cannot be read; is there a system? `medshare init` makes one", file.display())
+            format!(
+                "{} cannot be read; is there a system? `medshare init` makes one",
+                file.display()
+            )
         })?;
         toml::from_str(&text).with_context(|| format!("{} cannot be understood", file.display()))
     }

@@ -69,18 +69,39 @@ pub fn run(command: &Verify, json: bool) -> anyhow::Result<String> {
             }
             Ok(format!(
                 "verified: transaction {}\n  submitter  {}\n  outcome    {} ({} events)\n  block      {} (time {} µs), certified by {} replicas",
-                report.transaction, report.submitter, report.outcome, report.events, report.height, report.time, report.votes
+                report.transaction,
+                report.submitter,
+                report.outcome,
+                report.events,
+                report.height,
+                report.time,
+                report.votes
             ))
         }
-        Verify::Chain { folder, genesis, signatures } => {
+        Verify::Chain {
+            folder,
+            genesis,
+            signatures,
+        } => {
             let report = chain(folder, genesis, *signatures)?;
             if json {
                 return Ok(serde_json::to_string(&report)?);
             }
-            let torn = if report.torn { "\n  the last record was cut short and is not part of the chain" } else { "" };
+            let torn = if report.torn {
+                "\n  the last record was cut short and is not part of the chain"
+            } else {
+                ""
+            };
             Ok(format!(
                 "verified: {} blocks, {} transactions accepted, {} rejected, {} events\n  tip        {}\n  history    {}\n  {} bytes in {:.2} s{torn}",
-                report.blocks, report.accepted, report.rejected, report.events, report.tip, report.history_root, report.bytes, report.seconds
+                report.blocks,
+                report.accepted,
+                report.rejected,
+                report.events,
+                report.tip,
+                report.history_root,
+                report.bytes,
+                report.seconds
             ))
         }
     }
@@ -89,11 +110,16 @@ pub fn run(command: &Verify, json: bool) -> anyhow::Result<String> {
 /// Verifies a receipt file.
 pub fn receipt(file: &Path, genesis: &Path) -> anyhow::Result<ReceiptReport> {
     let genesis = read_genesis(genesis)?;
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
     let receipt = Receipt::from_file(&text).with_context(|| file.display().to_string())?;
-    let verified = receipt
-        .verify(&genesis)
-        .map_err(|error| anyhow::anyhow!("{}: does not verify (error {}): {error}", file.display(), error.number()))?;
+    let verified = receipt.verify(&genesis).map_err(|error| {
+        anyhow::anyhow!(
+            "{}: does not verify (error {}): {error}",
+            file.display(),
+            error.number()
+        )
+    })?;
     Ok(ReceiptReport {
         verified: true,
         transaction: verified.transaction().to_string(),
@@ -110,7 +136,11 @@ fn outcome_text(outcome: Outcome) -> String {
     match (outcome, Rejection::from_outcome(outcome)) {
         (Outcome::Accepted, _) => "accepted".to_owned(),
         (Outcome::Rejected { contract, code }, Some(rejection)) => {
-            format!("rejected by contract {} with code {code}: {}", contract.0, rejection.name())
+            format!(
+                "rejected by contract {} with code {code}: {}",
+                contract.0,
+                rejection.name()
+            )
         }
         (Outcome::Rejected { contract, code }, None) => {
             format!("rejected by contract {} with code {code}", contract.0)
@@ -126,14 +156,24 @@ pub fn chain(folder: &Path, genesis: &Path, signatures: bool) -> anyhow::Result<
         verifier = verifier.with_member_signatures();
     }
     let segments = segments(folder)?;
-    let mut report = ChainReport { verified: true, signatures, ..ChainReport::default() };
+    let mut report = ChainReport {
+        verified: true,
+        signatures,
+        ..ChainReport::default()
+    };
     let started = Instant::now();
     let newest = segments.len() - 1;
     for (index, (first, file)) in segments.iter().enumerate() {
         if *first != verifier.height() {
-            bail!("{}: begins at height {}, height {} is due", file.display(), first.0, verifier.height().0);
+            bail!(
+                "{}: begins at height {}, height {} is due",
+                file.display(),
+                first.0,
+                verifier.height().0
+            );
         }
-        let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let bytes =
+            std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         report.bytes += bytes.len() as u64;
         for block in read_segment(&bytes) {
             let block = match block {
@@ -163,9 +203,15 @@ pub fn chain(folder: &Path, genesis: &Path, signatures: bool) -> anyhow::Result<
 /// The block files of a folder, ascending.
 fn segments(folder: &Path) -> anyhow::Result<Vec<(Height, PathBuf)>> {
     let inner = folder.join("blocks");
-    let folder = if inner.is_dir() { inner } else { folder.to_owned() };
+    let folder = if inner.is_dir() {
+        inner
+    } else {
+        folder.to_owned()
+    };
     let mut segments = Vec::new();
-    for entry in std::fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+    for entry in std::fs::read_dir(&folder)
+        .with_context(|| format!("{} cannot be read", folder.display()))?
+    {
         let entry = entry?;
         if let Some(first) = entry.file_name().to_str().and_then(parse_segment_name) {
             segments.push((first, entry.path()));
@@ -179,6 +225,7 @@ fn segments(folder: &Path) -> anyhow::Result<Vec<(Height, PathBuf)>> {
 }
 
 fn read_genesis(file: &Path) -> anyhow::Result<GenesisFile> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
     GenesisFile::from_json(&text).with_context(|| file.display().to_string())
 }

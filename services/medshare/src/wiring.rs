@@ -11,6 +11,22 @@ use clap::{Args, Subcommand};
 pub enum Service {
     /// The process around a message broker (nats-server).
     Broker(ServiceArguments),
+    /// A replica of the ordering cluster.
+    Ordering(ServiceArguments),
+    /// Registration, certificates, sign-in and custody of persons' keys.
+    Identity(ServiceArguments),
+    /// Disease search with brief, de-identified answers.
+    Index(ServiceArguments),
+    /// Applications, decisions, grants and sealed delivery.
+    Authorization(ServiceArguments),
+    /// Accounts, payment and insurance.
+    Settlement(ServiceArguments),
+    /// One hospital's records: intake, commitment, viewing, codes, release.
+    Records(ServiceArguments),
+    /// Devices, their readings and early warnings.
+    Iot(ServiceArguments),
+    /// REST and gRPC for partner systems.
+    Gateway(ServiceArguments),
 }
 
 /// What every service's subcommand takes.
@@ -27,7 +43,10 @@ pub struct ServiceArguments {
 
 impl From<ServiceArguments> for ProcessOptions {
     fn from(arguments: ServiceArguments) -> Self {
-        Self { config: arguments.config, die_with_parent: arguments.die_with_parent }
+        Self {
+            config: arguments.config,
+            die_with_parent: arguments.die_with_parent,
+        }
     }
 }
 
@@ -35,10 +54,17 @@ impl From<ServiceArguments> for ProcessOptions {
 pub fn run(service: Service) -> ExitCode {
     match service {
         Service::Broker(arguments) => run_service("broker", &arguments.into(), crate::broker::run),
+        Service::Ordering(arguments) => run_service("ordering", &arguments.into(), ordering::run),
+        Service::Identity(arguments) => run_service("identity", &arguments.into(), identity::run),
+        Service::Index(arguments) => run_service("index", &arguments.into(), index::run),
+        Service::Authorization(arguments) => {
+            run_service("authorization", &arguments.into(), authorization::run)
+        }
+        Service::Settlement(arguments) => {
+            run_service("settlement", &arguments.into(), settlement::run)
+        }
+        Service::Records(arguments) => run_service("records", &arguments.into(), records::run),
+        Service::Iot(arguments) => run_service("iot", &arguments.into(), iot::run),
+        Service::Gateway(arguments) => run_service("gateway", &arguments.into(), gateway::run),
     }
-}
-
-/// Whether there is a subcommand for `command`.
-pub fn knows(command: &str) -> bool {
-    Service::has_subcommand(command)
 }

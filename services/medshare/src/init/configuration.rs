@@ -32,18 +32,36 @@ pub(super) fn write(
     public_keys: &PublicKeys,
     process: &ProcessDescription,
 ) -> anyhow::Result<()> {
-    let source = Source { layout, consortium, public_keys, process };
+    let source = Source {
+        layout,
+        consortium,
+        public_keys,
+        process,
+    };
     let mut table = match process.command.as_str() {
         "broker" => broker(&source),
         "ordering" => ordering(&source),
         "identity" => identity(&source)?,
         "records" => records(&source)?,
-        "gateway" => gateway(&source)?,
+        "iot" => iot(&source)?,
+        "index" => {
+            let mut table = service(&source)?;
+            table.insert("handle_secret".to_owned(), "keys/handle.secret".into());
+            table
+        }
+        "gateway" => gateway(&source),
         _ => service(&source)?,
     };
     table.insert("process".to_owned(), Value::Table(chassis_part(process)));
-    let text = format!("# Configuration of {}, made by `medshare init`.\n{}", process.name, toml::to_string(&table)?);
-    files::write_private(&layout.process(&process.name).join("config.toml"), text.as_bytes())
+    let text = format!(
+        "# Configuration of {}, made by `medshare init`.\n{}",
+        process.name,
+        toml::to_string(&table)?
+    );
+    files::write_private(
+        &layout.process(&process.name).join("config.toml"),
+        text.as_bytes(),
+    )
 }
 
 /// The public half of the key that identity signs session tokens with.
@@ -53,7 +71,10 @@ pub(super) fn session_token_key(layout: &Layout) -> anyhow::Result<PublicKey> {
 }
 
 fn chassis_part(process: &ProcessDescription) -> Table {
-    table([("telemetry", Value::Table(table([("name", process.name.as_str().into())])))])
+    table([(
+        "telemetry",
+        Value::Table(table([("name", process.name.as_str().into())])),
+    )])
 }
 
 fn broker(source: &Source<'_>) -> Table {
@@ -62,7 +83,10 @@ fn broker(source: &Source<'_>) -> Table {
         ("name", process.name.as_str().into()),
         ("users", "../../broker-users".into()),
         ("data", "data".into()),
-        ("servers", Value::Integer(i64::try_from(source.consortium.brokers).unwrap_or(1))),
+        (
+            "servers",
+            Value::Integer(i64::try_from(source.consortium.brokers).unwrap_or(1)),
+        ),
     ]);
     for listener in &process.listeners {
         if let Some(key) = listener.key.strip_prefix("broker.") {
@@ -70,7 +94,10 @@ fn broker(source: &Source<'_>) -> Table {
         }
     }
     if process.name == "nats-1" {
-        broker.insert("administrator_seed_file".to_owned(), "keys/administrator.seed".into());
+        broker.insert(
+            "administrator_seed_file".to_owned(),
+            "keys/administrator.seed".into(),
+        );
     }
     table([("broker", Value::Table(broker))])
 }
@@ -89,53 +116,104 @@ fn identity(source: &Source<'_>) -> anyhow::Result<Table> {
     Ok(table([
         ("bus", bus(source.process)),
         ("database", database(source)?),
-        ("genesis", GENESIS.into()),
         ("member_key", "keys/member.json".into()),
         ("master_secret", "keys/master.secret".into()),
         ("token_seed", "keys/token.seed".into()),
         ("session_secret", "keys/session.secret".into()),
         ("authority", "authority".into()),
-        ("regulator_sealing_key", hex(&source.public_keys.regulator_sealing_key)?),
+        (
+            "regulator_sealing_key",
+            hex(&source.public_keys.regulator_sealing_key)?,
+        ),
     ]))
 }
 
 fn records(source: &Source<'_>) -> anyhow::Result<Table> {
     let slug = &source.process.operator;
-    let hospital = source.consortium.hospitals().find(|hospital| hospital.slug == *slug);
+    let hospital = source
+        .consortium
+        .hospitals()
+        .find(|hospital| hospital.slug == *slug);
     let hospital = hospital.with_context(|| format!("there is no hospital {slug}"))?;
-    let of_hospital = hospital.hospital_database.clone().unwrap_or_else(|| HospitalDatabase::sqlite("a"));
-    let mut table = service(source)?;
+    let of_hospital = hospital
+        .hospital_database
+        .clone()
+        .unwrap_or_else(|| HospitalDatabase::sqlite("a"));
+    let mut table = with_member(service(source)?);
     table.insert(
         "hospital".to_owned(),
-        Value::Table(self::table([("slug", slug.as_str().into()), ("name", hospital.name.as_str().into())])),
+        Value::Table(self::table([
+            ("slug", slug.as_str().into()),
+            ("name", hospital.name.as_str().into()),
+        ])),
     );
-    table.insert("hospital_database".to_owned(), Value::try_from(of_hospital)?);
+    table.insert(
+        "hospital_database".to_owned(),
+        Value::try_from(of_hospital)?,
+    );
+    table.insert(
+        "secrets".to_owned(),
+        Value::Table(self::table([("master_file", "keys/master.secret".into())])),
+    );
     Ok(table)
 }
 
-fn gateway(source: &Source<'_>) -> anyhow::Result<Table> {
-    let mut table = service(source)?;
+fn iot(source: &Source<'_>) -> anyhow::Result<Table> {
+    let mut table = with_member(service(source)?);
+    table.insert(
+        "secrets".to_owned(),
+        Value::Table(self::table([
+            ("master_file", "keys/master.secret".into()),
+            ("devices_file", "keys/devices.secret".into()),
+        ])),
+    );
+    Ok(table)
+}
+
+fn gateway(source: &Source<'_>) -> Table {
+    let mut table = table([("bus", bus(source.process))]);
     for listener in &source.process.listeners {
         let address = format!("127.0.0.1:{}", listener.port);
-        table.insert(listener.name.clone(), Value::Table(self::table([("address", address.into())])));
+        table.insert(
+            listener.name.clone(),
+            Value::Table(self::table([("address", address.into())])),
+        );
     }
-    table.remove("database");
-    Ok(table)
+    table
 }
 
 /// What most services are configured by.
 fn service(source: &Source<'_>) -> anyhow::Result<Table> {
     Ok(table([
         ("bus", bus(source.process)),
-        ("database", Value::Table(table([("url", database(source)?)]))),
-        ("member", Value::Table(table([("key_file", "keys/member.json".into())]))),
-        ("sessions", Value::Table(table([("public_key", hex(&source.public_keys.session_tokens)?)]))),
+        ("database", database(source)?),
+        (
+            "sessions",
+            Value::Table(table([(
+                "public_key",
+                hex(&source.public_keys.session_tokens)?,
+            )])),
+        ),
     ]))
 }
 
+/// For a service that signs as a member: a hospital's as the hospital.
+fn with_member(mut table: Table) -> Table {
+    table.insert(
+        "member".to_owned(),
+        Value::Table(self::table([("key_file", "keys/member.json".into())])),
+    );
+    table
+}
+
 fn bus(process: &ProcessDescription) -> Value {
-    let ports = process.brokers.iter().filter_map(|name| name.strip_prefix("nats-")?.parse::<u16>().ok());
-    let servers = ports.map(|number| format!("nats://127.0.0.1:{}", 4221 + number).into()).collect();
+    let ports = process
+        .brokers
+        .iter()
+        .filter_map(|name| name.strip_prefix("nats-")?.parse::<u16>().ok());
+    let servers = ports
+        .map(|number| format!("nats://127.0.0.1:{}", 4221 + number).into())
+        .collect();
     Value::Table(table([
         ("servers", Value::Array(servers)),
         ("user", process.name.as_str().into()),
@@ -146,21 +224,31 @@ fn bus(process: &ProcessDescription) -> Value {
     ]))
 }
 
-/// The database URL of a service: a file of its own, or a database of its own on the server.
+/// `[database]` of a service: a file of its own, or a database of its own on the server.
 fn database(source: &Source<'_>) -> anyhow::Result<Value> {
     let name = &source.process.name;
     if source.consortium.database == "sqlite" {
-        return Ok(format!("sqlite://data/{name}.db?mode=rwc").into());
+        return Ok(Value::Table(table([(
+            "url",
+            format!("sqlite://data/{name}.db?mode=rwc").into(),
+        )])));
     }
     let server = source.consortium.database.trim_end_matches('/');
-    Ok(format!("{server}/{}", database_name(&source.consortium.name, name)).into())
+    let url = format!("{server}/{}", database_name(&source.consortium.name, name));
+    Ok(Value::Table(table([("url", url.into())])))
 }
 
 /// The name of a service's database on a server: `medshare_records_lakeside`.
 pub(crate) fn database_name(consortium: &str, process: &str) -> String {
     format!("{consortium}_{process}")
         .chars()
-        .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '_' })
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
         .collect()
 }
 
@@ -170,5 +258,8 @@ fn hex(value: &impl serde::Serialize) -> anyhow::Result<Value> {
 }
 
 fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    entries
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }

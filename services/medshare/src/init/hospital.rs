@@ -34,7 +34,10 @@ pub fn add_hospital(
 ) -> anyhow::Result<HospitalAdded> {
     check_slug(slug).map_err(|reason| anyhow::anyhow!("slug: {reason}"))?;
     let mut consortium = Consortium::from_toml(&std::fs::read_to_string(layout.consortium())?)?;
-    let taken = consortium.organisations.iter().any(|organisation| organisation.slug == slug);
+    let taken = consortium
+        .organisations
+        .iter()
+        .any(|organisation| organisation.slug == slug);
     ensure!(!taken, "slug: {slug} is another organisation's");
     consortium.organisations.push(Organisation {
         slug: slug.to_owned(),
@@ -58,7 +61,10 @@ pub fn add_hospital(
     ProcessKeys::make(layout, &process)?;
     let public_keys: PublicKeys = files::read_json(&PublicKeys::file(layout))?;
     configuration::write(layout, &consortium, &public_keys, &process)?;
-    files::write(&layout.consortium(), toml::to_string(&consortium)?.as_bytes())?;
+    files::write(
+        &layout.consortium(),
+        toml::to_string(&consortium)?.as_bytes(),
+    )?;
     let added = HospitalAdded {
         process: process.name.clone(),
         ledger_id: key.ledger_id().to_string(),

@@ -41,7 +41,10 @@ impl Members {
                 }
                 key.save(&folder.join("member.json"))?;
                 if kind == MemberKind::Hospital {
-                    key.save(&service_key_folder(layout, &bus::subjects::records_name(&organisation.slug))?)?;
+                    key.save(&service_key_folder(
+                        layout,
+                        &bus::subjects::records_name(&organisation.slug),
+                    )?)?;
                 }
                 genesis.push(founder(&key, kind, &organisation.name, Vec::new()));
             }
@@ -49,21 +52,39 @@ impl Members {
                 let key = MemberKey::random();
                 key.save(&folder.join("operator.json"))?;
                 operators.insert(organisation.slug.clone(), key.ledger_id());
-                genesis.push(founder(&key, MemberKind::NodeOperator, &organisation.name, Vec::new()));
+                genesis.push(founder(
+                    &key,
+                    MemberKind::NodeOperator,
+                    &organisation.name,
+                    Vec::new(),
+                ));
             }
         }
         for service in ["identity"].into_iter().chain(AUTHORITY_SERVICES) {
             let key = MemberKey::random();
             key.save(&service_key_folder(layout, service)?)?;
-            genesis.push(founder(&key, MemberKind::Service, service, allowed_commands(service)));
+            genesis.push(founder(
+                &key,
+                MemberKind::Service,
+                service,
+                allowed_commands(service),
+            ));
         }
-        let regulator_sealing_key = regulator.context("the description has no organisation of kind `regulator`")?;
-        Ok(Members { genesis, regulator_sealing_key, operators })
+        let regulator_sealing_key =
+            regulator.context("the description has no organisation of kind `regulator`")?;
+        Ok(Members {
+            genesis,
+            regulator_sealing_key,
+            operators,
+        })
     }
 
     /// The ledger id under which an organisation operates its replica.
     pub(super) fn operator(&self, slug: &str) -> anyhow::Result<LedgerId> {
-        self.operators.get(slug).copied().with_context(|| format!("{slug} operates no replica"))
+        self.operators
+            .get(slug)
+            .copied()
+            .with_context(|| format!("{slug} operates no replica"))
     }
 }
 
@@ -73,7 +94,12 @@ fn service_key_folder(layout: &Layout, process: &str) -> anyhow::Result<std::pat
     Ok(folder.join("member.json"))
 }
 
-fn founder(key: &MemberKey, kind: MemberKind, name: &str, allowed: Vec<(ContractId, u16)>) -> GenesisMember {
+fn founder(
+    key: &MemberKey,
+    kind: MemberKind,
+    name: &str,
+    allowed: Vec<(ContractId, u16)>,
+) -> GenesisMember {
     GenesisMember {
         ledger_id: key.ledger_id(),
         public_key: key.public_key(),
@@ -88,8 +114,15 @@ fn founder(key: &MemberKey, kind: MemberKind, name: &str, allowed: Vec<(Contract
 fn allowed_commands(service: &str) -> Vec<(ContractId, u16)> {
     let commands: &[(Contract, u16)] = match service {
         "identity" => &[(Contract::Membership, 0), (Contract::Membership, 7)],
-        "iot" => &[(Contract::Membership, 7), (Contract::Telemetry, 4), (Contract::Telemetry, 5)],
+        "iot" => &[
+            (Contract::Membership, 7),
+            (Contract::Telemetry, 4),
+            (Contract::Telemetry, 5),
+        ],
         _ => &[(Contract::Membership, 7)],
     };
-    commands.iter().map(|(contract, number)| (contract.id(), *number)).collect()
+    commands
+        .iter()
+        .map(|(contract, number)| (contract.id(), *number))
+        .collect()
 }

@@ -6,6 +6,7 @@
 //! whom it belongs.
 
 mod configuration;
+mod databases;
 mod hospital;
 mod members;
 mod process_keys;
@@ -14,9 +15,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use keys::certificate::Authority;
-use ledger::{Epoch, EpochDescription, GenesisFile, GenesisParameters, Height, ReplicaDescription, ReplicaId, Timestamp};
+use ledger::{
+    Epoch, EpochDescription, GenesisFile, GenesisParameters, Height, ReplicaDescription, ReplicaId,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
+pub use databases::create_databases;
 pub use hospital::{HospitalAdded, add_hospital};
 
 use crate::consortium::{Consortium, OrganisationKind};
@@ -70,15 +75,21 @@ pub fn init(consortium: &Consortium, folder: &Path) -> anyhow::Result<Made> {
     let is_empty = match std::fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", folder.display())),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be read", folder.display()));
+        }
     };
-    ensure!(is_empty, "{} is not empty; a system is made in a folder of its own", folder.display());
+    ensure!(
+        is_empty,
+        "{} is not empty; a system is made in a folder of its own",
+        folder.display()
+    );
     let layout = Layout::new(std::path::absolute(folder)?);
     files::make_private_folder(layout.root())?;
     files::make_private_folder(&layout.broker_users())?;
 
     let now = Timestamp(chassis::clock::now());
-    let mut system = processes(consortium);
+    let system = processes(consortium);
     let members = Members::make(consortium, &layout)?;
     let root = certificate_authority(consortium, &layout, now)?;
     let mut replicas = Vec::new();
@@ -96,13 +107,18 @@ pub fn init(consortium: &Consortium, folder: &Path) -> anyhow::Result<Made> {
     let genesis = GenesisFile {
         name: consortium.name.clone(),
         time: now,
-        epoch: EpochDescription { epoch: Epoch(0), first_height: Height(0), replicas },
+        epoch: EpochDescription {
+            epoch: Epoch(0),
+            first_height: Height(0),
+            replicas,
+        },
         certificate_authority: root.digest()?,
         members: members.genesis,
         parameters: GenesisParameters(consortium.parameters.clone()),
     };
     genesis.check()?;
-    contracts::genesis(&genesis).context("the genesis state cannot be made; see `parameters` of the description")?;
+    contracts::genesis(&genesis)
+        .context("the genesis state cannot be made; see `parameters` of the description")?;
     files::write(&layout.genesis(), genesis.to_json().as_bytes())?;
 
     let public_keys = PublicKeys {
@@ -113,8 +129,10 @@ pub fn init(consortium: &Consortium, folder: &Path) -> anyhow::Result<Made> {
     for process in &system.processes {
         configuration::write(&layout, consortium, &public_keys, process)?;
     }
-    files::write(&layout.consortium(), toml::to_string(consortium)?.as_bytes())?;
-    system.processes.retain(|process| crate::wiring::knows(&process.command));
+    files::write(
+        &layout.consortium(),
+        toml::to_string(consortium)?.as_bytes(),
+    )?;
     system.save(&layout.system())?;
     Ok(made(&layout, &system, &genesis))
 }
@@ -123,7 +141,11 @@ fn made(layout: &Layout, system: &SystemDescription, genesis: &GenesisFile) -> M
     Made {
         folder: layout.root().display().to_string(),
         chain: genesis.chain_id().to_string(),
-        processes: system.processes.iter().map(|process| process.name.clone()).collect(),
+        processes: system
+            .processes
+            .iter()
+            .map(|process| process.name.clone())
+            .collect(),
         replicas: system
             .processes
             .iter()
@@ -148,21 +170,42 @@ fn processes(consortium: &Consortium) -> SystemDescription {
         order.rotate_left(index % brokers.len());
         order
     };
-    let process = |name: String, command: &str, operator: &str, stage, nearest| ProcessDescription {
-        name,
-        command: command.to_owned(),
-        operator: operator.to_owned(),
-        stage,
-        brokers: brokers_from(nearest),
-        listeners: Vec::new(),
-    };
-    let mut processes: Vec<_> = brokers.iter().enumerate().map(|(index, name)| broker(&brokers, index, name, authority)).collect();
+    let process =
+        |name: String, command: &str, operator: &str, stage, nearest| ProcessDescription {
+            name,
+            command: command.to_owned(),
+            operator: operator.to_owned(),
+            stage,
+            brokers: brokers_from(nearest),
+            listeners: Vec::new(),
+        };
+    let mut processes: Vec<_> = brokers
+        .iter()
+        .enumerate()
+        .map(|(index, name)| broker(&brokers, index, name, authority))
+        .collect();
     for (index, operator) in consortium.operators().enumerate() {
-        processes.push(process(format!("replica-{index}"), "ordering", &operator.slug, STAGE_REPLICAS, index));
+        processes.push(process(
+            format!("replica-{index}"),
+            "ordering",
+            &operator.slug,
+            STAGE_REPLICAS,
+            index,
+        ));
     }
-    processes.push(process("identity".into(), "identity", authority, STAGE_IDENTITY, 0));
+    processes.push(process(
+        "identity".into(),
+        "identity",
+        authority,
+        STAGE_IDENTITY,
+        0,
+    ));
     for service in AUTHORITY_SERVICES {
-        let stage = if service == "gateway" { STAGE_GATEWAY } else { STAGE_SERVICES };
+        let stage = if service == "gateway" {
+            STAGE_GATEWAY
+        } else {
+            STAGE_SERVICES
+        };
         processes.push(ProcessDescription {
             listeners: listeners(service),
             ..process(service.into(), service, authority, stage, 0)
@@ -214,19 +257,33 @@ fn listeners(service: &str) -> Vec<Listener> {
     if service != "gateway" {
         return Vec::new();
     }
-    let listener = |name: &str, port| Listener { name: name.to_owned(), key: format!("{name}.address"), port };
+    let listener = |name: &str, port| Listener {
+        name: name.to_owned(),
+        key: format!("{name}.address"),
+        port,
+    };
     vec![listener("rest", 8080), listener("grpc", 50051)]
 }
 
 /// Makes the certificate authority: the issuing authority belongs to identity; the root's key belongs in a safe.
-fn certificate_authority(consortium: &Consortium, layout: &Layout, now: Timestamp) -> anyhow::Result<Authority> {
+fn certificate_authority(
+    consortium: &Consortium,
+    layout: &Layout,
+    now: Timestamp,
+) -> anyhow::Result<Authority> {
     let root = Authority::root(&consortium.name, now, Timestamp(now.0 + 20 * YEAR_US))?;
     let issuing = root.issuing(&consortium.name, now, Timestamp(now.0 + 5 * YEAR_US))?;
     let folder = layout.process("identity").join("authority");
     files::make_private_folder(&folder)?;
     files::write(&folder.join("root.pem"), root.certificate_pem().as_bytes())?;
-    files::write(&folder.join("issuing.pem"), issuing.certificate_pem().as_bytes())?;
-    files::write_private(&folder.join("issuing.key.pem"), issuing.expose_key_pem().as_bytes())?;
+    files::write(
+        &folder.join("issuing.pem"),
+        issuing.certificate_pem().as_bytes(),
+    )?;
+    files::write_private(
+        &folder.join("issuing.key.pem"),
+        issuing.expose_key_pem().as_bytes(),
+    )?;
     let safe = layout.organisation(&consortium.authority().slug);
     files::make_private_folder(&safe)?;
     files::write_private(&safe.join("root.key.pem"), root.expose_key_pem().as_bytes())?;

@@ -31,7 +31,10 @@ struct DirectoryEntry {
 
 impl ProcessKeys {
     /// Makes the process's folder, its keys, its broker user and its entry in the directory.
-    pub(super) fn make(layout: &Layout, process: &ProcessDescription) -> anyhow::Result<ProcessKeys> {
+    pub(super) fn make(
+        layout: &Layout,
+        process: &ProcessDescription,
+    ) -> anyhow::Result<ProcessKeys> {
         let folder = layout.process(&process.name);
         files::make_private_folder(&folder.join("keys"))?;
         files::make_private_folder(&folder.join("data"))?;
@@ -42,7 +45,11 @@ impl ProcessKeys {
             }
             return Ok(ProcessKeys { voting: None });
         }
-        ensure!(bus::subjects::is_token(&process.name), "{} cannot be a bus name", process.name);
+        ensure!(
+            bus::subjects::is_token(&process.name),
+            "{} cannot be a bus name",
+            process.name
+        );
         make_user(layout, process, &process.name, "nats.seed")?;
         let sealing = Secret::random();
         sealing.save(&folder.join("keys/sealing.seed"))?;
@@ -58,28 +65,56 @@ impl ProcessKeys {
             Some(voting) => voting.public_key(),
             None => MemberKey::load(&folder.join("keys/member.json"))?.public_key(),
         };
-        if process.name == "identity" {
-            for secret in ["master.secret", "token.seed", "session.secret"] {
-                Secret::random().save(&folder.join("keys").join(secret))?;
-            }
+        for secret in secrets(&process.command) {
+            Secret::random().save(&folder.join("keys").join(secret))?;
         }
         let sealing_key = SealingKey::from_secret(&sealing).public_key();
-        enter(layout, &process.name, DirectoryEntry { sealing_key, public_key })?;
+        enter(
+            layout,
+            &process.name,
+            DirectoryEntry {
+                sealing_key,
+                public_key,
+            },
+        )?;
         Ok(ProcessKeys { voting })
     }
 }
 
-fn make_user(layout: &Layout, process: &ProcessDescription, name: &str, seed_file: &str) -> anyhow::Result<()> {
+/// Further secrets that a service's configuration names.
+fn secrets(command: &str) -> &'static [&'static str] {
+    match command {
+        "identity" => &["master.secret", "token.seed", "session.secret"],
+        "index" => &["handle.secret"],
+        "records" => &["master.secret"],
+        "iot" => &["master.secret", "devices.secret"],
+        _ => &[],
+    }
+}
+
+fn make_user(
+    layout: &Layout,
+    process: &ProcessDescription,
+    name: &str,
+    seed_file: &str,
+) -> anyhow::Result<()> {
     let key = BusUserKey::random();
     key.save(&layout.process(&process.name).join("keys").join(seed_file))?;
-    let user = BrokerUser { name: name.to_owned(), nkey: Some(key.public_key().to_owned()), password: None };
+    let user = BrokerUser {
+        name: name.to_owned(),
+        nkey: Some(key.public_key().to_owned()),
+        password: None,
+    };
     files::write_json(&layout.broker_users().join(format!("{name}.json")), &user)
 }
 
 fn enter(layout: &Layout, name: &str, entry: DirectoryEntry) -> anyhow::Result<()> {
     let file = layout.directory();
-    let mut directory: BTreeMap<String, DirectoryEntry> =
-        if file.exists() { files::read_json(&file)? } else { BTreeMap::new() };
+    let mut directory: BTreeMap<String, DirectoryEntry> = if file.exists() {
+        files::read_json(&file)?
+    } else {
+        BTreeMap::new()
+    };
     directory.insert(name.to_owned(), entry);
     files::write_json(&file, &directory)
 }

@@ -51,7 +51,11 @@ pub struct Board {
 impl Board {
     /// An empty board, which passes notices on to `notices`.
     pub fn new(layout: Layout, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Self {
-        Self { layout, processes: Arc::default(), notices }
+        Self {
+            layout,
+            processes: Arc::default(),
+            notices,
+        }
     }
 
     /// Puts up a process that is down.
@@ -91,7 +95,9 @@ impl Board {
         self.change(name, |status| {
             status.state = State::Ready;
             status.addresses = line.addresses;
-            status.addresses.extend(line.health.map(|health| ("health".to_owned(), health)));
+            status
+                .addresses
+                .extend(line.health.map(|health| ("health".to_owned(), health)));
         });
     }
 
@@ -111,18 +117,24 @@ impl Board {
         if let Some(status) = processes.get_mut(name) {
             change(status);
         }
-        let addresses: BTreeMap<&String, &BTreeMap<String, String>> =
-            processes.iter().map(|(name, status)| (name, &status.addresses)).collect();
+        let addresses: BTreeMap<&String, &BTreeMap<String, String>> = processes
+            .iter()
+            .map(|(name, status)| (name, &status.addresses))
+            .collect();
         let written = crate::files::write_json(&self.layout.processes(), &*processes)
             .and_then(|()| crate::files::write_json(&self.layout.addresses(), &addresses));
         drop(addresses);
         drop(processes);
         if let Err(error) = written {
-            self.notify(Notice::Trouble { what: format!("{error:#}") });
+            self.notify(Notice::Trouble {
+                what: format!("{error:#}"),
+            });
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ProcessStatus>> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

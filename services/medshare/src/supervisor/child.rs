@@ -63,14 +63,30 @@ impl Child {
             .stderr(log.try_clone()?)
             .process_group(0)
             .spawn()
-            .with_context(|| format!("{} {} cannot be started", launch.program.display(), launch.command))?;
+            .with_context(|| {
+                format!(
+                    "{} {} cannot be started",
+                    launch.program.display(),
+                    launch.command
+                )
+            })?;
         let id = child.id().context("the process ended at once")?;
         let group = Pid::from_raw(id.cast_signed()).context("the process has no id")?;
-        let output = child.stdout.take().context("the process has no standard output")?;
+        let output = child
+            .stdout
+            .take()
+            .context("the process has no standard output")?;
         let input = child.stdin.take();
         let (sender, readiness) = oneshot::channel();
         tokio::spawn(read_output(output, log, sender));
-        Ok((Child { child, group, input }, readiness))
+        Ok((
+            Child {
+                child,
+                group,
+                input,
+            },
+            readiness,
+        ))
     }
 
     /// Its process id, and its group's.

@@ -70,8 +70,15 @@ const REQUEST_BYTES_MAX: u64 = 4096;
 pub async fn serve(system: System) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let secret = Secret::random().expose_hex().to_string();
-    let control = Control { address: listener.local_addr()?, secret: secret.clone(), pid: std::process::id() };
-    files::write_private(&system.layout().control(), serde_json::to_string(&control)?.as_bytes())?;
+    let control = Control {
+        address: listener.local_addr()?,
+        secret: secret.clone(),
+        pid: std::process::id(),
+    };
+    files::write_private(
+        &system.layout().control(),
+        serde_json::to_string(&control)?.as_bytes(),
+    )?;
     Ok(tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (system, secret) = (system.clone(), secret.clone());
@@ -86,9 +93,14 @@ pub async fn serve(system: System) -> anyhow::Result<tokio::task::JoinHandle<()>
 async fn answer(system: System, secret: &str, stream: TcpStream) -> anyhow::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(reader.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
+    BufReader::new(reader.take(REQUEST_BYTES_MAX))
+        .read_line(&mut line)
+        .await?;
     let asked: Asked = serde_json::from_str(&line)?;
-    if !bool::from(subtle::ConstantTimeEq::ct_eq(asked.secret.as_bytes(), secret.as_bytes())) {
+    if !bool::from(subtle::ConstantTimeEq::ct_eq(
+        asked.secret.as_bytes(),
+        secret.as_bytes(),
+    )) {
         bail!("wrong secret");
     }
     let outcome = act(&system, asked.action).await;
@@ -97,7 +109,9 @@ async fn answer(system: System, secret: &str, stream: TcpStream) -> anyhow::Resu
         reason: outcome.err().map(|error| format!("{error:#}")),
         processes: system.processes(),
     };
-    writer.write_all(format!("{}\n", serde_json::to_string(&answer)?).as_bytes()).await?;
+    writer
+        .write_all(format!("{}\n", serde_json::to_string(&answer)?).as_bytes())
+        .await?;
     Ok(())
 }
 
@@ -117,12 +131,24 @@ async fn act(system: &System, action: Action) -> anyhow::Result<()> {
 
 /// Asks the `up` that runs the system in this folder.
 pub async fn ask(layout: &Layout, action: Action) -> anyhow::Result<Answer> {
-    let nobody = || format!("no `medshare up` runs the system in {}", layout.root().display());
+    let nobody = || {
+        format!(
+            "no `medshare up` runs the system in {}",
+            layout.root().display()
+        )
+    };
     let control: Control = files::read_json(&layout.control()).with_context(nobody)?;
-    let stream = TcpStream::connect(control.address).await.with_context(nobody)?;
+    let stream = TcpStream::connect(control.address)
+        .await
+        .with_context(nobody)?;
     let (reader, mut writer) = stream.into_split();
-    let asked = Asked { secret: control.secret, action };
-    writer.write_all(format!("{}\n", serde_json::to_string(&asked)?).as_bytes()).await?;
+    let asked = Asked {
+        secret: control.secret,
+        action,
+    };
+    writer
+        .write_all(format!("{}\n", serde_json::to_string(&asked)?).as_bytes())
+        .await?;
     let mut line = String::new();
     BufReader::new(reader).read_line(&mut line).await?;
     serde_json::from_str(&line).context("`medshare up` gave no answer")

@@ -80,7 +80,9 @@ impl Keeper {
     pub async fn keep(mut self) {
         let mut pause = PAUSE_FIRST;
         loop {
-            let Some(starter) = self.wait_for_start().await else { return };
+            let Some(starter) = self.wait_for_start().await else {
+                return;
+            };
             let mut waiting = Some(starter);
             loop {
                 match self.run_once(&mut waiting).await {
@@ -155,7 +157,10 @@ impl Keeper {
         let (mut child, mut readiness) = match Child::start(&self.launch) {
             Ok(started) => started,
             Err(error) => {
-                self.board.notify(Notice::Died { name: self.name.clone(), how: format!("{error:#}") });
+                self.board.notify(Notice::Died {
+                    name: self.name.clone(),
+                    how: format!("{error:#}"),
+                });
                 return End::Died(Duration::ZERO);
             }
         };
@@ -221,8 +226,13 @@ impl Keeper {
     async fn stop(&self, child: &mut Child) {
         child.signal(Signal::CONT);
         child.ask_to_stop();
-        if tokio::time::timeout(STOP_WITHIN, child.ended()).await.is_err() {
-            self.board.notify(Notice::KilledAtStop { name: self.name.clone() });
+        if tokio::time::timeout(STOP_WITHIN, child.ended())
+            .await
+            .is_err()
+        {
+            self.board.notify(Notice::KilledAtStop {
+                name: self.name.clone(),
+            });
         }
         child.signal(Signal::KILL);
         let _ = child.ended().await;
@@ -231,16 +241,26 @@ impl Keeper {
 
     fn became_ready(&self, line: Readiness, starter: &mut Option<Answer>) {
         self.board.ready(&self.name, line);
-        self.board.notify(Notice::Ready { name: self.name.clone() });
+        self.board.notify(Notice::Ready {
+            name: self.name.clone(),
+        });
         if let Some(starter) = starter.take() {
             let _ = starter.send(Ok(()));
         }
     }
 
     fn died(&self, ended: std::io::Result<std::process::ExitStatus>) {
-        let refused = ended.as_ref().is_ok_and(|status| status.code() == Some(BAD_CONFIGURATION));
+        let refused = ended
+            .as_ref()
+            .is_ok_and(|status| status.code() == Some(BAD_CONFIGURATION));
         let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-        self.board.ended(&self.name, if refused { State::Refused } else { State::Died });
-        self.board.notify(Notice::Died { name: self.name.clone(), how });
+        self.board.ended(
+            &self.name,
+            if refused { State::Refused } else { State::Died },
+        );
+        self.board.notify(Notice::Died {
+            name: self.name.clone(),
+            how,
+        });
     }
 }

@@ -125,7 +125,9 @@ impl System {
             ports: Mutex::default(),
             _lock: lock,
         };
-        let system = System { inner: Arc::new(inner) };
+        let system = System {
+            inner: Arc::new(inner),
+        };
         if let Err(error) = system.take_up(description.processes).await {
             system.shut_down().await;
             return Err(error);
@@ -137,8 +139,14 @@ impl System {
     pub async fn take_up_new(&self) -> anyhow::Result<Vec<String>> {
         let mut description = SystemDescription::load(&self.inner.layout.system())?;
         let known = self.processes();
-        description.processes.retain(|process| !known.contains_key(&process.name));
-        let names = description.processes.iter().map(|process| process.name.clone()).collect();
+        description
+            .processes
+            .retain(|process| !known.contains_key(&process.name));
+        let names = description
+            .processes
+            .iter()
+            .map(|process| process.name.clone())
+            .collect();
         self.take_up(description.processes).await?;
         Ok(names)
     }
@@ -146,14 +154,28 @@ impl System {
     /// Gives an order to a process, and waits until it is carried out.
     pub async fn order(&self, name: &str, order: Order) -> anyhow::Result<()> {
         let kept = self.kept().get(name).cloned();
-        let kept = kept.with_context(|| format!("there is no process {name}; there are: {}", self.names().join(", ")))?;
+        let kept = kept.with_context(|| {
+            format!(
+                "there is no process {name}; there are: {}",
+                self.names().join(", ")
+            )
+        })?;
         let (sender, answer) = oneshot::channel();
         let gone = || anyhow!("{name} is no longer kept");
-        kept.orders.send((order, sender)).await.map_err(|_| gone())?;
+        kept.orders
+            .send((order, sender))
+            .await
+            .map_err(|_| gone())?;
         match tokio::time::timeout(self.inner.options.ready_within, answer).await {
-            Err(_) => bail!("{name} is not ready in time; its log: {}", self.inner.layout.log(name).display()),
+            Err(_) => bail!(
+                "{name} is not ready in time; its log: {}",
+                self.inner.layout.log(name).display()
+            ),
             Ok(Err(_)) => Err(gone()),
-            Ok(Ok(Err(reason))) => bail!("{reason}; its log: {}", self.inner.layout.log(name).display()),
+            Ok(Ok(Err(reason))) => bail!(
+                "{reason}; its log: {}",
+                self.inner.layout.log(name).display()
+            ),
             Ok(Ok(Ok(()))) => Ok(()),
         }
     }
@@ -181,7 +203,12 @@ impl System {
 
     /// Where a process listens: `address("gateway", "rest")`.
     pub fn address(&self, process: &str, listener: &str) -> Option<SocketAddr> {
-        self.processes().get(process)?.addresses.get(listener)?.parse().ok()
+        self.processes()
+            .get(process)?
+            .addresses
+            .get(listener)?
+            .parse()
+            .ok()
     }
 
     /// The system's files.
@@ -202,7 +229,11 @@ impl System {
 
     async fn take_up(&self, processes: Vec<ProcessDescription>) -> anyhow::Result<()> {
         let inner = &self.inner;
-        inner.ports.lock().unwrap_or_else(PoisonError::into_inner).choose(&inner.layout, &processes)?;
+        inner
+            .ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .choose(&inner.layout, &processes)?;
         let mut stages: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for process in &processes {
             inner.board.put_up(&process.name, &process.operator);
@@ -215,8 +246,17 @@ impl System {
                 orders,
             };
             tokio::spawn(keeper.keep());
-            self.kept().insert(process.name.clone(), Kept { stage: process.stage, orders: sender });
-            stages.entry(process.stage).or_default().push(process.name.clone());
+            self.kept().insert(
+                process.name.clone(),
+                Kept {
+                    stage: process.stage,
+                    orders: sender,
+                },
+            );
+            stages
+                .entry(process.stage)
+                .or_default()
+                .push(process.name.clone());
         }
         for names in stages.into_values() {
             try_join_all(names.iter().map(|name| self.order(name, Order::Start))).await?;
@@ -229,7 +269,9 @@ impl System {
         let ports = inner.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let mut environment = inner.options.environment.clone();
         for listener in &process.listeners {
-            let port = ports.port(&process.name, &listener.name).context("a listener without a port")?;
+            let port = ports
+                .port(&process.name, &listener.name)
+                .context("a listener without a port")?;
             let value = if listener.key.ends_with("port") {
                 port.to_string()
             } else {
@@ -238,11 +280,20 @@ impl System {
             environment.insert(environment_name(&listener.key), value);
         }
         let at = |broker: &String, listener: &str, scheme: &str| {
-            ports.port(broker, listener).map(|port| format!("{scheme}://127.0.0.1:{port}"))
+            ports
+                .port(broker, listener)
+                .map(|port| format!("{scheme}://127.0.0.1:{port}"))
         };
-        let (key, listener, scheme) =
-            if process.command == "broker" { ("broker.routes", "cluster", "nats-route") } else { ("bus.servers", "client", "nats") };
-        let servers: Vec<String> = process.brokers.iter().filter_map(|broker| at(broker, listener, scheme)).collect();
+        let (key, listener, scheme) = if process.command == "broker" {
+            ("broker.routes", "cluster", "nats-route")
+        } else {
+            ("bus.servers", "client", "nats")
+        };
+        let servers: Vec<String> = process
+            .brokers
+            .iter()
+            .filter_map(|broker| at(broker, listener, scheme))
+            .collect();
         if !servers.is_empty() {
             environment.insert(environment_name(key), serde_json::to_string(&servers)?);
         }
@@ -256,7 +307,10 @@ impl System {
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Kept>> {
-        self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn names(&self) -> Vec<String> {
@@ -265,7 +319,11 @@ impl System {
 }
 
 fn environment_name(key: &str) -> String {
-    format!("{}{}", chassis::configuration::ENVIRONMENT_PREFIX, key.replace('.', "__").to_ascii_uppercase())
+    format!(
+        "{}{}",
+        chassis::configuration::ENVIRONMENT_PREFIX,
+        key.replace('.', "__").to_ascii_uppercase()
+    )
 }
 
 fn lock(layout: &Layout) -> anyhow::Result<File> {
@@ -276,6 +334,8 @@ fn lock(layout: &Layout) -> anyhow::Result<File> {
         Err(std::fs::TryLockError::WouldBlock) => {
             bail!("the system in {} runs already", layout.root().display())
         }
-        Err(std::fs::TryLockError::Error(error)) => Err(error).context("the system's folder cannot be locked"),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).context("the system's folder cannot be locked")
+        }
     }
 }

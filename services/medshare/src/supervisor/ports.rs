@@ -21,7 +21,11 @@ impl Ports {
     }
 
     /// Chooses a port for each listener of `processes` that has none yet, and writes down all.
-    pub fn choose(&mut self, layout: &Layout, processes: &[ProcessDescription]) -> anyhow::Result<()> {
+    pub fn choose(
+        &mut self,
+        layout: &Layout,
+        processes: &[ProcessDescription],
+    ) -> anyhow::Result<()> {
         let last = Self::last_used(layout);
         let mut taken: BTreeSet<u16> = self.chosen.values().copied().collect();
         for process in processes {
@@ -31,7 +35,10 @@ impl Ports {
                     continue;
                 }
                 let wanted = last.get(&key).copied().into_iter().chain([listener.port]);
-                let port = match wanted.filter(|port| *port != 0 && !taken.contains(port)).find(|port| is_free(*port)) {
+                let port = match wanted
+                    .filter(|port| *port != 0 && !taken.contains(port))
+                    .find(|port| is_free(*port))
+                {
                     Some(port) => port,
                     None => any_free(&taken).with_context(|| format!("no free port for {key}"))?,
                 };
@@ -49,12 +56,15 @@ impl Ports {
 }
 
 fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+        && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
 }
 
 fn any_free(taken: &BTreeSet<u16>) -> std::io::Result<u16> {
     loop {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
         if !taken.contains(&port) {
             return Ok(port);
         }
@@ -79,10 +89,16 @@ mod tests {
             operator: "authority".into(),
             stage: 0,
             brokers: vec![],
-            listeners: vec![Listener { name: "rest".into(), key: "rest.address".into(), port }],
+            listeners: vec![Listener {
+                name: "rest".into(),
+                key: "rest.address".into(),
+                port,
+            }],
         };
         let mut ports = Ports::default();
-        ports.choose(&layout, std::slice::from_ref(&process)).unwrap();
+        ports
+            .choose(&layout, std::slice::from_ref(&process))
+            .unwrap();
         let chosen = ports.port("gateway", "rest").unwrap();
         assert_ne!(chosen, port);
         drop(occupied);
