@@ -103,7 +103,7 @@ fn every_operation_says_what_it_does_who_may_call_it_and_what_it_answers() {
     let mut ids = BTreeSet::new();
     for (name, operation) in operations(&document) {
         assert!(
-            ids.insert(operation["operationId"].clone()),
+            ids.insert(operation["operationId"].to_string()),
             "{name}: its id is another's"
         );
         assert!(

@@ -107,7 +107,7 @@ pub(crate) fn own_operation(route: &Route, id: &str) -> OperationBuilder {
         .description(Some(format!("Who may call: {callers}")))
         .response("default", problem_response("What went wrong."));
     for name in route
-        .path
+        .path()
         .split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
     {

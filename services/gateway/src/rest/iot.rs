@@ -1,8 +1,8 @@
 //! Devices, readings, warnings. Readings themselves come in over MQTT.
 
 use interfaces::iot::{
-    AcknowledgeWarning, ListReadings, ListWarnings, RegisterDevice, SetLimit, ShareWarnings,
-    UnregisterDevice,
+    AcknowledgeWarning, GetReadingsKey, ListReadings, ListWarnings, RegisterDevice, SetLimit,
+    ShareWarnings, UnregisterDevice,
 };
 
 use super::api::{Api, Route};
@@ -20,6 +20,14 @@ pub(crate) fn routes(api: Api) -> Api {
         Route::delete("/v1/devices/{device}", "Ends a device's binding")
             .tag(TAG)
             .by("The patient."),
+    )
+    .use_case::<GetReadingsKey>(
+        Route::get(
+            "/v1/readings/key",
+            "The key to which devices seal their readings",
+        )
+        .tag(TAG)
+        .by_anyone(),
     )
     .use_case::<SetLimit>(put(
         "/v1/limits/{loinc}",

@@ -1,7 +1,6 @@
 //! REST over a real broker: requests reach the right service with the caller's session, and bad ones are told why.
 
-mod support;
-
+use crate::support::{NORTH, Running, SOUTH, hospital_key};
 use bus::{Bus, Call, Router};
 use contracts::RecordNumber;
 use contracts::membership::command::MemberKind;
@@ -16,7 +15,6 @@ use interfaces::settlement::{Balance, GetBalances};
 use interfaces::{Base64, Committed, Page, Problem, SubmitSignature};
 use ledger::{Digest, LedgerId, Receipt};
 use serde_json::{Value, json};
-use support::{NORTH, Running, SOUTH, hospital_key};
 
 fn member(hospital: LedgerId) -> MemberSummary {
     MemberSummary {
@@ -395,8 +393,10 @@ async fn own_records_of_all_hospitals_appear_together_and_a_missing_hospital_is_
     assert_eq!(alone["unavailable"][0]["hospital"], SOUTH.to_string());
 
     serve_records(&running, "records-south", SOUTH, [2015, 2005]).await;
-    support::eventually(|| async { ask().await["unavailable"].as_array().unwrap().is_empty() })
-        .await;
+    crate::support::eventually(|| async {
+        ask().await["unavailable"].as_array().unwrap().is_empty()
+    })
+    .await;
     let together = ask().await;
     let years: Vec<&str> = together["entries"]
         .as_array()
@@ -637,7 +637,7 @@ async fn blocks_stream_from_a_height_and_then_as_they_come() {
     until(&mut stream, &mut text, "id: 2\n").await;
     problem(running.get("/v1/events").await, 503).await;
     drop(stream);
-    support::eventually(|| async {
+    crate::support::eventually(|| async {
         let resumed = running
             .http
             .get(running.url("/v1/events"))
@@ -667,7 +667,7 @@ async fn a_service_that_is_away_is_a_problem_and_not_a_hang() {
         }])
     });
     start(&settlement, router);
-    support::eventually(|| async {
+    crate::support::eventually(|| async {
         let request = running
             .http
             .get(running.url("/v1/balances"))
@@ -683,7 +683,7 @@ async fn it_stops_when_told_and_ends_open_streams() {
     let mut stream = running.get("/v1/events?from=1").await;
     running.shutdown.request();
     while let Ok(Some(_)) = stream.chunk().await {}
-    support::eventually(|| async {
+    crate::support::eventually(|| async {
         running
             .http
             .get(running.url("/v1/genesis"))

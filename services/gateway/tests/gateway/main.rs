@@ -1,0 +1,5 @@
+//! The gateway over a real broker, with small services behind it.
+
+mod grpc;
+mod rest;
+mod support;
