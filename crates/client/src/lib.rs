@@ -21,7 +21,7 @@ use std::time::Duration;
 use interfaces::identity::{GetSignInChallenge, SIGN_IN_DOMAIN, Session, SignIn, SignInChallenge, SignInWithKey};
 use interfaces::{Base64, Problem};
 use keys::MemberKey;
-use ledger::GenesisFile;
+use ledger::{Digest, GenesisFile, Receipt};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,7 +30,12 @@ pub use error::ClientError;
 pub use member::Member;
 pub use receipts::{Receipts, VerifiedCommit};
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// Long enough for the import of a large Bundle, which answers when all of it is on the ledger.
+const TIMEOUT: Duration = Duration::from_secs(660);
+/// Pause before a request that the gateway's rate limit turned down is made again.
+const RATE_PAUSE: Duration = Duration::from_millis(250);
+/// What a FHIR resource comes as.
+const FHIR: &str = "application/fhir+json";
 
 /// A gateway, and the chain whose receipts it is expected to give. Cloning is cheap.
 #[derive(Clone)]
@@ -98,6 +103,19 @@ impl Client {
         Ok(Member::new(self.clone(), session.token, Some(key)))
     }
 
+    /// Downloads a receipt by its transaction's id, and verifies it with the genesis file alone.
+    ///
+    /// # Errors
+    /// The gateway's problem (404 while it is not on the ledger), or [`ClientError::Receipt`].
+    pub async fn receipt(&self, transaction: &Digest) -> Result<VerifiedCommit, ClientError> {
+        let path = format!("/v1/receipts/{transaction}");
+        let bytes = self.bytes(Method::GET, &path, None, None).await?;
+        let unreadable = |reason: String| ClientError::Unreadable { path: path.clone(), reason };
+        let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
+        let receipt = Receipt::from_file(&text).map_err(|error| unreadable(error.to_string()))?;
+        self.receipts.keep(receipt, transaction)
+    }
+
     pub(crate) async fn ask<Q: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         method: Method,
@@ -105,21 +123,44 @@ impl Client {
         token: Option<&str>,
         body: Option<&Q>,
     ) -> Result<R, ClientError> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
+        let unreadable = |error: serde_json::Error| ClientError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+        let body = body.map(serde_json::to_vec).transpose().map_err(unreadable)?;
+        let bytes = self.bytes(method, path, token, body.map(|body| ("application/json", body))).await?;
+        serde_json::from_slice(&bytes).map_err(unreadable)
+    }
+
+    pub(crate) async fn hand_in<R: DeserializeOwned>(&self, path: &str, token: &str, resource: Vec<u8>) -> Result<R, ClientError> {
+        let bytes = self.bytes(Method::POST, path, Some(token), Some((FHIR, resource))).await?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Unreadable { path: path.to_owned(), reason: error.to_string() })
+    }
+
+    /// Makes the request; again after a while when the rate limit turned it down, which is before anything is done.
+    async fn bytes(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Vec<u8>, ClientError> {
+        loop {
+            let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            if let Some((kind, bytes)) = &body {
+                request = request.header("content-type", *kind).body(bytes.clone());
+            }
+            let response = request.send().await?;
+            let status = response.status();
+            let bytes = response.bytes().await?;
+            if status.is_success() {
+                return Ok(bytes.to_vec());
+            }
+            if status != StatusCode::TOO_MANY_REQUESTS {
+                return Err(refusal(path, status, &bytes));
+            }
+            tokio::time::sleep(RATE_PAUSE).await;
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await?;
-        let status = response.status();
-        let bytes = response.bytes().await?;
-        if status.is_success() {
-            return serde_json::from_slice(&bytes)
-                .map_err(|error| ClientError::Unreadable { path: path.to_owned(), reason: error.to_string() });
-        }
-        Err(refusal(path, status, &bytes))
     }
 }
 

@@ -49,12 +49,50 @@ impl Member {
         self.client.ask(Method::POST, path, Some(&self.token), Some(body)).await
     }
 
+    /// Hands in a FHIR resource (`application/fhir+json`).
+    ///
+    /// # Errors
+    /// The gateway's problem, or what the connection says.
+    pub async fn post_fhir<R: DeserializeOwned>(&self, path: &str, resource: Vec<u8>) -> Result<R, ClientError> {
+        self.client.hand_in(path, &self.token, resource).await
+    }
+
+    /// Puts.
+    ///
+    /// # Errors
+    /// The gateway's problem, or what the connection says.
+    pub async fn put<Q: Serialize + ?Sized, R: DeserializeOwned>(&self, path: &str, body: &Q) -> Result<R, ClientError> {
+        self.client.ask(Method::PUT, path, Some(&self.token), Some(body)).await
+    }
+
+    /// Deletes.
+    ///
+    /// # Errors
+    /// The gateway's problem, or what the connection says.
+    pub async fn delete<R: DeserializeOwned>(&self, path: &str) -> Result<R, ClientError> {
+        self.client.ask(Method::DELETE, path, Some(&self.token), None::<&()>).await
+    }
+
     /// Gives a command and sees it through: signs it if the member holds the own key, and verifies the receipt.
     ///
     /// # Errors
     /// The gateway's problem (a contract's rejection among them), or a receipt that proves nothing.
     pub async fn command<Q: Serialize + ?Sized>(&self, path: &str, body: &Q) -> Result<VerifiedCommit, ClientError> {
-        match self.post::<Q, CommandReply>(path, body).await? {
+        let reply = self.post(path, body).await?;
+        self.see_through(reply).await
+    }
+
+    /// As [`Member::command`], by PUT.
+    ///
+    /// # Errors
+    /// As [`Member::command`].
+    pub async fn put_command<Q: Serialize + ?Sized>(&self, path: &str, body: &Q) -> Result<VerifiedCommit, ClientError> {
+        let reply = self.put(path, body).await?;
+        self.see_through(reply).await
+    }
+
+    async fn see_through(&self, reply: CommandReply) -> Result<VerifiedCommit, ClientError> {
+        match reply {
             CommandReply::Committed(committed) => self.client.receipts().verify(&committed),
             CommandReply::SignatureNeeded(unsigned) => self.sign(&unsigned).await,
         }

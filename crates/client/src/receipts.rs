@@ -43,14 +43,26 @@ impl Receipts {
     /// [`ClientError::Receipt`].
     pub fn verify(&self, committed: &Committed) -> Result<VerifiedCommit, ClientError> {
         let receipt = Receipt::from_bytes(&committed.receipt.0).map_err(|error| ClientError::Receipt(error.to_string()))?;
+        self.keep(receipt, &committed.transaction)
+    }
+
+    /// Verifies and keeps a receipt that must be of `transaction`.
+    ///
+    /// # Errors
+    /// [`ClientError::Receipt`].
+    pub fn keep(&self, receipt: Receipt, transaction: &Digest) -> Result<VerifiedCommit, ClientError> {
         receipt.verify(&self.genesis).map_err(|error| ClientError::Receipt(error.to_string()))?;
-        let transaction = receipt.leaf.transaction;
-        if transaction != committed.transaction {
+        if receipt.leaf.transaction != *transaction {
             return Err(ClientError::Receipt("it is of another transaction".to_owned()));
         }
         let height = receipt.header.height;
-        self.lock().insert(transaction, receipt.clone());
-        Ok(VerifiedCommit { transaction, height, receipt })
+        self.lock().insert(*transaction, receipt.clone());
+        Ok(VerifiedCommit { transaction: *transaction, height, receipt })
+    }
+
+    /// Whether the receipt of this transaction was verified.
+    pub fn has(&self, transaction: &Digest) -> bool {
+        self.lock().contains_key(transaction)
     }
 
     /// How many different transactions' receipts were verified.
