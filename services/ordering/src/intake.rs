@@ -1,7 +1,7 @@
 //! Checks transactions on threads of their own: form, chain, validity, then signatures in batches, each once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bus::ordering_wire::{SubmitReply, refusal};
@@ -18,8 +18,11 @@ use crate::outbound::Outbound;
 /// How far the submitter's clock may be ahead of ours, in microseconds.
 const CLOCK_TOLERANCE_US: u64 = 2_000_000;
 
-/// How many groups wait for the threads at most; more are answered "busy".
-const GROUPS_MAX: usize = 256;
+/// How many transactions wait for the threads at most; more are answered "busy".
+const ARRIVALS_WAITING_MAX: usize = 16_384;
+
+/// How many signatures are checked together at most.
+const CHECKED_TOGETHER_MAX: usize = 512;
 
 /// A transaction as it came.
 #[derive(Debug)]
@@ -53,7 +56,9 @@ type Group = (Reason, Vec<Arrival>);
 /// The checking threads' inbox; cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
-    groups: SyncSender<Group>,
+    groups: Sender<Group>,
+    /// Transactions in the inbox.
+    queued: Arc<AtomicUsize>,
     checker: Arc<Checker>,
 }
 
@@ -88,46 +93,71 @@ impl Intake {
         threads: usize,
         admit: impl Fn(Admitted) + Clone + Send + 'static,
     ) -> Intake {
-        let (groups, receiver) = sync_channel(GROUPS_MAX);
+        let (groups, receiver) = channel();
         let checker = Arc::new(checker);
-        let receiver: Arc<Mutex<Receiver<Group>>> = Arc::new(Mutex::new(receiver));
+        let queued = Arc::new(AtomicUsize::new(0));
+        let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads.max(1) {
-            let (checker, receiver, admit) = (checker.clone(), receiver.clone(), admit.clone());
+            let (checker, receiver, queued) = (checker.clone(), receiver.clone(), queued.clone());
+            let admit = admit.clone();
             std::thread::Builder::new()
                 .name(format!("intake-{number}"))
                 .spawn(move || {
-                    loop {
-                        let group = receiver
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .recv();
-                        let Ok((reason, arrivals)) = group else {
-                            return;
-                        };
+                    let mut held_back = None;
+                    while let Some((reason, arrivals)) = next_group(&receiver, &mut held_back) {
+                        queued.fetch_sub(arrivals.len(), Ordering::Relaxed);
                         checker.check(reason, arrivals, &admit);
                     }
                 })
                 .expect("a thread can be started");
         }
-        Intake { groups, checker }
+        Intake {
+            groups,
+            queued,
+            checker,
+        }
     }
 
     /// Hands transactions over; when the threads are too far behind, submitters hear "busy" at once.
     pub fn take(&self, reason: Reason, arrivals: Vec<Arrival>) {
-        if let Err(TrySendError::Full((_, arrivals)) | TrySendError::Disconnected((_, arrivals))) =
-            self.groups.try_send((reason, arrivals))
-        {
-            for arrival in arrivals {
-                if let (Some(origin), Ok(signed)) = (
-                    &arrival.origin,
-                    SignedTransaction::from_bytes(&arrival.bytes),
-                ) {
-                    self.checker
-                        .answer(&origin.requester, &signed.id(), &SubmitReply::Busy);
-                }
+        let count = arrivals.len();
+        if self.queued.fetch_add(count, Ordering::Relaxed) < ARRIVALS_WAITING_MAX {
+            // Without threads the process is stopping.
+            let _ = self.groups.send((reason, arrivals));
+            return;
+        }
+        self.queued.fetch_sub(count, Ordering::Relaxed);
+        for arrival in arrivals {
+            if let (Some(origin), Ok(signed)) = (
+                &arrival.origin,
+                SignedTransaction::from_bytes(&arrival.bytes),
+            ) {
+                self.checker
+                    .answer(&origin.requester, &signed.id(), &SubmitReply::Busy);
             }
         }
     }
+}
+
+/// The next transactions: what is at hand for one reason is taken together, because a batch of signatures costs less
+/// than half of what single ones do.
+fn next_group(receiver: &Mutex<Receiver<Group>>, held_back: &mut Option<Group>) -> Option<Group> {
+    let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+    let (reason, mut arrivals) = match held_back.take() {
+        Some(group) => group,
+        None => receiver.recv().ok()?,
+    };
+    while arrivals.len() < CHECKED_TOGETHER_MAX {
+        match receiver.try_recv() {
+            Ok((other, more)) if other == reason => arrivals.extend(more),
+            Ok(other) => {
+                *held_back = Some(other);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    Some((reason, arrivals))
 }
 
 impl Checker {
