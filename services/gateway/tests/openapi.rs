@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// Use cases between services, which nobody asks over REST, and why each is none of the gateway's business.
-const BETWEEN_SERVICES: [&str; 10] = [
+const BETWEEN_SERVICES: [&str; 11] = [
     "sign_transaction",
     "match_patients",
     "undo_match",
@@ -17,6 +17,7 @@ const BETWEEN_SERVICES: [&str; 10] = [
     "put_code_locators",
     // Asked by the gateway itself, for `/v1/codes/redeem`.
     "locate_code",
+    "resolve_handles",
     "put_delivery",
 ];
 

@@ -13,7 +13,7 @@ use utoipa::openapi::path::{Operation, OperationBuilder};
 use utoipa::openapi::{HttpMethod, OpenApi};
 
 use super::answer::{Answer, Refusal, ok, too_slow};
-use super::document::{head, is_named, operation_of};
+use super::document::{head, is_named, name_of, operation_of};
 use super::guard::{Peer, charge};
 use super::input::{Place, Shape, object_of};
 use super::parts::RequestParts;
@@ -226,9 +226,7 @@ impl Api {
         let components = self.document.components.get_or_insert_default();
         components.schemas.extend(schemas);
         if is_named::<T>() {
-            components
-                .schemas
-                .insert(T::name().into_owned(), T::schema());
+            components.schemas.insert(name_of::<T>(), T::schema());
         }
     }
 

@@ -1,8 +1,8 @@
 //! Applications, decisions, grants, released records. The hospital's decision is at `/v1/hospitals/{hospital}/...`.
 
 use interfaces::authorization::{
-    ApplyForRecords, CollectReleased, DecideItemAsPatient, ListItems, ListNotices, ReadReleased,
-    WithdrawGrant, WithdrawItem,
+    ApplyForRecords, CollectReleased, DecideItemAsPatient, ItemSummary, ListItems, ListNotices,
+    Notice, ReadReleased, WithdrawGrant, WithdrawItem,
 };
 
 use super::api::{Api, Route};
@@ -12,55 +12,57 @@ const TAG: &str = "applications";
 pub(crate) fn routes(api: Api) -> Api {
     let get = |path, summary| Route::get(path, summary).tag(TAG);
     let post = |path, summary| Route::post(path, summary).tag(TAG);
-    api.use_case::<ApplyForRecords>(
-        post("/v1/applications", "Applies for records at a price")
-            .by("Third parties and insurers; they sign with their own key."),
-    )
-    .use_case::<ListItems>(
-        get("/v1/items", "Items that concern the caller")
-            .by("Applicants, hospitals, and patients (only after the hospital has approved)."),
-    )
-    .use_case::<DecideItemAsPatient>(
-        post(
-            "/v1/applications/{application}/items/{index}/decision",
-            "The patient's decision on an item that the hospital approved",
+    api.schema::<ItemSummary>()
+        .schema::<Notice>()
+        .use_case::<ApplyForRecords>(
+            post("/v1/applications", "Applies for records at a price")
+                .by("Third parties and insurers; they sign with their own key."),
         )
-        .by("The patient."),
-    )
-    .use_case::<WithdrawItem>(
-        post(
-            "/v1/applications/{application}/items/{index}/withdrawal",
-            "Takes an item back",
+        .use_case::<ListItems>(
+            get("/v1/items", "Items that concern the caller")
+                .by("Applicants, hospitals, and patients (only after the hospital has approved)."),
         )
-        .by("The applicant, who signs with the own key."),
-    )
-    .use_case::<WithdrawGrant>(
-        post(
-            "/v1/grants/{grant}/withdrawal",
-            "Ends a grant; the next read is refused",
+        .use_case::<DecideItemAsPatient>(
+            post(
+                "/v1/applications/{application}/items/{index}/decision",
+                "The patient's decision on an item that the hospital approved",
+            )
+            .by("The patient."),
         )
-        .by("The patient."),
-    )
-    .use_case::<ReadReleased>(
-        post(
-            "/v1/grants/{grant}/reads",
-            "Prepares the view of what was released, for the applicant to sign",
+        .use_case::<WithdrawItem>(
+            post(
+                "/v1/applications/{application}/items/{index}/withdrawal",
+                "Takes an item back",
+            )
+            .by("The applicant, who signs with the own key."),
         )
-        .by("The applicant, who signs with the own key."),
-    )
-    .use_case::<CollectReleased>(
-        get(
-            "/v1/releases/{transaction}",
-            "Collects released content within 30 s of the view's block time",
+        .use_case::<WithdrawGrant>(
+            post(
+                "/v1/grants/{grant}/withdrawal",
+                "Ends a grant; the next read is refused",
+            )
+            .by("The patient."),
         )
-        .by("The applicant.")
-        .slow(),
-    )
-    .use_case::<ListNotices>(
-        get(
-            "/v1/notices",
-            "Notices for the one who is signed in, newest first",
+        .use_case::<ReadReleased>(
+            post(
+                "/v1/grants/{grant}/reads",
+                "Prepares the view of what was released, for the applicant to sign",
+            )
+            .by("The applicant, who signs with the own key."),
         )
-        .by("Patients, hospitals, third parties and insurers."),
-    )
+        .use_case::<CollectReleased>(
+            get(
+                "/v1/releases/{transaction}",
+                "Collects released content within 30 s of the view's block time",
+            )
+            .by("The applicant.")
+            .slow(),
+        )
+        .use_case::<ListNotices>(
+            get(
+                "/v1/notices",
+                "Notices for the one who is signed in, newest first",
+            )
+            .by("Patients, hospitals, third parties and insurers."),
+        )
 }

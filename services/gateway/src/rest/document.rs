@@ -88,10 +88,22 @@ pub(super) fn is_named<T: ToSchema>() -> bool {
     !["Vec", "BTreeMap", "Value"].contains(&T::name().as_ref())
 }
 
+/// A type's name in the document; pages are named after what they hold.
+pub(super) fn name_of<T: ToSchema>() -> String {
+    let name = T::name().into_owned();
+    match std::any::type_name::<T>().split_once('<') {
+        Some((_, inner)) if name == "Page" => {
+            let inner = inner.trim_end_matches('>');
+            format!("{}Page", inner.rsplit("::").next().unwrap_or(inner))
+        }
+        _ => name,
+    }
+}
+
 /// A reference to a type's schema, or the schema in place.
 pub(crate) fn schema_of<T: ToSchema>() -> RefOr<Schema> {
     if is_named::<T>() {
-        RefOr::Ref(Ref::from_schema_name(T::name()))
+        RefOr::Ref(Ref::from_schema_name(name_of::<T>()))
     } else {
         T::schema()
     }

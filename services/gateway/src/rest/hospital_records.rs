@@ -4,8 +4,8 @@ use axum::extract::{Request, State};
 use interfaces::records::{
     AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EraseRecord,
     FindRecords, ImportBundle, ListOwnRecords, ListViewsOfOwnRecords, ListWaitingPatients,
-    OpenEmergency, RedeemCode, SetConsent, ShowCode, SweepIntegrity, UndoPatientMatch, ViewRecords,
-    WithdrawCode, WriteRecord,
+    OpenEmergency, RecordSummary, RedeemCode, SetConsent, ShowCode, SweepIntegrity,
+    UndoPatientMatch, ViewRecords, ViewTrace, WithdrawCode, WriteRecord,
 };
 
 use super::answer::Answer;
@@ -42,41 +42,43 @@ async fn list_hospitals(State(gateway): State<Shared>, request: Request) -> Answ
 
 fn written(api: Api) -> Api {
     let post = |path, summary| Route::post(path, summary).tag(TAG);
-    api.use_case::<ImportBundle>(
-        post(
-            "/v1/hospitals/{hospital}/records/import",
-            "Takes a FHIR R4 Bundle and registers each encounter as a record; may be run again",
+    api.schema::<RecordSummary>()
+        .schema::<ViewTrace>()
+        .use_case::<ImportBundle>(
+            post(
+                "/v1/hospitals/{hospital}/records/import",
+                "Takes a FHIR R4 Bundle and registers each encounter as a record; may be run again",
+            )
+            .by("The hospital.")
+            .slow()
+            .large(),
         )
-        .by("The hospital.")
-        .slow()
-        .large(),
-    )
-    .use_case::<WriteRecord>(
-        post(
-            "/v1/hospitals/{hospital}/records",
-            "Writes one encounter as a record",
+        .use_case::<WriteRecord>(
+            post(
+                "/v1/hospitals/{hospital}/records",
+                "Writes one encounter as a record",
+            )
+            .by("Doctors of the hospital.")
+            .slow()
+            .large(),
         )
-        .by("Doctors of the hospital.")
-        .slow()
-        .large(),
-    )
-    .use_case::<AmendRecord>(
-        post(
-            "/v1/hospitals/{hospital}/records/{record}/versions",
-            "Writes a new version of a record",
+        .use_case::<AmendRecord>(
+            post(
+                "/v1/hospitals/{hospital}/records/{record}/versions",
+                "Writes a new version of a record",
+            )
+            .by("The hospital, and doctors affiliated with it.")
+            .slow()
+            .large(),
         )
-        .by("The hospital, and doctors affiliated with it.")
-        .slow()
-        .large(),
-    )
-    .use_case::<EraseRecord>(
-        Route::delete(
-            "/v1/hospitals/{hospital}/records/{record}",
-            "Erases a record: content, salts and keys are destroyed",
+        .use_case::<EraseRecord>(
+            Route::delete(
+                "/v1/hospitals/{hospital}/records/{record}",
+                "Erases a record: content, salts and keys are destroyed",
+            )
+            .tag(TAG)
+            .by("The patient."),
         )
-        .tag(TAG)
-        .by("The patient."),
-    )
 }
 
 fn viewed(api: Api) -> Api {

@@ -1,8 +1,8 @@
 //! Accounts, coverage, claims.
 
 use interfaces::settlement::{
-    Deposit, GetBalances, GetStatement, ListClaims, PayShare, PublishRules, RegisterCoverage,
-    ResolveClaim, Withdraw,
+    ClaimSummary, Deposit, GetBalances, GetStatement, ListClaims, PayShare, PublishRules,
+    RegisterCoverage, ResolveClaim, StatementLine, Withdraw,
 };
 
 use super::api::{Api, Route};
@@ -12,49 +12,54 @@ const TAG: &str = "settlement";
 pub(crate) fn routes(api: Api) -> Api {
     let get = |path, summary| Route::get(path, summary).tag(TAG);
     let post = |path, summary| Route::post(path, summary).tag(TAG);
-    api.use_case::<Deposit>(
-        post("/v1/deposits", "Brings money in").by("The treasurer, who signs with the own key."),
-    )
-    .use_case::<Withdraw>(
-        post(
-            "/v1/withdrawals",
-            "Takes money out to the caller's bank account",
+    api.schema::<StatementLine>()
+        .schema::<ClaimSummary>()
+        .use_case::<Deposit>(
+            post("/v1/deposits", "Brings money in")
+                .by("The treasurer, who signs with the own key."),
         )
-        .by("Whoever holds the account."),
-    )
-    .use_case::<GetBalances>(
-        get("/v1/balances", "Balances of the caller's accounts").by("Whoever holds an account."),
-    )
-    .use_case::<GetStatement>(
-        get("/v1/statement", "The caller's statement, newest first")
-            .by("Whoever holds an account."),
-    )
-    .use_case::<PublishRules>(
-        post(
-            "/v1/plans/{plan}/rules",
-            "Publishes a version of a plan's rules",
+        .use_case::<Withdraw>(
+            post(
+                "/v1/withdrawals",
+                "Takes money out to the caller's bank account",
+            )
+            .by("Whoever holds the account."),
         )
-        .by("Insurers; they sign with their own key."),
-    )
-    .use_case::<RegisterCoverage>(
-        post("/v1/coverages", "Covers an insured").by("Insurers; they sign with their own key."),
-    )
-    .use_case::<ListClaims>(
-        get("/v1/claims", "Claims that concern the caller")
-            .by("The insured, hospitals and insurers."),
-    )
-    .use_case::<PayShare>(
-        post(
-            "/v1/claims/{claim}/share",
-            "Pays the caller's share of a claim",
+        .use_case::<GetBalances>(
+            get("/v1/balances", "Balances of the caller's accounts")
+                .by("Whoever holds an account."),
         )
-        .by("The insured."),
-    )
-    .use_case::<ResolveClaim>(
-        post(
-            "/v1/claims/{claim}/resolution",
-            "Decides a pended claim by hand",
+        .use_case::<GetStatement>(
+            get("/v1/statement", "The caller's statement, newest first")
+                .by("Whoever holds an account."),
         )
-        .by("The plan's insurer, who signs with the own key."),
-    )
+        .use_case::<PublishRules>(
+            post(
+                "/v1/plans/{plan}/rules",
+                "Publishes a version of a plan's rules",
+            )
+            .by("Insurers; they sign with their own key."),
+        )
+        .use_case::<RegisterCoverage>(
+            post("/v1/coverages", "Covers an insured")
+                .by("Insurers; they sign with their own key."),
+        )
+        .use_case::<ListClaims>(
+            get("/v1/claims", "Claims that concern the caller")
+                .by("The insured, hospitals and insurers."),
+        )
+        .use_case::<PayShare>(
+            post(
+                "/v1/claims/{claim}/share",
+                "Pays the caller's share of a claim",
+            )
+            .by("The insured."),
+        )
+        .use_case::<ResolveClaim>(
+            post(
+                "/v1/claims/{claim}/resolution",
+                "Decides a pended claim by hand",
+            )
+            .by("The plan's insurer, who signs with the own key."),
+        )
 }
