@@ -51,7 +51,6 @@ pub(super) struct Patient {
 /// A doctor who registered.
 #[derive(Clone)]
 pub(super) struct Doctor {
-    pub(super) id: LedgerId,
     pub(super) member: Member,
 }
 
@@ -258,7 +257,10 @@ impl Story {
 /// Signs an organisation in with a key file below its folder.
 pub(super) async fn sign_in(client: &Client, layout: &Layout, slug: &str, file: &str) -> anyhow::Result<Member> {
     let key = MemberKey::load(&layout.organisation(slug).join(file)).with_context(|| format!("the key of {slug}"))?;
-    client.sign_in_with_key(key).await.with_context(|| format!("{slug} cannot sign in"))
+    // Right after the start identity may still be reading the ledger's first block.
+    wait_for("an organisation can sign in", async || Ok(Some(client.sign_in_with_key(key.clone()).await?)))
+        .await
+        .with_context(|| format!("{slug} cannot sign in"))
 }
 
 /// Looks again until something is there.

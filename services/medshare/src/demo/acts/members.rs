@@ -92,7 +92,7 @@ pub(super) async fn doctor(story: &Story, place: usize) -> anyhow::Result<Doctor
     let path = hospital.path(&format!("doctors/{id}"));
     let committed: Committed = hospital.member.put(&path, &json!({ "days": YEARS_OF_AFFILIATION_DAYS })).await?;
     story.verified(&format!("a doctor acts for {}", hospital.slug), &committed)?;
-    Ok(Doctor { id, member })
+    Ok(Doctor { member })
 }
 
 fn request(kind: MemberKind, real_name: &str, identity_id: &str, login: &str) -> RegisterPerson {
