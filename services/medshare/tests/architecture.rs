@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["ledger", "chassis", "clinical"],
     &["pbft", "contracts", "keys"],
     &["execution", "interfaces", "simulator"],
-    &["bus"],
+    &["bus", "client"],
     &["store"],
     &["submission"],
     &[
