@@ -69,7 +69,10 @@ async fn a_hospital_that_is_added_while_the_system_runs_gets_its_own_process() {
         HospitalDatabase::sqlite("a"),
     )
     .unwrap();
-    assert_eq!(system.take_up_new().await.unwrap(), [added.process.clone()]);
+    assert_eq!(
+        system.take_up_new().await.unwrap(),
+        std::slice::from_ref(&added.process)
+    );
     let after = system.processes();
     assert_eq!(after[&added.process].state, State::Ready);
     assert!(

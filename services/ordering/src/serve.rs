@@ -8,7 +8,7 @@ use bus::ordering_wire::{
     EpochsRequest, Question, ReceiptReply, ReceiptRequest, StatusReply, StatusRequest,
 };
 use futures::StreamExt;
-use ledger::{Epoch, Height, ReplicaId, canonical};
+use ledger::{Epoch, ReplicaId, canonical};
 use pbft::Summary;
 use tokio::sync::Semaphore;
 
@@ -148,7 +148,7 @@ impl Desk {
             view: summary.view.0,
             primary: summary.primary,
             changing_view: summary.changing,
-            stable_checkpoint: Height::from(summary.stable.height()).0,
+            stable_checkpoint: summary.stable.height().0,
             waiting_transactions: summary.requests as u64,
             committed_transactions: self.stored.transactions.load(Ordering::Relaxed),
         }

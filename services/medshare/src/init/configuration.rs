@@ -19,7 +19,6 @@ const GENESIS: &str = "../../genesis.json";
 
 /// What a process's configuration is made from.
 pub(super) struct Source<'a> {
-    pub(super) layout: &'a Layout,
     pub(super) consortium: &'a Consortium,
     pub(super) public_keys: &'a PublicKeys,
     pub(super) process: &'a ProcessDescription,
@@ -33,7 +32,6 @@ pub(super) fn write(
     process: &ProcessDescription,
 ) -> anyhow::Result<()> {
     let source = Source {
-        layout,
         consortium,
         public_keys,
         process,
