@@ -39,6 +39,7 @@ impl ClientError {
 
     /// Whether the gateway answered with this HTTP status.
     pub fn is_status(&self, status: u16) -> bool {
-        self.problem().is_some_and(|problem| problem.status == status)
+        self.problem()
+            .is_some_and(|problem| problem.status == status)
     }
 }

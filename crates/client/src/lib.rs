@@ -18,7 +18,9 @@ mod receipts;
 
 use std::time::Duration;
 
-use interfaces::identity::{GetSignInChallenge, SIGN_IN_DOMAIN, Session, SignIn, SignInChallenge, SignInWithKey};
+use interfaces::identity::{
+    GetSignInChallenge, SIGN_IN_DOMAIN, Session, SignIn, SignInChallenge, SignInWithKey,
+};
 use interfaces::{Base64, Problem};
 use keys::MemberKey;
 use ledger::{Digest, GenesisFile, Receipt};
@@ -52,7 +54,11 @@ impl Client {
     /// If no HTTP client can be made.
     pub fn new(base: &str, genesis: GenesisFile) -> Result<Client, ClientError> {
         let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        Ok(Client { http, base: base.trim_end_matches('/').to_owned(), receipts: Receipts::new(genesis) })
+        Ok(Client {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            receipts: Receipts::new(genesis),
+        })
     }
 
     /// The receipts seen so far.
@@ -72,7 +78,11 @@ impl Client {
     ///
     /// # Errors
     /// The gateway's [`Problem`], or what the connection says.
-    pub async fn post<Q: Serialize + ?Sized, R: DeserializeOwned>(&self, path: &str, body: &Q) -> Result<R, ClientError> {
+    pub async fn post<Q: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Q,
+    ) -> Result<R, ClientError> {
         self.ask(Method::POST, path, None, Some(body)).await
     }
 
@@ -81,7 +91,10 @@ impl Client {
     /// # Errors
     /// The gateway's [`Problem`], or what the connection says.
     pub async fn sign_in(&self, login: &str, password: &str) -> Result<Member, ClientError> {
-        let request = SignIn { login: login.to_owned(), password: password.to_owned() };
+        let request = SignIn {
+            login: login.to_owned(),
+            password: password.to_owned(),
+        };
         let session: Session = self.post("/v1/sessions", &request).await?;
         Ok(Member::new(self.clone(), session.token, None))
     }
@@ -91,7 +104,9 @@ impl Client {
     /// # Errors
     /// The gateway's [`Problem`], or what the connection says.
     pub async fn sign_in_with_key(&self, key: MemberKey) -> Result<Member, ClientError> {
-        let asked = GetSignInChallenge { member: key.ledger_id() };
+        let asked = GetSignInChallenge {
+            member: key.ledger_id(),
+        };
         let challenge: SignInChallenge = self.post("/v1/sessions/challenge", &asked).await?;
         let signature = key.sign_message(SIGN_IN_DOMAIN, &challenge.challenge.0);
         let request = SignInWithKey {
@@ -110,7 +125,10 @@ impl Client {
     pub async fn receipt(&self, transaction: &Digest) -> Result<VerifiedCommit, ClientError> {
         let path = format!("/v1/receipts/{transaction}");
         let bytes = self.bytes(Method::GET, &path, None, None).await?;
-        let unreadable = |reason: String| ClientError::Unreadable { path: path.clone(), reason };
+        let unreadable = |reason: String| ClientError::Unreadable {
+            path: path.clone(),
+            reason,
+        };
         let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
         let receipt = Receipt::from_file(&text).map_err(|error| unreadable(error.to_string()))?;
         self.receipts.keep(receipt, transaction)
@@ -123,15 +141,38 @@ impl Client {
         token: Option<&str>,
         body: Option<&Q>,
     ) -> Result<R, ClientError> {
-        let unreadable = |error: serde_json::Error| ClientError::Unreadable { path: path.to_owned(), reason: error.to_string() };
-        let body = body.map(serde_json::to_vec).transpose().map_err(unreadable)?;
-        let bytes = self.bytes(method, path, token, body.map(|body| ("application/json", body))).await?;
+        let unreadable = |error: serde_json::Error| ClientError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let body = body
+            .map(serde_json::to_vec)
+            .transpose()
+            .map_err(unreadable)?;
+        let bytes = self
+            .bytes(
+                method,
+                path,
+                token,
+                body.map(|body| ("application/json", body)),
+            )
+            .await?;
         serde_json::from_slice(&bytes).map_err(unreadable)
     }
 
-    pub(crate) async fn hand_in<R: DeserializeOwned>(&self, path: &str, token: &str, resource: Vec<u8>) -> Result<R, ClientError> {
-        let bytes = self.bytes(Method::POST, path, Some(token), Some((FHIR, resource))).await?;
-        serde_json::from_slice(&bytes).map_err(|error| ClientError::Unreadable { path: path.to_owned(), reason: error.to_string() })
+    pub(crate) async fn hand_in<R: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: &str,
+        resource: Vec<u8>,
+    ) -> Result<R, ClientError> {
+        let bytes = self
+            .bytes(Method::POST, path, Some(token), Some((FHIR, resource)))
+            .await?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// Makes the request; again after a while when the rate limit turned it down, which is before anything is done.
@@ -143,7 +184,9 @@ impl Client {
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<Vec<u8>, ClientError> {
         loop {
-            let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+            let mut request = self
+                .http
+                .request(method.clone(), format!("{}{path}", self.base));
             if let Some(token) = token {
                 request = request.bearer_auth(token);
             }
@@ -167,6 +210,9 @@ impl Client {
 fn refusal(path: &str, status: StatusCode, bytes: &[u8]) -> ClientError {
     match serde_json::from_slice::<Problem>(bytes) {
         Ok(problem) => ClientError::Problem(Box::new(problem)),
-        Err(_) => ClientError::Unreadable { path: path.to_owned(), reason: format!("status {status} without a problem") },
+        Err(_) => ClientError::Unreadable {
+            path: path.to_owned(),
+            reason: format!("status {status} without a problem"),
+        },
     }
 }

@@ -38,22 +38,34 @@ impl Member {
     /// # Errors
     /// The gateway's problem, or what the connection says.
     pub async fn get<R: DeserializeOwned>(&self, path: &str) -> Result<R, ClientError> {
-        self.client.ask(Method::GET, path, Some(&self.token), None::<&()>).await
+        self.client
+            .ask(Method::GET, path, Some(&self.token), None::<&()>)
+            .await
     }
 
     /// Posts.
     ///
     /// # Errors
     /// The gateway's problem, or what the connection says.
-    pub async fn post<Q: Serialize + ?Sized, R: DeserializeOwned>(&self, path: &str, body: &Q) -> Result<R, ClientError> {
-        self.client.ask(Method::POST, path, Some(&self.token), Some(body)).await
+    pub async fn post<Q: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Q,
+    ) -> Result<R, ClientError> {
+        self.client
+            .ask(Method::POST, path, Some(&self.token), Some(body))
+            .await
     }
 
     /// Hands in a FHIR resource (`application/fhir+json`).
     ///
     /// # Errors
     /// The gateway's problem, or what the connection says.
-    pub async fn post_fhir<R: DeserializeOwned>(&self, path: &str, resource: Vec<u8>) -> Result<R, ClientError> {
+    pub async fn post_fhir<R: DeserializeOwned>(
+        &self,
+        path: &str,
+        resource: Vec<u8>,
+    ) -> Result<R, ClientError> {
         self.client.hand_in(path, &self.token, resource).await
     }
 
@@ -61,8 +73,14 @@ impl Member {
     ///
     /// # Errors
     /// The gateway's problem, or what the connection says.
-    pub async fn put<Q: Serialize + ?Sized, R: DeserializeOwned>(&self, path: &str, body: &Q) -> Result<R, ClientError> {
-        self.client.ask(Method::PUT, path, Some(&self.token), Some(body)).await
+    pub async fn put<Q: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Q,
+    ) -> Result<R, ClientError> {
+        self.client
+            .ask(Method::PUT, path, Some(&self.token), Some(body))
+            .await
     }
 
     /// Deletes.
@@ -70,14 +88,20 @@ impl Member {
     /// # Errors
     /// The gateway's problem, or what the connection says.
     pub async fn delete<R: DeserializeOwned>(&self, path: &str) -> Result<R, ClientError> {
-        self.client.ask(Method::DELETE, path, Some(&self.token), None::<&()>).await
+        self.client
+            .ask(Method::DELETE, path, Some(&self.token), None::<&()>)
+            .await
     }
 
     /// Gives a command and sees it through: signs it if the member holds the own key, and verifies the receipt.
     ///
     /// # Errors
     /// The gateway's problem (a contract's rejection among them), or a receipt that proves nothing.
-    pub async fn command<Q: Serialize + ?Sized>(&self, path: &str, body: &Q) -> Result<VerifiedCommit, ClientError> {
+    pub async fn command<Q: Serialize + ?Sized>(
+        &self,
+        path: &str,
+        body: &Q,
+    ) -> Result<VerifiedCommit, ClientError> {
         let reply = self.post(path, body).await?;
         self.see_through(reply).await
     }
@@ -86,7 +110,11 @@ impl Member {
     ///
     /// # Errors
     /// As [`Member::command`].
-    pub async fn put_command<Q: Serialize + ?Sized>(&self, path: &str, body: &Q) -> Result<VerifiedCommit, ClientError> {
+    pub async fn put_command<Q: Serialize + ?Sized>(
+        &self,
+        path: &str,
+        body: &Q,
+    ) -> Result<VerifiedCommit, ClientError> {
         let reply = self.put(path, body).await?;
         self.see_through(reply).await
     }
@@ -102,7 +130,11 @@ impl Member {
     ///
     /// # Errors
     /// As [`Member::command`].
-    pub async fn commit<Q: Serialize + ?Sized>(&self, path: &str, body: &Q) -> Result<VerifiedCommit, ClientError> {
+    pub async fn commit<Q: Serialize + ?Sized>(
+        &self,
+        path: &str,
+        body: &Q,
+    ) -> Result<VerifiedCommit, ClientError> {
         let committed: Committed = self.post(path, body).await?;
         self.client.receipts().verify(&committed)
     }
@@ -114,8 +146,12 @@ impl Member {
     /// [`ClientError::NotSigned`] and as [`Member::command`].
     pub async fn sign(&self, unsigned: &UnsignedCommand) -> Result<VerifiedCommit, ClientError> {
         let refuse = |reason: &str| ClientError::NotSigned(reason.to_owned());
-        let key = self.key.as_ref().ok_or_else(|| refuse("this member holds no key of its own"))?;
-        let body: TransactionBody = canonical::decode(&unsigned.unsigned.0).map_err(|error| refuse(&error.to_string()))?;
+        let key = self
+            .key
+            .as_ref()
+            .ok_or_else(|| refuse("this member holds no key of its own"))?;
+        let body: TransactionBody =
+            canonical::decode(&unsigned.unsigned.0).map_err(|error| refuse(&error.to_string()))?;
         if body.submitter != key.ledger_id() || body.public_key != key.public_key() {
             return Err(refuse("it is not for this member's key"));
         }

@@ -29,7 +29,10 @@ pub struct Receipts {
 impl Receipts {
     /// No receipts so far, for the chain of `genesis`.
     pub fn new(genesis: GenesisFile) -> Receipts {
-        Receipts { genesis: Arc::new(genesis), verified: Arc::default() }
+        Receipts {
+            genesis: Arc::new(genesis),
+            verified: Arc::default(),
+        }
     }
 
     /// The chain's id.
@@ -42,7 +45,8 @@ impl Receipts {
     /// # Errors
     /// [`ClientError::Receipt`].
     pub fn verify(&self, committed: &Committed) -> Result<VerifiedCommit, ClientError> {
-        let receipt = Receipt::from_bytes(&committed.receipt.0).map_err(|error| ClientError::Receipt(error.to_string()))?;
+        let receipt = Receipt::from_bytes(&committed.receipt.0)
+            .map_err(|error| ClientError::Receipt(error.to_string()))?;
         self.keep(receipt, &committed.transaction)
     }
 
@@ -50,14 +54,26 @@ impl Receipts {
     ///
     /// # Errors
     /// [`ClientError::Receipt`].
-    pub fn keep(&self, receipt: Receipt, transaction: &Digest) -> Result<VerifiedCommit, ClientError> {
-        receipt.verify(&self.genesis).map_err(|error| ClientError::Receipt(error.to_string()))?;
+    pub fn keep(
+        &self,
+        receipt: Receipt,
+        transaction: &Digest,
+    ) -> Result<VerifiedCommit, ClientError> {
+        receipt
+            .verify(&self.genesis)
+            .map_err(|error| ClientError::Receipt(error.to_string()))?;
         if receipt.leaf.transaction != *transaction {
-            return Err(ClientError::Receipt("it is of another transaction".to_owned()));
+            return Err(ClientError::Receipt(
+                "it is of another transaction".to_owned(),
+            ));
         }
         let height = receipt.header.height;
         self.lock().insert(*transaction, receipt.clone());
-        Ok(VerifiedCommit { transaction: *transaction, height, receipt })
+        Ok(VerifiedCommit {
+            transaction: *transaction,
+            height,
+            receipt,
+        })
     }
 
     /// Whether the receipt of this transaction was verified.
@@ -77,7 +93,9 @@ impl Receipts {
 
     /// The signed transaction behind a verified receipt.
     pub fn transaction(&self, id: &Digest) -> Option<SignedTransaction> {
-        self.lock().get(id).map(|receipt| receipt.transaction.clone())
+        self.lock()
+            .get(id)
+            .map(|receipt| receipt.transaction.clone())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Digest, Receipt>> {

@@ -32,12 +32,21 @@ pub fn encrypt(key: &ContentKey, item: &[u8], package: &Package) -> Vec<u8> {
 }
 
 /// The content key, sealed to the item's key.
-pub fn seal_key(recipient: &SealingPublicKey, item: &[u8], key: &ContentKey) -> Result<Vec<u8>, SealError> {
+pub fn seal_key(
+    recipient: &SealingPublicKey,
+    item: &[u8],
+    key: &ContentKey,
+) -> Result<Vec<u8>, SealError> {
     seal_to(recipient, INFO, item, key.expose())
 }
 
 /// Opens the content key with the item's secret key, and the ciphertext with it.
-pub fn open(item_key: &SealingKey, item: &[u8], sealed_key: &[u8], ciphertext: &[u8]) -> Result<Package, OpenError> {
+pub fn open(
+    item_key: &SealingKey,
+    item: &[u8],
+    sealed_key: &[u8],
+    ciphertext: &[u8],
+) -> Result<Package, OpenError> {
     let bytes = zeroize::Zeroizing::new(item_key.open(INFO, item, sealed_key)?);
     let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| OpenError)?;
     let plain = ContentKey::from_secret(Secret::from_bytes(bytes)).open(item, ciphertext)?;
@@ -52,7 +61,10 @@ mod tests {
     fn a_released_package_opens_with_the_items_key_and_for_that_item_only() {
         let (item_key, content_key) = (SealingKey::random(), ContentKey::random());
         let item = item_data(&[7; 16], 3);
-        let package = Package { salt: [1; 32], content: b"{}".to_vec() };
+        let package = Package {
+            salt: [1; 32],
+            content: b"{}".to_vec(),
+        };
         let ciphertext = encrypt(&content_key, &item, &package);
         let sealed = seal_key(&item_key.public_key(), &item, &content_key).unwrap();
         assert!(open(&item_key, &item, &sealed, &ciphertext).unwrap() == package);

@@ -44,8 +44,18 @@ pub struct Opened {
 }
 
 /// Seals, numbers and signs a SenML pack.
-pub fn seal(device: &MemberKey, service: &SealingPublicKey, sequence: u64, senml: &[u8]) -> Result<Vec<u8>, SealError> {
-    let sealed = seal_to(service, INFO, &binding(&device.ledger_id(), sequence), senml)?;
+pub fn seal(
+    device: &MemberKey,
+    service: &SealingPublicKey,
+    sequence: u64,
+    senml: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let sealed = seal_to(
+        service,
+        INFO,
+        &binding(&device.ledger_id(), sequence),
+        senml,
+    )?;
     let signature = device.sign_message(DOMAIN, &message(&device.ledger_id(), sequence, &sealed));
     let envelope = Envelope {
         sequence,
@@ -56,15 +66,34 @@ pub fn seal(device: &MemberKey, service: &SealingPublicKey, sequence: u64, senml
 }
 
 /// Checks an envelope's signature with the device's current key on the ledger, and opens it.
-pub fn open(device: &LedgerId, key: &PublicKey, service: &SealingKey, bytes: &[u8]) -> Result<Opened, EnvelopeError> {
+pub fn open(
+    device: &LedgerId,
+    key: &PublicKey,
+    service: &SealingKey,
+    bytes: &[u8],
+) -> Result<Opened, EnvelopeError> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(|_| EnvelopeError::Malformed)?;
-    let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| EnvelopeError::Malformed);
+    let decode = |text: &str| {
+        BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .map_err(|_| EnvelopeError::Malformed)
+    };
     let sealed = decode(&envelope.sealed)?;
-    let signature = <[u8; 64]>::try_from(decode(&envelope.signature)?.as_slice()).map_err(|_| EnvelopeError::Malformed)?;
-    key.verify(DOMAIN, &message(device, envelope.sequence, &sealed), &Signature(signature))
-        .map_err(|_| EnvelopeError::Signature)?;
-    let senml = service.open(INFO, &binding(device, envelope.sequence), &sealed).map_err(|_| EnvelopeError::Sealed)?;
-    Ok(Opened { sequence: envelope.sequence, senml })
+    let signature = <[u8; 64]>::try_from(decode(&envelope.signature)?.as_slice())
+        .map_err(|_| EnvelopeError::Malformed)?;
+    key.verify(
+        DOMAIN,
+        &message(device, envelope.sequence, &sealed),
+        &Signature(signature),
+    )
+    .map_err(|_| EnvelopeError::Signature)?;
+    let senml = service
+        .open(INFO, &binding(device, envelope.sequence), &sealed)
+        .map_err(|_| EnvelopeError::Sealed)?;
+    Ok(Opened {
+        sequence: envelope.sequence,
+        senml,
+    })
 }
 
 fn binding(device: &LedgerId, sequence: u64) -> Vec<u8> {
@@ -89,14 +118,37 @@ mod tests {
 
     #[test]
     fn another_number_another_device_or_another_signer_is_refused() {
-        let (device, other, service) = (MemberKey::random(), MemberKey::random(), SealingKey::random());
+        let (device, other, service) = (
+            MemberKey::random(),
+            MemberKey::random(),
+            SealingKey::random(),
+        );
         let bytes = seal(&device, &service.public_key(), 7, b"[]").unwrap();
-        let renumbered = String::from_utf8(bytes.clone()).unwrap().replace("\"sequence\":7", "\"sequence\":8");
-        let opening = |id: &LedgerId, key: &PublicKey, bytes: &[u8]| open(id, key, &service, bytes).err();
+        let renumbered = String::from_utf8(bytes.clone())
+            .unwrap()
+            .replace("\"sequence\":7", "\"sequence\":8");
+        let opening =
+            |id: &LedgerId, key: &PublicKey, bytes: &[u8]| open(id, key, &service, bytes).err();
         let signature = Some(EnvelopeError::Signature);
-        assert_eq!(opening(&device.ledger_id(), &device.public_key(), renumbered.as_bytes()), signature);
-        assert_eq!(opening(&other.ledger_id(), &device.public_key(), &bytes), signature);
-        assert_eq!(opening(&device.ledger_id(), &other.public_key(), &bytes), signature);
-        assert_eq!(opening(&device.ledger_id(), &device.public_key(), b"{}"), Some(EnvelopeError::Malformed));
+        assert_eq!(
+            opening(
+                &device.ledger_id(),
+                &device.public_key(),
+                renumbered.as_bytes()
+            ),
+            signature
+        );
+        assert_eq!(
+            opening(&other.ledger_id(), &device.public_key(), &bytes),
+            signature
+        );
+        assert_eq!(
+            opening(&device.ledger_id(), &other.public_key(), &bytes),
+            signature
+        );
+        assert_eq!(
+            opening(&device.ledger_id(), &device.public_key(), b"{}"),
+            Some(EnvelopeError::Malformed)
+        );
     }
 }

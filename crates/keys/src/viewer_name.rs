@@ -19,7 +19,11 @@ struct SealedTwice {
 }
 
 /// Seals `text` once to the patient and once to the regulator; at most 512 bytes.
-pub fn seal(text: &str, patient: &SealingPublicKey, regulator: &SealingPublicKey) -> Result<Vec<u8>, SealError> {
+pub fn seal(
+    text: &str,
+    patient: &SealingPublicKey,
+    regulator: &SealingPublicKey,
+) -> Result<Vec<u8>, SealError> {
     let mut end = text.len().min(TEXT_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -48,7 +52,12 @@ mod tests {
     #[test]
     fn patient_and_regulator_read_the_name_and_nobody_else() {
         let (patient, regulator) = (SealingKey::random(), SealingKey::random());
-        let sealed = seal("Dr. Ada Example", &patient.public_key(), &regulator.public_key()).unwrap();
+        let sealed = seal(
+            "Dr. Ada Example",
+            &patient.public_key(),
+            &regulator.public_key(),
+        )
+        .unwrap();
         assert_eq!(open(&patient, &sealed).unwrap(), "Dr. Ada Example");
         assert_eq!(open(&regulator, &sealed).unwrap(), "Dr. Ada Example");
         assert_eq!(open(&SealingKey::random(), &sealed), Err(OpenError));
@@ -57,8 +66,16 @@ mod tests {
     #[test]
     fn the_longest_text_fits_the_ledger() {
         let (patient, regulator) = (SealingKey::random(), SealingKey::random());
-        let sealed = seal(&"ä".repeat(500), &patient.public_key(), &regulator.public_key()).unwrap();
+        let sealed = seal(
+            &"ä".repeat(500),
+            &patient.public_key(),
+            &regulator.public_key(),
+        )
+        .unwrap();
         assert!(sealed.len() <= 512);
-        assert_eq!(open(&patient, &sealed).unwrap(), "ä".repeat(TEXT_BYTES_MAX / 2));
+        assert_eq!(
+            open(&patient, &sealed).unwrap(),
+            "ä".repeat(TEXT_BYTES_MAX / 2)
+        );
     }
 }

@@ -54,7 +54,11 @@ fn play(arguments: &demo::Demo, json: bool) -> ExitCode {
             all_well = false;
         }
     }
-    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if all_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn in_runtime(task: impl Future<Output = anyhow::Result<String>>) -> anyhow::Result<String> {

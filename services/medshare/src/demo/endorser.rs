@@ -32,15 +32,29 @@ impl Endorser {
             let mut endorsed = BTreeSet::new();
             loop {
                 // What fails is still pending at the next look.
-                if let Ok(page) = operator.get::<Page<MemberSummary>>("/v1/members/pending?limit=500").await {
+                if let Ok(page) = operator
+                    .get::<Page<MemberSummary>>("/v1/members/pending?limit=500")
+                    .await
+                {
                     let waiting: Vec<MemberSummary> = page
                         .entries
                         .into_iter()
-                        .filter(|member| matches!(member.kind, MemberKind::Patient | MemberKind::Doctor | MemberKind::Device))
+                        .filter(|member| {
+                            matches!(
+                                member.kind,
+                                MemberKind::Patient | MemberKind::Doctor | MemberKind::Device
+                            )
+                        })
                         .filter(|member| !endorsed.contains(&member.member))
                         .collect();
-                    let done = futures::stream::iter(waiting).map(|member| endorse(&operator, member)).buffer_unordered(AT_ONCE);
-                    endorsed.extend(done.filter_map(std::future::ready).collect::<Vec<_>>().await);
+                    let done = futures::stream::iter(waiting)
+                        .map(|member| endorse(&operator, member))
+                        .buffer_unordered(AT_ONCE);
+                    endorsed.extend(
+                        done.filter_map(std::future::ready)
+                            .collect::<Vec<_>>()
+                            .await,
+                    );
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -53,6 +67,9 @@ async fn endorse(operator: &Member, member: MemberSummary) -> Option<ledger::Led
     match operator.command(&path, &serde_json::json!({})).await {
         Ok(_) => Some(member.member),
         // A rejection stands on the ledger (endorsed already); anything else is tried again.
-        Err(error) => error.problem().is_some_and(|problem| problem.rejection.is_some()).then_some(member.member),
+        Err(error) => error
+            .problem()
+            .is_some_and(|problem| problem.rejection.is_some())
+            .then_some(member.member),
     }
 }

@@ -7,11 +7,11 @@ use std::process::Command;
 
 use anyhow::Context as _;
 use contracts::Event;
+use contracts::ItemId;
 use contracts::authorization::event::{Event as AuthorizationEvent, Refuser};
 use contracts::records::event::Event as RecordsEvent;
 use contracts::settlement::event::{Account, Event as SettlementEvent, PostingReason};
 use contracts::telemetry::event::Event as TelemetryEvent;
-use contracts::ItemId;
 use ledger::store_format::{SegmentError, parse_segment_name, read_segment};
 use ledger::{ChainVerifier, GenesisFile, LEDGER_CONTRACT};
 use serde::Serialize;
@@ -22,7 +22,14 @@ use crate::layout::Layout;
 
 /// The replica whose ledger is counted.
 const REPLICA: &str = "replica-0";
-const STATES: [&str; 6] = ["open", "released", "refused_by_hospital", "refused_by_patient", "withdrawn", "expired"];
+const STATES: [&str; 6] = [
+    "open",
+    "released",
+    "refused_by_hospital",
+    "refused_by_patient",
+    "withdrawn",
+    "expired",
+];
 
 /// What the ledger says.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -54,15 +61,37 @@ pub(super) fn count(story: &mut Story, layout: &Layout) -> anyhow::Result<Figure
     }
     let shown = [
         ("records", story.tally.records, figures.records),
-        ("transactions", story.tally.transactions.len() as u64, figures.transactions),
-        ("adjudicated", story.tally.adjudicated.len() as u64, figures.adjudicated),
-        ("records of the input", story.population.records as u64, figures.records),
-        ("claims of the input", story.population.claims as u64, figures.adjudicated),
-        ("receipts", story.client.receipts().count() as u64, figures.transactions),
+        (
+            "transactions",
+            story.tally.transactions.len() as u64,
+            figures.transactions,
+        ),
+        (
+            "adjudicated",
+            story.tally.adjudicated.len() as u64,
+            figures.adjudicated,
+        ),
+        (
+            "records of the input",
+            story.population.records as u64,
+            figures.records,
+        ),
+        (
+            "claims of the input",
+            story.population.claims as u64,
+            figures.adjudicated,
+        ),
+        (
+            "receipts",
+            story.client.receipts().count() as u64,
+            figures.transactions,
+        ),
     ];
     for (name, expected, counted) in shown {
         if expected != counted {
-            story.failed.push(format!("{name}: {expected}, but the ledger has {counted}"));
+            story
+                .failed
+                .push(format!("{name}: {expected}, but the ledger has {counted}"));
         }
     }
     Ok(figures)
@@ -74,7 +103,10 @@ fn compare(story: &mut Story, figures: &Figures, report: &Value) {
     for (name, counted) in ours.as_object().into_iter().flatten() {
         if report.get(name) != Some(counted) {
             same = false;
-            story.failed.push(format!("{name}: {counted}, but the independent verifier counts {}", report[name]));
+            story.failed.push(format!(
+                "{name}: {counted}, but the independent verifier counts {}",
+                report[name]
+            ));
         }
     }
     if same {
@@ -84,12 +116,23 @@ fn compare(story: &mut Story, figures: &Figures, report: &Value) {
 
 /// What `e2e/verifier/recount.py` says; none when it is not here.
 fn recount(blocks: &Path, genesis: &Path) -> anyhow::Result<Option<Value>> {
-    let Some(script) = script() else { return Ok(None) };
-    let run = match Command::new("python3").arg(&script).arg(blocks).arg(genesis).output() {
+    let Some(script) = script() else {
+        return Ok(None);
+    };
+    let run = match Command::new("python3")
+        .arg(&script)
+        .arg(blocks)
+        .arg(genesis)
+        .output()
+    {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         run => run.context("python3 cannot be run")?,
     };
-    anyhow::ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr).trim());
+    anyhow::ensure!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr).trim()
+    );
     Ok(Some(serde_json::from_slice(&run.stdout)?))
 }
 
@@ -99,7 +142,10 @@ fn script() -> Option<PathBuf> {
     if let Ok(program) = std::env::current_exe() {
         folders.extend(program.ancestors().map(Path::to_owned));
     }
-    folders.into_iter().map(|folder| folder.join("e2e/verifier/recount.py")).find(|script| script.is_file())
+    folders
+        .into_iter()
+        .map(|folder| folder.join("e2e/verifier/recount.py"))
+        .find(|script| script.is_file())
 }
 
 /// Verifies and counts the first `until` blocks of a replica's files.
@@ -107,7 +153,9 @@ fn from_files(folder: &Path, genesis: &Path, until: u64) -> anyhow::Result<Figur
     let genesis = GenesisFile::from_json(&std::fs::read_to_string(genesis)?)?;
     let mut verifier = ChainVerifier::new(&genesis)?;
     let mut segments = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+    for entry in
+        std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?
+    {
         let entry = entry?;
         if let Some(first) = entry.file_name().to_str().and_then(parse_segment_name) {
             segments.insert(first, entry.path());
@@ -150,13 +198,20 @@ impl Counter {
         match event {
             Event::Records(event) => match event {
                 RecordsEvent::RecordRegistered { .. } => figures.records += 1,
-                RecordsEvent::AccessLogged { .. } | RecordsEvent::CodeRedeemed { .. } => figures.views += 1,
+                RecordsEvent::AccessLogged { .. } | RecordsEvent::CodeRedeemed { .. } => {
+                    figures.views += 1
+                }
                 RecordsEvent::TamperingReported { .. } => figures.tampering_detected += 1,
                 _ => {}
             },
             Event::Authorization(event) => self.count_item(&event),
-            Event::Settlement(SettlementEvent::Posted { reason: PostingReason::ItemPaid(_), lines }) => {
-                let members = lines.iter().filter(|line| matches!(line.account, Account::Member(_)));
+            Event::Settlement(SettlementEvent::Posted {
+                reason: PostingReason::ItemPaid(_),
+                lines,
+            }) => {
+                let members = lines
+                    .iter()
+                    .filter(|line| matches!(line.account, Account::Member(_)));
                 figures.paid += members.map(|line| line.amount).sum::<i64>();
             }
             Event::Settlement(SettlementEvent::ClaimAdjudicated { claim, .. }) => {
@@ -171,8 +226,16 @@ impl Counter {
         let (item, state) = match event {
             AuthorizationEvent::ItemOpened { item, .. } => (item, "open"),
             AuthorizationEvent::ItemReleased { item, .. } => (item, "released"),
-            AuthorizationEvent::ItemRefused { item, refuser: Refuser::Hospital, .. } => (item, "refused_by_hospital"),
-            AuthorizationEvent::ItemRefused { item, refuser: Refuser::Patient, .. } => (item, "refused_by_patient"),
+            AuthorizationEvent::ItemRefused {
+                item,
+                refuser: Refuser::Hospital,
+                ..
+            } => (item, "refused_by_hospital"),
+            AuthorizationEvent::ItemRefused {
+                item,
+                refuser: Refuser::Patient,
+                ..
+            } => (item, "refused_by_patient"),
             AuthorizationEvent::ItemWithdrawn { item } => (item, "withdrawn"),
             AuthorizationEvent::ItemExpired { item } => (item, "expired"),
             _ => return,

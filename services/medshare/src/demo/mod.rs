@@ -80,14 +80,22 @@ pub async fn run(arguments: &Demo, json: bool) -> anyhow::Result<(String, bool)>
     consortium.database.clone_from(&arguments.database);
     let threshold = population.threshold(THRESHOLD);
     if threshold != THRESHOLD {
-        eprintln!("demo: so few patients are searched with a small-cell threshold of {threshold} instead of {THRESHOLD}");
-        consortium.parameters.insert("small_cell_threshold".to_owned(), threshold);
+        eprintln!(
+            "demo: so few patients are searched with a small-cell threshold of {threshold} instead of {THRESHOLD}"
+        );
+        consortium
+            .parameters
+            .insert("small_cell_threshold".to_owned(), threshold);
     }
     let consortium = Consortium::from_toml(&toml::to_string(&consortium)?)?;
     crate::init::create_databases(&consortium).await?;
     crate::init::init(&consortium, &folder)?;
     let system = start(&folder).await?;
-    eprintln!("demo: {} processes are ready after {:.1} s", system.processes().len(), started.elapsed().as_secs_f64());
+    eprintln!(
+        "demo: {} processes are ready after {:.1} s",
+        system.processes().len(),
+        started.elapsed().as_secs_f64()
+    );
 
     let played = tokio::select! {
         played = play(&system, population) => played,
@@ -115,7 +123,11 @@ pub async fn run(arguments: &Demo, json: bool) -> anyhow::Result<(String, bool)>
         receipts_dir: story.receipts_dir.display().to_string(),
     };
     let all_well = report.failed.is_empty();
-    let text = if json { serde_json::to_string(&report)? } else { summary(&report) };
+    let text = if json {
+        serde_json::to_string(&report)?
+    } else {
+        summary(&report)
+    };
     if arguments.keep {
         println!("{}", text.trim_end());
         let control = crate::supervisor::control::serve(system.clone()).await?;
@@ -128,7 +140,10 @@ pub async fn run(arguments: &Demo, json: bool) -> anyhow::Result<(String, bool)>
 }
 
 fn fresh_folder() -> anyhow::Result<PathBuf> {
-    let name = format!("medshare-demo-{}", data_encoding::HEXLOWER.encode(&keys::secret::random::<4>()));
+    let name = format!(
+        "medshare-demo-{}",
+        data_encoding::HEXLOWER.encode(&keys::secret::random::<4>())
+    );
     Ok(std::path::absolute(std::env::temp_dir().join(name))?)
 }
 
@@ -138,10 +153,14 @@ async fn start(folder: &std::path::Path) -> anyhow::Result<System> {
     options.notices = Arc::new(|notice| match notice {
         Notice::Ready { .. } => {}
         Notice::Died { name, how } => eprintln!("demo: {name} ended unasked: {how}"),
-        Notice::KilledAtStop { name } => eprintln!("demo: {name} did not stop in time and was killed"),
+        Notice::KilledAtStop { name } => {
+            eprintln!("demo: {name} did not stop in time and was killed")
+        }
         Notice::Trouble { what } => eprintln!("demo: {what}"),
     });
-    System::start(folder, options).await.context("the system does not start")
+    System::start(folder, options)
+        .await
+        .context("the system does not start")
 }
 
 /// All acts in order. An act that fails is written down, and the story goes on.
@@ -156,17 +175,35 @@ async fn play(system: &System, population: Population) -> anyhow::Result<Story> 
         };
     }
     act!("members register and are endorsed", acts::members::play);
-    act!("an insurer publishes its rules and covers the patients", acts::insurance::cover);
-    act!("two hospitals write all records, while a replica is away", acts::records::play);
+    act!(
+        "an insurer publishes its rules and covers the patients",
+        acts::insurance::cover
+    );
+    act!(
+        "two hospitals write all records, while a replica is away",
+        acts::records::play
+    );
     act!("records are viewed", acts::viewing::play);
     act!("a research institution searches", acts::search::play);
-    act!("it applies for records; they are released and paid", acts::application::play);
+    act!(
+        "it applies for records; they are released and paid",
+        acts::application::play
+    );
     act!("a grant is withdrawn", acts::application::withdraw);
     act!("authorization codes open records", acts::codes::play);
-    act!("claims are adjudicated and a share is paid", acts::insurance::settle);
+    act!(
+        "claims are adjudicated and a share is paid",
+        acts::insurance::settle
+    );
     act!("a device warns", acts::devices::play);
-    act!("a row is edited behind the system's back", acts::tampering::play);
-    act!("a third hospital joins without any restart", acts::joining::play);
+    act!(
+        "a row is edited behind the system's back",
+        acts::tampering::play
+    );
+    act!(
+        "a third hospital joins without any restart",
+        acts::joining::play
+    );
     story.announce("every receipt is verified");
     if let Err(error) = story.verify_all_receipts().await {
         story.fail("every receipt is verified", &error);
@@ -176,8 +213,12 @@ async fn play(system: &System, population: Population) -> anyhow::Result<Story> 
 
 fn summary(report: &Report) -> String {
     let figures = &report.figures;
-    let applications: Vec<String> =
-        figures.applications.iter().filter(|(_, count)| **count > 0).map(|(state, count)| format!("{count} {state}")).collect();
+    let applications: Vec<String> = figures
+        .applications
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
     let failed = match report.failed.is_empty() {
         true => "nothing failed".to_owned(),
         false => format!("FAILED:\n  {}", report.failed.join("\n  ")),

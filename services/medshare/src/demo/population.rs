@@ -59,7 +59,11 @@ impl Population {
                 let mut plan = Plan::default();
                 plan.patients = arguments.patients.unwrap_or(plan.patients);
                 generator::patients(&plan)
-                    .map(|json| Bundle::from_json(json).map_err(|refusal| anyhow::anyhow!("{}: {}", refusal.expression, refusal.fault)))
+                    .map(|json| {
+                        Bundle::from_json(json).map_err(|refusal| {
+                            anyhow::anyhow!("{}: {}", refusal.expression, refusal.fault)
+                        })
+                    })
                     .collect::<anyhow::Result<Vec<_>>>()?
             }
         };
@@ -84,18 +88,27 @@ impl Population {
 
     /// Records that hospital `hospital` will have.
     pub(super) fn records_at(&self, hospital: usize) -> usize {
-        self.people.iter().map(|person| person.records[hospital]).sum()
+        self.people
+            .iter()
+            .map(|person| person.records[hospital])
+            .sum()
     }
 
     /// The threshold under which chronic sinusitis shows and hypertension hides: `usual` where the patients allow it.
     pub(super) fn threshold(&self, usual: i64) -> i64 {
         let of = |code| self.diseases.get(code).copied().unwrap_or_default() as i64;
         let (shown, hidden) = (of(SINUSITIS), of(HYPERTENSION));
-        if shown >= usual && hidden < usual { usual } else { shown.max(1) }
+        if shown >= usual && hidden < usual {
+            usual
+        } else {
+            shown.max(1)
+        }
     }
 
     fn add(&mut self, bundle: Bundle) -> anyhow::Result<()> {
-        let refused = |refusal: clinical::Refusal| anyhow::anyhow!("{}: {}", refusal.expression, refusal.fault);
+        let refused = |refusal: clinical::Refusal| {
+            anyhow::anyhow!("{}: {}", refusal.expression, refusal.fault)
+        };
         let intake = split(bundle).map_err(refused)?;
         let patient = &intake.patient.resource;
         let mut person = Person {
@@ -108,7 +121,10 @@ impl Population {
         let mut entries: Vec<BTreeMap<String, Entry>> = vec![BTreeMap::new(); HOSPITALS];
         let mut diseases = BTreeSet::new();
         for encounter in intake.records {
-            let hospital = encounter.organization_key.as_deref().map_or(0, |key| hospital_of(key, HOSPITALS));
+            let hospital = encounter
+                .organization_key
+                .as_deref()
+                .map_or(0, |key| hospital_of(key, HOSPITALS));
             person.records[hospital] += 1;
             self.records += 1;
             for charge in claim::charges(&encounter.record).map_err(refused)? {
@@ -116,11 +132,17 @@ impl Population {
                 person.payers.insert(charge.payer);
             }
             for entry in encounter.record.into_entries() {
-                let codes = entry.resource.at(&["code"]).map(|code| code.list("coding")).unwrap_or_default();
+                let codes = entry
+                    .resource
+                    .at(&["code"])
+                    .map(|code| code.list("coding"))
+                    .unwrap_or_default();
                 if entry.kind() == "Condition" {
                     diseases.extend(codes.iter().filter_map(|coding| {
                         let code = coding.text("code")?;
-                        [SINUSITIS, HYPERTENSION].into_iter().find(|known| *known == code)
+                        [SINUSITIS, HYPERTENSION]
+                            .into_iter()
+                            .find(|known| *known == code)
                     }));
                 }
                 entries[hospital].insert(entry.full_url.clone(), entry);
@@ -142,17 +164,35 @@ impl Population {
     /// Readings of one device, in packs by the hour, newest a minute ago.
     pub(super) fn readings(&self, now_us: u64) -> anyhow::Result<Vec<Vec<Reading>>> {
         let readings = match &self.vitals {
-            None => vital_series(1, 0, Course::Deteriorating, now_us - 12 * 60 * MINUTE_US, 48, 15),
+            None => vital_series(
+                1,
+                0,
+                Course::Deteriorating,
+                now_us - 12 * 60 * MINUTE_US,
+                48,
+                15,
+            ),
             Some(folder) => {
-                let file = files(folder, "txt")?.into_iter().next().context("no series in the folder")?;
+                let file = files(folder, "txt")?
+                    .into_iter()
+                    .next()
+                    .context("no series in the folder")?;
                 let series = physionet::parse(&std::fs::read_to_string(&file)?)?;
-                let last = series.readings.iter().map(|reading| u64::from(reading.minute)).max().unwrap_or_default();
+                let last = series
+                    .readings
+                    .iter()
+                    .map(|reading| u64::from(reading.minute))
+                    .max()
+                    .unwrap_or_default();
                 series.at(now_us - (last + 1) * MINUTE_US)
             }
         };
         let mut packs: BTreeMap<u64, Vec<Reading>> = BTreeMap::new();
         for reading in readings {
-            packs.entry(reading.at_micros / (60 * MINUTE_US)).or_default().push(reading);
+            packs
+                .entry(reading.at_micros / (60 * MINUTE_US))
+                .or_default()
+                .push(reading);
         }
         Ok(packs.into_values().collect())
     }
@@ -160,29 +200,51 @@ impl Population {
 
 fn bundle_of(entries: impl Iterator<Item = Entry>) -> Vec<u8> {
     let entries = entries
-        .map(|entry| Json::object([("fullUrl", entry.full_url.as_str().into()), ("resource", entry.resource)]))
+        .map(|entry| {
+            Json::object([
+                ("fullUrl", entry.full_url.as_str().into()),
+                ("resource", entry.resource),
+            ])
+        })
         .collect();
-    Json::object([("resourceType", "Bundle".into()), ("type", "collection".into()), ("entry", Json::Array(entries))]).to_bytes()
+    Json::object([
+        ("resourceType", "Bundle".into()),
+        ("type", "collection".into()),
+        ("entry", Json::Array(entries)),
+    ])
+    .to_bytes()
 }
 
 fn name_of(patient: &Json) -> String {
-    let Some(name) = patient.list("name").first() else { return "Unknown".to_owned() };
+    let Some(name) = patient.list("name").first() else {
+        return "Unknown".to_owned();
+    };
     let given = name.list("given").iter().filter_map(Json::as_str);
-    given.chain(name.text("family")).collect::<Vec<_>>().join(" ")
+    given
+        .chain(name.text("family"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn read_bundles(folder: &Path, at_most: usize) -> anyhow::Result<Vec<Bundle>> {
     let files = files(folder, "json")?;
     let read = files.into_iter().take(at_most).map(|file| {
         let bytes = std::fs::read(&file)?;
-        Bundle::parse(&bytes, &Limits::default())
-            .map_err(|refusal| anyhow::anyhow!("{}: {}: {}", file.display(), refusal.expression, refusal.fault))
+        Bundle::parse(&bytes, &Limits::default()).map_err(|refusal| {
+            anyhow::anyhow!(
+                "{}: {}: {}",
+                file.display(),
+                refusal.expression,
+                refusal.fault
+            )
+        })
     });
     read.collect()
 }
 
 fn files(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|file| file.extension().is_some_and(|found| found == extension))

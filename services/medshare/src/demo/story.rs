@@ -89,7 +89,9 @@ impl Story {
     pub(super) async fn begin(system: &System, population: Population) -> anyhow::Result<Story> {
         let layout = system.layout();
         let genesis = GenesisFile::from_json(&std::fs::read_to_string(layout.genesis())?)?;
-        let address = system.address("gateway", "rest").context("the gateway does not say where it listens")?;
+        let address = system
+            .address("gateway", "rest")
+            .context("the gateway does not say where it listens")?;
         let client = Client::new(&format!("http://{address}"), genesis)?;
         let receipts_dir = layout.root().join("receipts");
         crate::files::make_private_folder(&receipts_dir)?;
@@ -100,8 +102,15 @@ impl Story {
         let mut hospitals = Vec::new();
         for slug in ["lakeside", "hillcrest"] {
             let member = sign_in(&client, layout, slug, "member.json").await?;
-            let id = member.key().context("a hospital holds its key")?.ledger_id();
-            hospitals.push(Hospital { slug: slug.to_owned(), id, member });
+            let id = member
+                .key()
+                .context("a hospital holds its key")?
+                .ledger_id();
+            hospitals.push(Hospital {
+                slug: slug.to_owned(),
+                id,
+                member,
+            });
         }
         let treasurer = sign_in(&client, layout, "treasury", "member.json").await?;
         let insurer = sign_in(&client, layout, "mutual", "member.json").await?;
@@ -145,7 +154,11 @@ impl Story {
 
     /// Shows a verified commit, and keeps its receipt as a file.
     pub(super) fn committed(&self, text: &str, commit: &VerifiedCommit) -> anyhow::Result<()> {
-        eprintln!("   {text}: transaction {}, block {}, receipt verified", short(&commit.transaction), commit.height.0);
+        eprintln!(
+            "   {text}: transaction {}, block {}, receipt verified",
+            short(&commit.transaction),
+            commit.height.0
+        );
         self.keep_receipt(commit)
     }
 
@@ -157,13 +170,17 @@ impl Story {
 
     /// Keeps a receipt as a file.
     pub(super) fn keep_receipt(&self, commit: &VerifiedCommit) -> anyhow::Result<()> {
-        let file = self.receipts_dir.join(format!("{}.json", commit.transaction));
+        let file = self
+            .receipts_dir
+            .join(format!("{}.json", commit.transaction));
         std::fs::write(&file, commit.receipt.to_file()).with_context(|| file.display().to_string())
     }
 
     /// The institution.
     pub(super) fn institution(&self) -> anyhow::Result<Member> {
-        self.institution.clone().context("the research institution is not registered")
+        self.institution
+            .clone()
+            .context("the research institution is not registered")
     }
 
     /// A patient with records at both hospitals.
@@ -180,7 +197,12 @@ impl Story {
     }
 
     /// Registers an organisation or a device by its own key, and gives the receipt.
-    pub(super) async fn register(&self, key: &MemberKey, kind: MemberKind, name: Option<&str>) -> anyhow::Result<VerifiedCommit> {
+    pub(super) async fn register(
+        &self,
+        key: &MemberKey,
+        kind: MemberKind,
+        name: Option<&str>,
+    ) -> anyhow::Result<VerifiedCommit> {
         let chain = self.client.receipts().chain();
         let message = possession_message(&chain, &key.ledger_id(), &key.public_key());
         let request = RegisterOrganisation {
@@ -196,7 +218,11 @@ impl Story {
     }
 
     /// Has a quorum of node operators endorse an organisation, each with its own key.
-    pub(super) async fn endorse_by_quorum(&self, member: &LedgerId, name: &str) -> anyhow::Result<()> {
+    pub(super) async fn endorse_by_quorum(
+        &self,
+        member: &LedgerId,
+        name: &str,
+    ) -> anyhow::Result<()> {
         for operator in &self.operators[..3] {
             let path = format!("/v1/members/{member}/endorsements");
             let commit = operator.command(&path, &serde_json::json!({})).await?;
@@ -219,18 +245,49 @@ impl Story {
     pub(super) async fn verify_all_receipts(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         self.settle_down().await?;
-        let open: Vec<Digest> =
-            self.tally.transactions.iter().filter(|id| !self.client.receipts().has(id)).copied().collect();
-        self.tell(&format!("{} receipts are downloaded and verified with the genesis file alone", open.len()));
+        let open: Vec<Digest> = self
+            .tally
+            .transactions
+            .iter()
+            .filter(|id| !self.client.receipts().has(id))
+            .copied()
+            .collect();
+        self.tell(&format!(
+            "{} receipts are downloaded and verified with the genesis file alone",
+            open.len()
+        ));
         for (place, transaction) in open.iter().enumerate() {
-            let commit = self.client.receipt(transaction).await.with_context(|| format!("receipt of {transaction}"))?;
+            let commit = self
+                .client
+                .receipt(transaction)
+                .await
+                .with_context(|| format!("receipt of {transaction}"))?;
             self.keep_receipt(&commit)?;
             if (place + 1) % 500 == 0 {
                 self.tell(&format!("{} of {}", place + 1, open.len()));
             }
         }
-        let all = self.tally.transactions.iter().filter(|id| self.client.receipts().has(id)).count();
-        self.tell(&format!("{all} of {} transactions have a verified receipt ({:.1} s)", self.tally.transactions.len(), began.elapsed().as_secs_f64()));
+        // Those of the endorser and the like, too.
+        for receipt in self.client.receipts().all() {
+            let file = self
+                .receipts_dir
+                .join(format!("{}.json", receipt.leaf.transaction));
+            if !file.exists() {
+                std::fs::write(&file, receipt.to_file())
+                    .with_context(|| file.display().to_string())?;
+            }
+        }
+        let all = self
+            .tally
+            .transactions
+            .iter()
+            .filter(|id| self.client.receipts().has(id))
+            .count();
+        self.tell(&format!(
+            "{all} of {} transactions have a verified receipt ({:.1} s)",
+            self.tally.transactions.len(),
+            began.elapsed().as_secs_f64()
+        ));
         Ok(())
     }
 
@@ -255,16 +312,27 @@ impl Story {
 }
 
 /// Signs an organisation in with a key file below its folder.
-pub(super) async fn sign_in(client: &Client, layout: &Layout, slug: &str, file: &str) -> anyhow::Result<Member> {
-    let key = MemberKey::load(&layout.organisation(slug).join(file)).with_context(|| format!("the key of {slug}"))?;
+pub(super) async fn sign_in(
+    client: &Client,
+    layout: &Layout,
+    slug: &str,
+    file: &str,
+) -> anyhow::Result<Member> {
+    let key = MemberKey::load(&layout.organisation(slug).join(file))
+        .with_context(|| format!("the key of {slug}"))?;
     // Right after the start identity may still be reading the ledger's first block.
-    wait_for("an organisation can sign in", async || Ok(Some(client.sign_in_with_key(key.clone()).await?)))
-        .await
-        .with_context(|| format!("{slug} cannot sign in"))
+    wait_for("an organisation can sign in", async || {
+        Ok(Some(client.sign_in_with_key(key.clone()).await?))
+    })
+    .await
+    .with_context(|| format!("{slug} cannot sign in"))
 }
 
 /// Looks again until something is there.
-pub(super) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+pub(super) async fn wait_for<T>(
+    what: &str,
+    mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
     let began = Instant::now();
     loop {
         let last = match look().await {
@@ -283,18 +351,27 @@ pub(super) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> anyho
 }
 
 /// Requires that the gateway refuses with this status.
-pub(super) fn refused<T>(what: &str, answer: Result<T, ClientError>, statuses: &[u16]) -> anyhow::Result<String> {
+pub(super) fn refused<T>(
+    what: &str,
+    answer: Result<T, ClientError>,
+    statuses: &[u16],
+) -> anyhow::Result<String> {
     match answer {
         Ok(_) => bail!("{what} was permitted"),
         Err(ClientError::Problem(problem)) if statuses.contains(&problem.status) => {
             Ok(match (&problem.rejection, &problem.transaction) {
                 (Some(rejection), Some(transaction)) => {
-                    format!("rejected by contract rule {rejection} in transaction {}", transaction.get(..12).unwrap_or(transaction))
+                    format!(
+                        "rejected by contract rule {rejection} in transaction {}",
+                        transaction.get(..12).unwrap_or(transaction)
+                    )
                 }
                 _ => format!("refused with {}", problem.status),
             })
         }
-        Err(error) => Err(anyhow::Error::from(error).context(format!("{what} was refused, but in another way than expected"))),
+        Err(error) => Err(anyhow::Error::from(error).context(format!(
+            "{what} was refused, but in another way than expected"
+        ))),
     }
 }
 

@@ -41,9 +41,19 @@ impl Tally {
 
     fn count(&mut self, block: &Value) -> anyhow::Result<()> {
         for transaction in block["transactions"].as_array().into_iter().flatten() {
-            self.transactions.insert(transaction["transaction"].as_str().unwrap_or_default().parse()?);
+            self.transactions.insert(
+                transaction["transaction"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .parse()?,
+            );
             for event in transaction["events"].as_array().into_iter().flatten() {
-                let Some((name, body)) = event["event"].as_object().and_then(|event| event.iter().next()) else { continue };
+                let Some((name, body)) = event["event"]
+                    .as_object()
+                    .and_then(|event| event.iter().next())
+                else {
+                    continue;
+                };
                 match name.as_str() {
                     "RecordRegistered" => self.records += 1,
                     "ClaimAdjudicated" => {

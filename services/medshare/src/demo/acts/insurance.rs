@@ -21,11 +21,16 @@ const AT_ONCE: usize = 8;
 /// Publishes rules, and covers every patient in the plans that the patient's Claims name.
 pub(in crate::demo) async fn cover(story: &mut Story) -> anyhow::Result<()> {
     let insurer = story.insurer.clone();
-    let own = insurer.key().context("the insurer holds its key")?.ledger_id();
+    let own = insurer
+        .key()
+        .context("the insurer holds its key")?
+        .ledger_id();
     deposit(story, own, FUNDS, "the treasurer funds the insurer").await?;
     for (payer, plan) in PLANS {
         let request = json!({ "version": 1, "rules": rules(plan) });
-        let commit = insurer.command(&format!("/v1/plans/{plan}/rules"), &request).await?;
+        let commit = insurer
+            .command(&format!("/v1/plans/{plan}/rules"), &request)
+            .await?;
         story.committed(&format!("rules of plan {plan} ({payer})"), &commit)?;
     }
     let mut wanted = BTreeSet::new();
@@ -33,7 +38,10 @@ pub(in crate::demo) async fn cover(story: &mut Story) -> anyhow::Result<()> {
         let payers = &story.person(patient).payers;
         let plans = PLANS.iter().filter(|(payer, _)| payers.contains(*payer));
         wanted.extend(plans.map(|(_, plan)| (patient.insured, *plan)));
-        if wanted.iter().all(|(insured, _)| *insured != patient.insured) {
+        if wanted
+            .iter()
+            .all(|(insured, _)| *insured != patient.insured)
+        {
             // No Claim of theirs names an insurer: covered all the same, from now on.
             wanted.insert((patient.insured, 1));
         }
@@ -42,7 +50,8 @@ pub(in crate::demo) async fn cover(story: &mut Story) -> anyhow::Result<()> {
     let done = futures::stream::iter(wanted).map(|(insured, plan)| {
         let insurer = insurer.clone();
         async move {
-            let request = json!({ "insured": insured, "plan": plan, "from_year": 1900, "until_year": 2100 });
+            let request =
+                json!({ "insured": insured, "plan": plan, "from_year": 1900, "until_year": 2100 });
             insurer.command("/v1/coverages", &request).await
         }
     });
@@ -51,7 +60,13 @@ pub(in crate::demo) async fn cover(story: &mut Story) -> anyhow::Result<()> {
         story.keep_receipt(commit)?;
     }
     if let Some(last) = commits.last() {
-        story.committed(&format!("{count} coverages of {} patients, the last", story.patients.len()), last)?;
+        story.committed(
+            &format!(
+                "{count} coverages of {} patients, the last",
+                story.patients.len()
+            ),
+            last,
+        )?;
     }
     Ok(())
 }
@@ -65,14 +80,24 @@ pub(in crate::demo) async fn settle(story: &mut Story) -> anyhow::Result<()> {
         story.tally.adjudicated.len(),
         story.population.claims
     );
-    story.tell(&format!("{} of {} claims are adjudicated, {} pended", story.tally.adjudicated.len(), story.population.claims, story.tally.pended));
+    story.tell(&format!(
+        "{} of {} claims are adjudicated, {} pended",
+        story.tally.adjudicated.len(),
+        story.population.claims,
+        story.tally.pended
+    ));
     let (patient, claim) = insured_with_share(story).await?;
     let insured = story.patients[patient].insured;
-    story.tell(&format!("a claim of {} cents: the insurer paid {}, the patient's share is {}", claim.charged, claim.benefit, claim.share));
+    story.tell(&format!(
+        "a claim of {} cents: the insurer paid {}, the patient's share is {}",
+        claim.charged, claim.benefit, claim.share
+    ));
     deposit(story, insured, claim.share, "the patient's bank pays in").await?;
     let member = story.patients[patient].member.clone();
     let before = balance(&member, insured).await?;
-    let commit = member.command(&format!("/v1/claims/{}/share", claim.claim.0), &json!({})).await?;
+    let commit = member
+        .command(&format!("/v1/claims/{}/share", claim.claim.0), &json!({}))
+        .await?;
     story.committed("the patient paid the share", &commit)?;
     wait_for("the share has left the patient's account", async || {
         Ok((balance(&member, insured).await? == before - claim.share).then_some(()))
@@ -82,8 +107,14 @@ pub(in crate::demo) async fn settle(story: &mut Story) -> anyhow::Result<()> {
 
 async fn insured_with_share(story: &Story) -> anyhow::Result<(usize, ClaimSummary)> {
     for (place, patient) in story.patients.iter().enumerate() {
-        let page: Page<ClaimSummary> = patient.member.get("/v1/claims?state=adjudicated&limit=500").await?;
-        let found = page.entries.into_iter().find(|claim| claim.share > 0 && claim.benefit > 0);
+        let page: Page<ClaimSummary> = patient
+            .member
+            .get("/v1/claims?state=adjudicated&limit=500")
+            .await?;
+        let found = page
+            .entries
+            .into_iter()
+            .find(|claim| claim.share > 0 && claim.benefit > 0);
         if let Some(claim) = found {
             return Ok((place, claim));
         }
@@ -94,11 +125,20 @@ async fn insured_with_share(story: &Story) -> anyhow::Result<(usize, ClaimSummar
 /// What an account holds, as its owner is told.
 pub(super) async fn balance(member: &client::Member, account: LedgerId) -> anyhow::Result<i64> {
     let balances: Vec<Balance> = member.get("/v1/balances").await?;
-    Ok(balances.iter().filter(|balance| balance.account == account).map(|balance| balance.balance).sum())
+    Ok(balances
+        .iter()
+        .filter(|balance| balance.account == account)
+        .map(|balance| balance.balance)
+        .sum())
 }
 
 /// Money comes in, by the treasurer's signature.
-pub(super) async fn deposit(story: &Story, account: LedgerId, amount: i64, text: &str) -> anyhow::Result<()> {
+pub(super) async fn deposit(
+    story: &Story,
+    account: LedgerId,
+    amount: i64,
+    text: &str,
+) -> anyhow::Result<()> {
     let reference = data_encoding::HEXLOWER.encode(&keys::secret::random::<16>());
     let request = json!({ "reference": reference, "account": account, "amount": amount });
     let commit = story.treasurer.command("/v1/deposits", &request).await?;

@@ -17,7 +17,12 @@ const YEARS_OF_AFFILIATION_DAYS: u32 = 730;
 
 pub(in crate::demo) async fn play(story: &mut Story) -> anyhow::Result<()> {
     a_stranger_may_not_act(story).await?;
-    let institution = organisation(story, MemberKind::ThirdParty, "Institute for Airway Research").await?;
+    let institution = organisation(
+        story,
+        MemberKind::ThirdParty,
+        "Institute for Airway Research",
+    )
+    .await?;
     story.institution = Some(institution);
     organisation(story, MemberKind::Insurer, "Second Health Insurance").await?;
     patients(story).await?;
@@ -31,32 +36,53 @@ pub(in crate::demo) async fn play(story: &mut Story) -> anyhow::Result<()> {
 /// Nobody uses the platform before nodes have endorsed them.
 async fn a_stranger_may_not_act(story: &Story) -> anyhow::Result<()> {
     let key = MemberKey::random();
-    let commit = story.register(&key, MemberKind::ThirdParty, Some("Nobody Knows Them Ltd")).await?;
+    let commit = story
+        .register(&key, MemberKind::ThirdParty, Some("Nobody Knows Them Ltd"))
+        .await?;
     story.committed("a stranger registered", &commit)?;
-    let how = refused("a stranger's sign-in", story.client.sign_in_with_key(key).await, &[401, 403])?;
+    let how = refused(
+        "a stranger's sign-in",
+        story.client.sign_in_with_key(key).await,
+        &[401, 403],
+    )?;
     story.tell(&format!("without endorsement its sign-in is {how}"));
     Ok(())
 }
 
-async fn organisation(story: &Story, kind: MemberKind, name: &str) -> anyhow::Result<client::Member> {
+async fn organisation(
+    story: &Story,
+    kind: MemberKind,
+    name: &str,
+) -> anyhow::Result<client::Member> {
     let key = MemberKey::random();
     let id = key.ledger_id();
     let commit = story.register(&key, kind, Some(name)).await?;
     story.committed(&format!("{name} registered"), &commit)?;
     story.endorse_by_quorum(&id, name).await?;
-    story.client.sign_in_with_key(key).await.context(name.to_owned())
+    story
+        .client
+        .sign_in_with_key(key)
+        .await
+        .context(name.to_owned())
 }
 
 async fn patients(story: &mut Story) -> anyhow::Result<()> {
     let people = story.population.people.iter().enumerate();
     let asked: Vec<(usize, RegisterPerson)> = people
         .map(|(number, person)| {
-            let request = request(MemberKind::Patient, &person.real_name, &person.identity_id, &format!("patient-{number}"));
+            let request = request(
+                MemberKind::Patient,
+                &person.real_name,
+                &person.identity_id,
+                &format!("patient-{number}"),
+            );
             (number, request)
         })
         .collect();
     let client = story.client.clone();
-    let done = futures::stream::iter(asked).map(|(number, request)| patient(&client, number, request)).buffered(AT_ONCE);
+    let done = futures::stream::iter(asked)
+        .map(|(number, request)| patient(&client, number, request))
+        .buffered(AT_ONCE);
     let done: Vec<(Patient, Vec<Committed>)> = done.try_collect().await?;
     let mut last = None;
     for (patient, registrations) in done {
@@ -68,29 +94,70 @@ async fn patients(story: &mut Story) -> anyhow::Result<()> {
         story.patients.push(patient);
     }
     if let Some(last) = last {
-        story.committed(&format!("{} patients registered and endorsed, the last", story.patients.len()), &last)?;
+        story.committed(
+            &format!(
+                "{} patients registered and endorsed, the last",
+                story.patients.len()
+            ),
+            &last,
+        )?;
     }
     Ok(())
 }
 
-async fn patient(client: &Client, number: usize, request: RegisterPerson) -> anyhow::Result<(Patient, Vec<Committed>)> {
-    let registered: RegisteredPerson = client.post("/v1/persons", &request).await.context("a patient's registration")?;
+async fn patient(
+    client: &Client,
+    number: usize,
+    request: RegisterPerson,
+) -> anyhow::Result<(Patient, Vec<Committed>)> {
+    let registered: RegisteredPerson = client
+        .post("/v1/persons", &request)
+        .await
+        .context("a patient's registration")?;
     let member = signed_in(client, &request).await?;
-    let insured = *registered.ledger_ids.get("insurance").context("a patient without insurance id")?;
-    let patient_id = registered.patient_id.context("a patient without patient ID")?;
-    Ok((Patient { person: number, patient_id, insured, member }, registered.registrations))
+    let insured = *registered
+        .ledger_ids
+        .get("insurance")
+        .context("a patient without insurance id")?;
+    let patient_id = registered
+        .patient_id
+        .context("a patient without patient ID")?;
+    Ok((
+        Patient {
+            person: number,
+            patient_id,
+            insured,
+            member,
+        },
+        registered.registrations,
+    ))
 }
 
 /// Registers a doctor and lets them act for a hospital.
 pub(super) async fn doctor(story: &Story, place: usize) -> anyhow::Result<Doctor> {
     let hospital = &story.hospitals[place];
     let login = format!("doctor-{}", hospital.slug);
-    let request = request(MemberKind::Doctor, &format!("Dr. Canary {place}"), &format!("D-{login}"), &login);
-    let registered: RegisteredPerson = story.client.post("/v1/persons", &request).await.context("a doctor's registration")?;
-    let id = *registered.ledger_ids.get("self").context("a doctor without ledger id")?;
+    let request = request(
+        MemberKind::Doctor,
+        &format!("Dr. Canary {place}"),
+        &format!("D-{login}"),
+        &login,
+    );
+    let registered: RegisteredPerson = story
+        .client
+        .post("/v1/persons", &request)
+        .await
+        .context("a doctor's registration")?;
+    let id = *registered
+        .ledger_ids
+        .get("self")
+        .context("a doctor without ledger id")?;
     let member = signed_in(&story.client, &request).await?;
     let path = hospital.path(&format!("doctors/{id}"));
-    let committed: Committed = hospital.member.put(&path, &json!({ "days": YEARS_OF_AFFILIATION_DAYS })).await?;
+    let committed: Committed = hospital
+        .member
+        .put(&path, &json!({ "days": YEARS_OF_AFFILIATION_DAYS }))
+        .await?;
     story.verified(&format!("a doctor acts for {}", hospital.slug), &committed)?;
     Ok(Doctor { member })
 }
@@ -107,9 +174,11 @@ fn request(kind: MemberKind, real_name: &str, identity_id: &str, login: &str) ->
 
 /// Signs a person in, once the authority's operator has endorsed them.
 async fn signed_in(client: &Client, request: &RegisterPerson) -> anyhow::Result<client::Member> {
-    wait_for("a person is endorsed", async || match client.sign_in(&request.login, &request.password).await {
-        Ok(member) => Ok(Some(member)),
-        Err(error) => Err(error.into()),
+    wait_for("a person is endorsed", async || {
+        match client.sign_in(&request.login, &request.password).await {
+            Ok(member) => Ok(Some(member)),
+            Err(error) => Err(error.into()),
+        }
     })
     .await
 }

@@ -26,20 +26,37 @@ pub(in crate::demo) async fn play(story: &mut Story) -> anyhow::Result<()> {
 }
 
 /// Imports some patients at both hospitals at once.
-async fn import(story: &Story, people: std::ops::Range<usize>) -> anyhow::Result<Option<VerifiedCommit>> {
-    let (one, other) = tokio::join!(import_at(story, 0, people.clone()), import_at(story, 1, people));
+async fn import(
+    story: &Story,
+    people: std::ops::Range<usize>,
+) -> anyhow::Result<Option<VerifiedCommit>> {
+    let (one, other) = tokio::join!(
+        import_at(story, 0, people.clone()),
+        import_at(story, 1, people)
+    );
     Ok(other?.or(one?))
 }
 
-async fn import_at(story: &Story, place: usize, people: std::ops::Range<usize>) -> anyhow::Result<Option<VerifiedCommit>> {
+async fn import_at(
+    story: &Story,
+    place: usize,
+    people: std::ops::Range<usize>,
+) -> anyhow::Result<Option<VerifiedCommit>> {
     let hospital = &story.hospitals[place];
     let (mut taken, mut waiting) = (0, 0);
     let mut last = None;
     let until = people.end;
     for person in people {
-        let Some(bundle) = &story.population.people[person].bundles[place] else { continue };
+        let Some(bundle) = &story.population.people[person].bundles[place] else {
+            continue;
+        };
         let report = take(hospital, bundle).await?;
-        ensure!(report.refused.is_empty(), "{} refused {:?}", hospital.slug, report.refused);
+        ensure!(
+            report.refused.is_empty(),
+            "{} refused {:?}",
+            hospital.slug,
+            report.refused
+        );
         taken += report.registered.len();
         waiting += report.waiting;
         for registered in &report.registered {
@@ -60,7 +77,10 @@ async fn import_at(story: &Story, place: usize, people: std::ops::Range<usize>) 
 }
 
 async fn take(hospital: &Hospital, bundle: &[u8]) -> anyhow::Result<ImportReport> {
-    Ok(hospital.member.post_fhir(&hospital.path("records/import"), bundle.to_vec()).await?)
+    Ok(hospital
+        .member
+        .post_fhir(&hospital.path("records/import"), bundle.to_vec())
+        .await?)
 }
 
 /// Records of patients who were new to a hospital register themselves once the patient's id there is endorsed.
@@ -68,11 +88,14 @@ async fn until_all_are_registered(story: &mut Story) -> anyhow::Result<()> {
     let (records, claims) = (story.population.records as u64, story.population.claims);
     let client = story.client.clone();
     let tally = &mut story.tally;
-    let all = wait_for("all records are registered and all claims decided", async || {
-        tally.follow(&client).await?;
-        let decided = tally.adjudicated.len() as u64 + tally.pended;
-        Ok((tally.records >= records && decided >= claims as u64).then_some(()))
-    });
+    let all = wait_for(
+        "all records are registered and all claims decided",
+        async || {
+            tally.follow(&client).await?;
+            let decided = tally.adjudicated.len() as u64 + tally.pended;
+            Ok((tally.records >= records && decided >= claims as u64).then_some(()))
+        },
+    );
     let waited = all.await;
     story.tell(&format!(
         "{} of {records} records and {} of {claims} claims are on the ledger",
@@ -84,8 +107,14 @@ async fn until_all_are_registered(story: &mut Story) -> anyhow::Result<()> {
 
 /// An import that is run again takes nothing twice.
 async fn again_doubles_nothing(story: &Story) -> anyhow::Result<()> {
-    let place = story.population.people.iter().find_map(|person| person.bundles[0].as_ref().map(|bundle| (person, bundle)));
-    let Some((person, bundle)) = place else { return Ok(()) };
+    let place = story
+        .population
+        .people
+        .iter()
+        .find_map(|person| person.bundles[0].as_ref().map(|bundle| (person, bundle)));
+    let Some((person, bundle)) = place else {
+        return Ok(());
+    };
     let report = take(&story.hospitals[0], bundle).await?;
     ensure!(
         report.registered.is_empty() && report.unchanged.len() == person.records[0],
@@ -93,6 +122,9 @@ async fn again_doubles_nothing(story: &Story) -> anyhow::Result<()> {
         report.registered.len(),
         report.unchanged.len()
     );
-    story.tell(&format!("the same import again: {} unchanged, none doubled", report.unchanged.len()));
+    story.tell(&format!(
+        "the same import again: {} unchanged, none doubled",
+        report.unchanged.len()
+    ));
     Ok(())
 }
