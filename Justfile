@@ -12,7 +12,7 @@ default:
 
 # Builds the medshare command in the dev profile.
 build:
-    cargo build --locked -p medshare --bin medshare
+    cargo build --locked --workspace --bins
 
 # Starts a system of its own in a fresh folder and runs the story against it.
 demo *arguments: build
