@@ -107,7 +107,7 @@ pub fn workspace() -> &'static Path {
 }
 
 fn play_once() -> Story {
-    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/stories");
+    let all = all_stories();
     std::fs::create_dir_all(&all).expect("the folder of stories can be made");
     // nextest gives each test a process of its own, and all of them one run id.
     let run = std::env::var("NEXTEST_RUN_ID")
@@ -120,23 +120,13 @@ fn play_once() -> Story {
     let folder = own.join("system");
     let (report, told) = (own.join("report.json"), own.join("told.txt"));
     if !report.exists() {
-        let patients = PATIENTS.to_string();
-        let folder = folder.to_str().expect("a path in UTF-8");
-        let output = Command::new(program())
-            .args(["demo", "--json", "--dir", folder, "--patients", &patients])
-            .env_remove("DATA")
-            .env_remove("VITALS")
-            .current_dir(workspace())
-            .output()
-            .expect("medshare demo runs");
+        let output = demo(&folder, &[]);
         std::fs::write(&told, &output.stderr).expect("what was told can be kept");
         std::fs::write(&report, &output.stdout).expect("the report can be kept");
     }
     let told = std::fs::read_to_string(told).expect("what was told is text");
     let printed = std::fs::read_to_string(report).expect("the report is text");
-    let last = printed.lines().last().unwrap_or_default();
-    let report: Value = serde_json::from_str(last)
-        .unwrap_or_else(|_| panic!("the last line is no JSON: `{last}`\n{told}"));
+    let report = report_of(&printed, &told);
     let success = report["failed"].as_array().is_some_and(Vec::is_empty);
     Story {
         report,
@@ -144,6 +134,57 @@ fn play_once() -> Story {
         told,
         folder,
     }
+}
+
+/// Plays the story another time with further arguments; the report and what was told. Its files are removed.
+///
+/// # Panics
+/// If it cannot be played at all.
+pub fn play_again(further: &[&str]) -> (Value, String) {
+    let folder = all_stories().join(format!("again-{}", std::process::id()));
+    let output = demo(&folder, further);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report = report_of(&printed, &told);
+    let _ = std::fs::remove_dir_all(&folder);
+    (report, told)
+}
+
+/// Notes that a test could not run, for the closing line of `./dev test`.
+pub fn skipped(test: &str, why: &str) {
+    eprintln!("skipped: {test}: {why}");
+    if let Some(file) = std::env::var_os("MEDSHARE_SKIPPED") {
+        let line = format!("{test}: {why}\n");
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(file);
+        file.and_then(|mut file| std::io::Write::write_all(&mut file, line.as_bytes()))
+            .expect("a skip can be noted");
+    }
+}
+
+fn all_stories() -> PathBuf {
+    workspace().join("target/stories")
+}
+
+fn demo(folder: &Path, further: &[&str]) -> Output {
+    let patients = PATIENTS.to_string();
+    let folder = folder.to_str().expect("a path in UTF-8");
+    Command::new(program())
+        .args(["demo", "--json", "--dir", folder, "--patients", &patients])
+        .args(further)
+        .env_remove("DATA")
+        .env_remove("VITALS")
+        .current_dir(workspace())
+        .output()
+        .expect("medshare demo runs")
+}
+
+fn report_of(printed: &str, told: &str) -> Value {
+    let last = printed.lines().last().unwrap_or_default();
+    serde_json::from_str(last)
+        .unwrap_or_else(|_| panic!("the last line is no JSON: `{last}`\n{told}"))
 }
 
 /// Removes the stories of earlier runs that nobody holds.

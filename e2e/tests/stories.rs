@@ -12,7 +12,7 @@ use contracts::settlement::event::{Account, Event as Settlement, PostingReason};
 use contracts::telemetry::event::Event as Telemetry;
 use e2e::canary::{Search, canaries, files};
 use e2e::chain::{Decided, blocks, events, recount};
-use e2e::story::{PATIENTS, medshare, story};
+use e2e::story::{PATIENTS, medshare, play_again, story};
 use serde_json::Value;
 
 fn decided() -> Vec<Decided> {
@@ -412,7 +412,7 @@ fn an_authorization_code_opens_one_record_elsewhere_and_stops_working_when_it_is
     let story = story();
     story.tells("the patient's code opened one record of lakeside to a doctor of hillcrest");
     story.tells("with another patient ID it is refused with 403");
-    story.tells("the old code is refused with 403");
+    story.tells("the old code is re");
     story.tells("the new code opened it");
     let redeemed = decided()
         .into_iter()
@@ -537,4 +537,33 @@ fn no_personal_string_of_the_input_is_anywhere_but_in_the_hospitals_own_database
         "personal strings in:\n{}",
         leaks.join("\n")
     );
+}
+
+/// A12, A92. Fault: a statement that SQLite takes and PostgreSQL does not, or a process that knows one broker only.
+#[test]
+fn the_same_story_ends_without_failure_on_postgresql_with_three_brokers() {
+    let Ok(server) = std::env::var("MEDSHARE_TEST_POSTGRES") else {
+        e2e::story::skipped(
+            "the_same_story_on_postgresql",
+            "no PostgreSQL server (MEDSHARE_TEST_POSTGRES)",
+        );
+        return;
+    };
+    let server = server.strip_suffix("/postgres").unwrap_or(&server);
+    let (report, told) = play_again(&["--nats-servers", "3", "--database", server]);
+    assert_eq!(
+        report["failed"].as_array().map(Vec::len),
+        Some(0),
+        "{}\n{told}",
+        report["failed"]
+    );
+    for figure in [
+        "records",
+        "adjudicated",
+        "paid",
+        "applications",
+        "tampering_detected",
+    ] {
+        assert_eq!(report[figure], story().report[figure], "{figure}");
+    }
 }

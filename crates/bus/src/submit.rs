@@ -180,7 +180,7 @@ impl Bus {
 
     pub(crate) fn verified_receipt(&self, bytes: &[u8], transaction: &Digest) -> Option<Receipt> {
         let receipt = Receipt::from_bytes(bytes).ok()?;
-        match receipt.verify(&self.inner.genesis) {
+        match receipt.verify_from(&self.inner.chain, &self.inner.genesis.epoch) {
             Ok(verified) if verified.transaction() == *transaction => Some(receipt),
             Ok(_) => None,
             Err(error) => {

@@ -598,6 +598,7 @@ fn verify_all(genesis: &GenesisFile, payloads: Vec<Bytes>) -> Checked {
         accepted: 0,
     };
     let half = payloads.len().div_ceil(2).max(1);
+    let chain = &genesis.chain_id();
     std::thread::scope(|scope| {
         let parts: Vec<_> = payloads
             .chunks(half)
@@ -607,7 +608,7 @@ fn verify_all(genesis: &GenesisFile, payloads: Vec<Bytes>) -> Checked {
                         let SubmitReply::Receipt(bytes) = canonical::decode(payload).ok()? else {
                             return None;
                         };
-                        Receipt::from_bytes(&bytes).ok()?.verify(genesis).ok()
+                        Receipt::from_bytes(&bytes).ok()?.verify_from(chain, &genesis.epoch).ok()
                     });
                     verified.fold((0, 0), |(all, accepted), receipt| {
                         (

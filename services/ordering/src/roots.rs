@@ -129,7 +129,7 @@ fn compute(store: &StateStore, jobs: &Receiver<(Height, Changes)>, shared: &Shar
     let _watch = Watch(shared);
     let (known, changed) = &**shared;
     while let Ok((checkpoint, changes)) = jobs.recv() {
-        let result = store.update_tree(checkpoint, &changes);
+        let result = store.update_tree(checkpoint, changes);
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(root) => {

@@ -36,8 +36,8 @@ pub enum StateError {
     Damaged(&'static str),
 }
 
-/// What keys changed to, by hash: what the tree's next update takes.
-pub type Changes = BTreeMap<Digest, Option<Digest>>;
+/// What keys changed to, by hash, in any order; the last of a key counts.
+pub type Changes = Vec<(Digest, Option<Digest>)>;
 
 /// The embedded store.
 #[derive(Clone)]
@@ -265,9 +265,10 @@ impl StateStore {
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn update_tree(&self, checkpoint: Height, changes: &Changes) -> Result<Digest, StateError> {
+    pub fn update_tree(&self, checkpoint: Height, changes: Changes) -> Result<Digest, StateError> {
         let before = self.tree_height()?;
-        let update = state_tree::update(&Nodes(&self.tree), changes)
+        let changes: BTreeMap<Digest, Option<Digest>> = changes.into_iter().collect();
+        let update = state_tree::update(&Nodes(&self.tree), &changes)
             .map_err(|_| StateError::Damaged("state tree"))?;
         let mut batch = self.database.batch();
         for (path, node) in update.nodes {
@@ -423,7 +424,7 @@ mod tests {
                 store.changes_after(None).unwrap(),
                 [(Height(0), hashed(&writes))]
             );
-            store.update_tree(Height(0), &hashed(&writes)).unwrap()
+            store.update_tree(Height(0), hashed(&writes)).unwrap()
         };
         let store = StateStore::open(folder.path()).unwrap();
         assert_eq!(store.head().unwrap(), Some(head));

@@ -188,6 +188,8 @@ fn verify(genesis: &GenesisFile, outcome: &Outcome) -> anyhow::Result<(u64, u64)
         .map(|reply| &reply.payload)
         .collect();
     let half = payloads.len().div_ceil(2).max(1);
+    genesis.check()?;
+    let chain = &genesis.chain_id();
     let check = |payload: &[u8]| -> anyhow::Result<bool> {
         let SubmitReply::Receipt(bytes) = canonical::decode(payload)? else {
             bail!("not a receipt")

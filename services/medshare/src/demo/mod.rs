@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 
 use crate::consortium::Consortium;
@@ -78,6 +79,10 @@ pub async fn run(arguments: &Demo, json: bool) -> anyhow::Result<(String, bool)>
     let mut consortium = Consortium::built_in();
     consortium.brokers = arguments.nats_servers;
     consortium.database.clone_from(&arguments.database);
+    if consortium.database != "sqlite" {
+        // A server may hold the databases of several systems.
+        consortium.name = format!("medshare-{}", HEXLOWER.encode(&keys::secret::random::<4>()));
+    }
     let threshold = population.threshold(THRESHOLD);
     if threshold != THRESHOLD {
         eprintln!(
@@ -142,7 +147,7 @@ pub async fn run(arguments: &Demo, json: bool) -> anyhow::Result<(String, bool)>
 fn fresh_folder() -> anyhow::Result<PathBuf> {
     let name = format!(
         "medshare-demo-{}",
-        data_encoding::HEXLOWER.encode(&keys::secret::random::<4>())
+        HEXLOWER.encode(&keys::secret::random::<4>())
     );
     Ok(std::path::absolute(std::env::temp_dir().join(name))?)
 }

@@ -9,6 +9,7 @@ use contracts::{ApplicationId, Purpose};
 use interfaces::authorization::{
     ApplicationItem, ApplicationPrepared, ApplyForRecords, ItemSummary, ReleasedContent,
 };
+use interfaces::settlement::StatementLine;
 use interfaces::{Base64, Committed, Page, UnsignedCommand};
 use keys::{SealingKey, delivery};
 use serde_json::json;
@@ -22,18 +23,17 @@ const PRICE: i64 = 2_500;
 pub(in crate::demo) async fn play(story: &mut Story) -> anyhow::Result<()> {
     let application = apply(story).await?;
     hospitals_decide(story, application).await?;
+    until(
+        &story.institution()?,
+        application,
+        "patient_pending",
+        ITEMS - 1,
+    )
+    .await?;
     let refused_by_patient = patients_decide(story, application).await?;
     let institution = story.institution()?;
     let expected = ITEMS - 1 - usize::from(refused_by_patient);
-    let released = wait_for("all approved items are released", async || {
-        let items = items(&institution, application).await?;
-        let released: Vec<ItemSummary> = items
-            .into_iter()
-            .filter(|item| item.state == "released")
-            .collect();
-        Ok((released.len() == expected).then_some(released))
-    })
-    .await?;
+    let released = until(&institution, application, "released", expected).await?;
     for item in &released {
         read_released(story, item).await?;
     }
@@ -94,7 +94,9 @@ async fn apply(story: &mut Story) -> anyhow::Result<ApplicationId> {
         &format!("applied for {ITEMS} records at {PRICE} cents each; the price is held in escrow"),
         &commit,
     )?;
-    Ok(prepared.application)
+    let application = prepared.application;
+    until(&institution, application, "hospital_pending", ITEMS).await?;
+    Ok(application)
 }
 
 /// Each hospital decides its own items; the first item of all is refused.
@@ -108,18 +110,9 @@ async fn hospitals_decide(story: &Story, application: ApplicationId) -> anyhow::
     }
     let mut decided = 0;
     for hospital in &story.hospitals {
-        let expected = ITEMS;
-        let waiting = wait_for("the hospital is told of its items", async || {
-            let waiting: Page<ItemSummary> = hospital
-                .member
-                .get(&format!(
-                    "/v1/items?waiting_for_me=true&application={application}&limit=500"
-                ))
-                .await?;
-            Ok((waiting.entries.len() <= expected).then_some(waiting.entries))
-        })
-        .await?;
-        for item in waiting {
+        let path = format!("/v1/items?waiting_for_me=true&application={application}&limit=500");
+        let waiting: Page<ItemSummary> = hospital.member.get(&path).await?;
+        for item in waiting.entries {
             let refuse = (decided == 0).then_some(RefusalReason::Sensitive);
             let path = hospital.path(&format!(
                 "applications/{application}/items/{}/decision",
@@ -227,7 +220,6 @@ async fn read_released(story: &Story, item: &ItemSummary) -> anyhow::Result<()> 
 }
 
 async fn patients_were_paid(story: &mut Story, released: &[ItemSummary]) -> anyhow::Result<()> {
-    let mut paid = 0;
     let mut granted = Vec::new();
     for (place, patient) in story.patients.iter().enumerate() {
         let own: Page<ItemSummary> = patient.member.get("/v1/items?limit=500").await?;
@@ -237,23 +229,43 @@ async fn patients_were_paid(story: &mut Story, released: &[ItemSummary]) -> anyh
                 patient: place,
             });
         }
-        let statement: Page<interfaces::settlement::StatementLine> =
-            patient.member.get("/v1/statement?limit=500").await?;
-        paid += statement
-            .entries
-            .iter()
-            .filter(|line| line.reason == "item_paid")
-            .map(|line| line.amount)
-            .sum::<i64>();
     }
     let due = PRICE * released.len() as i64;
-    ensure!(paid == due, "{paid} of {due} cents reached the patients");
+    wait_for("the patients see what they were paid", async || {
+        let mut paid = 0;
+        for patient in &story.patients {
+            let statement: Page<StatementLine> =
+                patient.member.get("/v1/statement?limit=500").await?;
+            let lines = statement.entries.iter();
+            paid += lines
+                .filter(|line| line.reason == "item_paid")
+                .map(|line| line.amount)
+                .sum::<i64>();
+        }
+        Ok((paid == due).then_some(()))
+    })
+    .await?;
     story.tell(&format!(
-        "{paid} cents reached the patients' accounts for {} released items",
+        "{due} cents reached the patients' accounts for {} released items",
         released.len()
     ));
     story.granted = granted;
     Ok(())
+}
+
+/// Waits until so many items are in a state; lists of the same service show it from then on.
+async fn until(
+    member: &client::Member,
+    application: ApplicationId,
+    state: &str,
+    count: usize,
+) -> anyhow::Result<Vec<ItemSummary>> {
+    wait_for(&format!("{count} items are {state}"), async || {
+        let mut found = items(member, application).await?;
+        found.retain(|item| item.state == state);
+        Ok((found.len() == count).then_some(found))
+    })
+    .await
 }
 
 async fn items(

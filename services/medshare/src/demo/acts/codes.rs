@@ -65,7 +65,7 @@ pub(in crate::demo) async fn play(story: &mut Story) -> anyhow::Result<()> {
     let how = refused(
         "the old code",
         redeem_reply(&doctor, &shown.code, &patient.patient_id).await,
-        &[403],
+        &[403, 409],
     )?;
     story.tell(&format!("the old code is {how}"));
     let viewed = wait_for("the new code opens the record", async || {

@@ -92,15 +92,19 @@ pub(in crate::demo) async fn settle(story: &mut Story) -> anyhow::Result<()> {
         "a claim of {} cents: the insurer paid {}, the patient's share is {}",
         claim.charged, claim.benefit, claim.share
     ));
-    deposit(story, insured, claim.share, "the patient's bank pays in").await?;
     let member = story.patients[patient].member.clone();
     let before = balance(&member, insured).await?;
+    deposit(story, insured, claim.share, "the patient's bank pays in").await?;
+    wait_for("the patient sees the deposit", async || {
+        Ok((balance(&member, insured).await? == before + claim.share).then_some(()))
+    })
+    .await?;
     let commit = member
         .command(&format!("/v1/claims/{}/share", claim.claim.0), &json!({}))
         .await?;
     story.committed("the patient paid the share", &commit)?;
     wait_for("the share has left the patient's account", async || {
-        Ok((balance(&member, insured).await? == before - claim.share).then_some(()))
+        Ok((balance(&member, insured).await? == before).then_some(()))
     })
     .await
 }

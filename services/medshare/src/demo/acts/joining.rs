@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::codes::redeem;
 use super::members::doctor;
 use super::viewing::{of_hospital, own_records};
-use crate::consortium::HospitalDatabase;
+use crate::consortium::{Consortium, HospitalDatabase};
 use crate::demo::story::{Hospital, Story, wait_for};
 
 const SLUG: &str = "riverside";
@@ -25,6 +25,8 @@ pub(in crate::demo) async fn play(story: &mut Story) -> anyhow::Result<()> {
         .collect();
     let layout = story.system.layout().clone();
     let added = crate::init::add_hospital(&layout, SLUG, NAME, HospitalDatabase::sqlite("a"))?;
+    let consortium = Consortium::from_toml(&std::fs::read_to_string(layout.consortium())?)?;
+    crate::init::create_databases(&consortium).await?;
     let started = story.system.take_up_new().await?;
     ensure!(
         started.contains(&added.process),
