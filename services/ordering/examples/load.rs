@@ -608,7 +608,10 @@ fn verify_all(genesis: &GenesisFile, payloads: Vec<Bytes>) -> Checked {
                         let SubmitReply::Receipt(bytes) = canonical::decode(payload).ok()? else {
                             return None;
                         };
-                        Receipt::from_bytes(&bytes).ok()?.verify_from(chain, &genesis.epoch).ok()
+                        Receipt::from_bytes(&bytes)
+                            .ok()?
+                            .verify_from(chain, &genesis.epoch)
+                            .ok()
                     });
                     verified.fold((0, 0), |(all, accepted), receipt| {
                         (
