@@ -195,7 +195,7 @@ fn verify(genesis: &GenesisFile, outcome: &Outcome) -> anyhow::Result<(u64, u64)
             bail!("not a receipt")
         };
         Ok(Receipt::from_bytes(&bytes)?
-            .verify(genesis)?
+            .verify_from(chain, &genesis.epoch)?
             .outcome()
             .is_accepted())
     };
