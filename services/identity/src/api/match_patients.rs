@@ -151,6 +151,22 @@ async fn start_match(
 ) -> Result<(), Problem> {
     let person = identity.person(account).await?;
     let mut transaction = identity.store.begin().await.map_err(database)?;
+    // Two imports may care for the same person for the first time at once: the account's row is locked until one of
+    // them has made the ledger id, and the other finds it.
+    sqlx::query("UPDATE accounts SET login = login WHERE account = $1")
+        .bind(account)
+        .execute(&mut *transaction)
+        .await
+        .map_err(database)?;
+    let made = sqlx::query("SELECT 1 FROM ledger_ids WHERE account = $1 AND context = $2")
+        .bind(account)
+        .bind(context)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(database)?;
+    if made.is_some() {
+        return Ok(());
+    }
     identity
         .make_ledger_id(
             &mut transaction,
