@@ -193,15 +193,16 @@ fn forget_earlier(all: &Path, run: &str) {
         if entry.file_name().to_str() == Some(run) {
             continue;
         }
-        let free = match File::open(entry.path().join("lock")).map(|lock| lock.try_lock()) {
-            Ok(Err(TryLockError::WouldBlock)) => false,
-            _ => true,
-        };
+        let lock = File::open(entry.path().join("lock"));
+        let held = matches!(
+            lock.map(|lock| lock.try_lock()),
+            Ok(Err(TryLockError::WouldBlock))
+        );
         let old = entry
             .metadata()
             .and_then(|it| it.modified())
             .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 3600));
-        if free && old {
+        if !held && old {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
