@@ -179,7 +179,7 @@ fn every_receipt_verifies_offline_and_a_forged_one_is_refused() {
     std::fs::remove_file(&forged).unwrap();
 }
 
-/// A10, A11, A13, A14, A15, A24, A25, A27, A28, A87. Fault: sign-in does not ask whether the member is active.
+/// A10, A11, A15, A24, A25, A27, A28, A87. Fault: sign-in does not ask whether the member is active.
 #[test]
 fn members_register_and_act_only_after_node_operators_have_endorsed_them() {
     let story = story();
@@ -539,7 +539,7 @@ fn no_personal_string_of_the_input_is_anywhere_but_in_the_hospitals_own_database
     );
 }
 
-/// A12, A92. Fault: a statement that SQLite takes and PostgreSQL does not, or a process that knows one broker only.
+/// A12. Fault: a statement that SQLite takes and PostgreSQL does not, or a process that knows one broker only.
 #[test]
 fn the_same_story_ends_without_failure_on_postgresql_with_three_brokers() {
     let Ok(server) = std::env::var("MEDSHARE_TEST_POSTGRES") else {
