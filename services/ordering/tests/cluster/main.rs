@@ -114,12 +114,16 @@ async fn nothing_with_a_receipt_is_lost_when_all_replicas_are_killed_in_the_midd
         receipts.extend(work.await.unwrap());
     }
     for receipt in &receipts {
-        let found = cluster
-            .client
-            .receipt(&receipt.leaf.transaction)
-            .await
-            .unwrap()
-            .expect("a receipt stays");
+        // Replicas that were just started may not answer yet.
+        let mut asked = cluster.client.receipt(&receipt.leaf.transaction).await;
+        for _ in 0..100 {
+            if matches!(asked, Ok(Some(_))) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            asked = cluster.client.receipt(&receipt.leaf.transaction).await;
+        }
+        let found = asked.unwrap().expect("a receipt stays");
         assert_eq!(
             (found.header.height, found.index),
             (receipt.header.height, receipt.index)
