@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use ledger::{ContractId, Height, ReplicaDescription, ReplicaId};
+use ledger::{ContractId, Height, LedgerId, ReplicaDescription, ReplicaId};
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::ProposalId;
@@ -108,6 +108,24 @@ pub enum Change {
         /// From this height on.
         height: Height,
     },
+    /// Suspends, reinstates or revokes a node operator. Its replica, if it has one, is replaced by a change of its own.
+    SetOperatorStanding {
+        /// The node operator.
+        operator: LedgerId,
+        /// How it stands from then on.
+        standing: OperatorStanding,
+    },
+}
+
+/// How a node operator stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperatorStanding {
+    /// May act.
+    Active,
+    /// May not act until reinstated; counts towards the quorum all the same.
+    Suspended,
+    /// Ended for good.
+    Revoked,
 }
 
 /// A command of the governance contract.

@@ -1,14 +1,17 @@
 //! The rules of governance.
 
-use ledger::{ContractId, Height, ReplicaDescription, ReplicaId};
+use ledger::{ContractId, Height, LedgerId, ReplicaDescription, ReplicaId};
 
-use super::command::{Change, Command, Parameter};
+use super::command::{Change, Command, OperatorStanding, Parameter};
 use super::event::Event;
 use super::interface::{CONTRACT_VERSION, parameter};
 use super::rejection::Rejection;
 use super::state::{self, Standing};
 use crate::identifier::ProposalId;
-use crate::membership::interface::{is_operator, operator_quorum, operators_standing};
+use crate::membership::interface::{
+    OperatorChange, is_operator, operator_changed, operator_quorum, operators_can_agree_after,
+    operators_standing,
+};
 use crate::rejection::ensure;
 use crate::{Context, Contract, State};
 
@@ -32,7 +35,29 @@ pub fn decide(
             vote_on_change(state, context, proposal, approve)
         }
     }?;
-    Ok(events.into_iter().map(crate::Event::from).collect())
+    let further = events.iter().find_map(|event| consequence(state, event));
+    let events = events.into_iter().map(crate::Event::from);
+    Ok(events.chain(further).collect())
+}
+
+/// What an adopted change decides in another contract, in the same transaction.
+fn consequence(state: &State, event: &Event) -> Option<crate::Event> {
+    let Event::ChangeAdopted {
+        change: Change::SetOperatorStanding { operator, standing },
+        ..
+    } = event
+    else {
+        return None;
+    };
+    operator_changed(state, operator, operator_change(*standing)).map(crate::Event::from)
+}
+
+fn operator_change(standing: OperatorStanding) -> OperatorChange {
+    match standing {
+        OperatorStanding::Active => OperatorChange::Reinstate,
+        OperatorStanding::Suspended => OperatorChange::Suspend,
+        OperatorStanding::Revoked => OperatorChange::Revoke,
+    }
 }
 
 fn propose_change(
@@ -124,7 +149,25 @@ fn check_change(state: &State, context: &Context, change: &Change) -> Result<(),
             version,
             height,
         } => check_activation(state, context, *contract, *version, *height),
+        Change::SetOperatorStanding { operator, standing } => {
+            check_operator(state, operator, operator_change(*standing))
+        }
     }
+}
+
+fn check_operator(
+    state: &State,
+    operator: &LedgerId,
+    change: OperatorChange,
+) -> Result<(), Rejection> {
+    ensure(
+        operator_changed(state, operator, change).is_some(),
+        Rejection::OperatorStandsSo,
+    )?;
+    ensure(
+        operators_can_agree_after(state, operator, change),
+        Rejection::TooFewOperators,
+    )
 }
 
 fn check_replicas(

@@ -22,4 +22,6 @@ rejections! {
     16 UnknownContract "no contract has that number"
     17 VersionNotNext "the version is not the contract's next one"
     18 HeightNotAhead "the activation's height is not ahead of the current one, and of the contract's last activation"
+    19 OperatorStandsSo "there is no such node operator, or it stands so already"
+    20 TooFewOperators "the node operators left could no longer reach a quorum"
 }

@@ -200,6 +200,8 @@ fn adopt(state: &mut State, change: &Change) {
                 },
             );
         }
+        // The membership contract's event says it.
+        Change::SetOperatorStanding { .. } => {}
     }
 }
 

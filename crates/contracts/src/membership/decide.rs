@@ -190,7 +190,6 @@ fn suspend_member(
 ) -> Result<Vec<Event>, Rejection> {
     let entry = regulated(state, context, &member)?;
     ensure(entry.status == Status::Active, Rejection::NotActive)?;
-    keep_an_operator(state, &entry)?;
     Ok(vec![Event::MemberSuspended { member }])
 }
 
@@ -211,7 +210,6 @@ fn revoke_member(
 ) -> Result<Vec<Event>, Rejection> {
     let entry = regulated(state, context, &member)?;
     ensure(entry.status != Status::Revoked, Rejection::AlreadyRevoked)?;
-    keep_an_operator(state, &entry)?;
     Ok(vec![Event::MemberRevoked { member }])
 }
 
@@ -221,13 +219,10 @@ fn regulated(state: &State, context: &Context, member: &LedgerId) -> Result<Memb
         Rejection::NotRegulator,
     )?;
     ensure(*member != context.submitter, Rejection::OwnMembership)?;
-    known(state, member)
-}
-
-fn keep_an_operator(state: &State, entry: &Member) -> Result<(), Rejection> {
-    let last =
-        entry.operator && entry.status == Status::Active && state::operators(state).active <= 1;
-    ensure(!last, Rejection::LastOperator)
+    let entry = known(state, member)?;
+    // Whoever could thin out the node operators alone could in the end decide for all of them.
+    ensure(!entry.is_standing_operator(), Rejection::OperatorByVote)?;
+    Ok(entry)
 }
 
 fn known(state: &State, member: &LedgerId) -> Result<Member, Rejection> {

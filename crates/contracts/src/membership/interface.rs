@@ -3,7 +3,8 @@
 use ledger::{LedgerId, Timestamp};
 
 use super::command::MemberKind;
-use super::state::{self, Status};
+use super::event::Event;
+use super::state::{self, Operators, Status};
 use crate::{Context, State};
 
 /// The kind of an active member; `None` if there is none, or it may not act.
@@ -55,4 +56,51 @@ pub(crate) fn operators_standing(state: &State) -> u16 {
 /// How many node operators must agree.
 pub(crate) fn operator_quorum(state: &State) -> u16 {
     state::operators(state).quorum()
+}
+
+/// What node operators may decide about one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OperatorChange {
+    Suspend,
+    Reinstate,
+    Revoke,
+}
+
+/// The event by which a node operator's standing changes; `None` if there is no such operator, or it stands so already.
+pub(crate) fn operator_changed(
+    state: &State,
+    operator: &LedgerId,
+    change: OperatorChange,
+) -> Option<Event> {
+    let entry = state::member(state, operator)?;
+    let member = *operator;
+    match (change, entry.status) {
+        _ if !entry.is_standing_operator() => None,
+        (OperatorChange::Suspend, Status::Active) => Some(Event::MemberSuspended { member }),
+        (OperatorChange::Reinstate, Status::Suspended) => Some(Event::MemberReinstated { member }),
+        (OperatorChange::Revoke, _) => Some(Event::MemberRevoked { member }),
+        _ => None,
+    }
+}
+
+/// Whether those left after such a change could still reach a quorum among themselves.
+pub(crate) fn operators_can_agree_after(
+    state: &State,
+    operator: &LedgerId,
+    change: OperatorChange,
+) -> bool {
+    let active = u16::from(is_operator(state, operator));
+    let now = state::operators(state);
+    let after = match change {
+        OperatorChange::Reinstate => return true,
+        OperatorChange::Suspend => Operators {
+            active: now.active.saturating_sub(active),
+            ..now
+        },
+        OperatorChange::Revoke => Operators {
+            standing: now.standing.saturating_sub(1),
+            active: now.active.saturating_sub(active),
+        },
+    };
+    after.active >= after.quorum()
 }

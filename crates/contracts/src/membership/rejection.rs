@@ -24,6 +24,6 @@ rejections! {
     18 NotSuspended "the member is not suspended"
     19 AlreadyRevoked "the membership was revoked before"
     20 SameKey "the new key is the current one"
-    21 LastOperator "the last active node operator can't be suspended or revoked"
     22 OwnMembership "a regulator does not decide about its own membership"
+    23 OperatorByVote "node operators are suspended, reinstated and revoked by their vote, through the governance contract"
 }

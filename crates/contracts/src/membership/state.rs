@@ -40,6 +40,13 @@ pub(crate) struct Member {
     pub(crate) public_key: PublicKey,
 }
 
+impl Member {
+    /// Whether it is a node operator that was admitted and not revoked: it counts towards the quorum.
+    pub(crate) fn is_standing_operator(&self) -> bool {
+        self.operator && matches!(self.status, Status::Active | Status::Suspended)
+    }
+}
+
 /// How many node operators there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Operators {

@@ -1,6 +1,6 @@
 //! Parameters, replicas and versions.
 
-use contracts::governance::command::Change;
+use contracts::governance::command::{Change, OperatorStanding};
 use contracts::governance::{Command, Event, Parameter, Rejection};
 use contracts::{Contract, ProposalId, membership, missing_version};
 use ledger::{ContractId, Height, LedgerId, PublicKey, ReplicaDescription, ReplicaId};
@@ -154,10 +154,9 @@ fn the_vote_of_an_operator_who_may_no_longer_act_does_not_count() {
     let scenario = world()
         .when(OPERATORS[0], propose(price(1)))
         .then_accepted();
-    let suspend = membership::Command::SuspendMember {
+    let scenario = scenario.given(membership::Event::MemberSuspended {
         member: OPERATORS[0],
-    };
-    let scenario = scenario.when(REGULATOR, suspend).then_accepted();
+    });
     let scenario = scenario
         .when(OPERATORS[1], vote(true))
         .then_events(events![cast(OPERATORS[1], true, 1)]);
@@ -172,12 +171,7 @@ fn the_vote_of_an_operator_who_may_no_longer_act_does_not_count() {
 fn a_lone_operator_adopts_its_own_proposal() {
     let mut scenario = world();
     for operator in &OPERATORS[1..] {
-        scenario = scenario
-            .when(
-                REGULATOR,
-                membership::Command::RevokeMember { member: *operator },
-            )
-            .then_accepted();
+        scenario = scenario.given(membership::Event::MemberRevoked { member: *operator });
     }
     let events = scenario.when(OPERATOR, propose(price(1))).execution.events;
     assert_eq!(
@@ -306,10 +300,9 @@ fn what_was_proposed_is_checked_again_when_it_is_adopted() {
         )
         .then_accepted();
     let scenario = scenario.when(OPERATORS[1], vote(true)).then_accepted();
-    let revoke = membership::Command::RevokeMember {
+    let scenario = scenario.given(membership::Event::MemberRevoked {
         member: OPERATORS[3],
-    };
-    let scenario = scenario.when(REGULATOR, revoke).then_accepted();
+    });
     // Three operators are left: two of them are a quorum.
     scenario
         .when(OPERATORS[2], vote(true))
@@ -355,4 +348,90 @@ fn a_replica_that_lacks_an_activated_version_learns_it_before_that_height() {
         missing_version(&scenario.state, Height(500)),
         Some((Contract::Records, 2))
     );
+}
+
+fn standing(operator: LedgerId, standing: OperatorStanding) -> Change {
+    Change::SetOperatorStanding { operator, standing }
+}
+
+#[test]
+fn a_quorum_suspends_reinstates_and_revokes_a_node_operator_in_the_transaction_of_the_last_vote() {
+    let steps = [
+        (
+            OperatorStanding::Suspended,
+            membership::Event::MemberSuspended {
+                member: OPERATORS[3],
+            },
+        ),
+        (
+            OperatorStanding::Active,
+            membership::Event::MemberReinstated {
+                member: OPERATORS[3],
+            },
+        ),
+        (
+            OperatorStanding::Revoked,
+            membership::Event::MemberRevoked {
+                member: OPERATORS[3],
+            },
+        ),
+    ];
+    let mut scenario = world();
+    for (number, (wanted, event)) in (10..).zip(steps) {
+        let proposal = ProposalId([number; 16]);
+        let change = standing(OPERATORS[3], wanted);
+        let propose = Command::ProposeChange { proposal, change };
+        let vote = Command::VoteOnChange {
+            proposal,
+            approve: true,
+        };
+        scenario = scenario.when(OPERATORS[0], propose).then_accepted();
+        scenario = scenario.when(OPERATORS[1], vote.clone()).then_accepted();
+        let verdict = scenario.when(OPERATORS[2], vote);
+        assert_eq!(verdict.execution.events.last(), Some(&event.into()));
+        scenario = verdict.then_accepted();
+    }
+    let change = standing(OPERATORS[3], OperatorStanding::Active);
+    scenario
+        .when(OPERATORS[0], propose(change))
+        .then_rejected(Rejection::OperatorStandsSo);
+}
+
+#[test]
+fn one_node_operator_alone_stops_nobody_and_a_regulator_has_no_vote() {
+    let change = standing(OPERATORS[3], OperatorStanding::Revoked);
+    let verdict = world().when(OPERATORS[0], propose(change));
+    assert_eq!(verdict.execution.events.len(), 2, "proposed, and one vote");
+    verdict
+        .then_accepted()
+        .when(REGULATOR, vote(true))
+        .then_rejected(Rejection::NotNodeOperator);
+    for stranger in [PATIENT, HOSPITAL] {
+        let change = standing(stranger, OperatorStanding::Revoked);
+        world()
+            .when(OPERATORS[0], propose(change))
+            .then_rejected(Rejection::OperatorStandsSo);
+    }
+}
+
+#[test]
+fn those_left_can_always_reach_a_quorum() {
+    let suspended = world().given(membership::Event::MemberSuspended {
+        member: OPERATORS[3],
+    });
+    suspended
+        .when(
+            OPERATORS[0],
+            propose(standing(OPERATORS[2], OperatorStanding::Suspended)),
+        )
+        .then_rejected(Rejection::TooFewOperators);
+    let mut alone = world();
+    for operator in &OPERATORS[1..] {
+        alone = alone.given(membership::Event::MemberRevoked { member: *operator });
+    }
+    for last in [OperatorStanding::Suspended, OperatorStanding::Revoked] {
+        alone = alone
+            .when(OPERATOR, propose(standing(OPERATOR, last)))
+            .then_rejected(Rejection::TooFewOperators);
+    }
 }
