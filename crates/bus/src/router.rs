@@ -92,6 +92,15 @@ impl Router {
         self
     }
 
+    /// For handlers that share what a service holds.
+    #[must_use]
+    pub fn over<S>(self, service: &Arc<S>) -> RouterOver<S> {
+        RouterOver {
+            router: self,
+            service: service.clone(),
+        }
+    }
+
     /// Serves until `shutdown`, then finishes the calls under way.
     ///
     /// # Errors
@@ -132,6 +141,39 @@ impl Router {
             requests,
             parts,
         })
+    }
+}
+
+/// A [`Router`] whose handlers are functions over one service's state.
+pub struct RouterOver<S> {
+    router: Router,
+    service: Arc<S>,
+}
+
+impl<S: Send + Sync + 'static> RouterOver<S> {
+    /// Answers the use case `Q` by `handler`; its errors become problems here, once.
+    ///
+    /// # Panics
+    /// If `Q` has a handler already.
+    #[must_use]
+    pub fn on<Q, F, R, E>(self, handler: F) -> RouterOver<S>
+    where
+        Q: UseCase,
+        F: Fn(Arc<S>, Call, Q) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Q::Reply, E>> + Send + 'static,
+        E: Into<Problem>,
+    {
+        let service = self.service.clone();
+        let router = self.router.on(move |call, request| {
+            let answered = handler(service.clone(), call, request);
+            async move { answered.await.map_err(Into::into) }
+        });
+        RouterOver { router, ..self }
+    }
+
+    /// The router, with all that was added.
+    pub fn into_router(self) -> Router {
+        self.router
     }
 }
 

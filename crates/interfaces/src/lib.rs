@@ -14,6 +14,7 @@ mod bytes;
 mod committed;
 mod page;
 mod problem;
+mod time;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -21,6 +22,7 @@ pub use bytes::Base64;
 pub use committed::{CommandReply, Committed, SubmitSignature, UnsignedCommand};
 pub use page::{Page, PageRequest};
 pub use problem::Problem;
+pub use time::time_text;
 
 /// A request that one service answers.
 pub trait UseCase: Serialize + DeserializeOwned + Send + 'static {

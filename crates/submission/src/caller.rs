@@ -1,5 +1,6 @@
 //! Who is signed in.
 
+use bus::Call;
 use interfaces::Problem;
 use keys::token::{self, Role, Session, TokenError};
 use ledger::{LedgerId, PublicKey, Timestamp};
@@ -11,6 +12,20 @@ use serde::Deserialize;
 pub struct SessionsConfig {
     /// Public key (hex) with which identity signs session tokens.
     pub public_key: PublicKey,
+}
+
+impl SessionsConfig {
+    /// The verified caller of a call.
+    ///
+    /// # Errors
+    /// As [`Caller::verify`].
+    pub fn caller(&self, call: &Call) -> Result<Caller, Problem> {
+        Caller::verify(
+            &self.public_key,
+            call.authorization.as_deref(),
+            Timestamp(chassis::clock::now()),
+        )
+    }
 }
 
 /// The verified caller of a use case. No `Debug`: the token is a secret.

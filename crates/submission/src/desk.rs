@@ -16,6 +16,7 @@ use store::projections::Progress;
 use store::{Outbox, OutboxError, Store, Transaction};
 
 use crate::Caller;
+use crate::row::database;
 
 /// How long a transaction may be underway, in microseconds: a little less than the ledger allows.
 const VALIDITY_US: u64 = 55_000_000;
@@ -240,22 +241,22 @@ impl Desk {
         })
     }
 
-    /// A command of the caller: committed with the custodial key, or prepared where the caller holds the own key.
+    /// A command of the caller that has no facts: committed with the custodial key, or prepared where the caller holds
+    /// the own key.
     pub async fn command(
         &self,
         caller: &Caller,
         submitter: LedgerId,
         command: impl Into<Command>,
-        facts: Facts<'_>,
     ) -> Result<CommandReply, Problem> {
         if caller.has_custodial_keys() {
             return self
-                .commit_with_custody(caller, submitter, command, facts)
+                .commit_with_custody(caller, submitter, command, no_facts())
                 .await
                 .map(CommandReply::Committed);
         }
         caller.require_owner(&submitter)?;
-        self.prepare(submitter, command, facts)
+        self.prepare(submitter, command, no_facts())
             .await
             .map(CommandReply::SignatureNeeded)
     }
@@ -334,9 +335,4 @@ fn outbox(transaction: Digest, error: &OutboxError) -> Problem {
         ),
         other => Problem::failure(other.to_string()),
     }
-}
-
-fn database(error: sqlx::Error) -> Problem {
-    tracing::error!(%error, "database");
-    Problem::failure("the service's database did not do its work")
 }

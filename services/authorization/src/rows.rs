@@ -6,8 +6,9 @@ use interfaces::{Base64, Problem};
 use ledger::{Digest, LedgerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use submission::row::{database, parse, time_text};
 
-use crate::service::{Authorization, database, parse, time_text};
+use crate::service::Authorization;
 
 /// The columns [`item`] reads.
 pub(crate) const ITEM_COLUMNS: &str = "SELECT items.application, items.item_index, items.place, items.record, items.hospital,

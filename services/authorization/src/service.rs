@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bus::{Bus, BusConfig, Call, Router};
+use bus::{Bus, BusConfig, Router};
 use chassis::{InvalidKey, Shutdown};
-use interfaces::{CommandReply, Problem, UseCase};
-use ledger::{LedgerId, PublicKey, Timestamp};
+use interfaces::{Problem, UseCase};
 use serde::Deserialize;
 use store::{DatabaseConfig, Outbox, Store};
 use submission::{Caller, Desk, SessionsConfig};
@@ -30,19 +29,10 @@ pub(crate) struct Authorization {
     pub(crate) store: Store,
     pub(crate) desk: Desk,
     bus: Bus,
-    identity: PublicKey,
+    pub(crate) sessions: SessionsConfig,
 }
 
 impl Authorization {
-    /// The verified caller.
-    pub(crate) fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        Caller::verify(
-            &self.identity,
-            call.authorization.as_deref(),
-            Timestamp(chassis::clock::now()),
-        )
-    }
-
     /// Asks the identity service, with the caller's token where it needs one.
     pub(crate) async fn ask_identity<Q: UseCase>(
         &self,
@@ -64,37 +54,6 @@ impl Authorization {
             .request(&bus::Target::service("index"), None, request)
             .await
     }
-
-    /// Submits a member's command that has no facts, with the key the member has.
-    pub(crate) async fn command(
-        &self,
-        caller: &Caller,
-        submitter: LedgerId,
-        command: contracts::authorization::command::Command,
-    ) -> Result<CommandReply, Problem> {
-        self.desk
-            .command(caller, submitter, command, submission::no_facts())
-            .await
-    }
-}
-
-/// A database failure, logged without values.
-pub(crate) fn database(error: sqlx::Error) -> Problem {
-    tracing::error!(%error, "database");
-    Problem::failure("authorization's database did not do its work")
-}
-
-/// Block time as people read it (RFC 3339).
-pub(crate) fn time_text(time_us: i64) -> String {
-    chrono::DateTime::from_timestamp_micros(time_us)
-        .unwrap_or_default()
-        .to_rfc3339()
-}
-
-/// Reads an id that this service wrote as hex.
-pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse()
-        .map_err(|_| Problem::failure("a row of authorization's database is malformed"))
 }
 
 /// Runs the authorization service until it is told to stop.
@@ -110,25 +69,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         store,
         desk,
         bus: bus.clone(),
-        identity: config.sessions.public_key,
+        sessions: config.sessions,
     });
     let serving = crate::api::router(Router::new(&bus), authorization).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
     Ok(())
-}
-
-/// Answers a use case with a function over [`Authorization`].
-pub(crate) fn answer<Q, F, Fut>(
-    router: Router,
-    authorization: &Arc<Authorization>,
-    handler: F,
-) -> Router
-where
-    Q: UseCase,
-    F: Fn(Arc<Authorization>, Call, Q) -> Fut + Send + Sync + Clone + 'static,
-    Fut: Future<Output = Result<Q::Reply, Problem>> + Send + 'static,
-{
-    let authorization = authorization.clone();
-    router.on::<Q, _, _>(move |call, request| handler(authorization.clone(), call, request))
 }

@@ -2,8 +2,8 @@
 
 use bus::error::AskError;
 use bus::ordering_wire::StatusReply;
-use chrono::{DateTime, SecondsFormat};
 use contracts::{Command, Contract, Event, Rejection};
+use interfaces::time_text;
 use ledger::{
     CertifiedBlock, ContractId, Digest, EpochDescription, LEDGER_CONTRACT, LedgerId, Outcome,
     OutcomeLeaf, Receipt, RecordedEvent, ReplicaId, SignedTransaction, Timestamp,
@@ -368,13 +368,6 @@ pub(crate) fn contract_name(contract: ContractId) -> String {
         None if contract == LEDGER_CONTRACT => "ledger".to_owned(),
         None => contract.to_string(),
     }
-}
-
-/// Block time as people read it (RFC 3339).
-pub(crate) fn time_text(time: Timestamp) -> String {
-    let time = DateTime::from_timestamp_micros(i64::try_from(time.0).unwrap_or(i64::MAX));
-    time.unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 fn json<T: Serialize>(value: &T) -> Value {

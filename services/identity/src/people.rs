@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::service::{Identity, database};
+use crate::service::Identity;
 use interfaces::Problem;
+use submission::row::{database, parse};
 
 /// What is kept, encrypted, of a person's identity document.
 #[derive(Serialize, Deserialize)]
@@ -100,10 +101,4 @@ fn owned(row: &AnyRow) -> Result<OwnedLedgerId, Problem> {
         sealed_seed: row.try_get(3).map_err(database)?,
         sealing_key: SealingPublicKey(parse::<ledger::Digest>(&text(4)?)?.0),
     })
-}
-
-/// Reads an id or key that this service wrote as hex.
-pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse()
-        .map_err(|_| Problem::failure("a row of identity's database is malformed"))
 }

@@ -8,10 +8,11 @@ use keys::MemberKey;
 use keys::seal::SealingPublicKey;
 use ledger::{Commitment, Digest, DigestAlgorithm, LedgerId, SignedTransaction, canonical};
 use store::Transaction;
+use submission::row::database;
 
 use crate::custody;
 use crate::people::Person;
-use crate::service::{Identity, database, now};
+use crate::service::{Identity, now};
 
 /// A ledger id that was made, with the transaction that registers it.
 pub(crate) struct NewLedgerId {

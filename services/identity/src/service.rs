@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bus::{Bus, BusConfig, Call, Router};
 use chassis::{InvalidKey, Shutdown};
-use interfaces::{CommandReply, Problem, UseCase};
+use interfaces::Problem;
 use keys::certificate::Authority;
 use keys::content::ContentKey;
 use keys::seal::SealingPublicKey;
@@ -14,6 +14,7 @@ use keys::{MemberKey, Secret};
 use ledger::{LedgerId, Timestamp};
 use serde::Deserialize;
 use store::{DatabaseConfig, Outbox, Store};
+use submission::row::database;
 use submission::{Caller, Desk};
 use tokio::sync::Semaphore;
 
@@ -109,18 +110,6 @@ impl Identity {
         Err(Problem::forbidden("this is another hospital's"))
     }
 
-    /// Submits a member's command that has no facts, with the key the member has.
-    pub(crate) async fn command(
-        &self,
-        caller: &Caller,
-        submitter: LedgerId,
-        command: contracts::membership::command::Command,
-    ) -> Result<CommandReply, Problem> {
-        self.desk
-            .command(caller, submitter, command, submission::no_facts())
-            .await
-    }
-
     /// Refuses (403) unless the calling process is a hospital's records service.
     pub(crate) fn require_records_service(call: &Call) -> Result<(), Problem> {
         if call.caller.starts_with("records-") {
@@ -135,12 +124,6 @@ impl Identity {
 /// The present time.
 pub(crate) fn now() -> Timestamp {
     Timestamp(chassis::clock::now())
-}
-
-/// A database failure, logged without values.
-pub(crate) fn database(error: sqlx::Error) -> Problem {
-    tracing::error!(%error, "database");
-    Problem::failure("identity's database did not do its work")
 }
 
 fn usable<T, E: std::fmt::Display>(key: &str, result: Result<T, E>) -> Result<T, InvalidKey> {
@@ -198,15 +181,4 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         ended = registrations => ended?,
     }
     Ok(())
-}
-
-/// Answers a use case with a method of [`Identity`].
-pub(crate) fn answer<Q, F, Fut>(router: Router, identity: &Arc<Identity>, handler: F) -> Router
-where
-    Q: UseCase,
-    F: Fn(Arc<Identity>, Call, Q) -> Fut + Send + Sync + Clone + 'static,
-    Fut: Future<Output = Result<Q::Reply, Problem>> + Send + 'static,
-{
-    let identity = identity.clone();
-    router.on::<Q, _, _>(move |call, request| handler(identity.clone(), call, request))
 }

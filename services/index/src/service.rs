@@ -5,12 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bus::{Bus, BusConfig, Call, Router};
 use chassis::{InvalidKey, Shutdown};
-use interfaces::{Problem, UseCase};
+use interfaces::Problem;
 use keys::Secret;
-use ledger::{PublicKey, Timestamp};
 use serde::Deserialize;
 use store::{DatabaseConfig, Store};
-use submission::{Caller, SessionsConfig};
+use submission::SessionsConfig;
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::heads::Heads;
@@ -34,20 +33,11 @@ pub struct Config {
 pub(crate) struct Index {
     pub(crate) store: Store,
     pub(crate) handles: Secret,
-    identity: PublicKey,
+    pub(crate) sessions: SessionsConfig,
     search: Arc<RwLock<SearchIndex>>,
 }
 
 impl Index {
-    /// The verified caller.
-    pub(crate) fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        Caller::verify(
-            &self.identity,
-            call.authorization.as_deref(),
-            Timestamp(chassis::clock::now()),
-        )
-    }
-
     /// The rows that count, for reading.
     pub(crate) fn search(&self) -> RwLockReadGuard<'_, SearchIndex> {
         self.search.read().unwrap_or_else(PoisonError::into_inner)
@@ -69,12 +59,6 @@ impl Index {
     }
 }
 
-/// A database failure, logged without values.
-pub(crate) fn database(error: sqlx::Error) -> Problem {
-    tracing::error!(%error, "database");
-    Problem::failure("the index's database did not do its work")
-}
-
 /// Runs the index service until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let handles = Secret::load(&config.handle_secret)
@@ -89,22 +73,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let index = Arc::new(Index {
         store,
         handles,
-        identity: config.sessions.public_key,
+        sessions: config.sessions,
         search,
     });
     let serving = crate::api::router(Router::new(&bus), index).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
     Ok(())
-}
-
-/// Answers a use case with a function over [`Index`].
-pub(crate) fn answer<Q, F, Fut>(router: Router, index: &Arc<Index>, handler: F) -> Router
-where
-    Q: UseCase,
-    F: Fn(Arc<Index>, Call, Q) -> Fut + Send + Sync + Clone + 'static,
-    Fut: Future<Output = Result<Q::Reply, Problem>> + Send + 'static,
-{
-    let index = index.clone();
-    router.on::<Q, _, _>(move |call, request| handler(index.clone(), call, request))
 }

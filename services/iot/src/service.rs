@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bus::{Bus, BusConfig, Call, Router};
+use bus::{Bus, BusConfig, Router};
 use chassis::{InvalidKey, Shutdown};
-use interfaces::{CommandReply, Problem, UseCase};
 use keys::{MemberKey, SealingKey, Secret};
-use ledger::{LedgerId, PublicKey, Timestamp};
 use serde::Deserialize;
 use store::{DatabaseConfig, Outbox, Store};
-use submission::{Caller, Desk, SessionsConfig};
+use submission::{Desk, SessionsConfig};
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::bindings::Bindings;
@@ -86,54 +84,14 @@ pub(crate) struct Iot {
     pub(crate) at_rest: Secret,
     pub(crate) devices: SealingKey,
     pub(crate) readings: ReadingsConfig,
-    identity: PublicKey,
+    pub(crate) sessions: SessionsConfig,
 }
 
-impl Iot {
-    /// The verified caller.
-    pub(crate) fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        Caller::verify(
-            &self.identity,
-            call.authorization.as_deref(),
-            Timestamp(now_us()),
-        )
-    }
-
-    /// Submits a member's command that has no facts, with the key the member has.
-    pub(crate) async fn command(
-        &self,
-        caller: &Caller,
-        submitter: LedgerId,
-        command: contracts::telemetry::command::Command,
-    ) -> Result<CommandReply, Problem> {
-        self.desk
-            .command(caller, submitter, command, submission::no_facts())
-            .await
-    }
-}
+impl Iot {}
 
 /// The present time, microseconds since the Unix epoch.
 pub(crate) fn now_us() -> u64 {
     chassis::clock::now()
-}
-
-/// A database failure, logged without values.
-pub(crate) fn database(error: sqlx::Error) -> Problem {
-    tracing::error!(%error, "database");
-    Problem::failure("the iot service's database did not do its work")
-}
-
-/// Block time as people read it (RFC 3339).
-pub(crate) fn time_text(time_us: i64) -> String {
-    chrono::DateTime::from_timestamp_micros(time_us)
-        .unwrap_or_default()
-        .to_rfc3339()
-}
-
-/// Reads an id that this service wrote as hex.
-pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse()
-        .map_err(|_| Problem::failure("a row of the iot service's database is malformed"))
 }
 
 /// Runs the iot service until it is told to stop.
@@ -159,7 +117,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         at_rest: at_rest.derive("medshare/iot/at-rest/v1"),
         devices: SealingKey::from_secret(&devices),
         readings: config.readings,
-        identity: config.sessions.public_key,
+        sessions: config.sessions,
     });
     let ingest = crate::ingest::Ingest::start(iot.clone()).await?;
     let ingesting = tokio::spawn(ingest.run(shutdown.clone()));
@@ -174,15 +132,4 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         ended = listening => ended?,
     }
     Ok(())
-}
-
-/// Answers a use case with a function over [`Iot`].
-pub(crate) fn answer<Q, F, Fut>(router: Router, iot: &Arc<Iot>, handler: F) -> Router
-where
-    Q: UseCase,
-    F: Fn(Arc<Iot>, Call, Q) -> Fut + Send + Sync + Clone + 'static,
-    Fut: Future<Output = Result<Q::Reply, Problem>> + Send + 'static,
-{
-    let iot = iot.clone();
-    router.on::<Q, _, _>(move |call, request| handler(iot.clone(), call, request))
 }

@@ -100,7 +100,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         bus_name,
         vault: Vault::new(hospital, &master),
         key,
-        identity_key: config.sessions.public_key,
+        sessions: config.sessions,
         database,
         desk: Desk::new(bus.clone(), store.clone(), outbox, progress.clone()),
         store,

@@ -9,11 +9,11 @@ use contracts::RecordNumber;
 use interfaces::identity::GetOwnAccount;
 use interfaces::{Committed, Problem, UseCase};
 use keys::{MemberKey, Role};
-use ledger::{Digest, DigestAlgorithm, Height, LedgerId, PublicKey, Timestamp};
+use ledger::{Digest, DigestAlgorithm, Height, LedgerId, Timestamp};
 use sqlx::AnyPool;
 use store::Store;
 use store::projections::Progress;
-use submission::{Caller, Desk};
+use submission::{Caller, Desk, SessionsConfig};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::adapters::HospitalDatabase;
@@ -36,7 +36,7 @@ pub struct Records {
     /// The hospital's key.
     pub key: MemberKey,
     /// Checks session tokens.
-    pub identity_key: PublicKey,
+    pub sessions: SessionsConfig,
     /// The hospital's secrets.
     pub vault: Vault,
     /// The service's own database.
@@ -67,12 +67,7 @@ impl Records {
 
     /// The verified caller.
     pub fn caller(&self, call: &Call) -> Result<Caller, Failure> {
-        let now = Timestamp(chassis::clock::now());
-        Ok(Caller::verify(
-            &self.identity_key,
-            call.authorization.as_deref(),
-            now,
-        )?)
+        Ok(self.sessions.caller(call)?)
     }
 
     /// The caller, who must be this hospital.

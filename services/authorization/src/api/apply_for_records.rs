@@ -22,7 +22,7 @@ pub(crate) async fn apply_for_records(
     call: Call,
     request: ApplyForRecords,
 ) -> Result<ApplicationPrepared, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
     check(&request)?;
     let applicant = caller.member()?;

@@ -8,8 +8,9 @@ use interfaces::authorization::{CollectReleased, ReleasedContent};
 use interfaces::{Base64, Problem};
 use keys::token::Role;
 use sqlx::Row;
+use submission::row::database;
 
-use crate::service::{Authorization, database};
+use crate::service::Authorization;
 
 /// Data leaves within so long of the view's block time (`docs/contracts.md`, LogAccess).
 const COLLECT_WITHIN_US: u64 = 30_000_000;
@@ -21,7 +22,7 @@ pub(crate) async fn collect_released(
     call: Call,
     request: CollectReleased,
 ) -> Result<ReleasedContent, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
     let refused = || {
         Problem::forbidden(

@@ -15,7 +15,7 @@ pub(crate) async fn decide_item_as_patient(
     call: Call,
     request: DecideItemAsPatient,
 ) -> Result<CommandReply, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     caller.require(Role::Patient)?;
     let unknown = || Problem::not_found("no item of yours has this id");
     let item = authorization
@@ -37,5 +37,8 @@ pub(crate) async fn decide_item_as_patient(
             reason,
         },
     };
-    authorization.command(&caller, item.patient, command).await
+    authorization
+        .desk
+        .command(&caller, item.patient, command)
+        .await
 }

@@ -8,9 +8,10 @@ use interfaces::{Page, Problem};
 use keys::token::Role;
 use ledger::LedgerId;
 use submission::Caller;
+use submission::row::database;
 
 use crate::rows::{ITEM_COLUMNS, item};
-use crate::service::{Authorization, database};
+use crate::service::Authorization;
 
 /// How a caller relates to items, and which state waits for them.
 struct Relation {
@@ -24,7 +25,7 @@ pub(crate) async fn list_items(
     call: Call,
     request: ListItems,
 ) -> Result<Page<ItemSummary>, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     let relation = relation(&authorization, &caller).await?;
     let limit = request.page.limit();
     let before: i64 = match &request.page.after {

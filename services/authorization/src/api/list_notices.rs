@@ -8,15 +8,16 @@ use interfaces::authorization::{ListNotices, Notice};
 use interfaces::{Page, Problem};
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use submission::row::{database, parse, time_text};
 
-use crate::service::{Authorization, database, parse, time_text};
+use crate::service::Authorization;
 
 pub(crate) async fn list_notices(
     authorization: Arc<Authorization>,
     call: Call,
     request: ListNotices,
 ) -> Result<Page<Notice>, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     let limit = request.page.limit();
     let before: i64 = match &request.page.after {
         None => i64::MAX,

@@ -13,31 +13,25 @@ mod withdraw_item;
 use std::sync::Arc;
 
 use bus::{Call, Router};
-use interfaces::authorization as requests;
 use interfaces::{Committed, Problem, SubmitSignature};
 
-use crate::service::{Authorization, answer};
+use crate::service::Authorization;
 
 /// All use cases of this service.
 pub(crate) fn router(router: Router, authorization: Arc<Authorization>) -> Router {
-    let it = &authorization;
-    let router =
-        answer::<requests::ApplyForRecords, _, _>(router, it, apply_for_records::apply_for_records);
-    let router = answer::<requests::ListItems, _, _>(router, it, list_items::list_items);
-    let router = answer::<requests::DecideItemAsPatient, _, _>(
-        router,
-        it,
-        decide_item_as_patient::decide_item_as_patient,
-    );
-    let router = answer::<requests::WithdrawItem, _, _>(router, it, withdraw_item::withdraw_item);
-    let router =
-        answer::<requests::WithdrawGrant, _, _>(router, it, withdraw_grant::withdraw_grant);
-    let router = answer::<requests::ReadReleased, _, _>(router, it, read_released::read_released);
-    let router =
-        answer::<requests::CollectReleased, _, _>(router, it, collect_released::collect_released);
-    let router = answer::<requests::PutDelivery, _, _>(router, it, put_delivery::put_delivery);
-    let router = answer::<requests::ListNotices, _, _>(router, it, list_notices::list_notices);
-    answer::<SubmitSignature, _, _>(router, it, submit_signature)
+    router
+        .over(&authorization)
+        .on(apply_for_records::apply_for_records)
+        .on(list_items::list_items)
+        .on(decide_item_as_patient::decide_item_as_patient)
+        .on(withdraw_item::withdraw_item)
+        .on(withdraw_grant::withdraw_grant)
+        .on(read_released::read_released)
+        .on(collect_released::collect_released)
+        .on(put_delivery::put_delivery)
+        .on(list_notices::list_notices)
+        .on(submit_signature)
+        .into_router()
 }
 
 /// By the member who asked for the command and holds the own key.
@@ -46,6 +40,6 @@ async fn submit_signature(
     call: Call,
     request: SubmitSignature,
 ) -> Result<Committed, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     authorization.desk.submit_signature(&caller, request).await
 }

@@ -8,8 +8,9 @@ use interfaces::Problem;
 use interfaces::authorization::PutDelivery;
 use interfaces::identity::Done;
 use ledger::DigestAlgorithm;
+use submission::row::database;
 
-use crate::service::{Authorization, database};
+use crate::service::Authorization;
 
 pub(crate) async fn put_delivery(
     authorization: Arc<Authorization>,

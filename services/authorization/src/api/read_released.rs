@@ -18,7 +18,7 @@ pub(crate) async fn read_released(
     call: Call,
     request: ReadReleased,
 ) -> Result<UnsignedCommand, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
     let applicant = caller.member()?;
     let grant = request.grant;

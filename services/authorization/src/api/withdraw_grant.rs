@@ -15,7 +15,7 @@ pub(crate) async fn withdraw_grant(
     call: Call,
     request: WithdrawGrant,
 ) -> Result<CommandReply, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     caller.require(Role::Patient)?;
     let unknown = || Problem::not_found("no grant of yours has this id");
     let item = authorization
@@ -31,6 +31,7 @@ pub(crate) async fn withdraw_grant(
         return Err(unknown());
     }
     authorization
+        .desk
         .command(
             &caller,
             item.patient,

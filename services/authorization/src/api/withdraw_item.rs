@@ -15,9 +15,10 @@ pub(crate) async fn withdraw_item(
     call: Call,
     request: WithdrawItem,
 ) -> Result<CommandReply, Problem> {
-    let caller = authorization.caller(&call)?;
+    let caller = authorization.sessions.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
     authorization
+        .desk
         .command(
             &caller,
             caller.member()?,

@@ -9,9 +9,9 @@ use interfaces::identity::{Authority, GetAuthority, IssueCertificate, IssuedCert
 use keys::certificate::{LeafKey, LeafKind, LeafRequest, certificate_digest};
 use ledger::{PublicKey, Timestamp};
 use sqlx::Row;
+use submission::row::{database, parse};
 
-use crate::people::parse;
-use crate::service::{Identity, database, now};
+use crate::service::{Identity, now};
 
 const DAY_US: u64 = 86_400_000_000;
 const LEAF_DAYS: u64 = 30;

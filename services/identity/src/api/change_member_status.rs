@@ -23,5 +23,8 @@ pub(crate) async fn change_member_status(
         MemberStatusChange::Reinstate => Command::ReinstateMember { member },
         MemberStatusChange::Revoke => Command::RevokeMember { member },
     };
-    identity.command(&caller, caller.member()?, command).await
+    identity
+        .desk
+        .command(&caller, caller.member()?, command)
+        .await
 }

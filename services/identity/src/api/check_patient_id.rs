@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bus::Call;
 use interfaces::Problem;
 use interfaces::identity::{CheckPatientId, PatientIdCheck};
+use submission::row::database;
 use subtle::ConstantTimeEq;
 
 use crate::patient_id::normalised;
-use crate::service::{Identity, database};
+use crate::service::Identity;
 
 pub(crate) async fn check_patient_id(
     identity: Arc<Identity>,

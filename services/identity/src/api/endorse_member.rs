@@ -18,6 +18,7 @@ pub(crate) async fn endorse_member(
     let caller = identity.caller(&call).await?;
     caller.require(Role::NodeOperator)?;
     identity
+        .desk
         .command(
             &caller,
             caller.member()?,

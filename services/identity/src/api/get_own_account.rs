@@ -7,8 +7,9 @@ use contracts::membership::command::MemberKind;
 use interfaces::Problem;
 use interfaces::identity::{GetOwnAccount, OwnAccount};
 use sqlx::Row;
+use submission::row::database;
 
-use crate::service::{Identity, database};
+use crate::service::Identity;
 
 pub(crate) async fn get_own_account(
     identity: Arc<Identity>,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bus::Call;
 use interfaces::identity::{GetViewerName, ViewerName};
 use interfaces::{Base64, Problem};
+use submission::row::database;
 
-use crate::service::{Identity, database};
+use crate::service::Identity;
 
 pub(crate) async fn get_viewer_name(
     identity: Arc<Identity>,

@@ -11,9 +11,9 @@ use keys::identity_hash::identity_hash;
 use keys::seal::SealingPublicKey;
 use ledger::{Digest, LedgerId};
 use sqlx::Row;
+use submission::row::{database, parse};
 
-use crate::people::parse;
-use crate::service::{Identity, database};
+use crate::service::Identity;
 
 /// The context of a patient's ledger id for one hospital.
 pub(crate) fn hospital_context(hospital: &LedgerId) -> String {

@@ -9,9 +9,9 @@ use interfaces::{Base64, Page, PageRequest, Problem};
 use keys::token::Role;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use submission::row::{database, parse};
 
-use crate::people::parse;
-use crate::service::{Identity, database};
+use crate::service::Identity;
 
 const COLUMNS: &str =
     "SELECT member, kind, status, name, public_key, sealing_key, endorsements FROM members";

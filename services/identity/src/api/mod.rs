@@ -21,56 +21,35 @@ use std::sync::Arc;
 
 use bus::Router;
 use interfaces::SubmitSignature;
-use interfaces::identity as requests;
 
-use crate::service::{Identity, answer};
+use crate::service::Identity;
 
 /// All use cases of this service.
 pub(crate) fn router(router: Router, identity: Arc<Identity>) -> Router {
-    let it = &identity;
-    let router =
-        answer::<requests::RegisterPerson, _, _>(router, it, register_person::register_person);
-    let router = answer::<requests::RegisterOrganisation, _, _>(
-        router,
-        it,
-        register_organisation::register_organisation,
-    );
-    let router =
-        answer::<requests::ListPendingMembers, _, _>(router, it, members::list_pending_members);
-    let router = answer::<requests::ListMembers, _, _>(router, it, members::list_members);
-    let router = answer::<requests::GetMember, _, _>(router, it, members::get_member);
-    let router =
-        answer::<requests::EndorseMember, _, _>(router, it, endorse_member::endorse_member);
-    let router = answer::<requests::ChangeMemberStatus, _, _>(
-        router,
-        it,
-        change_member_status::change_member_status,
-    );
-    let router = answer::<requests::SignIn, _, _>(router, it, sign_in::sign_in);
-    let router = answer::<requests::GetSignInChallenge, _, _>(
-        router,
-        it,
-        sign_in_with_key::get_sign_in_challenge,
-    );
-    let router =
-        answer::<requests::SignInWithKey, _, _>(router, it, sign_in_with_key::sign_in_with_key);
-    let router = answer::<requests::SignOut, _, _>(router, it, sign_out::sign_out);
-    let router =
-        answer::<requests::GetOwnAccount, _, _>(router, it, get_own_account::get_own_account);
-    let router =
-        answer::<requests::SignTransaction, _, _>(router, it, sign_transaction::sign_transaction);
-    let router =
-        answer::<requests::MatchPatients, _, _>(router, it, match_patients::match_patients);
-    let router = answer::<requests::UndoMatch, _, _>(router, it, undo_match::undo_match);
-    let router =
-        answer::<requests::CheckPatientId, _, _>(router, it, check_patient_id::check_patient_id);
-    let router =
-        answer::<requests::GetViewerName, _, _>(router, it, get_viewer_name::get_viewer_name);
-    let router = answer::<requests::OpenSealed, _, _>(router, it, open_sealed::open_sealed);
-    let router =
-        answer::<requests::IssueCertificate, _, _>(router, it, certificates::issue_certificate);
-    let router = answer::<requests::GetAuthority, _, _>(router, it, certificates::get_authority);
-    answer::<SubmitSignature, _, _>(router, it, submit_signature)
+    router
+        .over(&identity)
+        .on(register_person::register_person)
+        .on(register_organisation::register_organisation)
+        .on(members::list_pending_members)
+        .on(members::list_members)
+        .on(members::get_member)
+        .on(endorse_member::endorse_member)
+        .on(change_member_status::change_member_status)
+        .on(sign_in::sign_in)
+        .on(sign_in_with_key::get_sign_in_challenge)
+        .on(sign_in_with_key::sign_in_with_key)
+        .on(sign_out::sign_out)
+        .on(get_own_account::get_own_account)
+        .on(sign_transaction::sign_transaction)
+        .on(match_patients::match_patients)
+        .on(undo_match::undo_match)
+        .on(check_patient_id::check_patient_id)
+        .on(get_viewer_name::get_viewer_name)
+        .on(open_sealed::open_sealed)
+        .on(certificates::issue_certificate)
+        .on(certificates::get_authority)
+        .on(submit_signature)
+        .into_router()
 }
 
 /// By the member who asked for the command and holds the own key.

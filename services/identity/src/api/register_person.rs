@@ -9,12 +9,13 @@ use interfaces::Problem;
 use interfaces::identity::{RegisterPerson, RegisteredPerson};
 use keys::identity_hash::identity_hash;
 use ledger::Digest;
+use submission::row::database;
 
 use crate::custody::CustodyKey;
 use crate::patient_id;
 use crate::people::Person;
 use crate::registration::NewLedgerId;
-use crate::service::{Identity, database, now};
+use crate::service::{Identity, now};
 
 const PASSWORD_CHARACTERS_MIN: usize = 12;
 const TEXT_CHARACTERS_MAX: usize = 200;

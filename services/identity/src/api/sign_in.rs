@@ -11,10 +11,11 @@ use keys::password::PasswordEnvelope;
 use keys::token::{self, Role};
 use ledger::Timestamp;
 use sqlx::Row;
+use submission::row::database;
 
 use crate::custody::CustodyKey;
 use crate::people::OwnedLedgerId;
-use crate::service::{Identity, database, now};
+use crate::service::{Identity, now};
 
 pub(crate) async fn sign_in(
     identity: Arc<Identity>,

@@ -12,10 +12,10 @@ use interfaces::{Base64, Problem};
 use keys::token::Role;
 use ledger::{Digest, Signature};
 use sqlx::Row;
+use submission::row::{database, parse};
 
 use super::sign_in::issue;
-use crate::people::parse;
-use crate::service::{Identity, database, now};
+use crate::service::{Identity, now};
 
 const CHALLENGE_LIFE_US: u64 = 60_000_000;
 

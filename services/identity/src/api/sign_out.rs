@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bus::Call;
 use interfaces::Problem;
 use interfaces::identity::{Done, SignOut};
+use submission::row::database;
 
-use crate::service::{Identity, database, now};
+use crate::service::{Identity, now};
 
 pub(crate) async fn sign_out(
     identity: Arc<Identity>,

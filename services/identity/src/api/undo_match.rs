@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bus::Call;
 use interfaces::Problem;
 use interfaces::identity::{Done, UndoMatch};
+use submission::row::database;
 
 use super::match_patients::number_hash;
-use crate::service::{Identity, database};
+use crate::service::Identity;
 
 pub(crate) async fn undo_match(
     identity: Arc<Identity>,

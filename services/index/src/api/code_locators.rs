@@ -7,8 +7,9 @@ use interfaces::Problem;
 use interfaces::identity::Done;
 use interfaces::index::{LocateCode, LocatedCode, PutCodeLocators};
 use sqlx::Row;
+use submission::row::database;
 
-use crate::service::{Index, database};
+use crate::service::Index;
 
 /// By hospitals' records services, each for itself; an older locator of the same record and holder is forgotten.
 pub(crate) async fn put_code_locators(

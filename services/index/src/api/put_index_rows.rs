@@ -7,9 +7,10 @@ use bus::Call;
 use interfaces::Problem;
 use interfaces::identity::Done;
 use interfaces::index::PutIndexRows;
+use submission::row::database;
 
 use crate::projections::heads::entry;
-use crate::service::{Index, database};
+use crate::service::Index;
 
 pub(crate) async fn put_index_rows(
     index: Arc<Index>,

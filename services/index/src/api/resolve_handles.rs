@@ -6,8 +6,9 @@ use bus::Call;
 use interfaces::Problem;
 use interfaces::index::{ResolveHandles, ResolvedHandles};
 use sqlx::Row;
+use submission::row::database;
 
-use crate::service::{Index, database};
+use crate::service::Index;
 
 pub(crate) async fn resolve_handles(
     index: Arc<Index>,

@@ -13,9 +13,10 @@ use interfaces::index::{
 use keys::token::Role;
 use ledger::LedgerId;
 use sqlx::Row;
+use submission::row::database;
 
 use crate::search::{Dimension, Entry, Query};
-use crate::service::{Index, database};
+use crate::service::Index;
 use crate::suppression::suppress;
 
 const THRESHOLD_UNTIL_KNOWN: i64 = 11;
@@ -25,7 +26,7 @@ pub(crate) async fn search_disease(
     call: Call,
     request: SearchDisease,
 ) -> Result<DiseaseSearchResult, Problem> {
-    let caller = index.caller(&call)?;
+    let caller = index.sessions.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
     let applicant = caller.member()?;
     let (disease, codes) = understood(&request.disease)?;

@@ -15,19 +15,20 @@ pub(crate) async fn acknowledge_warning(
     call: Call,
     request: AcknowledgeWarning,
 ) -> Result<CommandReply, Problem> {
-    let caller = iot.caller(&call)?;
+    let caller = iot.sessions.caller(&call)?;
     let submitter = if caller.session().has_role(Role::Patient) {
         caller.ledger_id("devices")?
     } else {
         caller.require(Role::Hospital)?;
         caller.member()?
     };
-    iot.command(
-        &caller,
-        submitter,
-        Command::AcknowledgeWarning {
-            warning: request.warning,
-        },
-    )
-    .await
+    iot.desk
+        .command(
+            &caller,
+            submitter,
+            Command::AcknowledgeWarning {
+                warning: request.warning,
+            },
+        )
+        .await
 }

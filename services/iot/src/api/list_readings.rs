@@ -11,16 +11,17 @@ use keys::token::Role;
 use ledger::LedgerId;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use submission::row::database;
 
 use crate::packs::{Pack, pack_row};
-use crate::service::{Iot, database};
+use crate::service::Iot;
 
 pub(crate) async fn list_readings(
     iot: Arc<Iot>,
     call: Call,
     request: ListReadings,
 ) -> Result<Page<ReadingObservation>, Problem> {
-    let caller = iot.caller(&call)?;
+    let caller = iot.sessions.caller(&call)?;
     caller.require(Role::Patient)?;
     let patient = caller.ledger_id("devices")?;
     let sign = match &request.loinc {

@@ -9,8 +9,9 @@ use keys::token::Role;
 use ledger::LedgerId;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use submission::row::{database, parse, time_text};
 
-use crate::service::{Iot, database, now_us, parse, time_text};
+use crate::service::{Iot, now_us};
 use crate::watch::WarningDetail;
 
 const COLUMNS: &str = "SELECT warnings.warning, warnings.place, warnings.device, warnings.patient, warnings.level, warnings.cause,
@@ -22,7 +23,7 @@ pub(crate) async fn list_warnings(
     call: Call,
     request: ListWarnings,
 ) -> Result<Page<WarningSummary>, Problem> {
-    let caller = iot.caller(&call)?;
+    let caller = iot.sessions.caller(&call)?;
     let (relation, member) = if caller.session().has_role(Role::Patient) {
         (
             "warnings.patient = $1 AND $4 = $4",

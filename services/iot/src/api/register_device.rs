@@ -15,16 +15,17 @@ pub(crate) async fn register_device(
     call: Call,
     request: RegisterDevice,
 ) -> Result<CommandReply, Problem> {
-    let caller = iot.caller(&call)?;
+    let caller = iot.sessions.caller(&call)?;
     caller.require(Role::Patient)?;
-    iot.command(
-        &caller,
-        caller.ledger_id("devices")?,
-        Command::RegisterDevice {
-            device: request.device,
-        },
-    )
-    .await
+    iot.desk
+        .command(
+            &caller,
+            caller.ledger_id("devices")?,
+            Command::RegisterDevice {
+                device: request.device,
+            },
+        )
+        .await
 }
 
 pub(crate) async fn unregister_device(
@@ -32,14 +33,15 @@ pub(crate) async fn unregister_device(
     call: Call,
     request: UnregisterDevice,
 ) -> Result<CommandReply, Problem> {
-    let caller = iot.caller(&call)?;
+    let caller = iot.sessions.caller(&call)?;
     caller.require(Role::Patient)?;
-    iot.command(
-        &caller,
-        caller.ledger_id("devices")?,
-        Command::UnregisterDevice {
-            device: request.device,
-        },
-    )
-    .await
+    iot.desk
+        .command(
+            &caller,
+            caller.ledger_id("devices")?,
+            Command::UnregisterDevice {
+                device: request.device,
+            },
+        )
+        .await
 }

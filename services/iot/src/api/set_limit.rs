@@ -9,8 +9,9 @@ use interfaces::Problem;
 use interfaces::identity::Done;
 use interfaces::iot::SetLimit;
 use keys::token::Role;
+use submission::row::database;
 
-use crate::service::{Iot, database};
+use crate::service::Iot;
 use crate::watch::limit_row;
 
 pub(crate) async fn set_limit(
@@ -18,7 +19,7 @@ pub(crate) async fn set_limit(
     call: Call,
     request: SetLimit,
 ) -> Result<Done, Problem> {
-    let caller = iot.caller(&call)?;
+    let caller = iot.sessions.caller(&call)?;
     caller.require(Role::Patient)?;
     let patient = caller.ledger_id("devices")?;
     let sign = VitalSign::from_name(&request.loinc).ok_or_else(|| {

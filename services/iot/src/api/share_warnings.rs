@@ -19,7 +19,7 @@ pub(crate) async fn share_warnings(
     call: Call,
     request: ShareWarnings,
 ) -> Result<CommandReply, Problem> {
-    let caller = iot.caller(&call)?;
+    let caller = iot.sessions.caller(&call)?;
     caller.require(Role::Patient)?;
     if request.days > DAYS_MAX {
         return Err(Problem::bad_input(
@@ -36,6 +36,7 @@ pub(crate) async fn share_warnings(
             until: Timestamp(now_us() + u64::from(days) * DAY_US),
         },
     };
-    iot.command(&caller, caller.ledger_id("devices")?, command)
+    iot.desk
+        .command(&caller, caller.ledger_id("devices")?, command)
         .await
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bus::Call;
 use interfaces::identity::OpenSealed;
 use interfaces::records::{ListViewsOfOwnRecords, ViewTrace};
+use interfaces::time_text;
 use interfaces::{Base64, Page};
 
-use super::{Place, page_start, time_text};
+use super::{Place, page_start};
 use crate::failure::Failure;
 use crate::projections;
 use crate::service::Records;

@@ -25,60 +25,38 @@ mod write_record;
 
 use std::sync::Arc;
 
-use bus::{Call, Router};
-use interfaces::{Problem, UseCase};
+use bus::Router;
+use interfaces::Problem;
 
 use crate::failure::Failure;
 use crate::service::Records;
 
 /// All use cases of this service.
 pub fn router(router: Router, records: &Arc<Records>) -> Router {
-    let router = answer(router, records, import_bundle::import_bundle);
-    let router = answer(router, records, write_record::write_record);
-    let router = answer(router, records, amend_record::amend_record);
-    let router = answer(router, records, find_records::find_records);
-    let router = answer(router, records, list_own_records::list_own_records);
-    let router = answer(router, records, view_records::view_records);
-    let router = answer(router, records, redeem_code::redeem_code);
-    let router = answer(router, records, collect_view::collect_view);
-    let router = answer(router, records, show_code::show_code);
-    let router = answer(router, records, change_code::change_code);
-    let router = answer(router, records, withdraw_code::withdraw_code);
-    let router = answer(router, records, set_consent::set_consent);
-    let router = answer(router, records, open_emergency::open_emergency);
-    let router = answer(
-        router,
-        records,
-        list_views_of_own_records::list_views_of_own_records,
-    );
-    let router = answer(
-        router,
-        records,
-        decide_item_as_hospital::decide_item_as_hospital,
-    );
-    let router = answer(router, records, affiliate_doctor::affiliate_doctor);
-    let router = answer(
-        router,
-        records,
-        list_waiting_patients::list_waiting_patients,
-    );
-    let router = answer(router, records, undo_patient_match::undo_patient_match);
-    let router = answer(router, records, sweep_integrity::sweep_integrity);
-    let router = answer(router, records, erase_record::erase_record);
-    answer(router, records, submit_signature::submit_signature)
-}
-
-fn answer<Q, F, R>(router: Router, records: &Arc<Records>, handler: F) -> Router
-where
-    Q: UseCase,
-    F: Fn(Arc<Records>, Call, Q) -> R + Send + Sync + Copy + 'static,
-    R: Future<Output = Result<Q::Reply, Failure>> + Send + 'static,
-{
-    let records = records.clone();
-    router.on::<Q, _, _>(move |call, request| {
-        let answered = handler(records.clone(), call, request);
-        async move { answered.await.map_err(Problem::from) }
-    })
+    router
+        .over(records)
+        .on(import_bundle::import_bundle)
+        .on(write_record::write_record)
+        .on(amend_record::amend_record)
+        .on(find_records::find_records)
+        .on(list_own_records::list_own_records)
+        .on(view_records::view_records)
+        .on(redeem_code::redeem_code)
+        .on(collect_view::collect_view)
+        .on(show_code::show_code)
+        .on(change_code::change_code)
+        .on(withdraw_code::withdraw_code)
+        .on(set_consent::set_consent)
+        .on(open_emergency::open_emergency)
+        .on(list_views_of_own_records::list_views_of_own_records)
+        .on(decide_item_as_hospital::decide_item_as_hospital)
+        .on(affiliate_doctor::affiliate_doctor)
+        .on(list_waiting_patients::list_waiting_patients)
+        .on(undo_patient_match::undo_patient_match)
+        .on(sweep_integrity::sweep_integrity)
+        .on(erase_record::erase_record)
+        .on(submit_signature::submit_signature)
+        .into_router()
 }
 
 /// Where a page begins that was given back as `after`; the text is opaque to callers.
@@ -115,9 +93,4 @@ impl<A: std::fmt::Display, B: std::fmt::Display> std::fmt::Display for Place<A, 
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}.{}", self.0, self.1)
     }
-}
-
-/// A time as answers show it: RFC 3339, UTC.
-fn time_text(time: ledger::Timestamp) -> String {
-    clinical::date::Moment::from_micros(crate::service::time_us(time)).utc_text()
 }

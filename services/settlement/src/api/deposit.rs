@@ -15,7 +15,7 @@ pub(crate) async fn deposit(
     call: Call,
     request: Deposit,
 ) -> Result<CommandReply, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     caller.require(Role::Treasurer)?;
     let reference = request
         .reference
@@ -26,5 +26,8 @@ pub(crate) async fn deposit(
         account: request.account,
         amount: request.amount,
     };
-    settlement.command(&caller, caller.member()?, command).await
+    settlement
+        .desk
+        .command(&caller, caller.member()?, command)
+        .await
 }

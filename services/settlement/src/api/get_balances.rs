@@ -5,15 +5,16 @@ use std::sync::Arc;
 use bus::Call;
 use interfaces::Problem;
 use interfaces::settlement::{Balance, GetBalances};
+use submission::row::database;
 
-use crate::service::{Settlement, database};
+use crate::service::Settlement;
 
 pub(crate) async fn get_balances(
     settlement: Arc<Settlement>,
     call: Call,
     _request: GetBalances,
 ) -> Result<Vec<Balance>, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     let mut balances = Vec::new();
     for account in settlement.desk.ledger_ids(&caller).await? {
         let balance: Option<(i64,)> =

@@ -7,15 +7,16 @@ use interfaces::settlement::{GetStatement, StatementLine};
 use interfaces::{Page, Problem};
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use submission::row::{database, parse, time_text};
 
-use crate::service::{Settlement, database, parse, time_text};
+use crate::service::Settlement;
 
 pub(crate) async fn get_statement(
     settlement: Arc<Settlement>,
     call: Call,
     request: GetStatement,
 ) -> Result<Page<StatementLine>, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     let limit = request.page.limit();
     let before: i64 = match request.page.after {
         None => i64::MAX,

@@ -10,8 +10,9 @@ use keys::token::Role;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use submission::Caller;
+use submission::row::{database, parse};
 
-use crate::service::{Settlement, database, parse};
+use crate::service::Settlement;
 
 const COLUMNS: &str = "SELECT claim, insured, hospital, plan, state, charged, benefit, share, rules_version FROM claims";
 
@@ -20,7 +21,7 @@ pub(crate) async fn list_claims(
     call: Call,
     request: ListClaims,
 ) -> Result<Page<ClaimSummary>, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     let (relation, member) = relation(&caller)?;
     let state = request.state.clone().unwrap_or_else(|| "%".to_owned());
     if !matches!(

@@ -15,10 +15,11 @@ pub(crate) async fn pay_share(
     call: Call,
     request: PayShare,
 ) -> Result<CommandReply, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     caller.require(Role::Patient)?;
     let insured = caller.ledger_id("insurance")?;
     settlement
+        .desk
         .command(
             &caller,
             insured,

@@ -15,12 +15,15 @@ pub(crate) async fn publish_rules(
     call: Call,
     request: PublishRules,
 ) -> Result<CommandReply, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     caller.require(Role::Insurer)?;
     let command = Command::PublishRules {
         plan: request.plan,
         version: request.version,
         rules: request.rules,
     };
-    settlement.command(&caller, caller.member()?, command).await
+    settlement
+        .desk
+        .command(&caller, caller.member()?, command)
+        .await
 }

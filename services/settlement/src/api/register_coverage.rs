@@ -15,7 +15,7 @@ pub(crate) async fn register_coverage(
     call: Call,
     request: RegisterCoverage,
 ) -> Result<CommandReply, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     caller.require(Role::Insurer)?;
     let command = Command::RegisterCoverage {
         insured: request.insured,
@@ -23,5 +23,8 @@ pub(crate) async fn register_coverage(
         from_year: request.from_year,
         until_year: request.until_year,
     };
-    settlement.command(&caller, caller.member()?, command).await
+    settlement
+        .desk
+        .command(&caller, caller.member()?, command)
+        .await
 }

@@ -15,11 +15,14 @@ pub(crate) async fn resolve_claim(
     call: Call,
     request: ResolveClaim,
 ) -> Result<CommandReply, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     caller.require(Role::Insurer)?;
     let command = Command::ResolveClaim {
         claim: request.claim,
         benefit: request.benefit,
     };
-    settlement.command(&caller, caller.member()?, command).await
+    settlement
+        .desk
+        .command(&caller, caller.member()?, command)
+        .await
 }

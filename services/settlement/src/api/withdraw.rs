@@ -15,7 +15,7 @@ pub(crate) async fn withdraw(
     call: Call,
     request: Withdraw,
 ) -> Result<CommandReply, Problem> {
-    let caller = settlement.caller(&call)?;
+    let caller = settlement.sessions.caller(&call)?;
     if !settlement
         .desk
         .ledger_ids(&caller)
@@ -28,5 +28,8 @@ pub(crate) async fn withdraw(
         reference: PaymentReference(keys::secret::random()),
         amount: request.amount,
     };
-    settlement.command(&caller, request.account, command).await
+    settlement
+        .desk
+        .command(&caller, request.account, command)
+        .await
 }
