@@ -143,12 +143,13 @@ impl Replica {
             let Some(proof) = self.chain.certificates.remove(&sequence) else {
                 return;
             };
-            self.set_certified(sequence);
+            // Told first: a checkpoint vote that this sets free asks the driver for what it was told before.
             self.effects.push(Effect::Certified {
                 sequence,
                 block: proof.block(),
                 certificate: proof.certificate().clone(),
             });
+            self.set_certified(sequence);
         }
     }
 

@@ -59,6 +59,11 @@ impl Pending {
         self.record.to_bytes()
     }
 
+    /// The message of `replica` that may leave once this entry is durable, if there is one.
+    pub fn message(&self, replica: ReplicaId) -> Option<&SignedMessage> {
+        self.record.0.outgoing(replica)
+    }
+
     /// Bodies that must be durable no later than this entry (same group, same fsync).
     pub fn bodies(&self) -> &[Digest] {
         &self.bodies

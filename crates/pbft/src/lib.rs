@@ -78,6 +78,7 @@ mod checkpoint;
 mod commit;
 mod evidence;
 mod execute;
+mod mutants;
 mod new_view;
 mod pre_prepare;
 mod prepare;
@@ -99,6 +100,8 @@ pub use durable::{Durable, LogRecord, Outgoing, Pending};
 pub use effect::{Effect, Equivocation, HaltReason, Refusal};
 pub use input::{ExecutedBlock, Input, InstalledBlock, Request};
 pub use message::{Message, SignedMessage};
+#[cfg(feature = "mutants")]
+pub use mutants::Mutant;
 pub use number::{Moment, Sequence, View};
 pub use replica::{Replica, Summary};
 pub use restore::{StoredBlock, StoredChain};

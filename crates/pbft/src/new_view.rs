@@ -12,6 +12,7 @@ use crate::message::{
     Checkpoint, Message, NewView, NewViewProposal, PreparedCertificate, SignedMessage,
     SignedViewChange, ViewChange, Vote,
 };
+use crate::mutants::mutant;
 use crate::number::Sequence;
 use crate::replica::Replica;
 use crate::slot::Proposal;
@@ -47,14 +48,22 @@ pub(crate) fn proposals<'a>(changes: impl Iterator<Item = &'a ViewChange>) -> Im
         .last_key_value()
         .map_or(low, |(sequence, _)| *sequence);
     let null = Batch::null().digest();
-    let proposals = (low.0 + 1..=high.0)
-        .map(Sequence)
+    let places: Vec<Sequence> = mutant!(
+        NullGapSkipped,
+        prepared
+            .keys()
+            .copied()
+            .filter(|place| *place > low)
+            .collect(),
+        (low.0 + 1..=high.0).map(Sequence).collect()
+    );
+    let proposals = places
+        .into_iter()
         .map(|sequence| {
+            let certificate = prepared.get(&sequence);
             (
                 sequence,
-                prepared
-                    .get(&sequence)
-                    .map_or(null, |certificate| certificate.digest),
+                certificate.map_or(null, |certificate| certificate.digest),
             )
         })
         .collect();

@@ -4,6 +4,7 @@ use ledger::{Digest, ReplicaId, Signature};
 
 use crate::durable::Entry;
 use crate::message::{Message, PreparedCertificate, SignedMessage, Vote};
+use crate::mutants::mutant;
 use crate::number::Sequence;
 use crate::replica::Replica;
 use crate::slot::{Cast, OwnVote};
@@ -47,6 +48,9 @@ impl Replica {
         let Some(prepare) = self.sign(Message::Prepare(vote)) else {
             return;
         };
+        if mutant!(VoteBeforeSync, true, false) {
+            self.broadcast(prepare.clone());
+        }
         if let Some(slot) = self.slots.get_mut(&sequence) {
             slot.own_prepare = Some(OwnVote {
                 vote,
@@ -124,7 +128,9 @@ impl Replica {
             .prepares
             .iter()
             .filter(|(replica, cast)| {
-                **replica != primary && cast.view == view && cast.digest == digest
+                mutant!(PrimaryPrepareCounted, true, **replica != primary)
+                    && cast.view == view
+                    && cast.digest == digest
             })
             .map(|(replica, cast)| (*replica, cast.signature))
             .collect();

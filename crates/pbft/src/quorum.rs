@@ -2,6 +2,7 @@
 
 use ledger::{EpochDescription, ReplicaId};
 
+use crate::mutants::mutant;
 use crate::number::View;
 
 /// The sizes that follow from the replica set.
@@ -18,7 +19,7 @@ impl Quorum {
         Quorum {
             members: epoch.replicas.iter().map(|member| member.replica).collect(),
             faults: epoch.fault_tolerance(),
-            votes: epoch.quorum(),
+            votes: mutant!(QuorumOfTwoF, 2 * epoch.fault_tolerance(), epoch.quorum()),
         }
     }
 

@@ -7,6 +7,7 @@ use ledger::{Digest, Epoch, ReplicaId};
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Message, ViewChange};
+use crate::mutants::mutant;
 use crate::number::{Sequence, View};
 
 /// The signature domain of everything but block votes.
@@ -107,7 +108,7 @@ impl Statement {
         }
         let mut bytes = Vec::with_capacity(89);
         bytes.extend_from_slice(&chain.0);
-        bytes.extend_from_slice(&epoch.0.to_be_bytes());
+        bytes.extend_from_slice(&mutant!(UnsignedEpoch, 0, epoch.0).to_be_bytes());
         bytes.extend_from_slice(&self.view.0.to_be_bytes());
         bytes.extend_from_slice(&self.sequence.0.to_be_bytes());
         bytes.push(self.phase as u8);

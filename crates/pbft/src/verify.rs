@@ -15,6 +15,7 @@ use crate::configuration::{Base, Configuration};
 use crate::message::{
     BlockHash, Checkpoint, Message, NewView, PreparedCertificate, SignedMessage, ViewChange, Vote,
 };
+use crate::mutants::mutant;
 use crate::number::Sequence;
 use crate::quorum::Quorum;
 use crate::statement::{Phase, Statement};
@@ -254,7 +255,11 @@ impl Verifier {
                 role(self.quorum.primary(proposal.view) == sender)?;
                 length(proposal.batch.digests.len(), self.batch_digests_max)
             }
-            Message::Prepare(vote) => role(self.quorum.primary(vote.view) != sender),
+            Message::Prepare(vote) => role(mutant!(
+                PrimaryPrepareCounted,
+                true,
+                self.quorum.primary(vote.view) != sender
+            )),
             Message::NewView(opening) => {
                 role(self.quorum.primary(opening.view) == sender)?;
                 length(opening.proposals.len(), slots)
@@ -318,7 +323,8 @@ impl Verifier {
         if signers.len() < least || signers.len() > self.keys.len() {
             return Err(VerificationError::BadProof("not a quorum of signers"));
         }
-        if !signers.is_sorted_by(|left, right| left.0 < right.0) {
+        let distinct = signers.is_sorted_by(|left, right| left.0 < right.0);
+        if !mutant!(DuplicateSignerCounted, true, distinct) {
             return Err(VerificationError::BadProof(
                 "signers are not ascending and distinct",
             ));
@@ -364,11 +370,9 @@ impl Verifier {
             digest: prepared.digest,
         };
         self.check_signers(&prepared.prepares, self.quorum.votes() - 1)?;
-        if prepared
-            .prepares
-            .iter()
-            .any(|(replica, _)| *replica == primary)
-        {
+        let prepares = &prepared.prepares;
+        let by_primary = prepares.iter().any(|(replica, _)| *replica == primary);
+        if mutant!(PrimaryPrepareCounted, false, by_primary) {
             return Err(VerificationError::BadProof("a PREPARE of the primary"));
         }
         self.check_signature(
@@ -444,21 +448,18 @@ impl Verifier {
         }
         let computed =
             crate::new_view::proposals(opening.view_changes.iter().map(|signed| &signed.change));
-        if computed.proposals.len() != opening.proposals.len() {
+        let stated = opening.proposals.iter();
+        let stated = stated.map(|proposal| (proposal.sequence, proposal.digest));
+        if mutant!(NewViewNotRecomputed, false, !stated.eq(computed.proposals)) {
             return Err(VerificationError::BadProof(
                 "not the proposals that the view changes imply",
             ));
         }
-        for ((sequence, digest), proposal) in computed.proposals.iter().zip(&opening.proposals) {
-            if (*sequence, *digest) != (proposal.sequence, proposal.digest) {
-                return Err(VerificationError::BadProof(
-                    "not the proposals that the view changes imply",
-                ));
-            }
+        for proposal in &opening.proposals {
             let vote = Vote {
                 view: opening.view,
-                sequence: *sequence,
-                digest: *digest,
+                sequence: proposal.sequence,
+                digest: proposal.digest,
             };
             self.check_signature(primary, &pre_prepare_statement(vote), &proposal.signature)?;
         }

@@ -4,6 +4,7 @@ use ledger::Timestamp;
 
 use crate::durable::Entry;
 use crate::message::{Message, SignedMessage, SignedViewChange, ViewChange};
+use crate::mutants::mutant;
 use crate::number::View;
 use crate::replica::Replica;
 
@@ -21,7 +22,7 @@ impl Replica {
         self.clocks.new_view_deadline = None;
         self.clocks.attempts = self.clocks.attempts.saturating_add(1);
         let stable = self.chain.stable.clone();
-        let prepared = self
+        let prepared: Vec<_> = self
             .slots
             .range(stable.sequence.next()..)
             .filter_map(|(_, slot)| slot.prepared.clone())
@@ -29,7 +30,11 @@ impl Replica {
         let Some(message) = self.sign(Message::ViewChange(ViewChange {
             view,
             stable,
-            prepared,
+            prepared: mutant!(
+                HighestPreparedDropped,
+                prepared[..prepared.len().saturating_sub(1)].to_vec(),
+                prepared
+            ),
         })) else {
             return;
         };
@@ -168,10 +173,10 @@ impl Replica {
     pub(crate) fn suspicion_at(&self) -> Timestamp {
         let timeout = self.scaled(self.limits.request_timeout_us);
         let from = self.clocks.requests_from;
-        let request = self
-            .pool
-            .oldest_arrival()
-            .map(|arrived| arrived.max(from).plus(timeout));
+        let request = self.pool.oldest_arrival().map(|arrived| {
+            let since = mutant!(TimerResetByProgress, self.clocks.last_certified_at, arrived);
+            since.max(from).plus(timeout)
+        });
         let deadline = self
             .clocks
             .deadline
