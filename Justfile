@@ -54,9 +54,23 @@ generated:
 e2e suite="stories" *arguments: build
     @shift; infra/tools/run-tests -p e2e --test {{ quote(suite) }} "$@"
 
-# The seeded simulator of the ordering cluster.
+# The seeded simulator of the ordering cluster; a wrong argument lists the right ones.
 sim *arguments:
-    @cargo run --locked -q -p simulator -- "$@"
+    @cargo build --locked -q -p simulator
+    @{{ quote(target / "debug" / "simulator") }} "$@"
+
+# The simulator finds every seeded defect; a build of its own, for no shipped program has them (--ignored: finds them anew).
+mutants *arguments:
+    cargo test --locked -q -p simulator --features mutants --test mutants -- --nocapture "$@"
+
+# Every decoder of bytes from outside under mutated inputs, each for so many seconds.
+fuzz seconds="30" *arguments:
+    @shift || true; infra/tools/fuzz {{ quote(seconds) }} "$@"
+
+# Fresh seeds, scenarios of twins, the model and the fuzz targets, in turn, for so many minutes.
+soak minutes="60":
+    @cargo build --locked -q -p simulator
+    @infra/tools/soak {{ quote(minutes) }} {{ quote(target / "debug" / "simulator") }}
 
 # Measurements, in the release profile.
 bench *arguments:

@@ -1,7 +1,5 @@
 //! Clients: each makes one request after another, to every replica, again and again until one answers.
 
-use std::collections::BTreeSet;
-
 use ledger::{Digest, LedgerId};
 
 /// A client.
@@ -15,8 +13,8 @@ pub struct Client {
     pub waiting: Option<Digest>,
     /// Counts attempts, so that stale timers are told apart.
     pub attempt: u64,
-    /// Everything it ever asked for.
-    pub made: BTreeSet<Digest>,
+    /// Everything it ever asked for, in order.
+    pub made: Vec<Digest>,
 }
 
 /// After how long a client asks again.
@@ -30,7 +28,7 @@ impl Client {
             finished: 0,
             waiting: None,
             attempt: 0,
-            made: BTreeSet::new(),
+            made: Vec::new(),
         }
     }
 
@@ -49,7 +47,7 @@ impl Client {
         );
         let digest = ledger::tagged("simulator/request", &[&number, &count]);
         self.waiting = Some(digest);
-        self.made.insert(digest);
+        self.made.push(digest);
         digest
     }
 }

@@ -1,134 +1,63 @@
 //! The cluster: a queue of events in virtual time, and what each of them does.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ledger::{
     Digest, Epoch, EpochDescription, Height, LedgerId, ReplicaDescription, ReplicaId, Timestamp,
 };
-use pbft::{Base, Configuration, Input, Sequence, SignedMessage, Verified, Verifier};
+use pbft::{
+    Base, Configuration, Input, Sequence, SignatureScheme, SignedMessage, Verified, Verifier,
+};
 
+use crate::byzantine::Adversary;
 use crate::client::Client;
-use crate::machine::StoredBlock;
+use crate::event::{Queue, Scheduled};
+use crate::model::Members;
+use crate::model::trace::Trace;
 use crate::network::Network;
-use crate::node::{Node, Task};
+use crate::node::{Node, StartError};
 use crate::oracle::{Oracle, Violation};
-use crate::plan::Plan;
+use crate::plan::{Behaviour, Plan};
 use crate::random::Random;
 use crate::report::Outcome;
 use crate::signing::{scheme, signer};
+
+pub(crate) use crate::event::Event;
 
 /// The wall clock at virtual time 0.
 pub const WALL_START_US: u64 = 1_700_000_000_000_000;
 /// A run that has not ended by then is a violation.
 const EVENTS_MAX: u64 = 2_000_000;
 
-/// What can happen.
-#[derive(Debug)]
-pub(crate) enum Event {
-    Packet {
-        to: usize,
-        message: Rc<Verified<SignedMessage>>,
-    },
-    Wakeup {
-        node: usize,
-        incarnation: u64,
-    },
-    Synced {
-        node: usize,
-        incarnation: u64,
-    },
-    TaskDone {
-        node: usize,
-        incarnation: u64,
-    },
-    ClientActs {
-        client: usize,
-        attempt: u64,
-    },
-    Submission {
-        node: usize,
-        digest: Digest,
-        client: usize,
-    },
-    Answer {
-        client: usize,
-        digest: Digest,
-        sequence: Sequence,
-    },
-    BodyRequest {
-        to: usize,
-        from: usize,
-        digests: Vec<Digest>,
-    },
-    Bodies {
-        to: usize,
-        digests: Vec<Digest>,
-    },
-    BlockRequest {
-        to: usize,
-        from: usize,
-        first: Sequence,
-        last: Sequence,
-    },
-    Blocks {
-        to: usize,
-        from: usize,
-        blocks: Vec<StoredBlock>,
-    },
-    Restart {
-        node: usize,
-    },
-    Fault(crate::fault::Fault),
-    Heal,
-    CheckConverged,
-}
-
-struct Scheduled {
-    at: u64,
-    ordinal: u64,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.ordinal) == (other.at, other.ordinal)
-    }
-}
-impl Eq for Scheduled {}
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (other.at, other.ordinal).cmp(&(self.at, self.ordinal))
-    }
-}
+/// A verified message on its way, shared by its receivers.
+pub(crate) type Packet = Rc<Verified<SignedMessage>>;
 
 /// A whole cluster.
 pub struct Cluster {
     /// Virtual time in microseconds.
     pub now: u64,
-    /// The processes.
+    /// The processes: the replicas in order, then the second halves of twins.
     pub nodes: Vec<Node>,
     /// The network.
     pub network: Network,
     /// The clients.
     pub clients: Vec<Client>,
     /// Faults and rare things that happened, by kind.
-    pub faults: BTreeMap<String, u64>,
+    pub faults: BTreeMap<&'static str, u64>,
     /// The first violation.
     pub violation: Option<Violation>,
+    /// What happened, a line an event, once [`Cluster::keep_log`] was called.
+    pub log: Option<String>,
     pub(crate) plan: Plan,
     pub(crate) random: Random,
     pub(crate) verifier: Verifier,
     pub(crate) oracle: Oracle,
+    pub(crate) adversary: Adversary,
     pub(crate) owners: BTreeMap<Digest, usize>,
-    pub(crate) chain: Digest,
-    events: BinaryHeap<Scheduled>,
-    ordinal: u64,
+    pub(crate) judge: Option<Trace>,
+    events: Queue,
     count: u64,
     trace: u64,
     finished: bool,
@@ -139,22 +68,20 @@ impl Cluster {
     pub fn new(plan: Plan, seed: u64) -> Cluster {
         let mut random = Random::new(seed ^ 0x51ab_5eed);
         let chain = ledger::tagged("simulator/chain", &[&seed.to_be_bytes()]);
-        let configuration = |id: usize| configuration(&plan, chain, id);
-        let verifier = Verifier::new(&configuration(0), scheme(plan.real_signatures));
-        let behaviour = |id: usize| {
-            plan.byzantine
-                .iter()
-                .find(|(faulty, _)| *faulty == id)
-                .map(|(_, how)| *how)
-        };
-        let mut nodes: Vec<Node> = (0..plan.replicas)
-            .map(|id| Node::new(id, configuration(id), behaviour(id)))
-            .collect();
+        let verifier = Verifier::new(
+            &configuration(&plan, chain, 0),
+            scheme(plan.real_signatures),
+        );
+        let mut nodes = nodes(&plan, chain);
         for node in &mut nodes {
             node.real_signatures = plan.real_signatures;
             node.clock_offset = random.between(0, 2 * plan.skew_us) as i64 - plan.skew_us as i64;
         }
-        let faulty: BTreeSet<usize> = plan.byzantine.iter().map(|(id, _)| *id).collect();
+        let faulty: BTreeSet<ReplicaId> = plan
+            .byzantine
+            .iter()
+            .map(|(id, _)| ReplicaId(*id as u16))
+            .collect();
         let mut cluster = Cluster {
             now: 0,
             nodes,
@@ -162,14 +89,15 @@ impl Cluster {
             clients: (0..plan.clients).map(Client::new).collect(),
             faults: BTreeMap::new(),
             violation: None,
-            oracle: Oracle::new(faulty, plan.limits.clone()),
+            log: None,
+            oracle: Oracle::new(plan.replicas, faulty, plan.limits.clone()),
+            adversary: Adversary::new(&plan, chain, EPOCH),
             plan,
             random,
             verifier,
             owners: BTreeMap::new(),
-            chain,
-            events: BinaryHeap::new(),
-            ordinal: 0,
+            judge: None,
+            events: Queue::default(),
             count: 0,
             trace: 0,
             finished: false,
@@ -189,21 +117,59 @@ impl Cluster {
         self.schedule(self.plan.faulty_us, Event::Heal);
         self.schedule_faults();
         for (_, behaviour) in self.plan.byzantine.clone() {
-            self.note(&format!("byzantine_{behaviour:?}"));
+            self.note(behaviour.name());
+        }
+    }
+
+    /// From now on every event is written down.
+    pub fn keep_log(&mut self) {
+        self.log.get_or_insert_default();
+    }
+
+    /// From now on every vote of a correct replica is judged by the rules of the model.
+    pub fn judge_by_model(&mut self) {
+        let faulty = self.plan.byzantine.iter();
+        self.judge = Some(Trace::new(Members {
+            replicas: self.plan.replicas,
+            faulty: faulty.map(|(id, _)| ReplicaId(*id as u16)).collect(),
+        }));
+    }
+
+    /// What faulty replicas heard (the first thousand messages).
+    pub fn heard_by_faulty(&self) -> &[SignedMessage] {
+        self.adversary.captured()
+    }
+
+    /// The verification that all replicas use.
+    pub fn verifier(&self) -> Verifier {
+        self.verifier.clone()
+    }
+
+    /// The same under another rule of which signatures to accept.
+    pub fn verifier_with(&self, scheme: Arc<dyn SignatureScheme>) -> Verifier {
+        Verifier::new(self.nodes[0].configuration(), scheme)
+    }
+
+    /// Gives a request to these processes, without a client that waits for it.
+    pub fn submit_to(&mut self, request: Digest, processes: impl Iterator<Item = usize>) {
+        self.oracle.request(request);
+        for node in processes {
+            let (digest, client) = (request, 0);
+            let submission = Event::Submission {
+                node,
+                digest,
+                client,
+            };
+            self.schedule(100, submission);
         }
     }
 
     pub(crate) fn schedule(&mut self, delay: u64, event: Event) {
-        self.ordinal += 1;
-        self.events.push(Scheduled {
-            at: self.now + delay,
-            ordinal: self.ordinal,
-            event,
-        });
+        self.events.push(self.now + delay, event);
     }
 
-    pub(crate) fn note(&mut self, kind: &str) {
-        *self.faults.entry(kind.to_owned()).or_default() += 1;
+    pub(crate) fn note(&mut self, kind: &'static str) {
+        *self.faults.entry(kind).or_default() += 1;
     }
 
     /// Runs to the end: everything answered after the heal, or a violation.
@@ -218,6 +184,9 @@ impl Cluster {
                     self.state_of_nodes()
                 ));
             }
+        }
+        if let Some(judge) = &self.judge {
+            self.faults.insert("votes_judged", judge.judged());
         }
         Outcome {
             seed,
@@ -237,7 +206,7 @@ impl Cluster {
     /// Lets virtual time pass (for scenario tests); stops at a violation.
     pub fn run_for(&mut self, duration_us: u64) {
         let end = self.now + duration_us;
-        while self.violation.is_none() && self.events.peek().is_some_and(|next| next.at <= end) {
+        while self.violation.is_none() && self.events.next_at().is_some_and(|next| next <= end) {
             self.advance();
         }
         self.now = self.now.max(end);
@@ -250,8 +219,16 @@ impl Cluster {
         self.now = at;
         self.count += 1;
         self.fold_trace(at);
+        if let Some(log) = &mut self.log {
+            event.write_line(at, log);
+        }
         self.happen(event);
         true
+    }
+
+    /// How many events have happened.
+    pub fn events(&self) -> u64 {
+        self.count
     }
 
     pub(crate) fn fold_trace(&mut self, word: u64) {
@@ -273,7 +250,7 @@ impl Cluster {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Packet { to, message } => self.step(to, Input::Message((*message).clone())),
+            Event::Packet { to, message } => self.receive(to, &message),
             Event::Wakeup { node, incarnation } if self.is_current(node, incarnation) => {
                 if self.nodes[node].wakeup == Some(self.now) {
                     self.nodes[node].wakeup = None;
@@ -281,12 +258,10 @@ impl Cluster {
                 }
             }
             Event::Synced { node, incarnation } if self.is_current(node, incarnation) => {
-                let entries = self.nodes[node].disk.finish_sync();
-                self.step(node, Input::Persisted(entries));
-                self.start_sync(node);
+                self.synced(node);
             }
             Event::TaskDone { node, incarnation } if self.is_current(node, incarnation) => {
-                self.task_done(node)
+                self.task_done(node);
             }
             Event::Wakeup { .. } | Event::Synced { .. } | Event::TaskDone { .. } => {}
             Event::ClientActs { client, attempt } => self.client_acts(client, attempt),
@@ -300,23 +275,7 @@ impl Cluster {
                 digest,
                 sequence,
             } => self.answer(client, digest, sequence),
-            Event::BodyRequest { to, from, digests } => {
-                let node = &self.nodes[to];
-                let found: Vec<Digest> = digests
-                    .into_iter()
-                    .filter(|digest| node.has_body(digest))
-                    .collect();
-                if node.replica.is_some() && !found.is_empty() {
-                    self.transmit(
-                        to,
-                        from,
-                        Event::Bodies {
-                            to: from,
-                            digests: found,
-                        },
-                    );
-                }
-            }
+            Event::BodyRequest { to, from, digests } => self.body_request(to, from, digests),
             Event::Bodies { to, digests } => {
                 self.nodes[to].bodies.extend(digests.iter().copied());
                 self.step(to, Input::BodiesHeld(digests));
@@ -327,11 +286,25 @@ impl Cluster {
                 first,
                 last,
             } => self.block_request(to, from, first, last),
-            Event::Blocks { to, from, blocks } => self.push_task(to, Task::Install(from, blocks)),
+            Event::Blocks { to, from, blocks } => {
+                self.push_task(to, crate::node::Task::Install(from, blocks));
+            }
             Event::Restart { node } => self.restart(node),
             Event::Fault(fault) => self.fault(fault),
             Event::Heal => self.heal(),
             Event::CheckConverged => self.check_converged(),
+        }
+    }
+
+    fn body_request(&mut self, to: usize, from: usize, digests: Vec<Digest>) {
+        let node = &self.nodes[to];
+        let found: Vec<Digest> = digests
+            .into_iter()
+            .filter(|digest| node.has_body(digest))
+            .collect();
+        if node.replica.is_some() && !found.is_empty() {
+            let (to, from, digests) = (from, to, found);
+            self.transmit(from, to, Event::Bodies { to, digests });
         }
     }
 
@@ -340,108 +313,152 @@ impl Cluster {
     }
 
     pub(crate) fn is_correct(&self, node: usize) -> bool {
-        self.nodes[node].behaviour.is_none()
+        self.nodes[node].is_correct()
+    }
+
+    /// The processes that a replica consists of: one, or two twins.
+    pub(crate) fn processes_of(&self, replica: ReplicaId) -> Vec<usize> {
+        self.nodes
+            .iter()
+            .filter(|node| node.replica_id == replica)
+            .map(|node| node.index)
+            .collect()
     }
 
     /// The summaries of correct replicas that are up.
     pub fn summaries(&self) -> impl Iterator<Item = pbft::Summary> + '_ {
         self.nodes
             .iter()
-            .filter(|node| node.behaviour.is_none())
+            .filter(|node| node.is_correct())
             .filter_map(|node| Some(node.replica.as_ref()?.summary()))
     }
 
     pub(crate) fn state_of_nodes(&self) -> String {
         let states = self.nodes.iter().map(|node| {
             let summary = node.replica.as_ref().map(pbft::Replica::summary);
-            format!("{}{:?}: {summary:?}", node.id, node.behaviour)
+            let damaged = if node.is_damaged { " (damaged)" } else { "" };
+            format!("{}{:?}{damaged}: {summary:?}", node.index, node.behaviour)
         });
         states.collect::<Vec<_>>().join("\n")
     }
 
     /// Gives an input to a replica that is up, and performs what it wants.
-    pub fn step(&mut self, id: usize, input: Input) {
-        let moment = self.nodes[id].moment(self.now);
-        let Some(replica) = self.nodes[id].replica.as_mut() else {
+    pub fn step(&mut self, index: usize, input: Input) {
+        let moment = self.nodes[index].moment(self.now);
+        let Some(replica) = self.nodes[index].replica.as_mut() else {
             return;
         };
         let before = replica.summary();
         let effects = replica.step(moment, input);
         let after = replica.summary();
         self.fold_trace(
-            id as u64 ^ (effects.len() as u64) << 8 ^ after.executed.0 << 20 ^ after.view.0 << 40,
+            index as u64
+                ^ (effects.len() as u64) << 8
+                ^ after.executed.0 << 20
+                ^ after.view.0 << 40,
         );
-        if self.is_correct(id) {
-            let result = self.oracle.stepped(id, &before, &after);
+        if self.is_correct(index) {
+            let replica = self.nodes[index].replica_id;
+            let result = self.oracle.stepped(replica, &before, &after);
             self.check(result);
         }
         for effect in effects {
-            self.perform(id, effect, &after);
+            if self.is_killed_here(index) {
+                self.note("crash_at_effect");
+                self.crash_node(index);
+            }
+            if self.nodes[index].replica.is_none() {
+                return;
+            }
+            self.perform(index, effect, &after);
         }
-        self.schedule_wakeup(id);
+        self.schedule_wakeup(index);
     }
 
-    fn schedule_wakeup(&mut self, id: usize) {
-        let node = &self.nodes[id];
+    /// Counts the effects that are left to a process that is to be killed among them.
+    fn is_killed_here(&mut self, index: usize) -> bool {
+        match &mut self.nodes[index].killed_after_effects {
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn schedule_wakeup(&mut self, index: usize) {
+        let node = &self.nodes[index];
         let Some(wanted) = node.replica.as_ref().and_then(pbft::Replica::next_wakeup) else {
             return;
         };
         let at = node.virtual_time(wanted).max(self.now + 1);
         if node.wakeup.is_none_or(|scheduled| scheduled > at) {
             let incarnation = node.incarnation;
-            self.nodes[id].wakeup = Some(at);
-            self.schedule(
-                at - self.now,
-                Event::Wakeup {
-                    node: id,
-                    incarnation,
-                },
-            );
+            self.nodes[index].wakeup = Some(at);
+            let node = index;
+            self.schedule(at - self.now, Event::Wakeup { node, incarnation });
         }
     }
 
-    fn restart(&mut self, id: usize) {
-        if self.nodes[id].replica.is_some() {
+    fn restart(&mut self, index: usize) {
+        if self.nodes[index].replica.is_some() {
             return;
         }
-        if let Err(error) = self.nodes[id].start(self.now, &self.verifier) {
-            self.violate(format!("replica {id} does not start again: {error}"));
-            return;
+        if self.now < self.nodes[index].disk.unreadable_until_us {
+            let node = index;
+            return self.schedule(200_000, Event::Restart { node });
         }
-        self.step(id, Input::Wakeup);
+        self.repair_blocks(index);
+        match self.nodes[index].start(self.now, &self.verifier) {
+            Ok(()) => self.step(index, Input::Wakeup),
+            Err(StartError::Damaged) if !self.is_correct(index) => self.note("damaged_log_refused"),
+            Err(error) if self.is_correct(index) => {
+                self.violate(format!("replica {index} does not start again: {error:?}"));
+            }
+            Err(_) => self.note("faulty_replica_does_not_start"),
+        }
     }
 
     /// The faults end; now everything must be answered.
     fn heal(&mut self) {
         self.network.heal();
-        for id in 0..self.nodes.len() {
-            self.nodes[id].clock_offset = self.nodes[id].clock_offset.clamp(-300_000, 300_000);
-            self.restart(id);
+        for index in 0..self.nodes.len() {
+            let node = &mut self.nodes[index];
+            node.clock_offset = node.clock_offset.clamp(-300_000, 300_000);
+            node.killed_after_effects = None;
+            node.disk.full_until_us = 0;
+            node.disk.unreadable_until_us = 0;
+            self.restart(index);
+        }
+        for client in 0..self.clients.len() {
+            if self.clients[client].waiting.is_none() {
+                let attempt = self.clients[client].attempt;
+                self.schedule(1, Event::ClientActs { client, attempt });
+            }
         }
         self.schedule(100_000, Event::CheckConverged);
     }
 
+    /// - 22: after the heal every client is answered, no request waits anywhere, and all correct replicas reach
+    ///   one certified height.
     fn check_converged(&mut self) {
-        let clients_done = self
-            .clients
-            .iter()
-            .all(|client| client.finished >= self.plan.requests);
+        let idle = self.clients.iter().all(|client| client.waiting.is_none());
         let heights: BTreeSet<u64> = self
             .summaries()
             .map(|summary| summary.certified.0)
             .collect();
         let executed = self
             .summaries()
-            .all(|summary| summary.certified == summary.executed);
-        if clients_done && heights.len() == 1 && executed {
+            .all(|summary| summary.certified == summary.executed && summary.requests == 0);
+        if self.clients_are_done() && idle && heights.len() == 1 && executed {
             self.finished = true;
         } else if self.now > self.plan.faulty_us + self.plan.heal_us {
-            let waiting: Vec<usize> = self
+            let unfinished = self
                 .clients
                 .iter()
-                .filter(|client| client.waiting.is_some())
-                .map(|client| client.number)
-                .collect();
+                .filter(|client| client.finished < self.plan.requests);
+            let waiting: Vec<usize> = unfinished.map(|client| client.number).collect();
             let states = self.state_of_nodes();
             self.violate(format!(
                 "not converged after the heal; clients waiting: {waiting:?}\n{states}"
@@ -450,6 +467,24 @@ impl Cluster {
             self.schedule(100_000, Event::CheckConverged);
         }
     }
+}
+
+/// The epoch of the simulated cluster: not the first, so that votes of an earlier one exist.
+pub(crate) const EPOCH: Epoch = Epoch(1);
+
+fn nodes(plan: &Plan, chain: Digest) -> Vec<Node> {
+    let behaviour = |id: usize| {
+        plan.byzantine
+            .iter()
+            .find(|(faulty, _)| *faulty == id)
+            .map(|(_, how)| *how)
+    };
+    let twins = (0..plan.replicas).filter(|id| behaviour(*id) == Some(Behaviour::Twin));
+    (0..plan.replicas)
+        .chain(twins)
+        .enumerate()
+        .map(|(index, id)| Node::new(index, configuration(plan, chain, id), behaviour(id)))
+        .collect()
 }
 
 fn configuration(plan: &Plan, chain: Digest, id: usize) -> Configuration {
@@ -463,7 +498,7 @@ fn configuration(plan: &Plan, chain: Digest, id: usize) -> Configuration {
     Configuration {
         chain,
         epoch: EpochDescription {
-            epoch: Epoch(0),
+            epoch: EPOCH,
             first_height: Height(1),
             replicas,
         },

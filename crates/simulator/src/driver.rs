@@ -3,95 +3,82 @@
 use std::rc::Rc;
 
 use ledger::{Digest, ReplicaId};
-use pbft::{Effect, SignedMessage, View};
+use pbft::message::Message;
+use pbft::{Effect, Input, SignedMessage, Verified, View};
 
-use crate::cluster::{Cluster, Event};
+use crate::cluster::{Cluster, Event, Packet};
 use crate::disk::LogWrite;
+use crate::network::Delivery;
 use crate::node::{Done, Node, Task};
-use crate::signing::signer;
+use crate::plan::Behaviour;
 
 impl Cluster {
-    pub(crate) fn perform(&mut self, id: usize, effect: Effect, summary: &pbft::Summary) {
+    pub(crate) fn perform(&mut self, index: usize, effect: Effect, summary: &pbft::Summary) {
         match effect {
             Effect::Persist(pending) => {
-                self.nodes[id]
-                    .disk
-                    .queue
-                    .push_back(LogWrite::Append(Box::new(pending)));
-                self.start_sync(id);
+                let replica = self.nodes[index].replica_id;
+                if let Some(message) = pending
+                    .message(replica)
+                    .filter(|_| self.nodes[index].is_correct())
+                {
+                    self.oracle.signed(message);
+                    if let Some(judge) = &mut self.judge {
+                        let result = judge.signs(message);
+                        self.check(result);
+                    }
+                }
+                let told = self.nodes[index].disk.certified();
+                if let Some(wanted) = pending.certificates().filter(|wanted| wanted.0 > told) {
+                    self.violate(format!(
+                        "{replica} asks for certificates up to {wanted} and gave them up to {told}"
+                    ));
+                }
+                self.write_log(index, LogWrite::Append(Box::new(pending)));
             }
-            Effect::CompactLog(records) => {
-                self.nodes[id]
-                    .disk
-                    .queue
-                    .push_back(LogWrite::Replace(records));
-                self.start_sync(id);
-            }
+            Effect::CompactLog(records) => self.write_log(index, LogWrite::Replace(records)),
             Effect::Broadcast(message) => {
                 let message = message.message();
-                self.check_sent(id, message, summary);
-                for to in (0..self.nodes.len()).filter(|to| *to != id) {
-                    self.send(id, to, message);
-                }
+                self.check_sent(index, message, summary);
+                let own = self.nodes[index].replica_id;
+                let others = (0..self.nodes.len()).filter(|to| self.nodes[*to].replica_id != own);
+                self.send(index, others.collect(), message);
             }
             Effect::Send { to, message } => {
-                self.check_sent(id, message.message(), summary);
-                self.send(id, usize::from(to.0), message.message());
+                self.check_sent(index, message.message(), summary);
+                let receivers = self.processes_of(to);
+                self.send(index, receivers, message.message());
             }
             Effect::FetchBodies { digests, from } => {
-                let to = usize::from(from.0);
-                self.transmit(
-                    id,
-                    to,
-                    Event::BodyRequest {
-                        to,
-                        from: id,
-                        digests,
-                    },
-                );
-            }
-            Effect::ForwardBodies { digests, to } => {
-                self.note("forwarded");
-                for digest in digests {
-                    let (node, client) = (
-                        usize::from(to.0),
-                        self.owners.get(&digest).copied().unwrap_or(0),
-                    );
-                    self.transmit(
-                        id,
-                        node,
-                        Event::Submission {
-                            node,
-                            digest,
-                            client,
-                        },
-                    );
+                for to in self.processes_of(from) {
+                    let digests = digests.clone();
+                    let from = index;
+                    self.transmit(index, to, Event::BodyRequest { to, from, digests });
                 }
             }
-            Effect::ForgetBodies(digests) => self.forget(id, &digests),
-            Effect::Refused { digest, .. } => self.forget(id, &[digest]),
+            Effect::ForwardBodies { digests, to } => self.forward(index, &digests, to),
+            Effect::ForgetBodies(digests) => self.forget(index, &digests),
+            Effect::Refused { digest, .. } => self.forget(index, &[digest]),
             Effect::Execute {
                 sequence,
                 digests,
                 time,
                 ..
-            } => {
-                self.push_task(id, Task::Execute(sequence, digests, time));
-            }
+            } => self.push_task(index, Task::Execute(sequence, digests, time)),
             Effect::Certified {
                 sequence,
                 block,
                 certificate,
-            } => self.certified(id, sequence, block, certificate),
+            } => self.certified(index, sequence, block, certificate),
             Effect::FetchBlocks { first, last, peer } => {
                 self.note("state_transfer");
                 let to = usize::from(peer.0);
+                let from = index;
                 self.transmit(
-                    id,
+                    index,
                     to,
                     Event::BlockRequest {
                         to,
-                        from: id,
+                        from,
                         first,
                         last,
                     },
@@ -99,145 +86,222 @@ impl Cluster {
             }
             Effect::Evidence(evidence) => {
                 self.note("equivocation_proven");
-                let result = self.oracle.accused(&evidence);
-                if self.is_correct(id) {
+                if self.is_correct(index) {
+                    let result = self.oracle.accused(&evidence);
                     self.check(result);
                 }
             }
             Effect::EnteredView { .. } => self.note("view_entered"),
             Effect::Halt(reason) => {
-                if self.is_correct(id) {
-                    self.violate(format!("the correct replica {id} halted: {reason}"));
+                if self.is_correct(index) {
+                    self.violate(format!("the correct replica {index} halted: {reason}"));
+                } else {
+                    self.note("faulty_replica_halted");
                 }
             }
         }
     }
 
-    fn check_sent(&mut self, id: usize, message: &SignedMessage, summary: &pbft::Summary) {
-        if !self.is_correct(id) {
+    fn write_log(&mut self, index: usize, write: LogWrite) {
+        self.nodes[index].disk.queue.push_back(write);
+        self.start_sync(index);
+    }
+
+    fn check_sent(&mut self, index: usize, message: &SignedMessage, summary: &pbft::Summary) {
+        let node = &self.nodes[index];
+        if !node.is_correct() || message.sender != node.replica_id {
             return;
         }
-        let replicas = self.nodes.len() as u64;
+        let replicas = self.plan.replicas as u64;
         let primary_of = |view: View| ReplicaId((view.0 % replicas) as u16);
-        let result = self
-            .oracle
-            .sent(id, message, &mut self.nodes[id].disk, summary, primary_of);
+        let mut result = self.oracle.sent(message, &node.disk, summary, primary_of);
+        if let Some(judge) = &mut self.judge {
+            if let Message::BlockVote(_) = message.message {
+                result = result.and_then(|()| judge.signs(message));
+            }
+            judge.leaves(message);
+        }
         self.check(result);
     }
 
-    fn forget(&mut self, id: usize, digests: &[Digest]) {
-        let node = &mut self.nodes[id];
+    fn forward(&mut self, index: usize, digests: &[Digest], to: ReplicaId) {
+        self.note("forwarded");
+        for node in self.processes_of(to) {
+            for digest in digests.iter().copied() {
+                let client = self.owners.get(&digest).copied().unwrap_or(0);
+                let submission = Event::Submission {
+                    node,
+                    digest,
+                    client,
+                };
+                self.transmit(index, node, submission);
+            }
+        }
+    }
+
+    fn forget(&mut self, index: usize, digests: &[Digest]) {
+        let node = &mut self.nodes[index];
         for digest in digests {
             node.bodies.remove(digest);
             node.disk.bodies.remove(digest);
         }
     }
 
-    /// Sends a message as the sender's behaviour has it; it is verified as the receiver would.
-    fn send(&mut self, from: usize, to: usize, message: &SignedMessage) {
-        let node = &mut self.nodes[from];
-        let twisted = match node.behaviour {
-            Some(behaviour) => {
-                let key = signer(node.real_signatures, from);
-                node.twister
-                    .twist(behaviour, key.as_ref(), from, &self.chain, to, message)
+    /// Sends a message as the sender's behaviour has it.
+    fn send(&mut self, from: usize, receivers: Vec<usize>, message: &SignedMessage) {
+        let Some(behaviour) = self.nodes[from].behaviour else {
+            if let Some(packet) = self.verified(from, message) {
+                for to in receivers {
+                    self.transmit_packet(from, to, 0, &packet);
+                }
             }
-            None => Some(message.clone()),
+            return;
         };
-        let Some(message) = twisted else { return };
+        let sender = self.nodes[from].replica_id;
+        for to in receivers {
+            let receiver = self.nodes[to].replica_id;
+            let twisted =
+                self.adversary
+                    .twist(behaviour, sender, receiver, message, &mut self.random);
+            for (message, later) in twisted {
+                if let Some(packet) = self.verified(from, &message) {
+                    self.transmit_packet(from, to, later, &packet);
+                }
+            }
+        }
+    }
+
+    /// The message as its receivers' verification, from bytes, lets it through; what it refuses goes nowhere.
+    fn verified(&mut self, from: usize, message: &SignedMessage) -> Option<Packet> {
         match self.verifier.verify_bytes(&message.to_bytes()) {
             Ok(verified) => {
                 self.oracle.proposed(verified.get());
-                self.transmit(
-                    from,
-                    to,
-                    Event::Packet {
-                        to,
-                        message: Rc::new(verified),
-                    },
-                );
+                if !self.is_correct(from) {
+                    let result = self.oracle.accepted(verified.get());
+                    self.check(result);
+                }
+                if let (Some(judge), Message::NewView(opening)) =
+                    (&mut self.judge, &verified.get().message)
+                {
+                    judge.opened(opening);
+                }
+                Some(Rc::new(verified))
             }
             Err(error) if self.is_correct(from) => {
                 self.violate(format!(
                     "a message of the correct replica {from} is refused: {error}: {message:?}"
                 ));
+                None
             }
-            Err(_) => self.note("refused_message"),
+            Err(_) => {
+                self.note("refused_message");
+                None
+            }
         }
     }
 
-    /// Puts an event on a link.
-    pub(crate) fn transmit(&mut self, from: usize, to: usize, event: Event) {
-        let delays = self.network.delays(&self.plan, &mut self.random, from, to);
-        match delays[..] {
-            [] => self.note("lost"),
-            [delay] => self.schedule(delay, event),
-            [first, second, ..] => {
+    fn transmit_packet(&mut self, from: usize, to: usize, later: u64, packet: &Packet) {
+        let delivery = self
+            .network
+            .delivery(&self.plan, &mut self.random, from, to);
+        let event = || Event::Packet {
+            to,
+            message: Rc::clone(packet),
+        };
+        match delivery {
+            Delivery::Lost => self.note("lost"),
+            Delivery::Once(delay) => self.schedule(delay + later, event()),
+            Delivery::Twice(first, second) => {
                 self.note("duplicated");
-                if let Event::Packet { to, message } = &event {
-                    let again = Event::Packet {
-                        to: *to,
-                        message: Rc::clone(message),
-                    };
-                    self.schedule(second, again);
-                }
-                self.schedule(first, event);
+                self.schedule(first + later, event());
+                self.schedule(second + later, event());
             }
         }
     }
 
-    pub(crate) fn start_sync(&mut self, id: usize) {
+    /// A message arrives.
+    pub(crate) fn receive(&mut self, to: usize, packet: &Packet) {
+        let node = &self.nodes[to];
+        let message: &Verified<SignedMessage> = packet;
+        if let Some(behaviour) = node.behaviour {
+            // A twin does not listen to the other one.
+            if behaviour == Behaviour::Twin && message.get().sender == node.replica_id {
+                return;
+            }
+            self.adversary.hear(message.get());
+        }
+        self.step(to, Input::Message(message.clone()));
+    }
+
+    /// Puts an event that is no consensus message on a link.
+    pub(crate) fn transmit(&mut self, from: usize, to: usize, event: Event) {
+        match self
+            .network
+            .delivery(&self.plan, &mut self.random, from, to)
+        {
+            Delivery::Lost => self.note("lost"),
+            Delivery::Once(delay) | Delivery::Twice(delay, _) => self.schedule(delay, event),
+        }
+    }
+
+    pub(crate) fn start_sync(&mut self, index: usize) {
         let longest = if self.network.healed {
             500
         } else {
             self.plan.sync_us
         };
         let delay = self.random.between(30, longest.max(30));
-        let node = &mut self.nodes[id];
+        let node = &mut self.nodes[index];
         if node.disk.syncing == 0 && !node.disk.queue.is_empty() {
             node.disk.syncing = node.disk.queue.len();
             let incarnation = node.incarnation;
-            self.schedule(
-                delay,
-                Event::Synced {
-                    node: id,
-                    incarnation,
-                },
-            );
+            let node = index;
+            self.schedule(delay, Event::Synced { node, incarnation });
         }
     }
 
-    pub(crate) fn push_task(&mut self, id: usize, task: Task) {
-        if self.nodes[id].replica.is_none() {
+    /// A group sync ended. On a full disk it failed: the process ends, and syncs nothing again.
+    pub(crate) fn synced(&mut self, index: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[index];
+        match node.disk.finish_sync(now, node.replica_id) {
+            Some(entries) => {
+                self.step(index, Input::Persisted(entries));
+                self.start_sync(index);
+            }
+            None => {
+                self.note("sync_failed");
+                // Nothing is written after a write that failed.
+                self.nodes[index].disk.queue.clear();
+                self.crash_node(index);
+            }
+        }
+    }
+
+    pub(crate) fn push_task(&mut self, index: usize, task: Task) {
+        if self.nodes[index].replica.is_none() {
             return;
         }
-        self.nodes[id].tasks.push_back(task);
-        if self.nodes[id].tasks.len() == 1 {
-            self.schedule_task(id);
+        self.nodes[index].tasks.push_back(task);
+        if self.nodes[index].tasks.len() == 1 {
+            self.schedule_task(index);
         }
     }
 
-    fn schedule_task(&mut self, id: usize) {
+    fn schedule_task(&mut self, node: usize) {
         let delay = self.random.between(20, self.plan.sync_us.clamp(20, 2_000));
-        let incarnation = self.nodes[id].incarnation;
-        self.schedule(
-            delay,
-            Event::TaskDone {
-                node: id,
-                incarnation,
-            },
-        );
+        let incarnation = self.nodes[node].incarnation;
+        self.schedule(delay, Event::TaskDone { node, incarnation });
     }
 
-    pub(crate) fn task_done(&mut self, id: usize) {
-        let previous_time = self.nodes[id].machine.time.0;
+    pub(crate) fn task_done(&mut self, index: usize) {
+        let mut previous_time = self.nodes[index].machine.time.0;
         let mut stored = Vec::new();
-        let done = self.nodes[id].do_task(&self.verifier, &mut stored);
-        if !self.nodes[id].tasks.is_empty() {
-            self.schedule_task(id);
+        let done = self.nodes[index].do_task(&self.verifier, &mut stored);
+        if !self.nodes[index].tasks.is_empty() {
+            self.schedule_task(index);
         }
-        if self.is_correct(id) {
-            let mut previous_time = previous_time;
+        if self.is_correct(index) {
             for stored in &stored {
                 let result = self
                     .oracle
@@ -257,7 +321,7 @@ impl Cluster {
             }
         }
         if let Some(done) = done {
-            self.step(id, Node::input_of(done));
+            self.step(index, Node::input_of(done));
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::{Cluster, Event};
+use crate::disk::Disk;
+use crate::plan::DiskDamage;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,12 @@ pub(crate) enum Fault {
     Clog(usize),
     Unclog(usize),
     ClockJump,
+    DiskFull,
+    ReadError,
+    BlockFlip,
+    /// The disk is copied, to be put back later.
+    CopyDisk(usize),
+    Damage(usize, DiskDamage),
 }
 
 impl Cluster {
@@ -27,20 +35,35 @@ impl Cluster {
             Fault::Partition,
             Fault::Swizzle,
             Fault::ClockJump,
+            Fault::DiskFull,
+            Fault::ReadError,
+            Fault::BlockFlip,
         ] {
             self.schedule_next(fault);
+        }
+        for (node, how, at) in self.plan.damage.clone() {
+            self.schedule(at / 2, Event::Fault(Fault::CopyDisk(node)));
+            self.schedule(at, Event::Fault(Fault::Damage(node, how)));
         }
     }
 
     fn every_us(&self, fault: Fault) -> u64 {
+        let every = &self.plan.every;
         match fault {
-            Fault::Crash => self.plan.crash_every_us,
-            Fault::CrashAll => self.plan.crash_all_every_us,
-            Fault::CrashPrimary => self.plan.crash_primary_every_us,
-            Fault::Partition => self.plan.partition_every_us,
-            Fault::Swizzle => self.plan.swizzle_every_us,
-            Fault::ClockJump => self.plan.clock_jump_every_us,
-            Fault::Mend | Fault::Clog(_) | Fault::Unclog(_) => 0,
+            Fault::Crash => every.crash_us,
+            Fault::CrashAll => every.crash_all_us,
+            Fault::CrashPrimary => every.crash_primary_us,
+            Fault::Partition => every.partition_us,
+            Fault::Swizzle => every.swizzle_us,
+            Fault::ClockJump => every.clock_jump_us,
+            Fault::DiskFull => every.disk_full_us,
+            Fault::ReadError => every.read_error_us,
+            Fault::BlockFlip => every.block_flip_us,
+            Fault::Mend
+            | Fault::Clog(_)
+            | Fault::Unclog(_)
+            | Fault::CopyDisk(_)
+            | Fault::Damage(..) => 0,
         }
     }
 
@@ -56,26 +79,18 @@ impl Cluster {
         if self.network.healed {
             return;
         }
-        let replicas = self.nodes.len();
         match fault {
-            Fault::Crash => {
-                let node = self.random.below(replicas as u64) as usize;
-                self.crash_node(node);
-            }
+            Fault::Crash => self.crash_someone(),
             Fault::CrashAll => {
                 self.note("crash_all");
-                for node in 0..replicas {
+                for node in 0..self.nodes.len() {
                     self.crash_node(node);
                 }
             }
             Fault::CrashPrimary => {
-                let primary = self
-                    .summaries()
-                    .max_by_key(|summary| summary.view)
-                    .map(|summary| summary.primary);
-                if let Some(primary) = primary {
+                if let Some(primary) = self.current_primary() {
                     self.note("crash_primary");
-                    self.crash_node(usize::from(primary.0));
+                    self.crash_node(primary);
                 }
             }
             Fault::Partition => self.partition(),
@@ -85,12 +100,54 @@ impl Cluster {
             Fault::Unclog(node) => self.network.unclog(node),
             Fault::ClockJump => {
                 self.note("clock_jump");
-                let node = self.random.below(replicas as u64) as usize;
                 let jump = self.random.between(0, 8_000_000) as i64 - 4_000_000;
+                let node = self.someone();
                 self.nodes[node].clock_offset = jump;
             }
+            Fault::DiskFull => {
+                self.note("disk_full");
+                let node = self.someone();
+                let lasts = self.random.between(100_000, 2_000_000);
+                self.nodes[node].disk.full_until_us = self.now + lasts;
+            }
+            Fault::ReadError => {
+                self.note("read_error");
+                let node = self.someone();
+                let lasts = self.random.between(100_000, 2_000_000);
+                self.nodes[node].disk.unreadable_until_us = self.now + lasts;
+                self.crash_node(node);
+            }
+            Fault::BlockFlip => {
+                self.note("block_bit_flip");
+                let node = self.someone();
+                self.nodes[node].disk.flip_block_bit(&mut self.random);
+            }
+            Fault::CopyDisk(node) => {
+                self.nodes[node].old_copy = Some(self.nodes[node].disk.copy());
+            }
+            Fault::Damage(node, how) => self.damage(node, how),
         }
         self.schedule_next(fault);
+    }
+
+    fn someone(&mut self) -> usize {
+        self.random.below(self.nodes.len() as u64) as usize
+    }
+
+    fn current_primary(&self) -> Option<usize> {
+        self.summaries()
+            .max_by_key(|summary| summary.view)
+            .map(|summary| usize::from(summary.primary.0))
+    }
+
+    /// Half of the time between two events, else in the middle of what a step asked for.
+    fn crash_someone(&mut self) {
+        let node = self.someone();
+        if self.random.chance(500) {
+            self.crash_node(node);
+        } else if self.nodes[node].replica.is_some() {
+            self.nodes[node].killed_after_effects = Some(self.random.below(8));
+        }
     }
 
     /// Kills a process; it comes back after a while.
@@ -107,7 +164,10 @@ impl Cluster {
             return false;
         }
         self.note("crash");
-        self.nodes[node].crash(&mut self.random);
+        let torn = self.nodes[node].crash(&mut self.random);
+        if torn {
+            self.note("torn_write");
+        }
         true
     }
 
@@ -116,11 +176,37 @@ impl Cluster {
         self.schedule(0, Event::Restart { node });
     }
 
+    /// The process dies, its disk is not what it was, and from now on the replica counts as faulty.
+    pub(crate) fn damage(&mut self, node: usize, how: DiskDamage) {
+        self.crash_node(node);
+        self.nodes[node].is_damaged = true;
+        let replica = self.nodes[node].replica_id;
+        self.oracle.distrust(replica);
+        if let Some(judge) = &mut self.judge {
+            judge.distrust(replica);
+        }
+        match how {
+            DiskDamage::LogBitFlip => {
+                self.note("log_bit_flip");
+                self.nodes[node].disk.flip_log_bit(&mut self.random);
+            }
+            DiskDamage::LogLost => {
+                self.note("log_lost");
+                self.nodes[node].disk.log.clear();
+            }
+            DiskDamage::OldCopy => {
+                self.note("old_copy");
+                let copy: Disk = self.nodes[node].old_copy.take().unwrap_or_default();
+                self.nodes[node].disk = copy;
+            }
+        }
+    }
+
     fn partition(&mut self) {
-        let replicas = self.nodes.len();
-        let mut ids: Vec<usize> = (0..replicas).collect();
+        let processes = self.nodes.len();
+        let mut ids: Vec<usize> = (0..processes).collect();
         self.random.shuffle(&mut ids);
-        let size = self.random.between(1, replicas as u64 - 1) as usize;
+        let size = self.random.between(1, processes as u64 - 1) as usize;
         let group: BTreeSet<usize> = ids.into_iter().take(size).collect();
         let one_way = self.random.chance(300);
         self.note(if one_way {
@@ -128,7 +214,7 @@ impl Cluster {
         } else {
             "partition"
         });
-        self.network.partition(&group, replicas, one_way);
+        self.network.partition(&group, processes, one_way);
         let lasts = self.random.between(100_000, 4_000_000);
         self.schedule(lasts, Event::Fault(Fault::Mend));
     }
@@ -137,10 +223,10 @@ impl Cluster {
     /// another order.
     fn swizzle(&mut self) {
         self.note("swizzle");
-        let replicas = self.nodes.len();
-        let mut ids: Vec<usize> = (0..replicas).collect();
+        let processes = self.nodes.len();
+        let mut ids: Vec<usize> = (0..processes).collect();
         self.random.shuffle(&mut ids);
-        let count = self.random.between(1, replicas as u64) as usize;
+        let count = self.random.between(1, processes as u64) as usize;
         let mut chosen: Vec<usize> = ids.into_iter().take(count).collect();
         let mut at = 0;
         for node in chosen.clone() {

@@ -1,6 +1,6 @@
 //! What replicas execute here: a small deterministic machine with at-most-once execution, and its blocks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{Certificate, Digest, Timestamp};
 use pbft::Sequence;
@@ -67,7 +67,7 @@ pub struct Machine {
     /// Time of the last block.
     pub time: Timestamp,
     state: Digest,
-    done: BTreeSet<Digest>,
+    done: BTreeMap<Digest, Sequence>,
 }
 
 impl Machine {
@@ -78,13 +78,26 @@ impl Machine {
             tip: base.block,
             time: base.time,
             state: Digest::default(),
-            done: BTreeSet::new(),
+            done: BTreeMap::new(),
         }
     }
 
-    /// Whether a transaction has taken effect.
-    pub fn is_done(&self, digest: &Digest) -> bool {
-        self.done.contains(digest)
+    /// What is written to disk at a checkpoint: everything, and above all what was executed.
+    pub fn snapshot(&self) -> Machine {
+        #[cfg(feature = "mutants")]
+        if pbft::Mutant::DedupAbsentFromSnapshot.is_active() {
+            let done = BTreeMap::new();
+            return Machine {
+                done,
+                ..self.clone()
+            };
+        }
+        self.clone()
+    }
+
+    /// The height at which a transaction took effect, if it did.
+    pub fn done_at(&self, digest: &Digest) -> Option<Sequence> {
+        self.done.get(digest).copied()
     }
 
     /// The block that these transactions make next; the machine is not changed.
@@ -92,7 +105,7 @@ impl Machine {
         let mut seen = BTreeSet::new();
         let effective: Vec<bool> = digests
             .iter()
-            .map(|digest| !self.done.contains(digest) && seen.insert(*digest))
+            .map(|digest| !self.done.contains_key(digest) && seen.insert(*digest))
             .collect();
         let applied: Vec<u8> = digests
             .iter()
@@ -123,6 +136,7 @@ impl Machine {
             .iter()
             .zip(&block.effective)
             .filter(|(_, effective)| **effective);
-        self.done.extend(effective.map(|(digest, _)| *digest));
+        self.done
+            .extend(effective.map(|(digest, _)| (*digest, block.sequence)));
     }
 }

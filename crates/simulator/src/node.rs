@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use ledger::{Digest, Timestamp};
+use ledger::{Digest, ReplicaId, Timestamp};
 use pbft::{
     Configuration, Durable, ExecutedBlock, Input, InstalledBlock, Moment, Replica, Sequence,
     StoredChain,
 };
-use pbft::{LogRecord, RestoreError, Verifier};
+use pbft::{RestoreError, Verifier};
 
-use crate::byzantine::Twister;
 use crate::disk::Disk;
 use crate::machine::{Machine, StoredBlock};
 use crate::plan::Behaviour;
@@ -20,7 +19,7 @@ pub enum Task {
     /// Execute a committed batch.
     Execute(Sequence, Vec<Digest>, Timestamp),
     /// Install fetched blocks from this replica.
-    Install(usize, Vec<StoredBlock>),
+    Install(ReplicaId, Vec<StoredBlock>),
 }
 
 /// What became of a task.
@@ -30,23 +29,36 @@ pub enum Done {
     /// Installed blocks.
     Installed(Vec<Durable<InstalledBlock>>),
     /// The blocks of this replica were no good.
-    Useless(usize),
+    Useless(ReplicaId),
+}
+
+/// Why a process does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The vote log is damaged, which the disk says by itself.
+    Damaged,
+    /// The core refuses what the disk holds.
+    Refused(RestoreError),
 }
 
 /// A process.
 pub struct Node {
-    /// Its number.
-    pub id: usize,
+    /// Its place among the processes.
+    pub index: usize,
+    /// The replica that it is (the second of twins shares it with the first).
+    pub replica_id: ReplicaId,
     /// The core; none while it is down.
     pub replica: Option<Replica>,
     /// Counts starts, so that events of an earlier life are told apart.
     pub incarnation: u64,
     /// Its fault, if it has one.
     pub behaviour: Option<Behaviour>,
-    /// What twists its messages.
-    pub twister: Twister,
+    /// Its disk was damaged: it counts as faulty.
+    pub is_damaged: bool,
     /// What survives a crash.
     pub disk: Disk,
+    /// The disk as it was once, for those who will come back with an old copy.
+    pub old_copy: Option<Disk>,
     /// The executed state.
     pub machine: Machine,
     /// Bodies in memory.
@@ -55,6 +67,8 @@ pub struct Node {
     pub tasks: VecDeque<Task>,
     /// The next wakeup that is scheduled.
     pub wakeup: Option<u64>,
+    /// After so many more effects the process is killed.
+    pub killed_after_effects: Option<u64>,
     /// How far its wall clock is off, in microseconds.
     pub clock_offset: i64,
     /// Whether its key is an Ed25519 key.
@@ -64,22 +78,35 @@ pub struct Node {
 
 impl Node {
     /// A process that has not started.
-    pub fn new(id: usize, configuration: Configuration, behaviour: Option<Behaviour>) -> Node {
+    pub fn new(index: usize, configuration: Configuration, behaviour: Option<Behaviour>) -> Node {
         Node {
-            id,
+            index,
+            replica_id: configuration.replica,
             replica: None,
             incarnation: 0,
             behaviour,
-            twister: Twister::default(),
+            is_damaged: false,
             disk: Disk::default(),
+            old_copy: None,
             machine: Machine::new(&configuration.base),
             bodies: BTreeSet::new(),
             tasks: VecDeque::new(),
             wakeup: None,
+            killed_after_effects: None,
             clock_offset: 0,
             real_signatures: false,
             configuration,
         }
+    }
+
+    /// Neither Byzantine nor on a damaged disk.
+    pub fn is_correct(&self) -> bool {
+        self.behaviour.is_none() && !self.is_damaged
+    }
+
+    /// What its core is set up with.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// Both clocks at a virtual time.
@@ -94,7 +121,7 @@ impl Node {
 
     /// Monotonic clocks begin anywhere; the first replica's at 0.
     fn clock_origin(&self) -> u64 {
-        1_000_000 * self.id as u64
+        1_000_000 * self.index as u64
     }
 
     /// The virtual time at which the node's monotonic clock shows `monotonic`.
@@ -102,24 +129,30 @@ impl Node {
         monotonic.0.saturating_sub(self.clock_origin())
     }
 
-    /// Starts the process from its disk.
-    pub fn start(&mut self, now: u64, verifier: &Verifier) -> Result<(), RestoreError> {
+    /// Starts the process from its disk: the snapshot, the blocks above it, the vote log.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(&mut self, now: u64, verifier: &Verifier) -> Result<(), StartError> {
         self.incarnation += 1;
         self.bodies = self.disk.bodies.clone();
-        self.machine = Machine::new(&self.configuration.base);
-        for stored in &self.disk.blocks {
+        let base = &self.configuration.base;
+        let snapshot = self.disk.snapshot.clone();
+        self.machine = snapshot.unwrap_or_else(|| Machine::new(base));
+        for stored in &self.disk.blocks[self.machine.height.0 as usize..] {
             self.machine.apply(&stored.block, stored.hash);
         }
         let chain = self.stored_chain(verifier);
-        let log: Vec<LogRecord> = self.disk.log.clone();
-        let signer = crate::signing::signer(self.real_signatures, self.id);
+        let log = self.disk.read_log().map_err(|_| StartError::Damaged)?;
+        let key = usize::from(self.replica_id.0);
         let replica = Replica::restore(
             self.configuration.clone(),
-            signer,
+            crate::signing::signer(self.real_signatures, key),
             log,
             chain,
             self.moment(now),
-        )?;
+        )
+        .map_err(StartError::Refused)?;
         self.replica = Some(replica);
         Ok(())
     }
@@ -151,18 +184,19 @@ impl Node {
         }
     }
 
-    /// The process dies; what was in memory is gone.
-    pub fn crash(&mut self, random: &mut crate::random::Random) {
+    /// The process dies; what was in memory is gone. Says whether a write was torn.
+    pub fn crash(&mut self, random: &mut crate::random::Random) -> bool {
         self.replica = None;
         self.incarnation += 1;
-        self.disk.crash(random);
         self.tasks.clear();
         self.wakeup = None;
+        self.killed_after_effects = None;
+        self.disk.crash(random, self.replica_id)
     }
 
     /// Whether a body is in memory or in a stored block.
     pub fn has_body(&self, digest: &Digest) -> bool {
-        self.bodies.contains(digest) || self.machine.is_done(digest)
+        self.bodies.contains(digest) || self.machine.done_at(digest).is_some()
     }
 
     /// Does the first task. New blocks are put into `stored`.
@@ -195,23 +229,33 @@ impl Node {
         );
         let block = self.machine.block(time, digests);
         let hash = block.hash();
-        self.machine.apply(&block, hash);
-        let new = StoredBlock {
-            block,
-            hash,
-            certificate: None,
-        };
-        self.disk.store(new.clone());
-        stored.push(new);
+        self.store(
+            StoredBlock {
+                block,
+                hash,
+                certificate: None,
+            },
+            stored,
+        );
         Done::Executed(durable(ExecutedBlock {
             sequence,
             block: hash,
         }))
     }
 
+    fn store(&mut self, new: StoredBlock, stored: &mut Vec<StoredBlock>) {
+        self.machine.apply(&new.block, new.hash);
+        self.disk.store(new.clone());
+        let interval = self.configuration.limits.checkpoint_interval;
+        if new.block.sequence.0.is_multiple_of(interval) {
+            self.disk.snapshot = Some(self.machine.snapshot());
+        }
+        stored.push(new);
+    }
+
     fn install(
         &mut self,
-        from: usize,
+        from: ReplicaId,
         blocks: Vec<StoredBlock>,
         verifier: &Verifier,
         stored: &mut Vec<StoredBlock>,
@@ -226,30 +270,23 @@ impl Node {
             let Ok(proof) = verifier.certified(sequence, hash, certificate.clone()) else {
                 break;
             };
-            match self.disk.block(sequence) {
-                Some(known) => assert_eq!(
-                    known.hash, hash,
-                    "a certified block differs from the stored one"
-                ),
-                None if sequence == self.machine.height.next() => {
-                    let block = self
-                        .machine
-                        .block(fetched.block.time, &fetched.block.digests);
-                    assert_eq!(
-                        block.hash(),
-                        hash,
-                        "a certified block executes to the same hash"
-                    );
-                    self.machine.apply(&block, hash);
-                    let new = StoredBlock {
+            let known = self.disk.block(sequence).map(|known| known.hash);
+            if known.is_none() && sequence == self.machine.height.next() {
+                let block = self
+                    .machine
+                    .block(fetched.block.time, &fetched.block.digests);
+                let hash = block.hash();
+                let certificate = Some(certificate.clone());
+                self.store(
+                    StoredBlock {
                         block,
                         hash,
-                        certificate: Some(certificate.clone()),
-                    };
-                    self.disk.store(new.clone());
-                    stored.push(new);
-                }
-                None => break,
+                        certificate,
+                    },
+                    stored,
+                );
+            } else if known.is_none() {
+                break;
             }
             self.disk.certify(sequence, certificate);
             let (time, digests) = (fetched.block.time, fetched.block.digests);
@@ -271,9 +308,7 @@ impl Node {
         match done {
             Done::Executed(block) => Input::Executed(block),
             Done::Installed(blocks) => Input::BlocksInstalled(blocks),
-            Done::Useless(peer) => Input::FetchFailed {
-                peer: ledger::ReplicaId(peer as u16),
-            },
+            Done::Useless(peer) => Input::FetchFailed { peer },
         }
     }
 }

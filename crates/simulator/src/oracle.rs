@@ -1,37 +1,51 @@
 //! The invariants. Each is checked at the event that could break it; none looks into the core.
+//!
+//! Numbers are those of the table in `docs/testing.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{Certificate, Digest, ReplicaId};
-use pbft::message::Message;
-use pbft::{Equivocation, Limits, Sequence, SignedMessage, Summary, Verifier, View};
+use pbft::{Equivocation, Limits, Sequence, Summary, Verifier, View};
 
-use crate::disk::{Disk, VoteKey, vote_key};
+use crate::disk::VoteKey;
 use crate::machine::Block;
+
+mod proofs;
+mod votes;
 
 /// A violated invariant, in words.
 pub type Violation = String;
 
 /// What is known of the whole cluster, and must stay consistent.
 pub struct Oracle {
-    /// The one block at each height, with its state.
-    chain: BTreeMap<Sequence, (Digest, Digest, Vec<Digest>)>,
+    /// The one block at each height.
+    chain: BTreeMap<Sequence, Known>,
     /// Heights for which a certificate was seen.
     certified: BTreeMap<Sequence, Digest>,
-    /// What each replica signed for each slot.
-    votes: BTreeMap<(usize, VoteKey), Digest>,
+    /// What each correct replica sent for each slot.
+    votes: BTreeMap<(ReplicaId, VoteKey), Digest>,
+    /// What each correct replica signed (a crash may have kept it from leaving, and from being remembered).
+    signed: BTreeSet<(ReplicaId, VoteKey, Digest)>,
+    /// What correct replicas commit to in each view and place.
+    commits: BTreeMap<(View, Sequence), Digest>,
     /// The highest view in which each replica voted or for which it asked.
-    views: BTreeMap<usize, View>,
+    views: BTreeMap<ReplicaId, View>,
     /// The bodies of every batch that was proposed.
     batches: BTreeMap<Digest, Vec<Digest>>,
     /// What clients asked for.
     requested: BTreeSet<Digest>,
     /// Where each request took effect.
     effective: BTreeMap<Digest, Sequence>,
-    /// What clients were told: request and height.
-    answered: BTreeMap<Digest, Sequence>,
-    faulty: BTreeSet<usize>,
+    faulty: BTreeSet<ReplicaId>,
+    replicas: u64,
+    quorum: usize,
     limits: Limits,
+}
+
+struct Known {
+    hash: Digest,
+    state: Digest,
+    digests: Vec<Digest>,
 }
 
 macro_rules! ensure {
@@ -41,32 +55,32 @@ macro_rules! ensure {
         }
     };
 }
+pub(crate) use ensure;
 
 impl Oracle {
-    /// Nothing has happened yet; `faulty` replicas may do what they like.
-    pub fn new(faulty: BTreeSet<usize>, limits: Limits) -> Oracle {
+    /// Nothing has happened yet in a cluster of so many replicas; `faulty` ones may do what they like.
+    pub fn new(replicas: usize, faulty: BTreeSet<ReplicaId>, limits: Limits) -> Oracle {
+        let faults = (replicas - 1) / 3;
         Oracle {
             chain: BTreeMap::new(),
             certified: BTreeMap::new(),
             votes: BTreeMap::new(),
+            signed: BTreeSet::new(),
+            commits: BTreeMap::new(),
             views: BTreeMap::new(),
             batches: BTreeMap::new(),
             requested: BTreeSet::new(),
             effective: BTreeMap::new(),
-            answered: BTreeMap::new(),
             faulty,
+            replicas: replicas as u64,
+            quorum: (replicas + faults + 1).div_ceil(2),
             limits,
         }
     }
 
-    /// A batch is proposed, by whomever.
-    pub fn proposed(&mut self, message: &SignedMessage) {
-        if let Message::PrePrepare(proposal) = &message.message {
-            let digest = proposal.batch.digest();
-            self.batches
-                .entry(digest)
-                .or_insert_with(|| proposal.batch.digests.clone());
-        }
+    /// From now on a replica counts as faulty.
+    pub fn distrust(&mut self, replica: ReplicaId) {
+        self.faulty.insert(replica);
     }
 
     /// A client asks for something.
@@ -88,6 +102,9 @@ impl Oracle {
     /// - 3: the chain is linked and its times increase (`previous_time`).
     /// - 4: only what clients asked for is ordered.
     /// - 5: a request takes effect once.
+    ///
+    /// # Errors
+    /// The violation.
     pub fn block_stored(
         &mut self,
         block: &Block,
@@ -99,15 +116,18 @@ impl Oracle {
             block.time.0 > previous_time,
             "block time does not increase at {sequence}"
         );
-        if let Some((known, state, _)) = self.chain.get(&sequence) {
-            ensure!(*state == block.state, "two states at height {sequence}");
-            ensure!(*known == hash, "two blocks at height {sequence}");
+        if let Some(known) = self.chain.get(&sequence) {
+            ensure!(
+                known.state == block.state,
+                "two states at height {sequence}"
+            );
+            ensure!(known.hash == hash, "two blocks at height {sequence}");
             return Ok(());
         }
         let previous = Sequence(sequence.0 - 1);
-        if let Some((known, _, _)) = self.chain.get(&previous) {
+        if let Some(known) = self.chain.get(&previous) {
             ensure!(
-                *known == block.previous,
+                known.hash == block.previous,
                 "block {sequence} does not follow its predecessor"
             );
         }
@@ -124,15 +144,23 @@ impl Oracle {
                 );
             }
         }
-        self.chain
-            .insert(sequence, (hash, block.state, block.digests.clone()));
+        let (state, digests) = (block.state, block.digests.clone());
+        let known = Known {
+            hash,
+            state,
+            digests,
+        };
+        self.chain.insert(sequence, known);
         Ok(())
     }
 
     /// A correct replica has a certificate.
     ///
-    /// - 6: it verifies: a quorum of distinct members.
+    /// - 6: it verifies, and by our own count a quorum of distinct members signed it.
     /// - 7: it is for the block at that height.
+    ///
+    /// # Errors
+    /// The violation.
     pub fn certified(
         &mut self,
         verifier: &Verifier,
@@ -145,9 +173,10 @@ impl Oracle {
             verified.is_ok(),
             "the certificate of {sequence} does not verify: {verified:?}"
         );
+        self.check_block_votes(sequence, block, certificate)?;
         let known = *self.certified.entry(sequence).or_insert(block);
         ensure!(known == block, "two certificates at height {sequence}");
-        let stored = self.chain.get(&sequence).map(|(hash, _, _)| *hash);
+        let stored = self.chain.get(&sequence).map(|known| known.hash);
         ensure!(
             stored == Some(block),
             "the certificate of {sequence} is not for the block there"
@@ -158,11 +187,14 @@ impl Oracle {
     /// A client was answered.
     ///
     /// - 8: what was answered is on the certified chain.
-    pub fn answered(&mut self, digest: Digest, sequence: Sequence) -> Result<(), Violation> {
+    ///
+    /// # Errors
+    /// The violation.
+    pub fn answered(&self, digest: Digest, sequence: Sequence) -> Result<(), Violation> {
         let is_there = self
             .chain
             .get(&sequence)
-            .is_some_and(|(_, _, digests)| digests.contains(&digest));
+            .is_some_and(|known| known.digests.contains(&digest));
         ensure!(
             is_there,
             "an answer names block {sequence}, which does not hold the request"
@@ -171,84 +203,6 @@ impl Oracle {
             self.certified.contains_key(&sequence),
             "an answer names block {sequence}, which is not certified"
         );
-        self.answered.entry(digest).or_insert(sequence);
-        Ok(())
-    }
-
-    /// A correct replica lets a message of its own out.
-    ///
-    /// - 9: one statement per slot, across restarts.
-    /// - 10: votes are durable before they leave; a block vote, the block.
-    /// - 11: a proposal or PREPARE leaves only with every body durable.
-    /// - 12: the primary does not PREPARE.
-    /// - 13: no vote in a view older than one that was asked for.
-    /// - 14: votes stay below the high water mark.
-    pub fn sent(
-        &mut self,
-        replica: usize,
-        message: &SignedMessage,
-        disk: &mut Disk,
-        summary: &Summary,
-        primary_of: impl Fn(View) -> ReplicaId,
-    ) -> Result<(), Violation> {
-        if usize::from(message.sender.0) != replica {
-            return Ok(());
-        }
-        let Some((key, digest)) = vote_key(message) else {
-            return Ok(());
-        };
-        let first = *self.votes.entry((replica, key)).or_insert(digest);
-        ensure!(
-            first == digest,
-            "replica {replica} signed twice for {key:?}"
-        );
-        let (view, sequence, _) = key;
-        match &message.message {
-            Message::BlockVote(vote) => {
-                let stored = disk.block(sequence).map(|stored| stored.hash);
-                ensure!(
-                    stored == Some(vote.block),
-                    "replica {replica} voted for a block that it does not store"
-                );
-                return Ok(());
-            }
-            Message::Prepare(_) => {
-                ensure!(
-                    message.sender != primary_of(view),
-                    "the primary {replica} sent a PREPARE"
-                );
-            }
-            Message::ViewChange(_) | Message::NewView(_) => {
-                let highest = self.views.entry(replica).or_insert(view);
-                *highest = view.max(*highest);
-            }
-            _ => {}
-        }
-        ensure!(
-            disk.has_synced(&message.signature),
-            "replica {replica} sent a vote before it was durable: {key:?}"
-        );
-        if let Message::Prepare(_) | Message::PrePrepare(_) = &message.message {
-            let highest = self.views.get(&replica).copied().unwrap_or_default();
-            ensure!(
-                view >= highest,
-                "replica {replica} voted in view {view} after asking for {highest}"
-            );
-            let high = summary.stable.plus(self.limits.window);
-            ensure!(
-                sequence <= high,
-                "replica {replica} voted for {sequence} above the high water mark {high}"
-            );
-        }
-        if let Message::PrePrepare(_) | Message::Prepare(_) = &message.message {
-            self.proposed(message);
-            let bodies = self.batches.get(&digest).into_iter().flatten();
-            let durable = bodies.into_iter().all(|body| disk.has_body(body));
-            ensure!(
-                durable,
-                "replica {replica} voted at {sequence} for bodies that are not durable"
-            );
-        }
         Ok(())
     }
 
@@ -256,9 +210,12 @@ impl Oracle {
     ///
     /// - 15: the marks are in order and never go back.
     /// - 16: memory is bounded.
+    ///
+    /// # Errors
+    /// The violation.
     pub fn stepped(
         &self,
-        replica: usize,
+        replica: ReplicaId,
         before: &Summary,
         after: &Summary,
     ) -> Result<(), Violation> {
@@ -298,11 +255,14 @@ impl Oracle {
     /// A correct replica reports equivocation.
     ///
     /// - 17: only faulty replicas are accused.
+    ///
+    /// # Errors
+    /// The violation.
     pub fn accused(&self, evidence: &Equivocation) -> Result<(), Violation> {
-        let accused = usize::from(evidence.replica.0);
         ensure!(
-            self.faulty.contains(&accused),
-            "the correct replica {accused} is accused: {evidence:?}"
+            self.faulty.contains(&evidence.replica),
+            "the correct replica {} is accused: {evidence:?}",
+            evidence.replica
         );
         Ok(())
     }

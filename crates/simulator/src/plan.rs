@@ -13,12 +13,90 @@ pub enum Behaviour {
     Silent,
     /// Takes part, but proposes nothing when it is the primary.
     SilentPrimary,
+    /// Proposes late, just before its backups lose patience.
+    SlowPrimary,
+    /// Never takes in what every other client asks for.
+    Censoring,
     /// Proposes two batches for one slot, each to some, and votes for both.
     Equivocating,
     /// Sends what it should to a few replicas only.
     Selective,
     /// Answers fetches of blocks with forged ones and claims to be far ahead.
     ForgingHistory,
+    /// Equivocates, and makes up proofs: repeated signers, short quorums, its own PREPARE as primary, checkpoints
+    /// that never were, new views that leave out what was prepared.
+    ForgingProofs,
+    /// Sends again what it heard long ago, and votes that others signed in an earlier epoch.
+    Replaying,
+    /// Runs twice under one key; the two know nothing of each other (Twins, Bano et al., OPODIS 2021).
+    Twin,
+}
+
+impl Behaviour {
+    /// The name under which reports count it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Behaviour::Silent => "byzantine_silent",
+            Behaviour::SilentPrimary => "byzantine_silent_primary",
+            Behaviour::SlowPrimary => "byzantine_slow_primary",
+            Behaviour::Censoring => "byzantine_censoring",
+            Behaviour::Equivocating => "byzantine_equivocating",
+            Behaviour::Selective => "byzantine_selective",
+            Behaviour::ForgingHistory => "byzantine_forging_history",
+            Behaviour::ForgingProofs => "byzantine_forging_proofs",
+            Behaviour::Replaying => "byzantine_replaying",
+            Behaviour::Twin => "byzantine_twin",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Behaviour; 10] = [
+        Behaviour::Silent,
+        Behaviour::SilentPrimary,
+        Behaviour::SlowPrimary,
+        Behaviour::Censoring,
+        Behaviour::Equivocating,
+        Behaviour::Selective,
+        Behaviour::ForgingHistory,
+        Behaviour::ForgingProofs,
+        Behaviour::Replaying,
+        Behaviour::Twin,
+    ];
+}
+
+/// What a disk does that no replica survives in good standing: from then on it counts as faulty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskDamage {
+    /// A bit of the synced vote log flips.
+    LogBitFlip,
+    /// The vote log is lost, the chain is not.
+    LogLost,
+    /// The whole disk is replaced by an older copy.
+    OldCopy,
+}
+
+/// Mean times between faults of each kind, in microseconds; 0 for none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Every {
+    /// One process is killed, between two events or in the middle of one's effects.
+    pub crash_us: u64,
+    /// All processes are killed at once.
+    pub crash_all_us: u64,
+    /// The primary is killed.
+    pub crash_primary_us: u64,
+    /// Partitions, also one-way ones.
+    pub partition_us: u64,
+    /// Swizzled cloggings.
+    pub swizzle_us: u64,
+    /// Jumps of one replica's wall clock.
+    pub clock_jump_us: u64,
+    /// A disk that takes no more writes for a while.
+    pub disk_full_us: u64,
+    /// A disk that cannot be read for a while when its process starts again.
+    pub read_error_us: u64,
+    /// A bit of a stored block flips.
+    pub block_flip_us: u64,
 }
 
 /// The faults and sizes of one run.
@@ -30,9 +108,11 @@ pub struct Plan {
     pub limits: Limits,
     /// Ed25519 instead of the keyed-hash stand-in.
     pub real_signatures: bool,
-    /// The faulty ones: at most f.
+    /// The faulty ones; with `damage`, at most f.
     pub byzantine: Vec<(usize, Behaviour)>,
-    /// How many clients, and how many requests each of them makes.
+    /// Whose disk is damaged, how, and when.
+    pub damage: Vec<(usize, DiskDamage, u64)>,
+    /// How many clients.
     pub clients: usize,
     /// Requests of each client.
     pub requests: u64,
@@ -44,24 +124,14 @@ pub struct Plan {
     pub duplication_permille: u64,
     /// Messages that take up to `delay_long_us`, of 1,000.
     pub delay_permille: u64,
-    /// Ordinary and long delay, at most.
+    /// Ordinary delay, at most.
     pub delay_us: u64,
     /// Long delay, at most.
     pub delay_long_us: u64,
     /// How long a sync takes, at most.
     pub sync_us: u64,
-    /// Mean time between faults of each kind; 0 for none.
-    pub crash_every_us: u64,
-    /// Mean time between crashes of all replicas at once.
-    pub crash_all_every_us: u64,
-    /// Mean time between partitions (also one-way ones).
-    pub partition_every_us: u64,
-    /// Mean time between swizzled cloggings.
-    pub swizzle_every_us: u64,
-    /// Mean time between kills of the primary.
-    pub crash_primary_every_us: u64,
-    /// Mean time between jumps of one replica's wall clock.
-    pub clock_jump_every_us: u64,
+    /// How often what happens.
+    pub every: Every,
     /// How far wall clocks are apart, at most.
     pub skew_us: u64,
     /// How long the faults last before everything heals.
@@ -78,6 +148,7 @@ impl Plan {
             limits: limits(8, 16, 4, 8),
             real_signatures: false,
             byzantine: Vec::new(),
+            damage: Vec::new(),
             clients: 2,
             requests: 20,
             think_us_max: 20_000,
@@ -87,12 +158,7 @@ impl Plan {
             delay_us: 500,
             delay_long_us: 50_000,
             sync_us: 300,
-            crash_every_us: 0,
-            crash_all_every_us: 0,
-            partition_every_us: 0,
-            swizzle_every_us: 0,
-            crash_primary_every_us: 0,
-            clock_jump_every_us: 0,
+            every: Every::default(),
             skew_us: 0,
             faulty_us: 2_000_000,
             heal_us: 60_000_000,
@@ -102,51 +168,20 @@ impl Plan {
     /// The plan of a seed: every fault is switched on or off by itself, at its own strength.
     pub fn of(random: &mut Random) -> Plan {
         let replicas = random.pick(&[4, 4, 4, 4, 4, 5, 6, 7]);
-        let faults = (replicas as u64 - 1) / 3;
-        let mut ids: Vec<usize> = (0..replicas).collect();
-        random.shuffle(&mut ids);
-        let byzantine_count = if random.chance(400) {
-            random.between(1, faults)
-        } else {
-            0
-        };
-        let behaviours = [
-            Behaviour::Silent,
-            Behaviour::SilentPrimary,
-            Behaviour::Equivocating,
-            Behaviour::Equivocating,
-            Behaviour::Selective,
-            Behaviour::ForgingHistory,
-        ];
-        let byzantine = ids
-            .iter()
-            .take(byzantine_count as usize)
-            .map(|id| (*id, random.pick(&behaviours)))
-            .collect();
+        let faulty_us = random.between(5_000_000, 15_000_000);
+        let (byzantine, damage) = faulty_replicas(random, replicas, faulty_us);
         let interval = random.pick(&[2, 4, 8]);
         let window = interval * random.between(2, 4);
         let depth = random.between(1, 8);
-        let batch = random.between(1, 16) as usize;
-        let mut every = |permille: u64, low_us: u64, high_us: u64| {
-            if random.chance(permille) {
-                random.between(low_us, high_us)
-            } else {
-                0
-            }
-        };
-        let crash_every_us = every(450, 500_000, 5_000_000);
-        let crash_all_every_us = every(150, 2_000_000, 10_000_000);
-        let partition_every_us = every(450, 500_000, 5_000_000);
-        let swizzle_every_us = every(350, 1_000_000, 6_000_000);
-        let crash_primary_every_us = every(300, 1_000_000, 6_000_000);
-        let clock_jump_every_us = every(200, 1_000_000, 6_000_000);
+        let batch = random.between(1, 12) as usize;
         Plan {
             replicas,
             limits: limits(interval, window, depth, batch),
             real_signatures: false,
             byzantine,
-            clients: random.between(1, 6) as usize,
-            requests: random.between(10, 30),
+            damage,
+            clients: random.between(2, 6) as usize,
+            requests: random.between(10, 25),
             think_us_max: random.pick(&[1_000, 50_000, 400_000]),
             loss_permille: random.pick(&[0, 0, 10, 50, 150]),
             duplication_permille: random.pick(&[0, 0, 20, 100]),
@@ -154,20 +189,67 @@ impl Plan {
             delay_us: random.pick(&[300, 2_000, 10_000]),
             delay_long_us: random.pick(&[50_000, 500_000, 2_000_000]),
             sync_us: random.pick(&[200, 1_000, 20_000]),
-            crash_every_us,
-            crash_all_every_us,
-            partition_every_us,
-            swizzle_every_us,
-            crash_primary_every_us,
-            clock_jump_every_us,
+            every: Every::of(random),
             skew_us: random.pick(&[0, 10_000, 400_000]),
-            faulty_us: random.between(5_000_000, 15_000_000),
+            faulty_us,
             heal_us: 90_000_000,
         }
     }
 }
 
-fn limits(
+impl Every {
+    fn of(random: &mut Random) -> Every {
+        let mut every = |permille: u64, low_us: u64, high_us: u64| {
+            if random.chance(permille) {
+                random.between(low_us, high_us)
+            } else {
+                0
+            }
+        };
+        Every {
+            crash_us: every(450, 500_000, 5_000_000),
+            crash_all_us: every(150, 2_000_000, 10_000_000),
+            crash_primary_us: every(300, 1_000_000, 6_000_000),
+            partition_us: every(450, 500_000, 5_000_000),
+            swizzle_us: every(350, 1_000_000, 6_000_000),
+            clock_jump_us: every(200, 1_000_000, 6_000_000),
+            disk_full_us: every(150, 1_000_000, 8_000_000),
+            read_error_us: every(150, 1_000_000, 8_000_000),
+            block_flip_us: every(150, 1_000_000, 8_000_000),
+        }
+    }
+}
+
+type Faulty = (Vec<(usize, Behaviour)>, Vec<(usize, DiskDamage, u64)>);
+
+/// At most f replicas, each Byzantine or with a damaged disk.
+fn faulty_replicas(random: &mut Random, replicas: usize, faulty_us: u64) -> Faulty {
+    let faults = (replicas as u64 - 1) / 3;
+    let mut ids: Vec<usize> = (0..replicas).collect();
+    random.shuffle(&mut ids);
+    let count = if random.chance(550) {
+        random.between(1, faults)
+    } else {
+        0
+    };
+    let (mut byzantine, mut damage) = (Vec::new(), Vec::new());
+    for id in ids.into_iter().take(count as usize) {
+        if random.chance(150) {
+            let how = random.pick(&[
+                DiskDamage::LogBitFlip,
+                DiskDamage::LogLost,
+                DiskDamage::OldCopy,
+            ]);
+            damage.push((id, how, random.between(faulty_us / 4, faulty_us)));
+        } else {
+            byzantine.push((id, random.pick(&Behaviour::ALL)));
+        }
+    }
+    (byzantine, damage)
+}
+
+/// Limits with the timers of a simulated cluster.
+pub fn limits(
     checkpoint_interval: u64,
     window: u64,
     pipeline_depth: u64,

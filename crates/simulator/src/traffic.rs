@@ -1,35 +1,40 @@
 //! Clients, answers, and blocks that replicas fetch from each other.
 
-use ledger::{Digest, LedgerId, Timestamp};
+use ledger::{Digest, LedgerId, ReplicaId, Timestamp};
 use pbft::{Input, Request, Sequence};
 
 use crate::client::RETRY_US;
 use crate::cluster::{Cluster, Event};
 use crate::machine::StoredBlock;
+use crate::network::Delivery;
 use crate::plan::Behaviour;
+
+/// How often a client sends an old request once more, of 1,000.
+const REPEAT_PERMILLE: u64 = 60;
 
 impl Cluster {
     pub(crate) fn certified(
         &mut self,
-        id: usize,
+        index: usize,
         sequence: Sequence,
         block: Digest,
         certificate: ledger::Certificate,
     ) {
-        if self.is_correct(id) {
+        let is_correct = self.is_correct(index);
+        if is_correct {
             let result = self
                 .oracle
                 .certified(&self.verifier, sequence, block, &certificate);
             self.check(result);
         }
-        let node = &mut self.nodes[id];
+        let node = &mut self.nodes[index];
         node.disk.certify(sequence, certificate);
         let digests = node
             .disk
             .block(sequence)
             .map(|stored| stored.block.digests.clone())
             .unwrap_or_default();
-        if self.is_correct(id) {
+        if is_correct {
             for digest in digests {
                 self.send_answer(digest, sequence);
             }
@@ -40,13 +45,10 @@ impl Cluster {
         let Some(client) = self.owners.get(&digest).copied() else {
             return;
         };
-        if let Some(delay) = self
-            .network
-            .client_delays(&self.plan, &mut self.random)
-            .first()
-        {
+        let delivery = self.network.client_delivery(&self.plan, &mut self.random);
+        if let Delivery::Once(delay) | Delivery::Twice(delay, _) = delivery {
             self.schedule(
-                *delay,
+                delay,
                 Event::Answer {
                     client,
                     digest,
@@ -56,7 +58,18 @@ impl Cluster {
         }
     }
 
+    /// Whether every client got everything that it wanted.
+    pub(crate) fn clients_are_done(&self) -> bool {
+        self.clients
+            .iter()
+            .all(|client| client.finished >= self.plan.requests)
+    }
+
     pub(crate) fn client_acts(&mut self, number: usize, attempt: u64) {
+        // Those who are done go on while others wait, so that nobody is served only because the others have
+        // fallen silent.
+        let goes_on = !self.clients_are_done();
+        let is_done = self.clients[number].finished >= self.plan.requests;
         let client = &mut self.clients[number];
         if client.attempt != attempt {
             return;
@@ -68,22 +81,17 @@ impl Cluster {
                 self.note("client_retry");
                 digest
             }
-            None if client.finished >= self.plan.requests => return,
+            None if is_done && !goes_on => return,
             None => client.next_request(),
         };
         self.owners.insert(digest, number);
         self.oracle.request(digest);
-        for node in 0..self.nodes.len() {
-            for delay in self.network.client_delays(&self.plan, &mut self.random) {
-                self.schedule(
-                    delay,
-                    Event::Submission {
-                        node,
-                        digest,
-                        client: number,
-                    },
-                );
-            }
+        self.submit_everywhere(number, digest);
+        if self.random.chance(REPEAT_PERMILLE) {
+            let made = &self.clients[number].made;
+            let old = made[self.random.below(made.len() as u64) as usize];
+            self.note("client_repeat");
+            self.submit_everywhere(number, old);
         }
         self.schedule(
             RETRY_US,
@@ -94,31 +102,46 @@ impl Cluster {
         );
     }
 
+    fn submit_everywhere(&mut self, client: usize, digest: Digest) {
+        for node in 0..self.nodes.len() {
+            let delivery = self.network.client_delivery(&self.plan, &mut self.random);
+            let submission = || Event::Submission {
+                node,
+                digest,
+                client,
+            };
+            match delivery {
+                Delivery::Lost => {}
+                Delivery::Once(delay) => self.schedule(delay, submission()),
+                Delivery::Twice(first, second) => {
+                    self.schedule(first, submission());
+                    self.schedule(second, submission());
+                }
+            }
+        }
+    }
+
     /// A request arrives at a process: answered if it is done, taken in otherwise.
-    pub(crate) fn submission(&mut self, id: usize, digest: Digest, client: usize) {
-        if self.nodes[id].replica.is_none() {
+    pub(crate) fn submission(&mut self, index: usize, digest: Digest, client: usize) {
+        let node = &mut self.nodes[index];
+        let is_censored = node.behaviour == Some(Behaviour::Censoring) && client % 2 == 0;
+        if node.replica.is_none() || is_censored {
             return;
         }
-        if self.nodes[id].machine.is_done(&digest) {
-            let certified = self.nodes[id].disk.certified();
-            let mut blocks = self.nodes[id].disk.blocks[..certified as usize].iter();
-            let found = blocks.find(|stored| stored.block.digests.contains(&digest));
-            if let Some(sequence) = found
-                .map(|stored| stored.block.sequence)
-                .filter(|_| self.is_correct(id))
-            {
+        if let Some(sequence) = node.machine.done_at(&digest) {
+            if sequence.0 <= node.disk.certified() && node.is_correct() {
                 self.send_answer(digest, sequence);
             }
             return;
         }
-        let ledger_id: LedgerId = self.clients[client].ledger_id();
-        let valid_until = self.nodes[id].moment(self.now).wall.plus(20_000_000);
-        self.nodes[id].bodies.insert(digest);
+        node.bodies.insert(digest);
+        let valid_until = node.moment(self.now).wall.plus(20_000_000);
+        let client: LedgerId = self.clients[client].ledger_id();
         self.step(
-            id,
+            index,
             Input::Submitted(Request {
                 digest,
-                client: ledger_id,
+                client,
                 valid_until,
             }),
         );
@@ -156,30 +179,52 @@ impl Cluster {
         first: Sequence,
         last: Sequence,
     ) {
-        let node = &self.nodes[to];
-        if node.replica.is_none() || node.behaviour == Some(Behaviour::Silent) {
+        let behaviour = self.nodes[to].behaviour;
+        if self.nodes[to].replica.is_none() || behaviour == Some(Behaviour::Silent) {
             return;
         }
+        self.repair_blocks(to);
+        let node = &self.nodes[to];
         let mut blocks: Vec<StoredBlock> = (first.0..=last.0)
             .map_while(|height| node.disk.block(Sequence(height)))
-            .take_while(|stored| stored.certificate.is_some())
+            .take_while(|stored| stored.certificate.is_some() && stored.block.hash() == stored.hash)
             .cloned()
             .collect();
-        if node.behaviour == Some(Behaviour::ForgingHistory) {
+        if behaviour == Some(Behaviour::ForgingHistory) {
             self.note("forged_blocks");
             for stored in &mut blocks {
                 stored.block.digests.reverse();
                 stored.block.time = Timestamp(stored.block.time.0 + 1);
             }
         }
+        let from_replica = ReplicaId(self.nodes[to].replica_id.0);
         self.transmit(
             to,
             from,
             Event::Blocks {
                 to: from,
-                from: to,
+                from: from_replica,
                 blocks,
             },
         );
+    }
+
+    /// Stored blocks are hashed when they are read; those that are not what they were are fetched again from
+    /// whoever has them, proven by their hash.
+    pub(crate) fn repair_blocks(&mut self, index: usize) {
+        if self.plan.every.block_flip_us == 0 {
+            return;
+        }
+        for sequence in self.nodes[index].disk.damaged_blocks() {
+            let wanted = self.nodes[index].disk.block(sequence).map(|it| it.hash);
+            let found = self.nodes.iter().find_map(|node| {
+                let stored = node.disk.block(sequence)?;
+                (Some(stored.block.hash()) == wanted).then(|| stored.block.clone())
+            });
+            if let Some(block) = found {
+                self.nodes[index].disk.blocks[sequence.0 as usize - 1].block = block;
+                self.note("block_repaired");
+            }
+        }
     }
 }

@@ -21,7 +21,9 @@ fn finished(cluster: &Cluster) -> u64 {
 
 fn assert_all_answered(cluster: &Cluster, requests: u64) {
     assert_eq!(cluster.violation, None);
-    assert_eq!(finished(cluster), requests);
+    let each = requests / cluster.clients.len() as u64;
+    let mut clients = cluster.clients.iter();
+    assert!(clients.all(|client| client.finished >= each));
 }
 
 fn heights(cluster: &Cluster) -> Vec<u64> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// The product's crates by layer: a crate may depend on crates of lower layers only.
 const LAYERS: [&[&str]; 8] = [
-    &["ledger", "chassis", "clinical"],
+    &["ledger", "chassis", "clinical", "fuzzing"],
     &["pbft", "contracts", "keys"],
     &["execution", "interfaces", "simulator"],
     &["bus", "client"],
@@ -63,6 +63,8 @@ struct Workspace {
     /// Direct normal dependencies of every package, by id.
     resolved: BTreeMap<String, Vec<String>>,
     names: BTreeMap<String, String>,
+    /// Features of every package, by name, as a build of the workspace switches them on.
+    features: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Workspace {
@@ -86,7 +88,7 @@ impl Workspace {
             .iter()
             .map(text)
             .collect();
-        let names = list(&metadata["packages"])
+        let names: BTreeMap<String, String> = list(&metadata["packages"])
             .iter()
             .map(|it| (text(&it["id"]), text(&it["name"])))
             .collect();
@@ -105,6 +107,7 @@ impl Workspace {
             }
         }
         let mut resolved = BTreeMap::new();
+        let mut features: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for node in list(&metadata["resolve"]["nodes"]) {
             let normal = |dependency: &Value| {
                 list(&dependency["dep_kinds"])
@@ -117,11 +120,18 @@ impl Workspace {
                 .map(|it| text(&it["pkg"]))
                 .collect();
             resolved.insert(text(&node["id"]), dependencies);
+            let name = names[&text(&node["id"])].clone();
+            let on = list(&node["features"]);
+            features
+                .entry(name)
+                .or_default()
+                .extend(on.iter().map(text));
         }
         Self {
             direct,
             resolved,
             names,
+            features,
         }
     }
 
@@ -216,6 +226,34 @@ fn pure_crates_reach_nothing_with_io_clock_or_randomness() {
             assert!(
                 !reached.contains(impure),
                 "{name} is pure and may not reach {impure}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_shipped_program_holds_the_seeded_defects_or_the_simulator() {
+    let workspace = Workspace::read();
+    for name in ["pbft", "simulator"] {
+        assert!(
+            !workspace.features[name].contains("mutants"),
+            "{name} is built with its seeded defects"
+        );
+    }
+    let reached = workspace.reached("medshare");
+    assert!(reached.contains("pbft"));
+    for name in ["simulator", "fuzzing", "stateright"] {
+        assert!(!reached.contains(name), "medshare reaches {name}");
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let manifests = workspace.direct.keys().filter(|name| *name != "simulator");
+    for name in manifests {
+        for folder in ["crates", "services", "."] {
+            let manifest = root.join(folder).join(name).join("Cargo.toml");
+            let text = std::fs::read_to_string(manifest).unwrap_or_default();
+            assert!(
+                !text.contains("pbft/mutants") && !text.contains("\"mutants\""),
+                "{name} asks for the seeded defects"
             );
         }
     }
