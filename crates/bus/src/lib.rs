@@ -13,6 +13,7 @@
 //! | [`ask`], [`ordering_wire`] | questions to replicas, and their bytes |
 
 pub mod ask;
+pub mod checkpoint;
 pub mod connection;
 pub mod directory;
 mod epochs;

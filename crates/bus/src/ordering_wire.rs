@@ -183,3 +183,107 @@ impl Question for EpochsRequest {
     const NAME: &'static str = "epochs";
     type Reply = EpochsReply;
 }
+
+/// The history log at a size, signed by the replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointRequest {
+    /// How many blocks; as many as there are if absent.
+    pub size: Option<u64>,
+}
+
+/// A checkpoint with a signature line, or that there are not so many blocks yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckpointReply {
+    /// The checkpoint ([`ledger::tlog::Checkpoint`]).
+    Signed {
+        /// How many blocks.
+        size: u64,
+        /// The root over their hashes.
+        root: Digest,
+        /// The signature line under the voting key, named as the origin line is; ends in a newline.
+        line: String,
+    },
+    /// The replica has fewer blocks.
+    NotYet {
+        /// How many it has.
+        size: u64,
+    },
+}
+
+impl Question for CheckpointRequest {
+    const NAME: &'static str = "checkpoint";
+    type Reply = CheckpointReply;
+}
+
+/// What connects two sizes of the history log (RFC 9162 section 2.1.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsistencyRequest {
+    /// The smaller size, at least 1.
+    pub first: u64,
+    /// The larger size.
+    pub second: u64,
+}
+
+/// That a block is in the history log (RFC 9162 section 2.1.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockInclusionRequest {
+    /// The block.
+    pub height: Height,
+    /// The size of the log.
+    pub size: u64,
+}
+
+/// A proof over the history log; none if there are not so many blocks (yet), or the sizes do not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryProofReply {
+    /// The proof's digests.
+    pub proof: Option<Vec<Digest>>,
+}
+
+impl Question for ConsistencyRequest {
+    const NAME: &'static str = "consistency";
+    type Reply = HistoryProofReply;
+}
+
+impl Question for BlockInclusionRequest {
+    const NAME: &'static str = "block_inclusion";
+    type Reply = HistoryProofReply;
+}
+
+/// When a transaction went through the phases at this replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhasesRequest {
+    /// The transaction's id.
+    pub transaction: Digest,
+}
+
+/// The times, while the replica remembers them (the latest transactions since it started).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhasesReply {
+    /// The times.
+    pub times: Option<PhaseTimes>,
+}
+
+/// Times by the replica's own clock; what it did not take part in is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseTimes {
+    /// The transaction came, from its submitter or from another replica.
+    pub received: Option<Timestamp>,
+    /// The replica sent its PRE-PREPARE or PREPARE: the body held and the vote durable.
+    pub proposed: Option<Timestamp>,
+    /// It sent its COMMIT: prepared.
+    pub prepared: Option<Timestamp>,
+    /// It handed the batch to execution: committed.
+    pub committed: Option<Timestamp>,
+    /// The contracts had decided.
+    pub executed: Timestamp,
+    /// The certificate was complete.
+    pub certified: Timestamp,
+    /// The trace that the submission belongs to, when it carried one.
+    pub trace: Option<[u8; 16]>,
+}
+
+impl Question for PhasesRequest {
+    const NAME: &'static str = "phases";
+    type Reply = PhasesReply;
+}

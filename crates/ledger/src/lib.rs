@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`canonical`], [`digest`], [`identifier`], [`signature`], [`transaction`],
 //! [`outcome`], [`merkle`], [`block`], [`genesis`], [`certificate`], [`receipt`], [`chain`],
-//! [`store_format`], [`tlog`].
+//! [`store_format`], [`tree_nodes`], [`tlog`].
 
 pub mod block;
 pub mod byte_string;
@@ -24,6 +24,7 @@ pub mod signature;
 pub mod store_format;
 pub mod tlog;
 pub mod transaction;
+pub mod tree_nodes;
 
 pub use block::{Block, BlockError, CertifiedBlock, Header};
 pub use canonical::CanonicalError;

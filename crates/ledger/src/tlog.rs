@@ -57,11 +57,16 @@ impl Checkpoint {
         }
     }
 
+    /// The first line, which is also the name that the log's own signature lines carry.
+    pub fn origin(&self) -> String {
+        format!("medshare/{}", self.chain)
+    }
+
     /// The text that is signed, ending in a newline.
     pub fn text(&self) -> String {
         format!(
-            "medshare/{}\n{}\n{}\n",
-            self.chain,
+            "{}\n{}\n{}\n",
+            self.origin(),
             self.size,
             BASE64.encode(&self.root.0)
         )
@@ -133,8 +138,8 @@ impl Checkpoint {
     }
 }
 
-/// The first 4 bytes of SHA-256(name || 0x0A || 0x01 || public key).
-fn key_id(name: &str, key: &PublicKey) -> [u8; 4] {
+/// A signer's key id: the first 4 bytes of SHA-256(name || 0x0A || 0x01 || public key).
+pub fn key_id(name: &str, key: &PublicKey) -> [u8; 4] {
     let hash = Sha256::new()
         .chain_update(name.as_bytes())
         .chain_update([b'\n', ED25519_SIGNATURE_TYPE])

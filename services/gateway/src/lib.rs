@@ -9,12 +9,11 @@
 //! | [`rest`] | every use case over HTTP: one file a service, the document at `/v1/openapi.json` |
 //! | [`grpc`] | `proto/medshare/v1/ledger.proto` |
 //! | `hospitals` | from a hospital's ledger id to its records service |
-//! | `ledger_view` | blocks, transactions and replicas as people read them |
+//! | crate `ledger_view` | blocks, transactions and replicas as people read them |
 //! | `rate` | how much one address may ask |
 
 pub mod grpc;
 mod hospitals;
-mod ledger_view;
 mod rate;
 pub mod rest;
 mod service;

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["pbft", "contracts", "keys"],
     &["execution", "interfaces", "simulator"],
     &["bus", "client"],
-    &["store"],
+    &["store", "ledger_view"],
     &["submission"],
     &[
         "identity",

@@ -19,6 +19,7 @@ use crate::intake::Admitted;
 use crate::journal::writer::Written;
 use crate::journal::{Job, JournaledCertificate};
 use crate::outbound::Outbound;
+use crate::phases::Phases;
 use crate::recent::RecentBlocks;
 use crate::run_blocks::{Task, Told};
 use crate::wire::{self, Wire};
@@ -87,6 +88,7 @@ pub struct Core {
     started: Instant,
     bodies: Arc<BodyPool>,
     recent: Arc<RecentBlocks>,
+    phases: Arc<Phases>,
     performers: Performers,
     summary: Arc<Mutex<Summary>>,
     waiting: Arc<AtomicUsize>,
@@ -144,6 +146,8 @@ pub struct Parts {
     pub bodies: Arc<BodyPool>,
     /// The latest blocks.
     pub recent: Arc<RecentBlocks>,
+    /// When they went through the phases.
+    pub phases: Arc<Phases>,
     /// Where effects go.
     pub performers: Performers,
     /// Where it stands, for those who ask.
@@ -174,6 +178,7 @@ impl Core {
             started,
             bodies,
             recent,
+            phases,
             performers,
             summary,
             waiting,
@@ -187,6 +192,7 @@ impl Core {
             started,
             bodies,
             recent,
+            phases,
             performers,
             summary,
             waiting,
@@ -320,6 +326,7 @@ impl Core {
             }
             Effect::CompactLog(records) => self.tell_journal(Job::Compact(records)),
             Effect::Broadcast(message) => {
+                self.phases.sent(&message);
                 self.publish(
                     subjects::pbft_all(self.epoch, self.me),
                     &Wire::Consensus(message.to_bytes()),
@@ -398,6 +405,7 @@ impl Core {
             }
         }
         self.metrics.batch.set(bodies.len() as i64);
+        self.phases.committed(sequence.height());
         self.tell_execution(Task::Execute {
             height: sequence.height(),
             time,

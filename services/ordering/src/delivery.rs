@@ -19,6 +19,7 @@ use pbft::{CertifiedHash, Durable, InstalledBlock, Sequence};
 use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
+use crate::phases::Phases;
 use crate::recent::{RecentBlock, RecentBlocks};
 use crate::state::{StateError, StateStore};
 use crate::trace;
@@ -131,6 +132,7 @@ pub struct Delivery {
     files: Arc<Mutex<BlockFiles>>,
     recent: Arc<RecentBlocks>,
     peers: Arc<Peers>,
+    phases: Arc<Phases>,
     outbound: Outbound,
     /// Certificates of blocks above the next one to be stored.
     early: BTreeMap<u64, Certificate>,
@@ -147,6 +149,7 @@ impl Delivery {
         files: Arc<Mutex<BlockFiles>>,
         recent: Arc<RecentBlocks>,
         peers: Arc<Peers>,
+        phases: Arc<Phases>,
         outbound: Outbound,
     ) -> Delivery {
         Delivery {
@@ -155,6 +158,7 @@ impl Delivery {
             files,
             recent,
             peers,
+            phases,
             outbound,
             early: BTreeMap::new(),
             commit_seconds: chassis::metrics::histogram(
@@ -261,6 +265,8 @@ impl Delivery {
         let height = certified.block.header.height;
         let designated = self.peers.designated(height) == self.replica;
         let now = Instant::now();
+        self.phases
+            .certified(height, recent, now, chassis::clock::now());
         let mut proofs = None;
         for (index, body) in recent.bodies.iter().enumerate() {
             self.commit_seconds

@@ -10,7 +10,7 @@
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `journal` |
 //! | a committed batch is executed, its block made durable | [`run_blocks`], [`state`], [`roots`] | `execution`, `state-tree` |
 //! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`] | `delivery` |
-//! | questions of services and replicas | [`serve`], [`fetch`] | tasks |
+//! | questions of services and replicas | [`serve`], [`fetch`], [`history`], [`phases`] | tasks |
 //!
 //! What holds: nothing leaves before what it says is durable ([`pbft::Durable`]); nothing is answered before the
 //! certificate; an error of the disk or a contradiction ends the process, and nothing is tried again.
@@ -21,11 +21,13 @@ pub mod config;
 pub mod core;
 pub mod delivery;
 pub mod fetch;
+pub mod history;
 pub mod inbound;
 pub mod intake;
 pub mod journal;
 pub mod outbound;
 pub mod peers;
+pub mod phases;
 pub mod recent;
 pub mod restore;
 pub mod roots;

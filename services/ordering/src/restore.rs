@@ -142,6 +142,10 @@ impl Restoring<'_> {
         } else {
             self.check_genesis(&folder, &store, &newest, base)?;
         }
+        if !store.history().holds(Height(0))? {
+            // A store of a version that kept no log over the blocks.
+            index_all(&folder, &store)?;
+        }
         index_newest(&store, &newest)?;
         let (journal, recovered) = JournalFile::open(&self.data.join("journal"))?;
         if recovered.torn_bytes > 0 {
@@ -299,7 +303,7 @@ fn base_of(header: &Header, hash: Digest) -> Base {
 fn index_newest(store: &StateStore, newest: &blocks::NewestBlocks) -> Result<(), RestoreError> {
     for (certified, location) in newest {
         let height = certified.block.header.height;
-        if store.locate(height)? != Some(*location) {
+        if store.locate(height)? != Some(*location) || !store.history().holds(height)? {
             let ids: Vec<Digest> = certified.block.outcomes[1..]
                 .iter()
                 .map(|leaf| leaf.transaction)

@@ -4,15 +4,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bus::ordering_wire::{
-    Answer, BLOCKS_REPLY_BYTES_MAX, BlockByHashRequest, BlocksReply, BlocksRequest, EpochsReply,
-    EpochsRequest, Question, ReceiptReply, ReceiptRequest, StatusReply, StatusRequest,
+    Answer, BLOCKS_REPLY_BYTES_MAX, BlockByHashRequest, BlockInclusionRequest, BlocksReply,
+    BlocksRequest, CheckpointReply, CheckpointRequest, ConsistencyRequest, EpochsReply,
+    EpochsRequest, HistoryProofReply, PhasesReply, PhasesRequest, Question, ReceiptReply,
+    ReceiptRequest, StatusReply, StatusRequest,
 };
 use futures::StreamExt;
-use ledger::{Epoch, ReplicaId, canonical};
+use ledger::tlog::Checkpoint;
+use ledger::{Digest, Epoch, ReplicaId, SigningKey, canonical};
 use pbft::Summary;
 use tokio::sync::Semaphore;
 
 use crate::delivery::{DeliveryError, Stored};
+use crate::phases::Phases;
 
 /// How many questions are answered at once; more hear "busy".
 const AT_ONCE_MAX: usize = 8;
@@ -27,6 +31,12 @@ pub struct Desk {
     pub stored: Arc<Stored>,
     /// Where the core stands.
     pub summary: Arc<Mutex<Summary>>,
+    /// When the latest blocks went through the phases.
+    pub phases: Arc<Phases>,
+    /// The chain id.
+    pub chain: Digest,
+    /// The voting key, for checkpoints.
+    pub key: SigningKey,
 }
 
 /// Answers until the connection ends.
@@ -87,8 +97,65 @@ impl Desk {
             EpochsRequest::NAME => with(payload, |_: EpochsRequest| {
                 Ok(EpochsReply { links: Vec::new() })
             }),
+            CheckpointRequest::NAME => with(payload, |question| self.checkpoint(&question)),
+            ConsistencyRequest::NAME => with(payload, |question| self.consistency(&question)),
+            BlockInclusionRequest::NAME => {
+                with(payload, |question| self.block_inclusion(&question))
+            }
+            PhasesRequest::NAME => with(payload, |question| self.phases(&question)),
             _ => Ok(canonical::encode(&Answer::<()>::Malformed)),
         }
+    }
+
+    /// Signs what is certified only: the log never shrinks, and every replica's has the same root at a size.
+    fn checkpoint(&self, question: &CheckpointRequest) -> Result<CheckpointReply, DeliveryError> {
+        let held = self.stored.tip().height.next().0;
+        let size = question.size.unwrap_or(held);
+        if size > held {
+            return Ok(CheckpointReply::NotYet { size: held });
+        }
+        let checkpoint = Checkpoint {
+            chain: self.chain,
+            size,
+            root: self.stored.store.history().root(size)?,
+        };
+        Ok(CheckpointReply::Signed {
+            size,
+            root: checkpoint.root,
+            line: checkpoint.sign(&checkpoint.origin(), &self.key),
+        })
+    }
+
+    fn consistency(
+        &self,
+        question: &ConsistencyRequest,
+    ) -> Result<HistoryProofReply, DeliveryError> {
+        let proof = if question.second > self.stored.tip().height.next().0 {
+            None
+        } else {
+            let history = self.stored.store.history();
+            history.consistency(question.first, question.second)?
+        };
+        Ok(HistoryProofReply { proof })
+    }
+
+    fn block_inclusion(
+        &self,
+        question: &BlockInclusionRequest,
+    ) -> Result<HistoryProofReply, DeliveryError> {
+        let proof = if question.size > self.stored.tip().height.next().0 {
+            None
+        } else {
+            let history = self.stored.store.history();
+            history.inclusion(question.height, question.size)?
+        };
+        Ok(HistoryProofReply { proof })
+    }
+
+    fn phases(&self, question: &PhasesRequest) -> Result<PhasesReply, DeliveryError> {
+        let place = self.stored.store.find(&question.transaction)?;
+        let times = place.and_then(|(height, index)| self.phases.of(height, index));
+        Ok(PhasesReply { times })
     }
 
     fn blocks(&self, question: &BlocksRequest) -> Result<BlocksReply, DeliveryError> {

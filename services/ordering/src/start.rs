@@ -23,6 +23,7 @@ use crate::intake::{Arrival, Checker, Intake, Reason};
 use crate::journal::Job;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
+use crate::phases::Phases;
 use crate::restore::{Restored, Restoring};
 use crate::run_blocks::Task;
 use crate::serve::{Desk, serve};
@@ -198,6 +199,8 @@ impl Running {
             execution,
             delivery,
         } = inboxes;
+        let phases = Arc::new(Phases::default());
+        let desk_key = key.clone();
         let mut threads = Vec::new();
 
         let to_core = core.0.clone();
@@ -223,6 +226,7 @@ impl Running {
             restored.files,
             restored.recent.clone(),
             peers.clone(),
+            phases.clone(),
             outbound.clone(),
         );
         let delivery_thread = thread("delivery", core.0.clone(), move || {
@@ -254,6 +258,7 @@ impl Running {
             started,
             bodies: restored.bodies.clone(),
             recent: restored.recent.clone(),
+            phases: phases.clone(),
             performers: Performers {
                 journal: journal.0.clone(),
                 execution: execution.0.clone(),
@@ -327,6 +332,9 @@ impl Running {
             epoch,
             stored,
             summary,
+            phases,
+            chain: bus.chain(),
+            key: desk_key,
         });
         let tasks = vec![
             tokio::spawn(take_transactions(arrivals, intake)).abort_handle(),

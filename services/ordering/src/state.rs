@@ -10,6 +10,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
 use ledger::{Digest, Height, WriteSet, canonical};
 
 use crate::blocks::Location;
+use crate::history::History;
 
 const HEAD: &[u8] = b"head";
 const TREE: &[u8] = b"tree";
@@ -50,6 +51,7 @@ pub struct StateStore {
     changes: Keyspace,
     blocks: Keyspace,
     receipts: Keyspace,
+    history: History,
 }
 
 impl StateStore {
@@ -71,6 +73,7 @@ impl StateStore {
             changes: open("changes")?,
             blocks: open("blocks")?,
             receipts: open("receipts")?,
+            history: History::new(open("history")?),
             database,
         })
     }
@@ -128,6 +131,7 @@ impl StateStore {
         transactions: &[Digest],
     ) -> Result<(), StateError> {
         let mut batch = self.database.batch();
+        self.history.append(&mut batch, height, hash)?;
         batch.insert(&self.blocks, height.0.to_be_bytes(), location.to_bytes());
         batch.insert(&self.blocks, hash.0, height.0.to_be_bytes());
         // Indexing a block again, after its certificate was lost in a crash, must not count it twice.
@@ -147,6 +151,11 @@ impl StateStore {
             batch.insert(&self.receipts, id.0, place);
         }
         Ok(batch.commit()?)
+    }
+
+    /// The log over the hashes of the indexed blocks.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// How many transactions the indexed blocks hold.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_nats::Message;
 use futures::StreamExt;
+use ledger::merkle::Tree;
+use ledger::tlog::Checkpoint;
 use ledger::{
     Block, BlockProofs, BlockVote, Certificate, CertifiedBlock, Digest, GenesisFile, Header,
     Height, HistoryLog, Outcome, OutcomeLeaf, RecordedEvent, ReplicaId, SignedTransaction,
@@ -13,8 +15,10 @@ use ledger::{
 
 use super::TestBroker;
 use crate::ordering_wire::{
-    Answer, BlockByHashRequest, BlocksReply, BlocksRequest, EpochsReply, EpochsRequest, Question,
-    ReceiptReply, ReceiptRequest, StatusReply, StatusRequest, SubmitReply,
+    Answer, BlockByHashRequest, BlockInclusionRequest, BlocksReply, BlocksRequest, CheckpointReply,
+    CheckpointRequest, ConsistencyRequest, EpochsReply, EpochsRequest, HistoryProofReply,
+    PhasesReply, PhasesRequest, Question, ReceiptReply, ReceiptRequest, StatusReply, StatusRequest,
+    SubmitReply,
 };
 use crate::{Bus, subjects};
 
@@ -284,6 +288,32 @@ impl Mind {
             .map(|receipt| receipt.to_bytes())
     }
 
+    /// The tree over the first `size` blocks; `None` if there are fewer.
+    fn log(&self, size: u64) -> Option<Tree> {
+        let blocks = self.blocks.get(..usize::try_from(size).ok()?)?;
+        let hashes: Vec<Digest> = blocks.iter().map(|it| it.block.hash()).collect();
+        Some(Tree::new(&hashes))
+    }
+
+    fn checkpoint(&self, replica: ReplicaId, size: Option<u64>) -> CheckpointReply {
+        let held = self.blocks.len() as u64;
+        let size = size.unwrap_or(held);
+        let key = self.keys.iter().find(|(known, _)| *known == replica);
+        let (Some(log), Some((_, key))) = (self.log(size), key) else {
+            return CheckpointReply::NotYet { size: held };
+        };
+        let checkpoint = Checkpoint {
+            chain: self.genesis.chain_id(),
+            size,
+            root: log.root(),
+        };
+        CheckpointReply::Signed {
+            size,
+            root: checkpoint.root,
+            line: checkpoint.sign(&checkpoint.origin(), key),
+        }
+    }
+
     fn newest(&self) -> &Header {
         &self
             .blocks
@@ -331,6 +361,24 @@ impl Mind {
             EpochsRequest::NAME => answer_with(question, |_: EpochsRequest| EpochsReply {
                 links: Vec::new(),
             }),
+            CheckpointRequest::NAME => answer_with(question, |asked: CheckpointRequest| {
+                self.checkpoint(replica, asked.size)
+            }),
+            ConsistencyRequest::NAME => answer_with(question, |asked: ConsistencyRequest| {
+                let proof = self
+                    .log(asked.second)
+                    .and_then(|log| log.consistency_proof(asked.first));
+                HistoryProofReply { proof }
+            }),
+            BlockInclusionRequest::NAME => answer_with(question, |asked: BlockInclusionRequest| {
+                let proof = self
+                    .log(asked.size)
+                    .and_then(|log| log.inclusion_proof(asked.height.0));
+                HistoryProofReply { proof }
+            }),
+            PhasesRequest::NAME => {
+                answer_with(question, |_: PhasesRequest| PhasesReply { times: None })
+            }
             _ => answer_with(question, |_: StatusRequest| StatusReply {
                 replica,
                 height: self.newest().height,

@@ -11,4 +11,5 @@ mod epochs;
 mod golden;
 mod receipts;
 mod signatures;
+mod tree_nodes;
 mod trees;

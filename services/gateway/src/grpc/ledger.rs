@@ -17,9 +17,9 @@ use super::proto::{
     SubmitTransactionResponse,
 };
 use super::status;
-use crate::ledger_view::{EventView, rejection_text};
 use crate::rest::status_of;
 use crate::service::Gateway;
+use ledger_view::{EventView, rejection_text};
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 

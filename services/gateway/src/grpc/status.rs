@@ -5,7 +5,7 @@ use bus::error::AskError;
 use tonic::Status;
 
 use super::proto::{GetStatusResponse, Replica};
-use crate::ledger_view::{ReplicaView, StatusView};
+use ledger_view::{ReplicaView, StatusView};
 
 /// Why a transaction has no receipt.
 pub(super) fn of_submission(error: &SubmitError) -> Status {

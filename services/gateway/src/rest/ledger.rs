@@ -18,8 +18,8 @@ use super::api::{Api, Route, Shared, answer, take_apart};
 use super::document::{json_response, own_operation, query_parameter};
 use super::input::Kind;
 use super::parts::RequestParts;
-use crate::ledger_view::{BlockSummary, BlockView, EventView, StatusView, TransactionView};
 use crate::service::Gateway;
+use ledger_view::{BlockSummary, BlockView, EventView, StatusView, TransactionView};
 
 const TAG: &str = "ledger";
 const STATUS: Route = Route::get(
@@ -284,7 +284,7 @@ fn text<'a>(parts: &'a RequestParts, name: &str) -> Option<&'a str> {
         .map(|(_, text)| text.as_str())
 }
 
-fn number(parts: &RequestParts, name: &str) -> Result<Option<u64>, Problem> {
+pub(super) fn number(parts: &RequestParts, name: &str) -> Result<Option<u64>, Problem> {
     let parsed = text(parts, name).map(str::parse);
     parsed
         .transpose()

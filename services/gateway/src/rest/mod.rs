@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 mod api;
 mod authorization;
+mod checkpoints;
 mod codes;
 mod document;
 mod guard;
@@ -40,6 +41,7 @@ fn api() -> Api {
     let api = settlement::routes(api);
     let api = iot::routes(api);
     let api = transactions::routes(api);
+    let api = checkpoints::routes(api);
     ledger::routes(api)
 }
 

@@ -16,8 +16,8 @@ use super::document::{json_body, json_response, own_operation};
 use super::input::{from_slice, unsupported};
 use super::parts::ContentType;
 use crate::hospitals::is_records_service;
-use crate::ledger_view::{TransactionView, outcome_name, rejection_text};
 use crate::service::Gateway;
+use ledger_view::{TransactionView, outcome_name, rejection_text};
 
 const TAG: &str = "ledger";
 /// Services that wait for signatures, besides those of records.

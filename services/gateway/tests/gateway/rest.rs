@@ -629,6 +629,49 @@ async fn blocks_are_listed_newest_first_and_found_by_height_and_hash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_are_signed_by_a_quorum_and_any_two_are_connected_by_a_proof() {
+    let running = Running::start(json!({})).await;
+    for _ in 0..11 {
+        running.ordering.append(Vec::new()).await;
+    }
+    let note = running.get("/v1/checkpoint").await.text().await.unwrap();
+    let (text, lines) = note.split_once("\n\n").unwrap();
+    let newest = ledger::tlog::Checkpoint::parse(&format!("{text}\n")).unwrap();
+    assert_eq!(newest.size, 13);
+    let epoch = &running.broker.genesis().epoch;
+    let signed = epoch.replicas.iter().filter(|replica| {
+        lines.lines().any(|line| {
+            let (line, name) = (format!("{line}\n"), newest.origin());
+            newest.verify(&line, &name, &replica.public_key).is_ok()
+        })
+    });
+    assert!(signed.count() >= epoch.quorum());
+    for first in 0..=newest.size {
+        let path = format!("/v1/checkpoint/consistency?first={first}");
+        let found: Value = running.get(&path).await.json().await.unwrap();
+        let digest = |value: &Value| value.as_str().unwrap().parse::<ledger::Digest>().unwrap();
+        let proof: Vec<_> = found["proof"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(digest)
+            .collect();
+        assert_eq!(digest(&found["second_root"]), newest.root);
+        assert!(ledger::merkle::verify_consistency(
+            &digest(&found["first_root"]),
+            first,
+            &newest.root,
+            newest.size,
+            &proof
+        ));
+    }
+    problem(running.get("/v1/checkpoint?size=999").await, 404).await;
+    problem(running.get("/v1/checkpoint/consistency").await, 400).await;
+    let backwards = "/v1/checkpoint/consistency?first=9&second=4";
+    problem(running.get(backwards).await, 400).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn blocks_stream_from_a_height_and_then_as_they_come() {
     let running = Running::start(json!({ "streams": 1 })).await;
     let mut stream = running.get("/v1/events?from=1").await;
