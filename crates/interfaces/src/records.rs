@@ -183,6 +183,9 @@ pub struct ViewedRecord {
     /// Salt of the content commitment, so that the viewer can check it against the ledger.
     #[schema(value_type = String)]
     pub salt: Digest,
+    /// The transaction that committed to this version.
+    #[schema(value_type = String)]
+    pub registration: Digest,
 }
 
 /// What re-hashing found.
@@ -311,6 +314,21 @@ pub struct SetConsent {
 }
 use_case!("records", "set_consent", SetConsent -> Committed);
 
+/// The patient's standing consents at this hospital, as they are. By the patient.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetConsent {}
+use_case!("records", "get_consent", GetConsent -> Consent);
+
+/// Standing consents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Consent {
+    /// Doctors of other hospitals may open records with the hospital's code.
+    pub share_for_treatment: bool,
+    /// Records may be found by, and applied for, research.
+    pub research: bool,
+}
+
 /// Opens emergency access to one patient. By a doctor; the patient and the regulator are told at once.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -342,6 +360,23 @@ pub struct ListViewsOfOwnRecords {
     pub page: PageRequest,
 }
 use_case!("records", "list_views_of_own_records", ListViewsOfOwnRecords -> Page<ViewTrace>);
+
+/// All views of this hospital's records, newest first; viewers by ledger id. By the hospital or a regulator.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListViews {
+    /// Only these bases: as in [`ViewTrace::basis`].
+    #[serde(default)]
+    pub basis: Option<String>,
+    /// Only by this viewer.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub viewer: Option<LedgerId>,
+    /// Which part.
+    #[serde(default)]
+    pub page: PageRequest,
+}
+use_case!("records", "list_views", ListViews -> Page<ViewTrace>);
 
 /// One view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

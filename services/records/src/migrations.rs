@@ -8,4 +8,9 @@ pub const MIGRATIONS: &[store::Migration] = &[
         "projection",
         include_str!("../migrations/0002_projection.sql"),
     ),
+    (
+        3,
+        "consents",
+        include_str!("../migrations/0003_consents.sql"),
+    ),
 ];

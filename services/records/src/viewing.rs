@@ -127,6 +127,7 @@ impl Records {
             content,
             integrity,
             salt: Digest(checked.salt),
+            registration: on_ledger.transaction,
         })
     }
 }

@@ -3,9 +3,9 @@
 use axum::extract::{Request, State};
 use interfaces::records::{
     AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EraseRecord,
-    FindRecords, ImportBundle, ListOwnRecords, ListViewsOfOwnRecords, ListWaitingPatients,
-    OpenEmergency, RecordSummary, RedeemCode, SetConsent, ShowCode, SweepIntegrity,
-    UndoPatientMatch, ViewRecords, ViewTrace, WithdrawCode, WriteRecord,
+    FindRecords, GetConsent, ImportBundle, ListOwnRecords, ListViews, ListViewsOfOwnRecords,
+    ListWaitingPatients, OpenEmergency, RecordSummary, RedeemCode, SetConsent, ShowCode,
+    SweepIntegrity, UndoPatientMatch, ViewRecords, ViewTrace, WithdrawCode, WriteRecord,
 };
 
 use super::answer::Answer;
@@ -89,6 +89,7 @@ fn viewed(api: Api) -> Api {
         .use_case::<ViewRecords>(post("/v1/hospitals/{hospital}/records/views", "Views records; the view is committed before the content leaves").by("The patient, doctors of the hospital, and a doctor with an opened emergency.").slow())
         .use_case::<CollectView>(get("/v1/hospitals/{hospital}/records/views/{transaction}", "Collects the content of a view that was signed with the caller's own key, within 30 s").by("Whoever signed the view."))
         .use_case::<ListViewsOfOwnRecords>(get("/v1/hospitals/{hospital}/records/views/own", "Who viewed the patient's records at this hospital").by("The patient."))
+        .use_case::<ListViews>(get("/v1/hospitals/{hospital}/records/views", "All views of this hospital's records, newest first").by("The hospital and regulators."))
         .use_case::<OpenEmergency>(post("/v1/hospitals/{hospital}/emergencies", "Opens emergency access to one patient; patient and regulator are told at once").by("Doctors."))
 }
 
@@ -98,6 +99,7 @@ fn codes(api: Api) -> Api {
         .use_case::<ChangeCode>(post("/v1/hospitals/{hospital}/records/{record}/code", "Changes an authorization code; the old one stops working").by("Its holder."))
         .use_case::<WithdrawCode>(Route::delete("/v1/hospitals/{hospital}/records/{record}/code", "Withdraws an authorization code").tag(TAG).by("Its holder."))
         .use_case::<RedeemCode>(post("/v1/hospitals/{hospital}/records/redemptions", "Opens one record of a known hospital by an authorization code and the patient ID; see `/v1/codes/redeem`").by("Doctors, third parties and insurers.").cost(GUESSABLE))
+        .use_case::<GetConsent>(Route::get("/v1/hospitals/{hospital}/consent", "The patient's standing consents at this hospital").tag(TAG).by("The patient."))
         .use_case::<SetConsent>(Route::put("/v1/hospitals/{hospital}/consent", "Sets the patient's standing consents at this hospital").tag(TAG).by("The patient."))
 }
 

@@ -7,8 +7,10 @@ mod collect_view;
 mod decide_item_as_hospital;
 mod erase_record;
 mod find_records;
+mod get_consent;
 mod import_bundle;
 mod list_own_records;
+mod list_views;
 mod list_views_of_own_records;
 mod list_waiting_patients;
 mod open_emergency;
@@ -46,7 +48,9 @@ pub fn router(router: Router, records: &Arc<Records>) -> Router {
         .on(show_code::show_code)
         .on(change_code::change_code)
         .on(withdraw_code::withdraw_code)
+        .on(list_views::list_views)
         .on(set_consent::set_consent)
+        .on(get_consent::get_consent)
         .on(open_emergency::open_emergency)
         .on(list_views_of_own_records::list_views_of_own_records)
         .on(decide_item_as_hospital::decide_item_as_hospital)

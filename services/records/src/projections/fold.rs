@@ -38,7 +38,7 @@ pub fn member_activated(event: &Event) -> bool {
 
 impl Projection for Ledger {
     const NAME: &'static str = "records";
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
 
     async fn apply(
         &self,
@@ -68,6 +68,7 @@ impl Projection for Ledger {
             "ledger_items",
             "ledger_claims",
             "ledger_findings",
+            "ledger_consents",
         ] {
             sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}")))
                 .execute(&mut **transaction)
@@ -151,6 +152,21 @@ impl Ledger {
                 if is_own(connection, record).await? {
                     put_code(connection, record, holder_number(*holder), code).await?;
                 }
+            }
+            RecordEvent::ConsentSet {
+                patient,
+                share_for_treatment,
+                research,
+            } => {
+                sqlx::query(
+                    "INSERT INTO ledger_consents (patient, share_for_treatment, research) VALUES ($1, $2, $3) \
+                     ON CONFLICT (patient) DO UPDATE SET share_for_treatment = $2, research = $3",
+                )
+                .bind(patient.to_string())
+                .bind(i64::from(*share_for_treatment))
+                .bind(i64::from(*research))
+                .execute(connection)
+                .await?;
             }
             RecordEvent::CodeWithdrawn { record, holder } => {
                 sqlx::query("DELETE FROM ledger_codes WHERE record = $1 AND holder = $2")
@@ -263,7 +279,7 @@ impl Ledger {
             RecordEvent::ErasureCertified { record, .. } => {
                 set_erased(connection, record, "certified").await?
             }
-            RecordEvent::ConsentSet { .. } | RecordEvent::EmergencyReviewed { .. } => {}
+            RecordEvent::EmergencyReviewed { .. } => {}
         }
         Ok(())
     }

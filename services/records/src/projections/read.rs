@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
+use interfaces::records::Consent;
+
 use crate::facts::codes::holder_number;
 use crate::facts::deliveries::item_text;
 use crate::facts::{column, count, parsed, record_of};
@@ -236,6 +238,25 @@ pub async fn emergency(pool: &AnyPool, id: &EmergencyId) -> Result<Option<Emerge
     .transpose()
 }
 
+/// A patient's standing consents; both are on until something else was set.
+pub async fn consent(pool: &AnyPool, patient: &LedgerId) -> Result<Consent, Failure> {
+    let row =
+        sqlx::query("SELECT share_for_treatment, research FROM ledger_consents WHERE patient = $1")
+            .bind(patient.to_string())
+            .fetch_optional(pool)
+            .await?;
+    let Some(row) = row else {
+        return Ok(Consent {
+            share_for_treatment: true,
+            research: true,
+        });
+    };
+    Ok(Consent {
+        share_for_treatment: column::<i64>(&row, "share_for_treatment")? != 0,
+        research: column::<i64>(&row, "research")? != 0,
+    })
+}
+
 /// An item that asks for a record of this hospital.
 pub async fn item(pool: &AnyPool, id: &ItemId) -> Result<Option<Item>, Failure> {
     let row = sqlx::query(
@@ -312,6 +333,29 @@ pub async fn views_of(
          ORDER BY height DESC, position DESC LIMIT $4",
     )
     .bind(patient.to_string())
+    .bind(before.0)
+    .bind(before.1)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(read_view).collect()
+}
+
+/// Views of this hospital's records, newest first, before `before`; of one basis or viewer where told.
+pub async fn views(
+    pool: &AnyPool,
+    basis: Option<&str>,
+    viewer: Option<&LedgerId>,
+    before: (i64, i64),
+    limit: i64,
+) -> Result<Vec<FoundView>, Failure> {
+    let any = |text: Option<String>| text.unwrap_or_else(|| "%".to_owned());
+    let rows = sqlx::query(
+        "SELECT * FROM ledger_views WHERE basis LIKE $1 AND viewer LIKE $2 \
+         AND (height < $3 OR (height = $3 AND position < $4)) ORDER BY height DESC, position DESC LIMIT $5",
+    )
+    .bind(any(basis.map(str::to_owned)))
+    .bind(any(viewer.map(LedgerId::to_string)))
     .bind(before.0)
     .bind(before.1)
     .bind(limit)

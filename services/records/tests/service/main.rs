@@ -605,6 +605,8 @@ async fn an_approved_item_is_delivered_sealed_and_its_key_released_after_the_pat
         research: true,
     };
     consortium.ask(&consortium.patient, consent).await.unwrap();
+    let shown = consortium.ask(&consortium.patient, GetConsent {}).await;
+    assert!(shown.unwrap().research);
     let deposit = Money::Deposit {
         reference: PaymentReference([1; 16]),
         account: consortium.institute.key.ledger_id(),
