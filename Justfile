@@ -54,6 +54,10 @@ generated:
 e2e suite="stories" *arguments: build
     @shift; infra/tools/run-tests -p e2e --test {{ quote(suite) }} "$@"
 
+# Pictures of every page, on phone and desktop width, into screenshots/ (which git ignores).
+screenshots: build
+    @rm -rf screenshots && MEDSHARE_SCREENSHOTS="$PWD/screenshots" infra/tools/run-tests -p e2e --test pages
+
 # The seeded simulator of the ordering cluster; a wrong argument lists the right ones.
 sim *arguments:
     @cargo build --locked -q -p simulator

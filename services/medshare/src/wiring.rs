@@ -27,6 +27,8 @@ pub enum Service {
     Iot(ServiceArguments),
     /// REST and gRPC for partner systems.
     Gateway(ServiceArguments),
+    /// The pages of every role, and the explorer.
+    Portal(ServiceArguments),
 }
 
 /// What every service's subcommand takes.
@@ -66,5 +68,6 @@ pub fn run(service: Service) -> ExitCode {
         Service::Records(arguments) => run_service("records", &arguments.into(), records::run),
         Service::Iot(arguments) => run_service("iot", &arguments.into(), iot::run),
         Service::Gateway(arguments) => run_service("gateway", &arguments.into(), gateway::run),
+        Service::Portal(arguments) => run_service("portal", &arguments.into(), portal::run),
     }
 }

@@ -4,6 +4,7 @@
 //! database, a replica killed, and its restart. [`population`] makes or reads the patients, [`acts`] has one file an act,
 //! [`figures`] counts the ledger at the end and compares with the independent verifier of `e2e/verifier`.
 
+mod accounts;
 mod acts;
 mod endorser;
 mod figures;
@@ -135,6 +136,7 @@ pub async fn run(arguments: &Demo, json: bool) -> anyhow::Result<(String, bool)>
     };
     if arguments.keep {
         println!("{}", text.trim_end());
+        accounts::write(&story)?;
         let control = crate::supervisor::control::serve(system.clone()).await?;
         tokio::signal::ctrl_c().await?;
         control.abort();

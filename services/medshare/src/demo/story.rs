@@ -13,6 +13,7 @@ use interfaces::{Base64, Committed};
 use keys::{MemberKey, SealingKey};
 use ledger::{Digest, GenesisFile, LedgerId};
 
+use super::accounts::Account;
 use super::endorser::Endorser;
 use super::population::{Person, Population};
 use super::tally::Tally;
@@ -46,12 +47,14 @@ pub(super) struct Patient {
     pub(super) patient_id: String,
     pub(super) insured: LedgerId,
     pub(super) member: Member,
+    pub(super) account: Account,
 }
 
 /// A doctor who registered.
 #[derive(Clone)]
 pub(super) struct Doctor {
     pub(super) member: Member,
+    pub(super) account: Account,
 }
 
 /// A grant that was released to the research institution.

@@ -48,6 +48,7 @@ pub(super) fn write(
             table
         }
         "gateway" => gateway(&source),
+        "portal" => portal(&source)?,
         _ => service(&source)?,
     };
     table.insert("process".to_owned(), Value::Table(chassis_part(process)));
@@ -180,19 +181,29 @@ fn gateway(source: &Source<'_>) -> Table {
     table
 }
 
+fn portal(source: &Source<'_>) -> anyhow::Result<Table> {
+    let mut table = gateway(source);
+    table.insert("sessions".to_owned(), sessions(source)?);
+    table.insert(
+        "cookie_secret_file".to_owned(),
+        "keys/cookies.secret".into(),
+    );
+    Ok(table)
+}
+
 /// What most services are configured by.
 fn service(source: &Source<'_>) -> anyhow::Result<Table> {
     Ok(table([
         ("bus", bus(source.process)),
         ("database", database(source)?),
-        (
-            "sessions",
-            Value::Table(table([(
-                "public_key",
-                hex(&source.public_keys.session_tokens)?,
-            )])),
-        ),
+        ("sessions", sessions(source)?),
     ]))
+}
+
+/// Who signs the session tokens that the service accepts.
+fn sessions(source: &Source<'_>) -> anyhow::Result<Value> {
+    let key = hex(&source.public_keys.session_tokens)?;
+    Ok(Value::Table(table([("public_key", key)])))
 }
 
 /// For a service that signs as a member: a hospital's as the hospital.

@@ -42,5 +42,8 @@ pub async fn create_databases(consortium: &Consortium) -> anyhow::Result<Vec<Str
 }
 
 fn has_database(process: &ProcessDescription) -> bool {
-    !matches!(process.command.as_str(), "broker" | "ordering" | "gateway")
+    !matches!(
+        process.command.as_str(),
+        "broker" | "ordering" | "gateway" | "portal"
+    )
 }

@@ -32,7 +32,14 @@ use members::Members;
 use process_keys::ProcessKeys;
 
 /// Services that the authority runs besides identity, with the stage in which they start.
-const AUTHORITY_SERVICES: [&str; 5] = ["index", "authorization", "settlement", "iot", "gateway"];
+const AUTHORITY_SERVICES: [&str; 6] = [
+    "index",
+    "authorization",
+    "settlement",
+    "iot",
+    "gateway",
+    "portal",
+];
 const YEAR_US: u64 = 365 * 24 * 3600 * 1_000_000;
 
 const STAGE_BROKERS: u32 = 0;
@@ -201,7 +208,7 @@ fn processes(consortium: &Consortium) -> SystemDescription {
         0,
     ));
     for service in AUTHORITY_SERVICES {
-        let stage = if service == "gateway" {
+        let stage = if matches!(service, "gateway" | "portal") {
             STAGE_GATEWAY
         } else {
             STAGE_SERVICES
@@ -254,15 +261,16 @@ fn broker(all: &[String], index: usize, name: &str, operator: &str) -> ProcessDe
 }
 
 fn listeners(service: &str) -> Vec<Listener> {
-    if service != "gateway" {
-        return Vec::new();
-    }
     let listener = |name: &str, port| Listener {
         name: name.to_owned(),
         key: format!("{name}.address"),
         port,
     };
-    vec![listener("rest", 8080), listener("grpc", 50051)]
+    match service {
+        "gateway" => vec![listener("rest", 8080), listener("grpc", 50051)],
+        "portal" => vec![listener("web", 8081)],
+        _ => Vec::new(),
+    }
 }
 
 /// Makes the certificate authority: the issuing authority belongs to identity; the root's key belongs in a safe.

@@ -87,6 +87,7 @@ fn secrets(command: &str) -> &'static [&'static str] {
         "identity" => &["master.secret", "token.seed", "session.secret"],
         "index" => &["handle.secret"],
         "records" => &["master.secret"],
+        "portal" => &["cookies.secret"],
         "iot" => &["master.secret", "devices.secret"],
         _ => &[],
     }

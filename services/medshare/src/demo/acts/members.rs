@@ -9,6 +9,7 @@ use interfaces::identity::{RegisterPerson, RegisteredPerson};
 use keys::{MemberKey, Secret};
 use serde_json::json;
 
+use crate::demo::accounts::Account;
 use crate::demo::story::{Doctor, Patient, Story, refused, wait_for};
 
 /// Registrations at once: each derives a key from a password, which takes a processor a while.
@@ -21,10 +22,17 @@ pub(in crate::demo) async fn play(story: &mut Story) -> anyhow::Result<()> {
         story,
         MemberKind::ThirdParty,
         "Institute for Airway Research",
+        "institute",
     )
     .await?;
     story.institution = Some(institution);
-    organisation(story, MemberKind::Insurer, "Second Health Insurance").await?;
+    organisation(
+        story,
+        MemberKind::Insurer,
+        "Second Health Insurance",
+        "second",
+    )
+    .await?;
     patients(story).await?;
     for place in 0..story.hospitals.len() {
         let doctor = doctor(story, place).await?;
@@ -53,9 +61,13 @@ async fn organisation(
     story: &Story,
     kind: MemberKind,
     name: &str,
+    slug: &str,
 ) -> anyhow::Result<client::Member> {
     let key = MemberKey::random();
     let id = key.ledger_id();
+    let folder = story.system.layout().organisation(slug);
+    crate::files::make_private_folder(&folder)?;
+    key.save(&folder.join("member.json"))?;
     let commit = story.register(&key, kind, Some(name)).await?;
     story.committed(&format!("{name} registered"), &commit)?;
     story.endorse_by_quorum(&id, name).await?;
@@ -128,6 +140,7 @@ async fn patient(
             patient_id,
             insured,
             member,
+            account: account_of(&request),
         },
         registered.registrations,
     ))
@@ -159,7 +172,17 @@ pub(super) async fn doctor(story: &Story, place: usize) -> anyhow::Result<Doctor
         .put(&path, &json!({ "days": YEARS_OF_AFFILIATION_DAYS }))
         .await?;
     story.verified(&format!("a doctor acts for {}", hospital.slug), &committed)?;
-    Ok(Doctor { member })
+    let account = account_of(&request);
+    Ok(Doctor { member, account })
+}
+
+fn account_of(request: &RegisterPerson) -> Account {
+    Account {
+        role: request.kind.name(),
+        login: request.login.clone(),
+        password: request.password.clone(),
+        name: request.real_name.clone(),
+    }
 }
 
 fn request(kind: MemberKind, real_name: &str, identity_id: &str, login: &str) -> RegisterPerson {

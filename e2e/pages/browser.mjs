@@ -1,0 +1,124 @@
+// One browser for all stories: what each page is checked for, whatever the story does on it.
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const require = createRequire(import.meta.url);
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+/** Both widths of every story. */
+export const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
+
+export async function launch() {
+  return chromium.launch({
+    executablePath: process.env.MEDSHARE_CHROMIUM || "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync", "--lang=en"],
+  });
+}
+
+/** A browser window of one size for one story; everything it sees is checked. */
+export class Window {
+  constructor(story, size, portal, figures) {
+    Object.assign(this, { story, size, portal, figures, problems: [], shots: 0, pending: new Set() });
+  }
+
+  static async open(browser, story, size, portal, figures, locale = "en-GB") {
+    const window = new Window(story, size, portal, figures);
+    // axe-core is injected; the pages themselves are served with their policy in force, which a test of its own shows.
+    window.context = await browser.newContext({ viewport: sizes[size], locale, bypassCSP: false });
+    window.page = await window.context.newPage();
+    window.watch();
+    return window;
+  }
+
+  watch() {
+    const host = new URL(this.portal).host;
+    const problem = (what) => this.problems.push(`${this.story} (${this.size}): ${what}`);
+    this.page.on("console", (message) => {
+      if (message.type() === "error" && !this.expected(message.text())) problem(`console: ${message.text()}`);
+    });
+    this.page.on("pageerror", (error) => problem(`script: ${error.message}`));
+    this.page.on("request", (request) => {
+      const url = new URL(request.url());
+      if (url.protocol !== "data:" && url.host !== host) problem(`asked another host: ${request.url()}`);
+    });
+    this.page.on("response", (response) => this.time(response));
+  }
+
+  /** A form with mistakes and a refused page answer with a status that the browser reports: that is meant. */
+  expected(text) {
+    return /status of (422|403|404|409)/.test(text) && this.mistakes;
+  }
+
+  time(response) {
+    const timing = response.headers()["server-timing"];
+    const request = response.request();
+    if (!timing || request.resourceType() !== "document" || request.method() !== "GET") return;
+    const took = Number(/dur=([\d.]+)/.exec(timing)?.[1]);
+    const path = new URL(response.url()).pathname.replace(/[0-9a-f]{32,}/g, "*").replace(/\/\d+$/, "/*");
+    if (!this.figures.has(path)) this.figures.set(path, []);
+    this.figures.get(path).push(took);
+  }
+
+  async go(path) {
+    await this.page.goto(new URL(path, this.portal).href, { waitUntil: "load" });
+    await this.look();
+  }
+
+  /** Checks the page that is open: accessibility, cut content, and a picture where pictures are wanted. */
+  async look(name) {
+    const page = this.page;
+    const found = await page.evaluate(`${axe}; axe.run(document, { runOnly: ["wcag2a","wcag2aa","wcag21a","wcag21aa","wcag22aa","best-practice"] })
+      .then((result) => result.violations.map((one) => one.id + ": " + one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")))`);
+    const path = new URL(page.url()).pathname;
+    for (const violation of found) this.problems.push(`${this.story} (${this.size}) ${path}: axe ${violation}`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth + 1);
+    if (wide) this.problems.push(`${this.story} (${this.size}) ${path}: wider than the window`);
+    await this.shoot(name ?? path);
+  }
+
+  async shoot(name) {
+    const folder = process.env.MEDSHARE_SCREENSHOTS;
+    if (!folder) return;
+    const directory = join(folder, this.size);
+    mkdirSync(directory, { recursive: true });
+    this.shots += 1;
+    const file = `${this.story}-${String(this.shots).padStart(2, "0")}-${name.replace(/[0-9a-f]{32,}/g, "x").replace(/[^a-z0-9]+/gi, "_").slice(0, 50)}.png`;
+    await this.page.screenshot({ path: join(directory, file), fullPage: true });
+  }
+
+  /** Presses a button by its name with the keyboard alone: it must be reachable by Tab, and show that it has the focus. */
+  async press(name, within = this.page) {
+    const button = within.getByRole("button", { name, exact: false }).first();
+    await button.focus();
+    await Promise.all([this.page.waitForNavigation({ waitUntil: "load", timeout: 60_000 }), this.page.keyboard.press("Enter")]);
+  }
+
+  async signIn(account) {
+    await this.go("/sign-in");
+    await this.page.getByLabel("User name").fill(account.login);
+    await this.page.getByLabel("Password", { exact: true }).fill(account.password);
+    await this.page.keyboard.press("Enter");
+    await this.page.waitForURL((url) => !url.pathname.startsWith("/sign-in"), { timeout: 30_000 });
+    await this.look();
+  }
+
+  async signInWithKey(file) {
+    await this.go("/sign-in/key");
+    await this.page.locator("input[type=file]").setInputFiles(file);
+    await this.press("Sign in", this.page.locator("main"));
+    await this.page.waitForURL((url) => !url.pathname.startsWith("/sign-in"), { timeout: 30_000 });
+    await this.look();
+  }
+
+  async close() {
+    await this.context.close();
+  }
+}
+
+/** Ends the story when something is not as it should be. */
+export function expect(holds, what) {
+  if (!holds) throw new Error(`not so: ${what}`);
+}

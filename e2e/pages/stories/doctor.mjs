@@ -1,0 +1,61 @@
+// A doctor finds records by patient, doctor, date and disease, opens one, writes one, and receives one by its code. [A45, A47, A49, A61, A90]
+import { expect } from "../browser.mjs";
+
+export async function play({ accounts, open, size }) {
+  const doctor = accounts.people.find((account) => account.login === "doctor-lakeside");
+  const window = await open();
+  const { page } = window;
+  await window.signIn(doctor);
+  expect(page.url().endsWith("/hospital/records"), "a doctor begins with finding records");
+  const facts = await page.locator(".medshare-list > li").filter({ has: page.getByRole("button", { name: "Open" }) }).allInnerTexts();
+  const number = facts.map((text) => /Patient number (\S+)/.exec(text)?.[1]).find(Boolean);
+  expect(number, "records name the hospital's patient number");
+  await page.getByLabel("Patient number").fill(number);
+  await window.press("Search");
+  await page.getByText("Search results").waitFor();
+  await window.look("found");
+  expect(!page.url().includes(number), "the patient's number is not in the address");
+  await window.press("Open", page.locator("main"));
+  await page.waitForURL(/\/viewed\//);
+  await window.look();
+  await window.go("/hospital/records");
+  window.mistakes = true;
+  await page.getByLabel("From").fill("yesterday");
+  await window.press("Search");
+  await page.waitForSelector(".nhsuk-error-summary");
+  await window.look("wrong day");
+  await window.go("/hospital/write");
+  await page.getByLabel("Patient number").fill(`P-${size}-${Date.now()}`);
+  await page.getByLabel("Patient's name").fill("Walter Written");
+  await page.getByLabel("Date of birth").fill("1970-02-03");
+  await page.getByLabel("Day of the visit").fill("2026-11-20");
+  await page.getByLabel("Notes").fill("Rest and plenty to drink.");
+  await window.press("Write and register");
+  await page.getByText(/Written/).first().waitFor({ timeout: 30_000 });
+  await window.look("written");
+  await window.go("/hospital/emergency");
+  await window.go("/hospital/receive");
+  await page.getByLabel("Authorization code").fill("nonsense");
+  await page.getByLabel("Patient ID").fill("x");
+  await window.press("Open the record");
+  await page.waitForSelector(".nhsuk-error-summary");
+  await window.look("wrong code");
+
+  // A patient hands out the code of a record at another hospital.
+  const patient = await open();
+  await patient.signIn(accounts.people[0]);
+  const cards = patient.page.locator(".medshare-list > li").filter({ hasText: "Hillcrest" });
+  await patient.press("Open", cards.first());
+  await patient.page.waitForURL(/\/records\/viewed\//);
+  await patient.page.getByRole("button", { name: "Share this record with a code" }).click();
+  const [code, id] = await patient.page.locator(".medshare-code").allInnerTexts();
+  await window.go("/hospital/receive");
+  await page.getByLabel("Authorization code").fill(code.toLowerCase());
+  await page.getByLabel("Patient ID").fill(id);
+  await window.press("Open the record");
+  await page.waitForURL(/\/viewed\//, { timeout: 30_000 });
+  await page.getByText("Verified").waitFor();
+  await window.look("received");
+  await patient.go("/views");
+  await patient.page.getByText("Your authorization code").first().waitFor();
+}

@@ -1,0 +1,18 @@
+// A hospital's staff look at what the hospital generated, who acts for it, and whether its records are whole. [A48, A89]
+export async function play({ accounts, open }) {
+  const window = await open();
+  await window.signInWithKey(accounts.keys.find((name) => name.endsWith("/lakeside/member.json")));
+  for (const path of ["/hospital/requests", "/hospital/requests?all=yes", "/hospital/records", "/hospital/people", "/hospital/integrity", "/account"]) {
+    await window.go(path);
+  }
+  await window.go("/hospital/integrity");
+  await window.press("Check every record now");
+  await window.page.getByText("Records checked").waitFor({ timeout: 60_000 });
+  await window.look("checked");
+  window.mistakes = true;
+  await window.go("/hospital/people");
+  await window.page.getByLabel("Doctor's ledger id").fill("nobody");
+  await window.press("Record", window.page.locator("main"));
+  await window.page.waitForSelector(".nhsuk-error-summary");
+  await window.look("no such doctor");
+}

@@ -1,0 +1,307 @@
+//! Finding a hospital's records by doctor, patient, date and disease, and opening one.
+
+use contracts::{Purpose, RecordNumber};
+use data_encoding::BASE64URL_NOPAD;
+use interfaces::records::{FindRecords, RecordSummary, ViewRecords};
+use interfaces::{PageRequest, Problem};
+use keys::token::Role;
+use ledger::LedgerId;
+use serde::{Deserialize, Serialize};
+
+use super::{nowhere, workplaces};
+use crate::answer::{Answer, redirect};
+use crate::design::Html;
+use crate::design::forms::{Control, Field, Form, error_summary};
+use crate::design::lists::{self, Card};
+use crate::design::text::{self, Colour};
+use crate::pages::receipts::just_done;
+use crate::pages::{kinds, sign_in, viewed};
+use crate::visit::{Page, Submitted, Visit};
+use crate::words::fill;
+
+const PAGE: u32 = 25;
+const SEALED_AS: &str = "medshare/portal/search/v1";
+
+/// What was searched. It goes through the address sealed: numbers of people stay out of histories and logs.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Search {
+    hospital: Option<LedgerId>,
+    doctor: String,
+    patient: String,
+    from: String,
+    until: String,
+    disease: String,
+}
+
+impl Search {
+    fn seal(&self, visit: &Visit) -> String {
+        let plain = serde_json::to_vec(self).unwrap_or_default();
+        let sealed = visit.portal.cookies.seal(&sealed_as(visit), &plain);
+        BASE64URL_NOPAD.encode(&sealed)
+    }
+
+    fn of(visit: &Visit) -> Search {
+        let open = |text: String| {
+            let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+            let plain = visit.portal.cookies.open(&sealed_as(visit), &sealed).ok()?;
+            serde_json::from_slice(&plain).ok()
+        };
+        visit.query("search").and_then(open).unwrap_or_default()
+    }
+
+    fn is_empty(&self) -> bool {
+        [
+            &self.doctor,
+            &self.patient,
+            &self.from,
+            &self.until,
+            &self.disease,
+        ]
+        .iter()
+        .all(|text| text.is_empty())
+    }
+}
+
+/// For this session alone: an address that is passed on opens nothing.
+fn sealed_as(visit: &Visit) -> Vec<u8> {
+    let session = visit
+        .session
+        .as_ref()
+        .map_or("", |session| session.session.session.as_str());
+    format!("{SEALED_AS}/{session}").into_bytes()
+}
+
+/// `GET /hospital/records`
+pub(crate) async fn list(visit: Visit) -> Answer {
+    let places = workplaces(&visit).await?;
+    let search = Search::of(&visit);
+    let Some((hospital, name)) = places
+        .iter()
+        .find(|(id, _)| Some(*id) == search.hospital)
+        .or(places.first())
+    else {
+        return nowhere(&visit);
+    };
+    let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let asked = FindRecords {
+        doctor: given(&search.doctor),
+        patient: given(&search.patient),
+        from: given(&search.from),
+        until: given(&search.until),
+        class: None,
+        disease: given(&search.disease),
+        page: PageRequest {
+            after: visit.query("after"),
+            limit: Some(PAGE),
+        },
+    };
+    let found = visit.ask_hospital(*hospital, &asked).await?;
+    let words = visit.words.staff;
+    let cards: Vec<Card> = found
+        .entries
+        .iter()
+        .map(|record| card(&visit, *hospital, record))
+        .collect();
+    let list = if cards.is_empty() {
+        text::empty(words.nothing_found, words.nothing_found_text)
+    } else {
+        lists::cards_in_section(&cards)
+    };
+    let sealed = search.seal(&visit);
+    let next = found
+        .next
+        .map(|next| format!("/hospital/records?search={sealed}&after={next}"));
+    let first = format!("/hospital/records?search={sealed}");
+    let heading = match search.is_empty() {
+        true => words.newest,
+        false => words.found,
+    };
+    let form = search_form(&visit, &places, &search, &[]);
+    let form = match search.is_empty() {
+        true => form,
+        false => text::details(words.change_search, form),
+    };
+    let title = match visit.is(Role::Hospital) {
+        true => words.generated,
+        false => words.find,
+    };
+    let content = Html::join([
+        just_done(&visit, words.written),
+        text::title_of(name, title),
+        text::lead(words.find_lead),
+        form,
+        text::section(heading),
+        list,
+        lists::paging(
+            visit
+                .query("after")
+                .map(|_| (first.as_str(), visit.words.frame.first)),
+            next.as_deref().map(|path| (path, visit.words.frame.more)),
+        ),
+    ]);
+    Ok(visit.page(Page {
+        title: title.to_owned(),
+        content,
+        ..Page::default()
+    }))
+}
+
+fn search_form(
+    visit: &Visit,
+    places: &[(LedgerId, String)],
+    search: &Search,
+    errors: &[(&str, &str)],
+) -> Html {
+    let words = visit.words.staff;
+    let mut fields = Vec::new();
+    if places.len() > 1 {
+        let choices = places
+            .iter()
+            .map(|(id, name)| (id.to_string(), name.clone()))
+            .collect();
+        let chosen = search.hospital.map(|id| id.to_string()).unwrap_or_default();
+        fields.push(
+            Field::new("hospital", words.which_hospital, Control::Select(choices)).value(chosen),
+        );
+    }
+    fields.extend([
+        Field::line("patient", words.patient_number)
+            .width(20)
+            .value(&search.patient),
+        Field::line("doctor", words.doctor_number)
+            .width(20)
+            .value(&search.doctor),
+        Field::line("disease", words.disease)
+            .hint(words.disease_hint)
+            .width(20)
+            .value(&search.disease),
+        Field::line("from", words.from)
+            .hint(words.day_hint)
+            .width(10)
+            .value(&search.from)
+            .error(errors),
+        Field::line("until", words.until)
+            .hint(words.day_hint)
+            .width(10)
+            .value(&search.until)
+            .error(errors),
+    ]);
+    Form {
+        hidden: visit.hidden(),
+        fields,
+        ..Form::new("/hospital/records", words.search)
+    }
+    .html()
+}
+
+fn card(visit: &Visit, hospital: LedgerId, record: &RecordSummary) -> Card {
+    let words = &visit.words;
+    let number = record.patient_number.as_deref().unwrap_or_default();
+    let doctor = record.doctor.as_deref().unwrap_or_default();
+    let facts = [
+        (words.staff.patient_number, number),
+        (words.staff.doctor_number, doctor),
+    ];
+    let facts: Vec<String> = facts
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    let side = match record.record {
+        Some(number) if visit.is(Role::Doctor) => {
+            let mut hidden = visit.hidden();
+            hidden.push(("hospital", hospital.to_string()));
+            hidden.push(("record", number.to_string()));
+            Form {
+                hidden,
+                busy: words.patient.opening,
+                look: " nhsuk-button--secondary nhsuk-button--small",
+                about: &record.title,
+                ..Form::new("/hospital/records/open", words.staff.open_record)
+            }
+            .html()
+        }
+        Some(_) => Html::none(),
+        None => text::tag(Colour::Grey, words.patient.waiting_record),
+    };
+    Card {
+        when: format!(
+            "{} · {}",
+            visit.locale.day(&record.start),
+            kinds::class(words, &record.class)
+        ),
+        title: record.title.clone(),
+        text: text::aside(&facts.join(" · ")),
+        tags: match record.version {
+            0 | 1 => Vec::new(),
+            version => vec![text::tag(
+                Colour::Blue,
+                &fill(words.patient.version, &[("version", &version.to_string())]),
+            )],
+        },
+        side,
+        ..Card::default()
+    }
+}
+
+/// `POST /hospital/records`
+pub(crate) async fn search(form: Submitted) -> Answer {
+    let visit = &form.visit;
+    let search = Search {
+        hospital: form.get("hospital").parse().ok(),
+        doctor: form.get("doctor").to_owned(),
+        patient: form.get("patient").to_owned(),
+        from: form.get("from").to_owned(),
+        until: form.get("until").to_owned(),
+        disease: form.get("disease").to_owned(),
+    };
+    let words = visit.words.staff;
+    let mut errors = Vec::new();
+    for (field, text) in [("from", &search.from), ("until", &search.until)] {
+        let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d");
+        if !text.is_empty() && (day.is_err() || text.len() != 10) {
+            errors.push((field, words.day_bad));
+        }
+    }
+    if errors.is_empty() {
+        let sealed = search.seal(visit);
+        return Ok(redirect(&format!("/hospital/records?search={sealed}")));
+    }
+    let places = workplaces(visit).await?;
+    let page = Page {
+        title: words.find.to_owned(),
+        content: Html::join([
+            error_summary(visit.words.problems.check, &errors),
+            text::title(words.find),
+            search_form(visit, &places, &search, &errors),
+        ]),
+        ..Page::default()
+    };
+    Ok(visit.page_with(sign_in::BAD_INPUT, page))
+}
+
+/// `POST /hospital/records/open`
+pub(crate) async fn open(form: Submitted) -> Answer {
+    let visit = &form.visit;
+    visit.signed_in()?;
+    let hospital: LedgerId = form.id("hospital")?;
+    let record: RecordNumber = form.id("record")?;
+    let emergency = form.get("emergency");
+    let (purpose, emergency) = match emergency.is_empty() {
+        true => (Purpose::Treatment, None),
+        false => (Purpose::EmergencyTreatment, Some(form.id("emergency")?)),
+    };
+    form.once(async {
+        let asked = ViewRecords {
+            records: vec![record],
+            purpose,
+            emergency,
+        };
+        let opened = visit
+            .ask_hospital(hospital, &asked)
+            .await
+            .map_err(|problem: Problem| problem)?;
+        viewed::keep(visit, "/hospital/records", hospital, opened)
+    })
+    .await
+}

@@ -1,0 +1,182 @@
+//! Applications that wait for the hospital, and its decision.
+
+use axum::extract::Path;
+use contracts::ItemId;
+use interfaces::PageRequest;
+use interfaces::authorization::ListItems;
+use interfaces::records::DecideItemAsHospital;
+use ledger::LedgerId;
+
+use crate::answer::Answer;
+use crate::design::Html;
+use crate::design::forms::{Control, Field, Form};
+use crate::design::lists::{self, Card};
+use crate::design::text;
+use crate::pages::kinds;
+use crate::pages::patient::requests::{applicant, facts, item_of, path_of};
+use crate::pages::receipts::just_done;
+use crate::visit::{Page, Submitted, Visit, done};
+use crate::words::fill;
+
+const LIST: &str = "/hospital/requests";
+
+/// `GET /hospital/requests`
+pub(crate) async fn list(visit: Visit) -> Answer {
+    visit.signed_in()?;
+    let all = visit.query("all").is_some();
+    let after = visit.query("after");
+    let asked = ListItems {
+        waiting_for_me: !all,
+        application: None,
+        page: PageRequest {
+            after: after.clone(),
+            limit: Some(25),
+        },
+    };
+    let page = visit.ask(&asked).await?;
+    let words = visit.words.staff;
+    let cards: Vec<Card> = page
+        .entries
+        .iter()
+        .map(|item| Card {
+            when: format!(
+                "{}: {}",
+                visit.words.authorization.deadline,
+                visit.locale.time(&item.deadline)
+            ),
+            title: fill(
+                visit.words.authorization.request_title,
+                &[("who", &applicant(&visit, item))],
+            ),
+            path: Some(path_of(LIST, &item.item)),
+            tags: vec![kinds::item_state(
+                &visit.words,
+                &item.state,
+                item.grant_withdrawn,
+            )],
+            text: text::paragraph(kinds::purpose(&visit.words, item.purpose)),
+            side: text::span("medshare-amount", &visit.locale.money(item.price)),
+        })
+        .collect();
+    let list = if cards.is_empty() {
+        text::empty(words.no_requests, words.no_requests_text)
+    } else {
+        lists::cards(&cards)
+    };
+    let filter = match all {
+        true => text::link(LIST, words.waiting_requests),
+        false => text::link("/hospital/requests?all=yes", words.all_requests),
+    };
+    let query = if all { "all=yes&" } else { "" };
+    let next = page.next.map(|next| format!("{LIST}?{query}after={next}"));
+    let content = Html::join([
+        just_done(&visit, words.decided),
+        text::lead(words.requests_lead),
+        text::paragraph_of(filter),
+        text::live(
+            "requests",
+            "authorization",
+            &visit.path,
+            visit.words.frame.live,
+            list,
+        ),
+        lists::paging(
+            after.is_some().then_some((LIST, visit.words.frame.first)),
+            next.as_deref().map(|path| (path, visit.words.frame.more)),
+        ),
+    ]);
+    Ok(visit.page(Page::new(words.requests, content)))
+}
+
+fn hidden<'a>(visit: &Visit, item: &ItemId, hospital: LedgerId) -> Vec<(&'a str, String)> {
+    let mut hidden = visit.hidden();
+    hidden.push(("application", item.application.to_string()));
+    hidden.push(("index", item.index.to_string()));
+    hidden.push(("hospital", hospital.to_string()));
+    hidden
+}
+
+/// `GET /hospital/requests/{application}/{index}`
+pub(crate) async fn show(
+    visit: Visit,
+    Path((application, index)): Path<(String, String)>,
+) -> Answer {
+    let item = item_of(&visit, &application, &index).await?;
+    let words = visit.words.staff;
+    let refuse = format!("{}/refuse", path_of(LIST, &item.item));
+    let form = if item.state == "hospital_pending" {
+        Form {
+            hidden: hidden(&visit, &item.item, item.hospital),
+            busy: words.approving,
+            cancel: Some((&refuse, words.refuse)),
+            ..Form::new("/hospital/requests/decide", words.approve)
+        }
+        .html()
+    } else {
+        Html::none()
+    };
+    let content = Html::join([
+        facts(&visit, &item).await,
+        lists::summary(vec![(
+            visit.words.patient.record_number,
+            text::number(item.record),
+        )]),
+        form,
+    ]);
+    let title = fill(
+        visit.words.authorization.request_title,
+        &[("who", &applicant(&visit, &item))],
+    );
+    Ok(visit.page(Page::new(&title, content).below(LIST, words.tab_requests)))
+}
+
+/// `GET /hospital/requests/{application}/{index}/refuse`
+pub(crate) async fn refuse(
+    visit: Visit,
+    Path((application, index)): Path<(String, String)>,
+) -> Answer {
+    let item = item_of(&visit, &application, &index).await?;
+    let words = visit.words.staff;
+    let back = path_of(LIST, &item.item);
+    let mut hidden = hidden(&visit, &item.item, item.hospital);
+    hidden.push(("decision", "refuse".to_owned()));
+    let form = Form {
+        hidden,
+        fields: vec![
+            Field::new(
+                "reason",
+                visit.words.authorization.why,
+                Control::Radios(kinds::refusal_reasons(&visit.words)),
+            )
+            .value("Unstated"),
+        ],
+        busy: words.approving,
+        look: " nhsuk-button--warning",
+        cancel: Some((&back, visit.words.frame.cancel)),
+        ..Form::new("/hospital/requests/decide", words.refuse)
+    };
+    let content = text::paragraph(words.refuse_lead).and(form.html());
+    Ok(visit.page(
+        Page::new(words.refuse_title, content).below(&back, visit.words.authorization.request),
+    ))
+}
+
+/// `POST /hospital/requests/decide`
+pub(crate) async fn decide(form: Submitted) -> Answer {
+    let visit = &form.visit;
+    visit.signed_in()?;
+    let hospital: LedgerId = form.id("hospital")?;
+    let item = ItemId {
+        application: form.id("application")?,
+        index: form.id("index")?,
+    };
+    let refuse =
+        (form.get("decision") == "refuse").then(|| kinds::refusal_reason(form.get("reason")));
+    form.once(async {
+        let committed = visit
+            .ask_hospital(hospital, &DecideItemAsHospital { item, refuse })
+            .await?;
+        Ok(done(LIST, committed.transaction))
+    })
+    .await
+}

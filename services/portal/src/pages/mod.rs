@@ -1,0 +1,69 @@
+//! Every page: one file a page, or a few that belong together; one folder a role.
+
+mod account;
+mod fhir;
+mod frame;
+mod hospital;
+mod insurance;
+mod kinds;
+mod oversight;
+mod patient;
+mod receipts;
+mod register;
+mod research;
+mod sign;
+mod sign_in;
+mod sign_in_with_key;
+mod viewed;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use interfaces::Problem;
+
+use crate::answer::{Answer, Refusal};
+use crate::guard::guard;
+use crate::service::Portal;
+use crate::{assets, live};
+
+/// Every path, behind the guard.
+pub(crate) fn router(portal: Arc<Portal>) -> Router {
+    Router::new()
+        .route("/", get(frame::welcome))
+        .route("/me", get(frame::me))
+        .route("/language", post(frame::choose_language))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route(
+            "/sign-in/key",
+            get(sign_in_with_key::show).post(sign_in_with_key::submit),
+        )
+        .route("/sign-in/key/challenge", post(sign_in_with_key::challenge))
+        .route("/sign/{transaction}", get(sign::show).post(sign::submit))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/signed-out", get(sign_in::signed_out))
+        .route("/register", get(register::show).post(register::submit))
+        .route("/receipts/{transaction}", get(receipts::show))
+        .route("/receipts/{transaction}/file", get(receipts::download))
+        .route("/live", get(live::stream))
+        .route("/assets/{build}/{*name}", get(assets::serve))
+        .route("/account", get(account::show))
+        .route("/account/pay", post(account::pay))
+        .route(
+            "/account/withdraw",
+            get(account::ask_to_withdraw).post(account::withdraw),
+        )
+        .merge(patient::routes())
+        .merge(hospital::routes())
+        .merge(research::routes())
+        .merge(insurance::routes())
+        .merge(oversight::routes())
+        .fallback(no_such_page)
+        .method_not_allowed_fallback(no_such_page)
+        .layer(axum::middleware::from_fn_with_state(portal.clone(), guard))
+        .with_state(portal)
+}
+
+async fn no_such_page() -> Answer {
+    Err(Refusal::from(Problem::not_found("no such page")))
+}

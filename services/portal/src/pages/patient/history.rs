@@ -1,0 +1,157 @@
+//! Authorization history: every request that reached the patient, what became of it, and the end of a permission.
+
+use axum::extract::Path;
+use contracts::GrantId;
+use interfaces::PageRequest;
+use interfaces::authorization::{ListItems, WithdrawGrant};
+
+use super::requests::{applicant, facts, item_of, path_of};
+use crate::answer::Answer;
+use crate::design::Html;
+use crate::design::forms::Form;
+use crate::design::lists::{self, Card};
+use crate::design::text;
+use crate::pages::receipts::just_done;
+use crate::pages::{kinds, sign};
+use crate::visit::{Page, Submitted, Visit};
+use crate::words::fill;
+
+/// `GET /history`
+pub(crate) async fn list(visit: Visit) -> Answer {
+    visit.signed_in()?;
+    let after = visit.query("after");
+    let asked = ListItems {
+        waiting_for_me: false,
+        application: None,
+        page: PageRequest {
+            after: after.clone(),
+            limit: Some(25),
+        },
+    };
+    let page = visit.ask(&asked).await?;
+    let words = visit.words.authorization;
+    let names = visit.hospital_names().await;
+    let cards: Vec<Card> = page
+        .entries
+        .iter()
+        .map(|item| Card {
+            when: names.get(&item.hospital).cloned().unwrap_or_default(),
+            title: applicant(&visit, item),
+            path: Some(path_of("/history", &item.item)),
+            tags: vec![kinds::item_state(
+                &visit.words,
+                &item.state,
+                item.grant_withdrawn,
+            )],
+            text: text::paragraph(kinds::purpose(&visit.words, item.purpose)),
+            side: text::span("medshare-amount", &visit.locale.money(item.price)),
+        })
+        .collect();
+    let list = if cards.is_empty() {
+        text::empty(words.no_history, words.no_history_text)
+    } else {
+        lists::cards(&cards)
+    };
+    let next = page.next.map(|next| format!("/history?after={next}"));
+    let content = Html::join([
+        just_done(&visit, words.decided),
+        text::lead(words.history_lead),
+        text::live(
+            "history",
+            "authorization",
+            visit.path_alone(),
+            visit.words.frame.live,
+            list,
+        ),
+        lists::paging(
+            after
+                .is_some()
+                .then_some(("/history", visit.words.frame.first)),
+            next.as_deref().map(|path| (path, visit.words.frame.more)),
+        ),
+    ]);
+    Ok(visit.page(Page::new(words.history, content)))
+}
+
+/// `GET /history/{application}/{index}`
+pub(crate) async fn show(
+    visit: Visit,
+    Path((application, index)): Path<(String, String)>,
+) -> Answer {
+    let item = item_of(&visit, &application, &index).await?;
+    let words = visit.words.authorization;
+    let steps: Vec<Vec<Html>> = item
+        .transactions
+        .iter()
+        .zip(1..)
+        .map(|(transaction, number): (_, u32)| {
+            let step = fill(words.step, &[("number", &number.to_string())]);
+            let path = format!("/receipts/{transaction}");
+            vec![
+                Html::text(step),
+                text::link(&path, visit.words.frame.see_receipt),
+            ]
+        })
+        .collect();
+    let ending = match item.grant {
+        Some(_) if item.state == "released" && !item.grant_withdrawn => {
+            let path = format!("{}/end", path_of("/history", &item.item));
+            text::secondary_button(&path, words.end)
+        }
+        _ => Html::none(),
+    };
+    let content = Html::join([
+        facts(&visit, &item).await,
+        ending,
+        lists::table(
+            words.transactions,
+            &[words.request, visit.words.frame.receipt],
+            &steps,
+        ),
+    ]);
+    let title = fill(words.request_title, &[("who", &applicant(&visit, &item))]);
+    Ok(visit.page(Page::new(&title, content).below("/history", visit.words.patient.tab_history)))
+}
+
+/// `GET /history/{application}/{index}/end`
+pub(crate) async fn ask_to_end(
+    visit: Visit,
+    Path((application, index)): Path<(String, String)>,
+) -> Answer {
+    let item = item_of(&visit, &application, &index).await?;
+    let words = visit.words.authorization;
+    let back = path_of("/history", &item.item);
+    let mut hidden = visit.hidden();
+    let grant = item
+        .grant
+        .map(|grant| grant.to_string())
+        .unwrap_or_default();
+    hidden.push(("grant", grant));
+    let form = Form {
+        hidden,
+        busy: words.approving,
+        look: " nhsuk-button--warning",
+        cancel: Some((&back, visit.words.frame.cancel)),
+        ..Form::new("/history/end", words.end)
+    };
+    let content = text::paragraph(words.end_text).and(form.html());
+    Ok(visit.page(Page::new(words.end_ask, content).below(&back, words.request)))
+}
+
+/// `POST /history/end`
+pub(crate) async fn end(form: Submitted) -> Answer {
+    let visit = &form.visit;
+    visit.signed_in()?;
+    let grant: GrantId = form.id("grant")?;
+    form.once(async {
+        let reply = visit.ask(&WithdrawGrant { grant }).await?;
+        sign::committed_or_sign(
+            visit,
+            reply,
+            visit.words.authorization.end,
+            "/history",
+            "/history",
+        )
+    })
+    .await
+}

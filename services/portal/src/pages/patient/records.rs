@@ -1,0 +1,130 @@
+//! Medical history: the records of all hospitals together, newest first.
+
+use contracts::{Purpose, RecordNumber};
+use interfaces::records::{ListOwnRecords, RecordSummary, ViewRecords};
+use ledger::LedgerId;
+
+use super::{from_all_hospitals, missing_part};
+use crate::answer::Answer;
+use crate::design::Html;
+use crate::design::forms::Form;
+use crate::design::lists::{self, Card};
+use crate::design::text::{self, Colour};
+use crate::pages::{kinds, viewed};
+use crate::visit::{Page, Submitted, Visit};
+use crate::words::fill;
+
+/// Records a page.
+const PAGE: usize = 25;
+
+/// `GET /records`
+pub(crate) async fn list(visit: Visit) -> Answer {
+    let (mut records, away) = from_all_hospitals(&visit, |page| ListOwnRecords { page }).await?;
+    // Newest first; the order must not depend on which hospital answered first.
+    records.sort_by(|one, other| (&other.start, other.record).cmp(&(&one.start, one.record)));
+    let words = visit.words.patient;
+    let content = Html::join([
+        text::lead(words.records_lead),
+        missing_part(&visit, &away).await,
+        text::live(
+            "records",
+            "records",
+            &visit.path,
+            visit.words.frame.live,
+            shown(&visit, &records).await,
+        ),
+    ]);
+    Ok(visit.page(Page::new(words.records, content)))
+}
+
+async fn shown(visit: &Visit, records: &[RecordSummary]) -> Html {
+    let words = visit.words.patient;
+    if records.is_empty() {
+        return text::empty(words.no_records, words.no_records_text);
+    }
+    let names = visit.hospital_names().await;
+    let from: usize = visit
+        .query("from")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
+        .min(records.len());
+    let until = (from + PAGE).min(records.len());
+    let mut parts = Vec::new();
+    for year in
+        records[from..until].chunk_by(|one, other| one.start.get(..4) == other.start.get(..4))
+    {
+        let cards: Vec<Card> = year
+            .iter()
+            .map(|record| card(visit, record, names.get(&record.hospital)))
+            .collect();
+        parts.push(text::section(&visit.locale.year(&year[0].start)));
+        parts.push(lists::cards_in_section(&cards));
+    }
+    let next = (until < records.len()).then(|| format!("/records?from={until}"));
+    parts.push(lists::paging(
+        (from > 0).then_some(("/records", visit.words.frame.first)),
+        next.as_deref().map(|path| (path, visit.words.frame.more)),
+    ));
+    Html::join(parts)
+}
+
+fn card(visit: &Visit, record: &RecordSummary, hospital: Option<&String>) -> Card {
+    let words = &visit.words;
+    let when = visit.locale.day(&record.start);
+    let place = hospital.map_or("", String::as_str);
+    let kind = kinds::class(words, &record.class);
+    let side = match record.record {
+        Some(number) => open_button(visit, record.hospital, number, &record.title),
+        None => text::tag(Colour::Grey, words.patient.waiting_record),
+    };
+    let version = fill(
+        words.patient.version,
+        &[("version", &record.version.to_string())],
+    );
+    let versions = if record.version > 1 {
+        vec![text::tag(Colour::Blue, &version)]
+    } else {
+        Vec::new()
+    };
+    Card {
+        when: format!("{when} · {place}"),
+        title: record.title.clone(),
+        text: text::aside(kind),
+        tags: versions,
+        side,
+        ..Card::default()
+    }
+}
+
+/// Opening is an act of its own: it is recorded before anything is shown.
+fn open_button(visit: &Visit, hospital: LedgerId, record: RecordNumber, title: &str) -> Html {
+    let mut hidden = visit.hidden();
+    hidden.push(("hospital", hospital.to_string()));
+    hidden.push(("record", record.to_string()));
+    Form {
+        hidden,
+        busy: visit.words.patient.opening,
+        look: " nhsuk-button--secondary nhsuk-button--small",
+        about: title,
+        ..Form::new("/records/open", visit.words.patient.open)
+    }
+    .html()
+}
+
+/// `POST /records/open`
+pub(crate) async fn open(form: Submitted) -> Answer {
+    let visit = &form.visit;
+    visit.signed_in()?;
+    let hospital: LedgerId = form.id("hospital")?;
+    let record: RecordNumber = form.id("record")?;
+    form.once(async {
+        let asked = ViewRecords {
+            records: vec![record],
+            purpose: Purpose::PatientRequest,
+            emergency: None,
+        };
+        let opened = visit.ask_hospital(hospital, &asked).await?;
+        viewed::keep(visit, "/records", hospital, opened)
+    })
+    .await
+}
