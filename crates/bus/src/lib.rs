@@ -8,6 +8,7 @@
 //! | [`connection`] | [`Bus`] and [`BusConfig`] |
 //! | [`subjects`], [`permissions`], [`streams`] | who publishes and hears what; the server's configuration |
 //! | [`request`], [`router`] | asking and answering |
+//! | [`seen`] | the height that the one who asks has seen |
 //! | [`submit`] | a signed transaction until its receipt |
 //! | [`follow`] | the ledger's blocks, in order, without gaps, verified |
 //! | [`ask`], [`ordering_wire`] | questions to replicas, and their bytes |
@@ -24,6 +25,7 @@ pub mod permissions;
 pub mod request;
 pub mod router;
 mod sealed_wire;
+pub mod seen;
 pub mod streams;
 pub mod subjects;
 pub mod submit;

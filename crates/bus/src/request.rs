@@ -19,6 +19,8 @@ use crate::{Bus, subjects, trace_context};
 pub const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 /// How long a service that isn't there is waited for (it may be restarting).
 const ABSENT_WITHIN: Duration = Duration::from_secs(10);
+/// A service that works on a request says so more often than this; one that is silent for so long has died.
+const SILENT_WITHIN: Duration = Duration::from_secs(15);
 const ABSENT_PAUSE: Duration = Duration::from_millis(200);
 /// Slots for the parts of one reply.
 const REPLY_SLOTS: usize = 160;
@@ -81,6 +83,7 @@ impl Bus {
         );
         let body = canonical::encode(&RequestBody {
             sent: chassis::clock::now(),
+            seen: crate::seen::height().0,
             authorization: authorization.map(str::to_owned),
             request: serde_json::to_vec(request)
                 .map_err(|_| Problem::failure("the request can't be written as JSON"))?,
@@ -225,9 +228,12 @@ impl Attempt {
     ) -> Result<Vec<u8>, Unserved> {
         let mut parts = ReplyParts::default();
         loop {
-            let message = match waiting.next().await {
-                Incoming::Message(message) => message,
-                Incoming::Denied => {
+            let heard = tokio::time::timeout(SILENT_WITHIN, waiting.next());
+            let message = match heard.await {
+                Ok(Incoming::Message(message)) => message,
+                // Whoever took the request has died, or was never there.
+                Err(_) => return Err(Unserved::Problem(unanswered(&self.target))),
+                Ok(Incoming::Denied) => {
                     let detail = format!(
                         "the bus does not let {} ask {}",
                         bus.user(),
@@ -258,7 +264,7 @@ impl Attempt {
                 Ok(ReplyMessage::Refused(reason)) => {
                     return Err(Unserved::Problem(refused(&self.target, reason)));
                 }
-                Ok(ReplyMessage::Continue { .. }) | Err(_) => {}
+                Ok(ReplyMessage::Continue { .. } | ReplyMessage::Working) | Err(_) => {}
             }
         }
     }

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use interfaces::{Problem, UseCase};
 use keys::seal::{ReplyKey, RequestOpener};
-use ledger::canonical;
+use ledger::{Height, canonical};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{Instrument, Span, field};
@@ -23,7 +23,7 @@ use crate::sealed_wire::{
     is_acceptable_total, join, open_request_part, request_info, seal_reply,
 };
 use crate::waiting::{Incoming, Waiters};
-use crate::{Bus, subjects, trace_context};
+use crate::{Bus, seen, subjects, trace_context};
 
 /// Calls that one process works on at a time; more are answered "busy" at once.
 const CALLS_MAX: usize = 512;
@@ -31,6 +31,8 @@ const CALLS_MAX: usize = 512;
 const CLOCK_TOLERANCE_US: u64 = 60_000_000;
 /// How long further parts of a request may take.
 const PARTS_WITHIN: Duration = Duration::from_secs(20);
+/// How often the caller of a long call hears that it is worked on.
+const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(2);
 /// How long calls under way may take when the process stops.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -48,10 +50,13 @@ pub struct Call {
 type Handler =
     Arc<dyn Fn(Call, Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, Problem>> + Send + Sync>;
 
+type KeepUp = Arc<dyn Fn(Height) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// The use cases that a process answers.
 pub struct Router {
     bus: Bus,
     handlers: HashMap<&'static str, Handler>,
+    keep_up: Option<KeepUp>,
 }
 
 impl Router {
@@ -60,7 +65,20 @@ impl Router {
         Router {
             bus: bus.clone(),
             handlers: HashMap::new(),
+            keep_up: None,
         }
+    }
+
+    /// Before a handler works, `wait` waits until what it reads has the block that the caller has seen; `wait` must end
+    /// by itself, for a caller can name any height.
+    #[must_use]
+    pub fn keep_up<F, R>(mut self, wait: F) -> Router
+    where
+        F: Fn(Height) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.keep_up = Some(Arc::new(move |height| Box::pin(wait(height))));
+        self
     }
 
     /// Answers the use case `Q` by `handler`.
@@ -132,6 +150,7 @@ impl Router {
         let server = Arc::new(Server {
             bus: self.bus,
             handlers: self.handlers,
+            keep_up: self.keep_up,
             instance,
             parts: Arc::new(Waiters::default()),
             seen: Mutex::default(),
@@ -236,6 +255,7 @@ async fn drain_parts(mut parts: async_nats::Subscriber, waiters: Arc<Waiters>) {
 struct Server {
     bus: Bus,
     handlers: HashMap<&'static str, Handler>,
+    keep_up: Option<KeepUp>,
     instance: String,
     parts: Arc<Waiters>,
     seen: Mutex<BTreeSet<(u64, [u8; 32])>>,
@@ -286,7 +306,14 @@ impl Server {
             caller: opened.caller,
             span: span.clone(),
         };
-        let answer = handler(call, opened.body.request).await;
+        let seen = Height(opened.body.seen);
+        let working = seen::having_seen(seen, async {
+            if let Some(keep_up) = &self.keep_up {
+                keep_up(seen).await;
+            }
+            handler(call, opened.body.request).await
+        });
+        let answer = self.with_signs_of_life(&message, working).await;
         span.record(
             "status",
             answer
@@ -303,6 +330,18 @@ impl Server {
             );
         }
         self.send(&message, &opened.reply_key, answer).await;
+    }
+
+    /// Works, and tells the caller now and then that it still does: who waits for a long answer learns soon when this
+    /// process dies.
+    async fn with_signs_of_life<T>(&self, message: &Message, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            match tokio::time::timeout(SIGN_OF_LIFE_EVERY, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.publish(message, &ReplyMessage::Working).await,
+            }
+        }
     }
 
     async fn answer_unknown(&self, message: Message) {

@@ -48,6 +48,8 @@ pub(crate) enum ReplyMessage {
     },
     /// Turned down unopened.
     Refused(RefusedUnopened),
+    /// Still being worked on. It proves nothing, and delays no more than silence would.
+    Working,
 }
 
 /// Why a service does not open a request.
@@ -67,6 +69,8 @@ pub(crate) enum RefusedUnopened {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct RequestBody {
     pub sent: u64,
+    /// The height that the caller has seen.
+    pub seen: u64,
     pub authorization: Option<String>,
     #[serde(with = "byte_string::vector")]
     pub request: Vec<u8>,

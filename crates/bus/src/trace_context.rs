@@ -2,8 +2,12 @@
 
 use async_nats::HeaderMap;
 use opentelemetry::propagation::{Extractor, Injector};
+use opentelemetry::trace::TraceContextExt as _;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// The header that carries a context (W3C trace context). A block that several traced transactions are in has several.
+pub const TRACEPARENT: &str = "traceparent";
 
 struct Headers<'a>(&'a mut HeaderMap);
 
@@ -47,4 +51,24 @@ pub fn continue_from(span: &Span, headers: Option<&HeaderMap>) {
     });
     // Without an OpenTelemetry layer there is no trace to go on with.
     let _ = span.set_parent(context);
+}
+
+/// As [`continue_from`], for what several traces led to: goes on with the first context in `headers`, and links the
+/// others.
+pub fn continue_from_all(span: &Span, headers: Option<&HeaderMap>) {
+    continue_from(span, headers);
+    let contexts = headers
+        .into_iter()
+        .flat_map(|headers| headers.get_all(TRACEPARENT));
+    for context in contexts.skip(1) {
+        let mut one = HeaderMap::new();
+        one.insert(TRACEPARENT, context.clone());
+        let context = opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.extract(&ReadHeaders(&one))
+        });
+        let linked = context.span().span_context().clone();
+        if linked.is_valid() {
+            span.add_link(linked);
+        }
+    }
 }

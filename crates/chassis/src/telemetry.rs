@@ -13,7 +13,9 @@ use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData, SpanExporter,
+};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -25,6 +27,9 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 pub struct TelemetryConfig {
     /// Where spans go: an OTLP collector's gRPC endpoint such as `http://127.0.0.1:4317`. None: nowhere.
     pub endpoint: Option<String>,
+    /// Which part of the traces that begin in this process is recorded, from 0 to 1; those that began elsewhere are
+    /// recorded where they were there. A system under load needs few.
+    pub ratio: f64,
     /// How log lines look.
     pub format: LogFormat,
     /// Which log lines are written, as `tracing`'s env filter reads it (`info,async_nats=warn`). The environment variable
@@ -38,6 +43,7 @@ impl Default for TelemetryConfig {
     fn default() -> Self {
         Self {
             endpoint: None,
+            ratio: 1.0,
             format: LogFormat::default(),
             filter: "info,async_nats=warn".to_owned(),
             name: None,
@@ -55,6 +61,10 @@ pub enum LogFormat {
     /// One JSON object a line for machines.
     Json,
 }
+
+/// Spans that wait to be exported; what comes on top is dropped, so that tracing never holds up work.
+const SPANS_QUEUED_MAX: usize = 16_384;
+const EXPORTED_EVERY: Duration = Duration::from_secs(1);
 
 /// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -97,9 +107,13 @@ pub fn init(service: &str, config: &TelemetryConfig) -> Result<Telemetry, Teleme
                 .with_tonic()
                 .with_endpoint(endpoint)
                 .build()?;
-            Some(provider(name, exporter))
+            Some(provider(name, config.ratio, exporter))
         }
     };
+    if let Some(provider) = &provider {
+        // For spans that are made without `tracing`, such as those of the ordering phases.
+        global::set_tracer_provider(provider.clone());
+    }
     let spans = provider.as_ref().map(|provider| {
         // Spans are exported whatever the log filter says, down to the level of info.
         tracing_opentelemetry::layer()
@@ -115,13 +129,24 @@ pub fn init(service: &str, config: &TelemetryConfig) -> Result<Telemetry, Teleme
     Ok(Telemetry { provider })
 }
 
-fn provider(name: String, exporter: impl SpanExporter + 'static) -> SdkTracerProvider {
+fn provider(name: String, ratio: f64, exporter: impl SpanExporter + 'static) -> SdkTracerProvider {
     let resource = Resource::builder()
         .with_service_name(name)
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
+    let batches = BatchConfigBuilder::default()
+        .with_max_queue_size(SPANS_QUEUED_MAX)
+        .with_scheduled_delay(EXPORTED_EVERY)
+        .build();
     SdkTracerProvider::builder()
-        .with_batch_exporter(Redacting(exporter))
+        .with_span_processor(
+            BatchSpanProcessor::builder(Redacting(exporter))
+                .with_batch_config(batches)
+                .build(),
+        )
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
+            ratio,
+        ))))
         .with_resource(resource)
         .build()
 }
@@ -139,11 +164,12 @@ impl Telemetry {
 
 /// Whether a span's attribute of this key leaves the process: ids, positions, counts and the protocol's own words.
 pub fn is_exported(key: &str) -> bool {
-    const WORDS: [&str; 28] = [
+    const WORDS: [&str; 32] = [
         "attempt",
         "batch",
         "block",
         "bytes",
+        "caller",
         "code",
         "contract",
         "count",
@@ -159,13 +185,16 @@ pub fn is_exported(key: &str) -> bool {
         "outcome",
         "parts",
         "position",
+        "projection",
         "replica",
         "sequence",
         "service",
         "status",
         "subject",
+        "target",
         "transaction",
         "transactions",
+        "use_case",
         "version",
         "view",
     ];
@@ -245,7 +274,7 @@ mod tests {
     #[test]
     fn only_ids_and_the_protocols_own_words_leave_the_process() {
         let exporter = Captured::default();
-        let provider = provider("test".to_owned(), exporter.clone());
+        let provider = provider("test".to_owned(), 1.0, exporter.clone());
         let mut span = provider.tracer("test").start("register_record");
         span.set_attribute(KeyValue::new("transaction_id", "abc"));
         span.set_attribute(KeyValue::new("height", 7));

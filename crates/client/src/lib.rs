@@ -36,6 +36,8 @@ pub use receipts::{Receipts, VerifiedCommit};
 const TIMEOUT: Duration = Duration::from_secs(660);
 /// Pause before a request that the gateway's rate limit turned down is made again.
 const RATE_PAUSE: Duration = Duration::from_millis(250);
+/// The header that says what its sender has seen of the ledger.
+const SEEN: &str = "medshare-seen";
 /// What a FHIR resource comes as.
 const FHIR: &str = "application/fhir+json";
 
@@ -187,6 +189,8 @@ impl Client {
             let mut request = self
                 .http
                 .request(method.clone(), format!("{}{path}", self.base));
+            // Whichever service answers shows at least what the receipts so far are of.
+            request = request.header(SEEN, self.receipts.newest().0);
             if let Some(token) = token {
                 request = request.bearer_auth(token);
             }

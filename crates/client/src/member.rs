@@ -28,6 +28,11 @@ impl Member {
         &self.client
     }
 
+    /// The session's token, for requests by other means than this client.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The own key, for members that hold one.
     pub fn key(&self) -> Option<&MemberKey> {
         self.key.as_ref()

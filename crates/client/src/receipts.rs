@@ -1,6 +1,7 @@
 //! Receipts, verified as they arrive.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use interfaces::Committed;
@@ -24,6 +25,7 @@ pub struct VerifiedCommit {
 pub struct Receipts {
     genesis: Arc<GenesisFile>,
     verified: Arc<Mutex<BTreeMap<Digest, Receipt>>>,
+    newest: Arc<AtomicU64>,
 }
 
 impl Receipts {
@@ -32,6 +34,7 @@ impl Receipts {
         Receipts {
             genesis: Arc::new(genesis),
             verified: Arc::default(),
+            newest: Arc::default(),
         }
     }
 
@@ -68,6 +71,7 @@ impl Receipts {
             ));
         }
         let height = receipt.header.height;
+        self.newest.fetch_max(height.0, Ordering::Relaxed);
         self.lock().insert(*transaction, receipt.clone());
         Ok(VerifiedCommit {
             transaction: *transaction,
@@ -79,6 +83,11 @@ impl Receipts {
     /// Whether the receipt of this transaction was verified.
     pub fn has(&self, transaction: &Digest) -> bool {
         self.lock().contains_key(transaction)
+    }
+
+    /// The height of the newest verified receipt; 0 when there is none.
+    pub fn newest(&self) -> Height {
+        Height(self.newest.load(Ordering::Relaxed))
     }
 
     /// How many different transactions' receipts were verified.

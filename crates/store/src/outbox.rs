@@ -260,6 +260,11 @@ impl Outbox {
         self.wait(&signed.id()).await
     }
 
+    /// Submits a transaction whose putting is committed, at once and in the present trace; [`Outbox::wait`] waits for it.
+    pub fn send(&self, signed: &SignedTransaction) {
+        self.inner.submit(signed.clone());
+    }
+
     /// Looks into the outbox now rather than within a quarter of a second: for transactions nobody waits for.
     pub fn wake(&self) {
         self.inner.wake.notify_one();

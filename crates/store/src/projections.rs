@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::follow::Followed;
-use bus::{Bus, Position};
+use bus::{Bus, Position, Router};
 use chassis::Shutdown;
 use contracts::Event;
 use ledger::{
@@ -27,6 +27,9 @@ use crate::database::Store;
 const BLOCKS_AT_ONCE: usize = 256;
 /// Events after which a database transaction is committed all the same.
 const EVENTS_AT_ONCE: usize = 10_000;
+/// A caller's height is waited for when it is at most so far ahead, and so long.
+const BEHIND_BLOCKS_MAX: u64 = 1_000;
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// An idle projection stores how far its reactions came after this long.
 const REACTED_AFTER: Duration = Duration::from_secs(1);
@@ -196,6 +199,29 @@ impl Progress {
         let reached = next.wait_for(|next| *next > height);
         matches!(tokio::time::timeout(within, reached).await, Ok(Ok(_)))
     }
+}
+
+/// A router whose handlers read the rows of a projection: each waits, for a while, until the rows have what its caller has
+/// seen of the ledger.
+#[must_use]
+pub fn keeping_up(router: Router, progress: &Progress) -> Router {
+    let progress = progress.clone();
+    router.keep_up(move |seen| {
+        let progress = progress.clone();
+        async move {
+            let due = progress.next_height();
+            // Nobody has seen what is far beyond the ledger, and a projection that is far behind is being rebuilt.
+            if seen < due || seen.0 - due.0 > BEHIND_BLOCKS_MAX {
+                return;
+            }
+            if !progress.wait_for(seen, CAUGHT_UP_WITHIN).await {
+                tracing::warn!(
+                    height = seen.0,
+                    "the projection is behind what a caller has seen"
+                );
+            }
+        }
+    })
 }
 
 /// Starts a projection in a task of its own; resets it first if its version is new.
@@ -371,7 +397,7 @@ impl<P: Projection> Projector<P> {
                 projection = P::NAME,
                 height = first.block.block.header.height.0
             );
-            bus::trace_context::continue_from(&span, first.headers.as_ref());
+            bus::trace_context::continue_from_all(&span, first.headers.as_ref());
             let mut batch = vec![first];
             let mut events = events_in(&batch[0]);
             while batch.len() < BLOCKS_AT_ONCE && events < EVENTS_AT_ONCE {

@@ -1,5 +1,11 @@
-//! Databases for tests.
+//! Databases for tests, and the contracts behind a test broker.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use bus::testing::{TestBroker, TestOrdering};
+use contracts::Context;
+use ledger::{Epoch, Height, SignedTransaction, Timestamp};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::database::{Migration, Store, sqlite_url};
@@ -98,5 +104,57 @@ fn note_skipped(test: &str) {
             file,
             "{test}: no PostgreSQL server (MEDSHARE_TEST_POSTGRES)"
         );
+    }
+}
+
+/// The real contracts, over a state in memory, behind replicas that agree by construction.
+///
+/// # Panics
+/// If the genesis file describes no state.
+pub async fn start_contracts(broker: &TestBroker) -> TestOrdering {
+    let genesis = broker.genesis().clone();
+    let (events, writes) = contracts::genesis(&genesis).expect("a genesis state");
+    let mut state: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    apply(&mut state, writes);
+    let chain = genesis.chain_id();
+    let state = Mutex::new(state);
+    let decide = move |signed: &SignedTransaction| {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = Context {
+            chain,
+            height: Height(1),
+            time: Timestamp(chassis::clock::now()),
+            epoch: Epoch(0),
+            submitter: signed.body.submitter,
+            public_key: signed.body.public_key,
+            nonce: signed.body.nonce,
+            transaction: signed.id(),
+        };
+        let executed = contracts::execute(
+            &*state,
+            &context,
+            signed.body.contract,
+            &signed.body.command,
+        );
+        apply(&mut state, executed.writes);
+        (
+            executed.outcome,
+            executed
+                .events
+                .iter()
+                .map(contracts::Event::recorded)
+                .collect(),
+        )
+    };
+    let events = events.iter().map(contracts::Event::recorded).collect();
+    TestOrdering::start(broker, events, Box::new(decide)).await
+}
+
+fn apply(state: &mut BTreeMap<Vec<u8>, Vec<u8>>, writes: ledger::WriteSet) {
+    for (key, value) in writes.0 {
+        match value {
+            Some(value) => drop(state.insert(key, value)),
+            None => drop(state.remove(&key)),
+        }
     }
 }

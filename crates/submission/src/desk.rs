@@ -179,7 +179,7 @@ impl Desk {
             .await
             .map_err(database)?;
         transaction.commit().await.map_err(database)?;
-        self.outbox.wake();
+        self.outbox.send(signed);
         Ok(id)
     }
 
@@ -190,6 +190,7 @@ impl Desk {
             .wait(&transaction)
             .await
             .map_err(|error| outbox(transaction, &error))?;
+        bus::seen::note(receipt.header.height);
         let committed = committed(&receipt)?;
         if !self
             .progress

@@ -6,6 +6,7 @@ use bus::{Bus, BusConfig, Router};
 use chassis::{InvalidKey, Shutdown};
 use interfaces::{Problem, UseCase};
 use serde::Deserialize;
+use store::projections::keeping_up;
 use store::{DatabaseConfig, Outbox, Store};
 use submission::{Caller, Desk, SessionsConfig};
 
@@ -64,14 +65,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Workflow, &shutdown).await?;
-    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress);
+    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress.clone());
     let authorization = Arc::new(Authorization {
         store,
         desk,
         bus: bus.clone(),
         sessions: config.sessions,
     });
-    let serving = crate::api::router(Router::new(&bus), authorization).serve(shutdown.clone());
+    let serving = crate::api::router(keeping_up(Router::new(&bus), &progress), authorization)
+        .serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
     Ok(())

@@ -1,12 +1,13 @@
 //! The tables of the identity service.
 //!
-//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `ended_sessions`. In flight: `challenges`. Projection (droppable): `members`.
+//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `ended_sessions`. In flight: `challenges`, `sign_in_attempts`. Projection (droppable): `members`.
 
 /// All migrations, in order.
-pub const MIGRATIONS: &[store::Migration] = &[(
-    1,
-    "identity",
-    "
+pub const MIGRATIONS: &[store::Migration] = &[
+    (
+        1,
+        "identity",
+        "
 CREATE TABLE accounts (
     account TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -65,4 +66,18 @@ CREATE TABLE members (
 );
 CREATE INDEX members_by_status ON members (status, member);
 ",
-)];
+    ),
+    (
+        2,
+        "sign_in_attempts",
+        "
+CREATE TABLE sign_in_attempts (
+    login_hash TEXT PRIMARY KEY,
+    wrong BIGINT NOT NULL,
+    locked_until_us BIGINT NOT NULL,
+    last_us BIGINT NOT NULL
+);
+CREATE INDEX sign_in_attempts_by_age ON sign_in_attempts (last_us);
+",
+    ),
+];

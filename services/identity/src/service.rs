@@ -13,6 +13,7 @@ use keys::token::TokenKey;
 use keys::{MemberKey, Secret};
 use ledger::{LedgerId, Timestamp};
 use serde::Deserialize;
+use store::projections::keeping_up;
 use store::{DatabaseConfig, Outbox, Store};
 use submission::row::database;
 use submission::{Caller, Desk};
@@ -152,7 +153,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Members, &shutdown).await?;
-    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress);
+    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress.clone());
     let identity = Arc::new(Identity {
         bus: bus.clone(),
         desk,
@@ -174,7 +175,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         identity.clone(),
         shutdown.clone(),
     ));
-    let serving = crate::api::router(Router::new(&bus), identity).serve(shutdown.clone());
+    let serving = crate::api::router(keeping_up(Router::new(&bus), &progress), identity)
+        .serve(shutdown.clone());
     shutdown.ready();
     tokio::select! {
         served = serving => served?,

@@ -8,6 +8,7 @@ use chassis::{InvalidKey, Shutdown};
 use interfaces::Problem;
 use keys::Secret;
 use serde::Deserialize;
+use store::projections::keeping_up;
 use store::{DatabaseConfig, Store};
 use submission::SessionsConfig;
 
@@ -69,14 +70,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = Bus::connect(&config.bus).await?;
     let search = Arc::new(RwLock::new(SearchIndex::default()));
     let heads = Heads::load(store.clone(), search.clone()).await?;
-    store::projections::start(&store, &bus, heads, &shutdown).await?;
+    let progress = store::projections::start(&store, &bus, heads, &shutdown).await?;
     let index = Arc::new(Index {
         store,
         handles,
         sessions: config.sessions,
         search,
     });
-    let serving = crate::api::router(Router::new(&bus), index).serve(shutdown.clone());
+    let serving =
+        crate::api::router(keeping_up(Router::new(&bus), &progress), index).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
     Ok(())

@@ -7,6 +7,7 @@ use bus::{Bus, BusConfig, Router};
 use chassis::{InvalidKey, Shutdown};
 use keys::{MemberKey, SealingKey, Secret};
 use serde::Deserialize;
+use store::projections::keeping_up;
 use store::{DatabaseConfig, Outbox, Store};
 use submission::{Desk, SessionsConfig};
 
@@ -108,7 +109,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Bindings, &shutdown).await?;
-    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress);
+    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress.clone());
     let iot = Arc::new(Iot {
         store,
         bus: bus.clone(),
@@ -123,7 +124,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let ingesting = tokio::spawn(ingest.run(shutdown.clone()));
     let anchoring = tokio::spawn(crate::anchor::run(iot.clone(), shutdown.clone()));
     let listening = tokio::spawn(crate::watch::silence::run(iot.clone(), shutdown.clone()));
-    let serving = crate::api::router(Router::new(&bus), iot).serve(shutdown.clone());
+    let serving =
+        crate::api::router(keeping_up(Router::new(&bus), &progress), iot).serve(shutdown.clone());
     shutdown.ready();
     tokio::select! {
         served = serving => served?,

@@ -1,6 +1,6 @@
 //! The core's thread: one input at a time into the pure replica, and its effects out to who performs them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -11,7 +11,7 @@ use bus::ordering_wire::SubmitReply;
 use bus::subjects;
 use execution::LeftOut;
 use ledger::{Digest, Epoch, ReplicaId, Timestamp, canonical};
-use pbft::{Effect, HaltReason, Input, Moment, Refusal, Replica, Sequence, Summary};
+use pbft::{Effect, HaltReason, Input, Message, Moment, Refusal, Replica, Sequence, Summary};
 
 use crate::body::{Body, BodyPool};
 use crate::delivery::Parcel;
@@ -20,7 +20,7 @@ use crate::journal::writer::Written;
 use crate::journal::{Job, JournaledCertificate};
 use crate::outbound::Outbound;
 use crate::phases::Phases;
-use crate::recent::RecentBlocks;
+use crate::recent::{Ordered, RecentBlocks};
 use crate::run_blocks::{Task, Told};
 use crate::wire::{self, Wire};
 
@@ -98,6 +98,8 @@ pub struct Core {
     told_due: Option<Timestamp>,
     /// Bodies that were ordered and left out of their block, and may become valid later: the core counts them as held.
     left_out: HashMap<Digest, Arc<Body>>,
+    /// When batches that are not committed yet passed the phases before; for traces alone.
+    ordered: BTreeMap<Sequence, Ordered>,
     next_message: u64,
     halted: Option<HaltReason>,
     metrics: Metrics,
@@ -200,6 +202,7 @@ impl Core {
             next_due,
             told_due: None,
             left_out: HashMap::new(),
+            ordered: BTreeMap::new(),
             next_message: chassis::clock::now(),
             halted: None,
             metrics: Metrics::new(),
@@ -327,6 +330,7 @@ impl Core {
             Effect::CompactLog(records) => self.tell_journal(Job::Compact(records)),
             Effect::Broadcast(message) => {
                 self.phases.sent(&message);
+                self.note_phase(&message.message().message);
                 self.publish(
                     subjects::pbft_all(self.epoch, self.me),
                     &Wire::Consensus(message.to_bytes()),
@@ -386,7 +390,33 @@ impl Core {
         }
     }
 
+    /// What this replica says of a place tells which phase it has reached there; what it says again changes nothing.
+    fn note_phase(&mut self, message: &Message) {
+        let now = Some(Instant::now());
+        match message {
+            Message::PrePrepare(proposal) => {
+                let ordered = self.ordered.entry(proposal.sequence).or_default();
+                ordered.proposed = ordered.proposed.or(now);
+            }
+            Message::Prepare(vote) => {
+                let ordered = self.ordered.entry(vote.sequence).or_default();
+                ordered.proposed = ordered.proposed.or(now);
+            }
+            Message::Commit(vote) => {
+                let ordered = self.ordered.entry(vote.sequence).or_default();
+                ordered.prepared = ordered.prepared.or(now);
+            }
+            _ => {}
+        }
+    }
+
     fn execute(&mut self, sequence: Sequence, digests: &[Digest], time: Timestamp) {
+        let ordered = Ordered {
+            committed: Some(Instant::now()),
+            ..self.ordered.remove(&sequence).unwrap_or_default()
+        };
+        // Votes may be repeated after their place is executed.
+        self.ordered = self.ordered.split_off(&sequence);
         let mut bodies = Vec::with_capacity(digests.len());
         for digest in digests {
             match self
@@ -410,6 +440,7 @@ impl Core {
             height: sequence.height(),
             time,
             bodies,
+            ordered,
         });
     }
 

@@ -268,13 +268,16 @@ impl Delivery {
         self.phases
             .certified(height, recent, now, chassis::clock::now());
         let mut proofs = None;
+        let mut traceparents = Vec::new();
         for (index, body) in recent.bodies.iter().enumerate() {
             self.commit_seconds
                 .record(now.duration_since(body.received));
             let Some(origin) = body.origin() else {
                 continue;
             };
-            trace::phases(self.replica, height, body, recent, now);
+            if traceparents.len() < trace::PER_BLOCK_MAX {
+                traceparents.extend(trace::phases(self.replica, height, body, recent, now));
+            }
             if !designated && !body.was_asked_again() {
                 continue;
             }
@@ -290,8 +293,12 @@ impl Delivery {
         let payload = record.len() - store_format::RECORD_HEADER_BYTES;
         if designated && payload <= PUBLISHED_BYTES_MAX {
             let bytes = Bytes::from(record).slice(store_format::RECORD_HEADER_BYTES..);
-            self.outbound
-                .publish_block(subjects::block(self.replica, height), bytes, recent.hash);
+            self.outbound.publish_block(
+                subjects::block(self.replica, height),
+                bytes,
+                recent.hash,
+                traceparents,
+            );
         }
     }
 

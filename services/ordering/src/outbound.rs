@@ -51,10 +51,19 @@ impl Outbound {
         });
     }
 
-    /// Publishes a block with its hash as the message id.
-    pub fn publish_block(&self, subject: String, payload: Bytes, hash: Digest) {
+    /// Publishes a block with its hash as the message id, and the trace contexts in which its transactions go on.
+    pub fn publish_block(
+        &self,
+        subject: String,
+        payload: Bytes,
+        hash: Digest,
+        traceparents: Vec<String>,
+    ) {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", hash.to_string());
+        for traceparent in traceparents {
+            headers.append(bus::trace_context::TRACEPARENT, traceparent);
+        }
         self.send(Message {
             subject,
             payload,

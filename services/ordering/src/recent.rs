@@ -22,10 +22,31 @@ pub struct RecentBlock {
     pub bodies: Vec<Arc<Body>>,
     /// The wire digests of its transactions, in order.
     pub wires: Vec<Digest>,
+    /// When it passed each phase here.
+    pub phases: Phases,
+}
+
+/// When a block passed each phase at this replica. What was not ordered here (a fetched or a restored block) has no times
+/// of ordering.
+#[derive(Clone, Copy, Debug)]
+pub struct Phases {
+    /// Its batch's way through the agreement.
+    pub ordered: Ordered,
     /// When its execution began.
     pub started: Instant,
     /// When it was executed.
     pub executed: Instant,
+}
+
+/// When a batch passed the phases of the agreement (Castro and Liskov, §4.2).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ordered {
+    /// The primary proposed it, or a backup agreed to the proposal.
+    pub proposed: Option<Instant>,
+    /// A quorum agreed to the proposal.
+    pub prepared: Option<Instant>,
+    /// A quorum is prepared.
+    pub committed: Option<Instant>,
 }
 
 /// The latest executed blocks, by height.
@@ -57,14 +78,13 @@ impl RecentBlocks {
     pub fn lighten(&self, height: Height) {
         if let Some(block) = self.lock().get_mut(&height.0) {
             let (hash, wires) = (block.hash, block.wires.clone());
-            let (started, executed) = (block.started, block.executed);
+            let phases = block.phases;
             *block = Arc::new(RecentBlock {
                 block: None,
                 hash,
                 bodies: Vec::new(),
                 wires,
-                started,
-                executed,
+                phases,
             });
         }
     }

@@ -18,7 +18,7 @@ use crate::delivery::Tip;
 use crate::journal::{
     Job, JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer,
 };
-use crate::recent::{RecentBlock, RecentBlocks};
+use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError};
 use crate::state::{StateError, StateStore, hashed};
@@ -454,7 +454,11 @@ fn stored_chain(
             .map(|(_, bodies)| bodies.clone())
             .unwrap_or_default();
         let block = (height > chain.certified).then_some(certified.block);
-        let (started, executed) = (Instant::now(), Instant::now());
+        let phases = Phases {
+            ordered: Ordered::default(),
+            started: Instant::now(),
+            executed: Instant::now(),
+        };
         recent.insert(
             height,
             Arc::new(RecentBlock {
@@ -462,8 +466,7 @@ fn stored_chain(
                 hash,
                 bodies,
                 wires,
-                started,
-                executed,
+                phases,
             }),
         );
     }

@@ -16,7 +16,7 @@ use pbft::CertifiedHash;
 
 use crate::body::Body;
 use crate::journal::{Job, JournaledBlock};
-use crate::recent::{RecentBlock, RecentBlocks};
+use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::state::{self, Changes, StateError, StateStore};
 
@@ -34,6 +34,8 @@ pub enum Task {
         time: Timestamp,
         /// The transactions' bodies, in order.
         bodies: Vec<Arc<Body>>,
+        /// When the batch passed the phases of the agreement.
+        ordered: Ordered,
     },
     /// Blocks that others certified, in order.
     Install(Vec<(CertifiedBlock, CertifiedHash)>),
@@ -225,7 +227,8 @@ impl<R: Rules> BlockRunner<R> {
                         height,
                         time,
                         bodies,
-                    } => self.execute(height, time, bodies, tell)?,
+                        ordered,
+                    } => self.execute(height, time, bodies, ordered, tell)?,
                     Task::Install(mut blocks) => {
                         let rest = blocks.split_off(room.min(blocks.len()));
                         self.install(blocks, tell)?;
@@ -286,6 +289,7 @@ impl<R: Rules> BlockRunner<R> {
         height: Height,
         time: Timestamp,
         bodies: Vec<Arc<Body>>,
+        ordered: Ordered,
         tell: &mut dyn FnMut(Told),
     ) -> Result<(), ExecutionError> {
         if height <= self.head.height {
@@ -316,8 +320,11 @@ impl<R: Rules> BlockRunner<R> {
             hash,
             bodies: kept.clone(),
             wires,
-            started,
-            executed: Instant::now(),
+            phases: Phases {
+                ordered,
+                started,
+                executed: Instant::now(),
+            },
         };
         self.recent.insert(height, Arc::new(recent));
         // A writer that is gone has reported why.
@@ -394,8 +401,11 @@ impl<R: Rules> BlockRunner<R> {
             hash,
             bodies: Vec::new(),
             wires,
-            started,
-            executed: Instant::now(),
+            phases: Phases {
+                ordered: Ordered::default(),
+                started,
+                executed: Instant::now(),
+            },
         };
         self.recent
             .insert(certified.block.header.height, Arc::new(recent));

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use bus::trace_context::TRACEPARENT;
 use bus::{Bus, subjects};
 use chassis::Shutdown;
 use futures::StreamExt;
@@ -18,6 +19,7 @@ use crate::body::Origin;
 use crate::config::Config;
 use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
 use crate::delivery::{Delivery, Parcel, Stored};
+use crate::fetch;
 use crate::inbound::Inbound;
 use crate::intake::{Arrival, Checker, Intake, Reason};
 use crate::journal::Job;
@@ -27,7 +29,6 @@ use crate::phases::Phases;
 use crate::restore::{Restored, Restoring};
 use crate::run_blocks::Task;
 use crate::serve::{Desk, serve};
-use crate::{fetch, trace};
 
 /// How many transactions are taken from the broker at once.
 const ARRIVALS_AT_ONCE: usize = 256;
@@ -390,7 +391,7 @@ async fn take_transactions(arrivals: async_nats::Subscriber, intake: Intake) {
                 let requester = subjects::user_of(&message.subject)?.to_owned();
                 let headers = message.headers.as_ref();
                 let traceparent = headers
-                    .and_then(|headers| headers.get(trace::TRACEPARENT))
+                    .and_then(|headers| headers.get(TRACEPARENT))
                     .map(|value| value.as_str().to_owned());
                 Some(Arrival {
                     bytes: message.payload,

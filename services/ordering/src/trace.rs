@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use bus::trace_context::TRACEPARENT;
 use ledger::{Height, ReplicaId};
 use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue, global};
@@ -11,24 +12,21 @@ use opentelemetry::{Context, KeyValue, global};
 use crate::body::Body;
 use crate::recent::RecentBlock;
 
-/// The header that carries the context.
-pub const TRACEPARENT: &str = "traceparent";
+/// How many transactions of a block are traced at most, so that tracing a full block costs no more than tracing a small
+/// one.
+pub const PER_BLOCK_MAX: usize = 8;
 
-/// Exports the spans of one transaction: the whole, waiting for order, execution, certification.
+/// Exports the spans of one transaction: the whole, and inside it each phase from its arrival to its certificate. Gives
+/// the context of the whole, in which those go on who read the block; none when the transaction is not traced.
 pub fn phases(
     replica: ReplicaId,
     height: Height,
     body: &Body,
     block: &RecentBlock,
     certified: Instant,
-) {
-    let Some(parent) = body
-        .origin()
-        .and_then(|origin| origin.traceparent.as_deref())
-        .and_then(sampled)
-    else {
-        return;
-    };
+) -> Option<String> {
+    let traceparent = body.origin()?.traceparent.as_deref()?;
+    let parent = sampled(traceparent)?;
     let now_us = chassis::clock::now();
     let wall = |at: Instant| {
         UNIX_EPOCH + Duration::from_micros(now_us).saturating_sub(certified.duration_since(at))
@@ -47,20 +45,37 @@ pub fn phases(
         .with_attributes(attributes())
         .start_with_context(&tracer, &parent);
     let inside = parent.with_span(whole);
-    let steps = [
-        ("ordering.order", body.received, block.started),
-        ("ordering.execute", block.started, block.executed),
-        ("ordering.certify", block.executed, certified),
-    ];
-    for (name, from, until) in steps {
+    let mut from = body.received;
+    for (name, until) in steps(block, certified) {
+        // A replica that was away for a phase, or received the body late, has nothing to show for it.
+        let Some(until) = until.filter(|until| *until >= from) else {
+            continue;
+        };
         let mut span = tracer
             .span_builder(name)
             .with_start_time(wall(from))
             .with_attributes(attributes())
             .start_with_context(&tracer, &inside);
         span.end_with_timestamp(wall(until));
+        from = until;
     }
     inside.span().end_with_timestamp(wall(certified));
+    let mut carrier = HashMap::new();
+    global::get_text_map_propagator(|propagator| propagator.inject_context(&inside, &mut carrier));
+    carrier.remove(TRACEPARENT)
+}
+
+/// The phases in order, each with its end.
+fn steps(block: &RecentBlock, certified: Instant) -> [(&'static str, Option<Instant>); 6] {
+    let phases = &block.phases;
+    [
+        ("ordering.pre_prepare", phases.ordered.proposed),
+        ("ordering.prepare", phases.ordered.prepared),
+        ("ordering.commit", phases.ordered.committed),
+        ("ordering.await_execution", Some(phases.started)),
+        ("ordering.execute", Some(phases.executed)),
+        ("ordering.certify", Some(certified)),
+    ]
 }
 
 /// The context that a `traceparent` header names, if it is sampled.

@@ -95,6 +95,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         activated: activated.clone(),
     };
     let progress = store::projections::start(&store, &bus, ledger, &shutdown).await?;
+    let router = store::projections::keeping_up(Router::new(&bus), &progress);
     let records = Arc::new(Records {
         hospital,
         bus_name,
@@ -112,7 +113,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         patients: PatientLocks::default(),
     });
     let reacting = tokio::spawn(reactions::run(records.clone(), activated, shutdown.clone()));
-    let serving = api::router(Router::new(&bus), &records).serve(shutdown.clone());
+    let serving = api::router(router, &records).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
     reacting.await?;

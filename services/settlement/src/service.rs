@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bus::{Bus, BusConfig, Router};
 use chassis::{InvalidKey, Shutdown};
 use serde::Deserialize;
+use store::projections::keeping_up;
 use store::{DatabaseConfig, Outbox, Store};
 use submission::{Desk, SessionsConfig};
 
@@ -40,13 +41,14 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let progress = store::projections::start(&store, &bus, Books, &shutdown).await?;
-    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress);
+    let desk = Desk::new(bus.clone(), store.clone(), outbox, progress.clone());
     let settlement = Arc::new(Settlement {
         store,
         desk,
         sessions: config.sessions,
     });
-    let serving = crate::api::router(Router::new(&bus), settlement).serve(shutdown.clone());
+    let serving = crate::api::router(keeping_up(Router::new(&bus), &progress), settlement)
+        .serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
     Ok(())

@@ -5,16 +5,20 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chassis::metrics::{Counter, Histogram, counter, histogram};
 use interfaces::Problem;
+use ledger::Height;
 use tracing::{Instrument, field};
 
 use super::answer::Refusal;
 use super::trace;
 use crate::service::Gateway;
+
+/// The header in which a caller says what it has seen of the ledger.
+const SEEN: &str = "medshare-seen";
 
 /// The address a request came from.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +92,14 @@ async fn admit(gateway: &Gateway, request: Request, next: Next) -> Response {
         METRICS.refused.add(1);
         return Refusal::from(Problem::busy("too many requests are under way")).into_response();
     };
-    next.run(request).await
+    let seen = seen(request.headers());
+    bus::seen::having_seen(seen, next.run(request)).await
+}
+
+/// The height of the newest receipt that the caller has, where it says so: what it asks for shows what that receipt is of.
+fn seen(headers: &HeaderMap) -> Height {
+    let said = headers.get(SEEN).and_then(|value| value.to_str().ok());
+    Height(said.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
 /// Takes from the address's bucket: 429 when it is empty.

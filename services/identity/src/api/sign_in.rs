@@ -13,6 +13,7 @@ use ledger::Timestamp;
 use sqlx::Row;
 use submission::row::database;
 
+use crate::attempts;
 use crate::custody::CustodyKey;
 use crate::people::OwnedLedgerId;
 use crate::service::{Identity, now};
@@ -22,6 +23,7 @@ pub(crate) async fn sign_in(
     _call: Call,
     request: SignIn,
 ) -> Result<Session, Problem> {
+    attempts::count(&identity, &request.login).await?;
     let row = sqlx::query("SELECT account, kind, password_envelope FROM accounts WHERE login = $1")
         .bind(&request.login)
         .fetch_optional(identity.store.reader())
@@ -48,6 +50,7 @@ pub(crate) async fn sign_in(
         }
     };
     let custody = custody.ok_or_else(wrong)?;
+    attempts::forgive(&identity, &request.login).await?;
     let role = if kind == MemberKind::Patient.name() {
         Role::Patient
     } else {
