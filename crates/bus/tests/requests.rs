@@ -265,3 +265,44 @@ async fn an_unknown_service_and_an_unknown_use_case_are_named() {
         .unwrap();
     assert_eq!(problem.status, 404);
 }
+
+#[derive(Serialize, Deserialize)]
+struct Ponder {
+    seconds: u64,
+}
+
+impl UseCase for Ponder {
+    const SERVICE: &'static str = "index";
+    const NAME: &'static str = "ponder";
+    type Reply = ();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_call_is_waited_for_and_one_whose_service_died_is_given_up_soon() {
+    const LONG: Duration = Duration::from_secs(600);
+    let broker = TestBroker::start(&["gateway", "index", "settlement"]).await;
+    let index = broker.connect("index").await;
+    let router = Router::new(&index).on::<Ponder, _, _>(|_, asked: Ponder| async move {
+        tokio::time::sleep(Duration::from_secs(asked.seconds)).await;
+        Ok(())
+    });
+    let listening = router.listen().await.unwrap();
+    tokio::spawn(listening.run(Shutdown::detached("test")));
+    // Takes what it is asked, and is never heard of again.
+    let dying = broker.connect("settlement").await;
+    let _taken = dying
+        .client()
+        .subscribe(subjects::all_of_service("settlement"))
+        .await
+        .unwrap();
+    dying.settle_subscriptions().await.unwrap();
+    let gateway = broker.connect("gateway").await;
+    let (alive, dead) = (Target::service("index"), Target::service("settlement"));
+    let (long, short) = (Ponder { seconds: 17 }, Ponder { seconds: 1 });
+    let (answered, lost) = tokio::join!(
+        gateway.request_within(&alive, None, &long, LONG),
+        gateway.request_within(&dead, None, &short, LONG),
+    );
+    answered.unwrap();
+    assert_eq!(lost.unwrap_err().status, 504);
+}

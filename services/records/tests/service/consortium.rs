@@ -2,24 +2,22 @@
 //! construction, and small doubles of identity, index and authorization that answer over the bus.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus::testing::{TestBroker, TestOrdering, test_genesis};
 use bus::{Bus, Call, Router, Target};
 use chassis::Shutdown;
-use contracts::{Command, Context, ItemId};
+use contracts::{Command, ItemId};
 use interfaces::authorization::PutDelivery;
 use interfaces::identity::*;
 use interfaces::index::{CodeLocator, IndexRow, PutCodeLocators, PutIndexRows};
 use interfaces::{Base64, Problem, UseCase};
 use keys::{MemberKey, Role, SealingKey, Secret, Session, TokenKey};
-use ledger::{
-    Digest, Epoch, GenesisMember, Height, LedgerId, Receipt, SignedTransaction, Timestamp,
-    TransactionBody,
-};
+use ledger::{Digest, GenesisMember, Height, LedgerId, Receipt, Timestamp, TransactionBody};
 use records::Config;
-use store::testing::TestDatabase;
+use store::testing::{TestDatabase, start_contracts};
 
 const USERS: &[&str] = &[
     "records-north",
@@ -74,6 +72,8 @@ pub struct Consortium {
     pub treasurer: Person,
     database: TestDatabase,
     mapping: String,
+    /// The newest height of which a receipt came back, as the Rust client keeps it.
+    seen: AtomicU64,
     folder: tempfile::TempDir,
     service: Option<(tokio::runtime::Runtime, Shutdown)>,
 }
@@ -176,6 +176,7 @@ impl Consortium {
             treasurer,
             database,
             mapping: mapping.to_owned(),
+            seen: AtomicU64::new(0),
             folder,
             service: None,
         };
@@ -243,9 +244,10 @@ impl Consortium {
     /// Asks the service as somebody.
     pub async fn ask<Q: UseCase>(&self, who: &Person, request: Q) -> Result<Q::Reply, Problem> {
         let token = self.outside.token_of(who);
-        self.gateway
-            .request(&Target::records("records-north"), Some(&token), &request)
-            .await
+        let seen = Height(self.seen.load(Ordering::Relaxed));
+        let target = Target::records("records-north");
+        let asked = self.gateway.request(&target, Some(&token), &request);
+        bus::seen::having_seen(seen, asked).await
     }
 
     /// Submits a member's own command.
@@ -267,6 +269,8 @@ impl Consortium {
             "{:?}",
             contracts::Rejection::from_outcome(receipt.leaf.outcome)
         );
+        self.seen
+            .fetch_max(receipt.header.height.0, Ordering::Relaxed);
         receipt
     }
 
@@ -295,10 +299,17 @@ impl Consortium {
             .collect()
     }
 
-    /// Waits until as many events are on the ledger as asked for.
+    /// Waits until as many events are on the ledger as asked for; from then on whoever asks has seen them.
     pub async fn wait_for_events(&self, count: usize, wanted: impl Fn(&contracts::Event) -> bool) {
         for _ in 0..600 {
+            let newest = self
+                .ordering
+                .blocks()
+                .last()
+                .map(|it| it.block.header.height.0);
             if self.events().iter().filter(|event| wanted(event)).count() >= count {
+                self.seen
+                    .fetch_max(newest.unwrap_or_default(), Ordering::Relaxed);
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -310,55 +321,6 @@ impl Consortium {
 impl Drop for Consortium {
     fn drop(&mut self) {
         self.kill_service();
-    }
-}
-
-/// The real contracts over a state in memory.
-async fn start_contracts(broker: &TestBroker) -> TestOrdering {
-    let genesis = broker.genesis().clone();
-    let (events, writes) = contracts::genesis(&genesis).unwrap();
-    let mut state: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-    apply(&mut state, writes);
-    let chain = genesis.chain_id();
-    let state = Mutex::new(state);
-    let decide = move |signed: &SignedTransaction| {
-        let mut state = state.lock().unwrap();
-        let context = Context {
-            chain,
-            height: Height(1),
-            time: Timestamp(chassis::clock::now()),
-            epoch: Epoch(0),
-            submitter: signed.body.submitter,
-            public_key: signed.body.public_key,
-            nonce: signed.body.nonce,
-            transaction: signed.id(),
-        };
-        let executed = contracts::execute(
-            &*state,
-            &context,
-            signed.body.contract,
-            &signed.body.command,
-        );
-        apply(&mut state, executed.writes);
-        (
-            executed.outcome,
-            executed
-                .events
-                .iter()
-                .map(contracts::Event::recorded)
-                .collect(),
-        )
-    };
-    let events = events.iter().map(contracts::Event::recorded).collect();
-    TestOrdering::start(broker, events, Box::new(decide)).await
-}
-
-fn apply(state: &mut BTreeMap<Vec<u8>, Vec<u8>>, writes: ledger::WriteSet) {
-    for (key, value) in writes.0 {
-        match value {
-            Some(value) => drop(state.insert(key, value)),
-            None => drop(state.remove(&key)),
-        }
     }
 }
 
