@@ -50,7 +50,7 @@ deny:
 generated:
     @infra/tools/check-generated
 
-# The end-to-end suites: stories, chaos, attacks or pages.
+# The end-to-end suites: stories, requirements, traces, chaos, attacks or pages.
 e2e suite="stories" *arguments: build
     @shift; infra/tools/run-tests -p e2e --test {{ quote(suite) }} "$@"
 

@@ -6,7 +6,19 @@
 //! | [`story`] | plays the story once, and gives its report, what it told and its files |
 //! | [`chain`] | blocks and events of a replica's files; the independent verifier |
 //! | [`canary`] | personal strings in every spelling, and the search for them in files |
+//! | [`system`], [`cast`] | a whole system of its own, and who takes part in it |
+//! | [`load`], [`invariants`] | clients at work while things break, and what must hold after every fault |
+//! | [`capture`] | hears every subject of every account of the brokers, and every span |
+//! | [`grpc`] | the gateway's gRPC interface |
+//! | [`traces`] | a receiver of the spans of all processes |
 
 pub mod canary;
+pub mod capture;
+pub mod cast;
 pub mod chain;
+pub mod grpc;
+pub mod invariants;
+pub mod load;
 pub mod story;
+pub mod system;
+pub mod traces;

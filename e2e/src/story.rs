@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::capture::{Heard, Listening};
+
 /// How many patients are made up: enough for one disease to show and another to hide, and for both hospitals.
 pub const PATIENTS: usize = 16;
 
@@ -21,6 +23,8 @@ pub struct Story {
     pub told: String,
     /// The system's folder.
     pub folder: PathBuf,
+    /// What was said on the brokers, and the spans of all processes, while it was played.
+    pub heard: Heard,
 }
 
 /// The story of this test run.
@@ -120,7 +124,9 @@ fn play_once() -> Story {
     let folder = own.join("system");
     let (report, told) = (own.join("report.json"), own.join("told.txt"));
     if !report.exists() {
-        let output = demo(&folder, &[]);
+        let listening = Listening::begin(&folder, &own.join("heard"));
+        let output = demo(&folder, &[], listening.environment());
+        listening.close();
         std::fs::write(&told, &output.stderr).expect("what was told can be kept");
         std::fs::write(&report, &output.stdout).expect("the report can be kept");
     }
@@ -133,6 +139,7 @@ fn play_once() -> Story {
         success,
         told,
         folder,
+        heard: Heard::of(&own.join("heard")),
     }
 }
 
@@ -142,7 +149,7 @@ fn play_once() -> Story {
 /// If it cannot be played at all.
 pub fn play_again(further: &[&str]) -> (Value, String) {
     let folder = all_stories().join(format!("again-{}", std::process::id()));
-    let output = demo(&folder, further);
+    let output = demo(&folder, further, []);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let report = report_of(&printed, &told);
@@ -168,12 +175,17 @@ fn all_stories() -> PathBuf {
     workspace().join("target/stories")
 }
 
-fn demo(folder: &Path, further: &[&str]) -> Output {
+fn demo<'a>(
+    folder: &Path,
+    further: &[&str],
+    environment: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Output {
     let patients = PATIENTS.to_string();
     let folder = folder.to_str().expect("a path in UTF-8");
     Command::new(program())
         .args(["demo", "--json", "--dir", folder, "--patients", &patients])
         .args(further)
+        .envs(environment)
         .env_remove("DATA")
         .env_remove("VITALS")
         .current_dir(workspace())

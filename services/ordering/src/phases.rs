@@ -97,7 +97,7 @@ impl Phases {
             proposed: marks.proposed.map(wall),
             prepared: marks.prepared.map(wall),
             committed: marks.committed.map(wall),
-            executed: wall(block.executed),
+            executed: wall(block.phases.executed),
             certified: Timestamp(now_us),
             trace: None,
         };
@@ -149,8 +149,11 @@ mod tests {
             hash: Digest([1; 32]),
             bodies: Vec::new(),
             wires: Vec::new(),
-            started: executed,
-            executed,
+            phases: crate::recent::Phases {
+                ordered: crate::recent::Ordered::default(),
+                started: executed,
+                executed,
+            },
         }
     }
 

@@ -1,0 +1,241 @@
+//! A replica's disk fails in the ways that disks do.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use e2e::cast::Cast;
+use e2e::invariants;
+use e2e::load::{History, Load};
+use e2e::system::{RunningSystem, Setup};
+use ledger::Receipt;
+
+const AT_WORK: u64 = 20;
+/// The replica whose disk fails: a backup in the first view.
+const VICTIM: &str = "replica-3";
+
+fn load(cast: &Cast) -> Load {
+    let treasurer = cast.treasurer.key().unwrap();
+    Load::start(&cast.client, treasurer, treasurer.ledger_id(), 8)
+}
+
+/// Receipts of a history.
+fn receipts(history: &History) -> Vec<Receipt> {
+    let commits = history.operations.iter();
+    commits
+        .filter_map(|operation| Some(operation.receipt.as_ref()?.receipt.clone()))
+        .collect()
+}
+
+/// The height of a history's newest receipt.
+fn newest(history: &History) -> u64 {
+    let heights = receipts(history).into_iter();
+    heights
+        .map(|receipt| receipt.header.height.0)
+        .max()
+        .unwrap()
+}
+
+/// The newest file in a folder whose name ends so.
+fn newest_file(folder: &Path, end: &str) -> PathBuf {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let named = entries.map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = named
+        .filter(|path| path.to_string_lossy().ends_with(end))
+        .collect();
+    files.sort();
+    files.pop().unwrap()
+}
+
+/// A16. Fault: a journal that ends in a record cut short keeps its replica away, or loses it a vote that had left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_whose_journal_ends_in_a_torn_record_cuts_it_off_and_is_back() {
+    let mut system = Setup::new().start();
+    let cast = Cast::gather(&system).await;
+    let load = load(&cast);
+    for torn_bytes in [1, 7, 40] {
+        load.goes_on(AT_WORK).await;
+        system.kill(VICTIM);
+        // A record whose write was under way when the power failed: its sync had not returned, so no vote of it had left.
+        let journal = newest_file(&system.process(VICTIM).join("data/journal"), ".journal");
+        let mut bytes = std::fs::read(&journal).unwrap();
+        bytes.extend_from_slice(&200_u32.to_le_bytes());
+        bytes.extend(std::iter::repeat_n(0xa5, torn_bytes));
+        std::fs::write(&journal, bytes).unwrap();
+        system.start_process(VICTIM);
+        load.goes_on(AT_WORK).await;
+    }
+    assert!(system.log(VICTIM).contains("cut short"));
+    let history = load.finish().await;
+    invariants::all_reach(&system, newest(&history)).await;
+    drop(cast);
+    system.stop();
+    invariants::check(&system, &receipts(&history));
+}
+
+/// A07. Fault: damage in the middle of a file is taken for its end, and what follows is forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_bit_in_a_replicas_files_is_named_and_never_cut_off_as_a_tail() {
+    let mut system = Setup::new().start();
+    let cast = Cast::gather(&system).await;
+    let load = load(&cast);
+    load.goes_on(10 * AT_WORK).await;
+    system.kill(VICTIM);
+    let history = load.finish().await;
+    for (folder, end) in [("data/journal", ".journal"), ("data/blocks", ".blk")] {
+        let file = newest_file(&system.process(VICTIM).join(folder), end);
+        let whole = std::fs::read(&file).unwrap();
+        let mut flipped = whole.clone();
+        let place = whole.len() / 3;
+        flipped[place] ^= 0x10;
+        std::fs::write(&file, &flipped).unwrap();
+        let told = start_in_vain(&system);
+        assert!(
+            told.contains("damaged") && told.contains(end),
+            "the damage in {} is not named: {told}",
+            file.display()
+        );
+        assert_eq!(
+            std::fs::read(&file).unwrap(),
+            flipped,
+            "damage was cut off or overwritten"
+        );
+        std::fs::write(&file, &whole).unwrap();
+    }
+    // The others have not noticed; with its files as they were, it is back.
+    system.start_process(VICTIM);
+    invariants::all_reach(&system, newest(&history)).await;
+    drop(cast);
+    system.stop();
+    invariants::check(&system, &receipts(&history));
+}
+
+/// Starts the victim by hand; it ends by itself, and says why.
+fn start_in_vain(system: &RunningSystem) -> String {
+    let broker = system.address("nats-1", "client");
+    let ended = Command::new(e2e::story::program())
+        .args(["ordering", "--config", "config.toml"])
+        .current_dir(system.process(VICTIM))
+        .env("MEDSHARE__BUS__SERVERS", format!("[\"nats://{broker}\"]"))
+        .output()
+        .unwrap();
+    assert!(!ended.status.success(), "it started over damaged files");
+    String::from_utf8_lossy(&ended.stderr).into_owned()
+}
+
+/// A file system of its own in memory, as small as wanted; gone when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts over a folder, keeping what is in it; none where that is not permitted.
+    fn mount(folder: &Path, size: &str) -> Option<SmallDisk> {
+        let kept = folder.with_extension("kept");
+        std::fs::rename(folder, &kept).unwrap();
+        std::fs::create_dir(folder).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder)
+            .status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            std::fs::remove_dir(folder).unwrap();
+            std::fs::rename(&kept, folder).unwrap();
+            return None;
+        }
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(format!("{}/.", kept.display()))
+            .arg(folder)
+            .status();
+        assert!(copied.unwrap().success());
+        Some(SmallDisk(folder.to_owned()))
+    }
+
+    fn grow(&self, size: &str) {
+        let grown = Command::new("mount")
+            .args(["-o", &format!("remount,size={size}")])
+            .arg(&self.0)
+            .status();
+        assert!(grown.unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// A16. Fault: a replica whose disk is full goes on voting from memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_whose_disk_is_full_ends_and_is_back_once_there_is_room() {
+    let mut system = Setup::new().start();
+    let cast = Cast::gather(&system).await;
+    let load = load(&cast);
+    load.goes_on(AT_WORK).await;
+    system.kill(VICTIM);
+    let data = system.process(VICTIM).join("data");
+    let Some(disk) = SmallDisk::mount(&data, "512m") else {
+        e2e::story::skipped(
+            "a_replica_whose_disk_is_full",
+            "a tmpfs can be mounted by root only",
+        );
+        return;
+    };
+    system.start_process(VICTIM);
+    load.goes_on(AT_WORK).await;
+    // Whatever room is left is taken by somebody else.
+    let ballast = data.join("ballast");
+    let _ = Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k"])
+        .arg(format!("of={}", ballast.display()))
+        .output();
+    let restarts = system.restarts(VICTIM);
+    while system.restarts(VICTIM) == restarts {
+        load.goes_on(1).await;
+    }
+    load.goes_on(AT_WORK).await;
+    disk.grow("1g");
+    std::fs::remove_file(&ballast).unwrap();
+    system.start_process(VICTIM);
+    let history = load.finish().await;
+    invariants::all_reach(&system, newest(&history)).await;
+    drop(cast);
+    system.stop();
+    invariants::check(&system, &receipts(&history));
+}
+
+/// A19, A20. Fault: a contract reads a clock, a random number or a map's order, so that executing again gives another state.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_lost_its_state_executes_every_contract_again_and_comes_to_the_same_roots() {
+    let mut system = Setup::new().start();
+    let cast = Cast::gather(&system).await;
+    // Persons, endorsements, records, claims and codes, so that contracts of every kind have executed.
+    let person = e2e::cast::made_up(1).remove(0);
+    cast.patient(&person).await;
+    e2e::cast::until_some(async || {
+        let report = cast.hospitals[0].import(&person.bundle).await.unwrap();
+        (report.unchanged.len() == person.records).then_some(())
+    })
+    .await;
+    let load = load(&cast);
+    load.goes_on(20 * AT_WORK).await;
+    system.kill(VICTIM);
+    std::fs::remove_dir_all(system.process(VICTIM).join("data/state")).unwrap();
+    system.start_process(VICTIM);
+    // It votes again over the state it computed: another root, and it would halt.
+    load.goes_on(20 * AT_WORK).await;
+    let history = load.finish().await;
+    invariants::all_reach(&system, newest(&history)).await;
+    assert_eq!(system.status(VICTIM)["state"], "ready");
+    drop(cast);
+    system.stop();
+    invariants::check(&system, &receipts(&history));
+    let contracts: std::collections::BTreeSet<u16> = e2e::chain::blocks(&system.blocks(3))
+        .iter()
+        .flat_map(|block| &block.block.transactions)
+        .map(|transaction| transaction.body.contract.0)
+        .collect();
+    assert!(
+        contracts.len() >= 3,
+        "only contracts {contracts:?} executed"
+    );
+}
