@@ -18,6 +18,7 @@
 //! | [`certificate`], [`certificate_check`] | the certificate authority: issuing, and verifying chains |
 //! | [`identity_hash`] | the keyed hash by which a hospital's patient is matched to a member |
 //! | [`nkey`] | user keys of the message broker |
+//! | [`pseudonym`] | a reader's pseudonyms of ids, by a keyed permutation |
 
 pub mod certificate;
 pub mod certificate_check;
@@ -29,6 +30,7 @@ pub mod identity_hash;
 pub mod member;
 pub mod nkey;
 pub mod password;
+pub mod pseudonym;
 pub mod seal;
 pub mod secret;
 pub mod token;
