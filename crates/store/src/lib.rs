@@ -5,10 +5,12 @@
 //! | [`database`] | [`Store`]: opening, migrations, the one writer and the readers |
 //! | [`outbox`] | signed transactions on their way to the ledger, resent until receipt or expiry |
 //! | [`projections`] | rows folded from committed events, with the ledger's height in the same transaction |
+//! | [`rows`] | many rows with few statements |
 
 pub mod database;
 pub mod outbox;
 pub mod projections;
+pub mod rows;
 mod tables;
 
 #[cfg(feature = "testing")]

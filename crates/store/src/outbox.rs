@@ -2,7 +2,9 @@
 //!
 //! A service puts the signed transaction into the outbox in the same database transaction as the facts it
 //! belongs to. [`Outbox`] then submits it, sending identical bytes until a receipt comes or its validity ends,
-//! also after a crash: the ledger executes it at most once. A row keeps its receipt.
+//! also after a crash: the ledger executes it at most once. A row keeps its receipt for an hour ([`prune()`]).
+
+mod prune;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,6 +17,8 @@ use sqlx::{Any, Row};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::database::Store;
+
+pub use prune::{KEPT_US, prune};
 
 /// Submissions under way at a time.
 const IN_FLIGHT_MAX: usize = 256;
@@ -220,6 +224,7 @@ impl Outbox {
         });
         tokio::spawn(write_ends(inner.clone(), ended));
         tokio::spawn(sweep(inner.clone()));
+        tokio::spawn(prune::run(inner.clone()));
         Outbox { inner }
     }
 

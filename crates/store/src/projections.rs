@@ -5,6 +5,8 @@
 //! Reactions ([`Projection::after_commit`]) run after the rows are committed, at least once for each block,
 //! and not again when rows are rebuilt.
 
+mod rebuild;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,8 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::database::Store;
+
+pub use rebuild::{keep_rows, rebuild};
 
 /// Blocks that are applied in one database transaction while catching up.
 const BLOCKS_AT_ONCE: usize = 256;
@@ -165,6 +169,21 @@ pub trait Projection: Send + Sync + 'static {
         transaction: &mut ProjectionTransaction<'_>,
         block: &ProjectedBlock,
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Folds several blocks into the rows, oldest first, as [`Projection::apply`] does one by one. Projections that may
+    /// have to catch up with millions of events gather rows over all of them ([`crate::rows`]).
+    fn apply_all(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        blocks: &[&ProjectedBlock],
+    ) -> impl Future<Output = anyhow::Result<()>> + Send {
+        async move {
+            for block in blocks {
+                self.apply(transaction, block).await?;
+            }
+            Ok(())
+        }
+    }
 
     /// Removes all its rows.
     fn reset(
@@ -422,17 +441,7 @@ impl<P: Projection> Projector<P> {
             .iter()
             .filter(|block| block.header.height >= due)
             .collect();
-        if let Some(last) = fresh.last() {
-            let position = Position {
-                next: last.header.height.next(),
-                previous: Some(last.hash),
-            };
-            let mut transaction = self.store.begin().await?;
-            for block in &fresh {
-                self.projection.apply(&mut transaction, block).await?;
-            }
-            write_position::<P>(&mut transaction, position, self.reacted).await?;
-            transaction.commit().await?;
+        if let Some(position) = fold(&self.store, &*self.projection, &fresh, self.reacted).await? {
             self.position = position;
             self.stored_reacted = self.reacted;
             self.next.send_replace(position.next);
@@ -458,6 +467,27 @@ impl<P: Projection> Projector<P> {
         self.stored_reacted = self.reacted;
         Ok(())
     }
+}
+
+/// Rows and height of some blocks in one database transaction; the new position, if there were any blocks.
+async fn fold<P: Projection>(
+    store: &Store,
+    projection: &P,
+    blocks: &[&ProjectedBlock],
+    reacted: Height,
+) -> anyhow::Result<Option<Position>> {
+    let Some(last) = blocks.last() else {
+        return Ok(None);
+    };
+    let position = Position {
+        next: last.header.height.next(),
+        previous: Some(last.hash),
+    };
+    let mut transaction = store.begin().await?;
+    projection.apply_all(&mut transaction, blocks).await?;
+    write_position::<P>(&mut transaction, position, reacted).await?;
+    transaction.commit().await?;
+    Ok(Some(position))
 }
 
 fn events_in(followed: &Followed) -> usize {

@@ -257,3 +257,47 @@ async fn a_new_version_rebuilds_the_rows_without_reacting_again() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_an_hour_ago_leaves_the_outbox_and_what_is_pending_stays() {
+    let broker = TestBroker::start(EVERYONE).await;
+    let ordering = ordering(&broker).await;
+    let bus = broker.connect("index").await;
+    let database = TestDatabase::sqlite();
+    let store = database.open(MIGRATIONS).await;
+    let member = MemberKey::random();
+    let shutdown = Shutdown::detached("index");
+    let outbox = Outbox::start(&store, &bus, &shutdown);
+    let ended = member.sign(body(bus.chain(), &member, 1));
+    outbox.submit(&ended).await.unwrap();
+    while outbox.depth().await.unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    shutdown.request();
+    drop(ordering);
+    let (unsigned, pending) = (
+        body(bus.chain(), &member, 2),
+        member.sign(body(bus.chain(), &member, 3)),
+    );
+    let mut transaction = store.begin().await.unwrap();
+    outbox::put_unsigned(&mut transaction, &unsigned)
+        .await
+        .unwrap();
+    outbox::put(&mut transaction, &pending).await.unwrap();
+    transaction.commit().await.unwrap();
+    let rows = async || -> i64 {
+        let row = sqlx::query("SELECT COUNT(*) FROM outbox");
+        row.fetch_one(store.reader()).await.unwrap().get(0)
+    };
+
+    let validity_us = 31_000_000;
+    let ends = chassis::clock::now() + validity_us;
+    let before_the_hour = chassis::clock::now() + outbox::KEPT_US - 1_000_000;
+    assert_eq!(outbox::prune(&store, before_the_hour).await.unwrap(), 0);
+    assert_eq!(rows().await, 3);
+    let after_the_hour = ends + outbox::KEPT_US;
+    assert_eq!(outbox::prune(&store, after_the_hour).await.unwrap(), 2);
+    assert_eq!(rows().await, 1);
+    let outbox = Outbox::start(&store, &bus, &Shutdown::detached("index"));
+    assert_eq!(outbox.depth().await.unwrap(), 1);
+}
