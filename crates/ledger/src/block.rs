@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::canonical;
+use crate::canonical::{self, CanonicalError};
 use crate::certificate::Certificate;
 use crate::digest::{Digest, tagged};
 use crate::identifier::{Epoch, Height, Timestamp};
 use crate::merkle;
-use crate::outcome::{Outcome, OutcomeLeaf};
-use crate::transaction::SignedTransaction;
+use crate::outcome::{self, Outcome, OutcomeLeaf};
+use crate::transaction::{self, SignedTransaction, TransactionId};
 
 const HEADER_TAG: &str = "medshare/header/v1";
 
@@ -116,6 +116,52 @@ pub fn outcome_root(outcomes: &[OutcomeLeaf]) -> Digest {
     merkle::root(&outcome_leaves(outcomes))
 }
 
+/// The digests of all that a block holds, made in one pass over its encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockDigests {
+    /// The transactions' ids.
+    pub transactions: Vec<TransactionId>,
+    /// The transactions' wire digests.
+    pub wires: Vec<Digest>,
+    /// The outcome leaves' hashes.
+    pub outcomes: Vec<Digest>,
+}
+
+impl BlockDigests {
+    /// Of a block.
+    pub fn of(block: &Block) -> BlockDigests {
+        BlockDigests::append(block, &mut Vec::new())
+    }
+
+    /// Appends the canonical encoding of a block to `bytes`, digesting its parts on the way: a structure's encoding is that
+    /// of its fields one after the other, so that each part's own encoding is a piece of the whole.
+    fn append(block: &Block, bytes: &mut Vec<u8>) -> BlockDigests {
+        canonical::append(&block.header, bytes);
+        canonical::append_length(block.transactions.len(), bytes);
+        let mut transactions = Vec::with_capacity(block.transactions.len());
+        let mut wires = Vec::with_capacity(block.transactions.len());
+        for signed in &block.transactions {
+            let start = bytes.len();
+            canonical::append(&signed.body, bytes);
+            transactions.push(transaction::body_digest(&bytes[start..]));
+            canonical::append(&signed.signature, bytes);
+            wires.push(transaction::wire_digest(&bytes[start..]));
+        }
+        canonical::append_length(block.outcomes.len(), bytes);
+        let mut outcomes = Vec::with_capacity(block.outcomes.len());
+        for leaf in &block.outcomes {
+            let start = bytes.len();
+            canonical::append(leaf, bytes);
+            outcomes.push(outcome::leaf_digest(&bytes[start..]));
+        }
+        BlockDigests {
+            transactions,
+            wires,
+            outcomes,
+        }
+    }
+}
+
 impl Block {
     /// The block's hash: its header's.
     pub fn hash(&self) -> Digest {
@@ -127,6 +173,14 @@ impl Block {
     /// # Errors
     /// [`BlockError`], the first contradiction found.
     pub fn check_roots(&self) -> Result<(), BlockError> {
+        self.check_roots_of(&BlockDigests::of(self))
+    }
+
+    /// As [`Block::check_roots`], with the block's own digests at hand.
+    ///
+    /// # Errors
+    /// [`BlockError`], the first contradiction found.
+    pub fn check_roots_of(&self, digests: &BlockDigests) -> Result<(), BlockError> {
         let count = self.transactions.len();
         if self.header.transactions as usize != count {
             return Err(BlockError::TransactionCount {
@@ -140,28 +194,23 @@ impl Block {
                 found: self.outcomes.len(),
             });
         }
-        self.check_outcomes()?;
-        if transaction_root(&self.transactions) != self.header.transaction_root {
+        self.check_outcomes(&digests.transactions)?;
+        if merkle::root(&digests.wires) != self.header.transaction_root {
             return Err(BlockError::TransactionRoot);
         }
-        if outcome_root(&self.outcomes) != self.header.outcome_root {
+        if merkle::root(&digests.outcomes) != self.header.outcome_root {
             return Err(BlockError::OutcomeRoot);
         }
         Ok(())
     }
 
-    fn check_outcomes(&self) -> Result<(), BlockError> {
+    fn check_outcomes(&self, ids: &[TransactionId]) -> Result<(), BlockError> {
         let system = &self.outcomes[0];
         if system.transaction != Digest::ZERO || system.outcome != Outcome::Accepted {
             return Err(BlockError::SystemLeaf);
         }
-        for (index, (transaction, leaf)) in self
-            .transactions
-            .iter()
-            .zip(&self.outcomes[1..])
-            .enumerate()
-        {
-            if leaf.transaction != transaction.id() {
+        for (index, (id, leaf)) in ids.iter().zip(&self.outcomes[1..]).enumerate() {
+            if leaf.transaction != *id {
                 return Err(BlockError::OutcomePlace(index + 1));
             }
             if !leaf.outcome.is_accepted() && !leaf.events.is_empty() {
@@ -180,4 +229,21 @@ pub struct CertifiedBlock {
     pub block: Block,
     /// The certificate; without votes for the genesis block.
     pub certificate: Certificate,
+}
+
+impl CertifiedBlock {
+    /// Reads canonical bytes as [`canonical::decode`] does, and gives the digests of what the block holds.
+    ///
+    /// # Errors
+    /// [`CanonicalError`].
+    pub fn decode(bytes: &[u8]) -> Result<(CertifiedBlock, BlockDigests), CanonicalError> {
+        let certified: CertifiedBlock = canonical::decode_unchecked(bytes)?;
+        let mut again = Vec::with_capacity(bytes.len());
+        let digests = BlockDigests::append(&certified.block, &mut again);
+        canonical::append(&certified.certificate, &mut again);
+        if again != bytes {
+            return Err(CanonicalError::NotCanonical);
+        }
+        Ok((certified, digests))
+    }
 }

@@ -41,3 +41,27 @@ pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Canoni
     }
     Ok(value)
 }
+
+/// Appends the canonical encoding of a value.
+pub(crate) fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
+    let taken = std::mem::take(bytes);
+    *bytes = match postcard::to_extend(value, taken) {
+        Ok(bytes) => bytes,
+        Err(error) => panic!("a type without a canonical encoding: {error}"),
+    };
+}
+
+/// Appends the length that stands before the elements of a sequence.
+pub(crate) fn append_length(length: usize, bytes: &mut Vec<u8>) {
+    append(&(length as u64), bytes);
+}
+
+/// Decodes without encoding again: the caller does that, and compares.
+pub(crate) fn decode_unchecked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CanonicalError> {
+    let (value, rest) = postcard::take_from_bytes::<T>(bytes).map_err(CanonicalError::Malformed)?;
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(CanonicalError::NotCanonical)
+    }
+}

@@ -1,7 +1,7 @@
 //! Verifies a chain block by block, from the genesis file alone.
 
-use crate::block::{BlockError, CertifiedBlock, Header};
-use crate::certificate::CertificateError;
+use crate::block::{BlockDigests, BlockError, CertifiedBlock, Header};
+use crate::certificate::{CertificateError, VerifiedCertificate};
 use crate::digest::Digest;
 use crate::genesis::{EpochDescription, GenesisError, GenesisFile};
 use crate::identifier::{Epoch, Height, Timestamp};
@@ -145,16 +145,39 @@ impl ChainVerifier {
         &self.history
     }
 
+    /// What is needed to check blocks that come later by themselves, perhaps on other threads.
+    pub fn outlook(&self) -> Outlook {
+        Outlook {
+            chain: self.chain,
+            member_signatures: self.member_signatures,
+            epoch: self.epoch.clone(),
+        }
+    }
+
     /// Verifies the next block, from height 0 on.
     ///
     /// # Errors
     /// [`ChainError`], the first thing that does not hold.
     pub fn next(&mut self, certified: &CertifiedBlock) -> Result<Summary, ChainError> {
-        let block = &certified.block;
-        let header = &block.header;
-        let hash = header.hash();
+        self.check_place(&certified.block.header)?;
+        let digests = BlockDigests::of(&certified.block);
+        let alone = self.outlook().check(certified, &digests);
+        self.next_checked(certified, alone)
+    }
+
+    /// As [`ChainVerifier::next`], for a block that an [`Outlook`] of this verifier has checked by itself.
+    ///
+    /// # Errors
+    /// [`ChainError`], the first thing that does not hold.
+    pub fn next_checked(
+        &mut self,
+        certified: &CertifiedBlock,
+        alone: CheckedAlone,
+    ) -> Result<Summary, ChainError> {
+        let header = &certified.block.header;
         self.check_place(header)?;
-        block.check_roots()?;
+        alone.roots?;
+        let hash = alone.hash;
         let epoch = self.epoch_at(header.height).clone();
         if header.epoch != epoch.epoch {
             return Err(ChainError::Epoch {
@@ -165,13 +188,16 @@ impl ChainVerifier {
         let votes = if header.height == Height(0) {
             self.check_genesis(certified)?;
             0
+        } else if alone.epoch == epoch {
+            alone.certificate?.votes()
         } else {
+            // It was checked before the epoch it belongs to was known.
             certified
                 .certificate
                 .verify(&self.chain, header.height, &hash, &epoch)?
                 .votes()
         };
-        self.check_transactions(certified)?;
+        alone.transactions?;
         let announced = self.check_announcement(certified, &epoch)?;
         self.advance(certified, hash, epoch, announced);
         Ok(summarise(certified, hash, votes))
@@ -213,27 +239,6 @@ impl ChainVerifier {
         } else {
             Err(ChainError::Genesis)
         }
-    }
-
-    fn check_transactions(&self, certified: &CertifiedBlock) -> Result<(), ChainError> {
-        let transactions = &certified.block.transactions;
-        if let Some(index) = transactions
-            .iter()
-            .position(|transaction| transaction.body.chain != self.chain)
-        {
-            return Err(ChainError::ForeignTransaction(index));
-        }
-        if self.member_signatures {
-            let mut batch = SignatureBatch::new();
-            for transaction in transactions {
-                transaction.push_to(&mut batch);
-            }
-            // The batch's coefficients depend on all its content, so the block's hash is seed enough.
-            batch
-                .verify(certified.block.hash().0)
-                .map_err(|bad| ChainError::MemberSignature(bad[0]))?;
-        }
-        Ok(())
     }
 
     fn epoch_at(&self, height: Height) -> &EpochDescription {
@@ -289,6 +294,68 @@ impl ChainVerifier {
         }
         self.history.append(&hash);
         self.last = Some((hash, certified.block.header.time));
+    }
+}
+
+/// What is known of a chain before its later blocks are.
+#[derive(Debug, Clone)]
+pub struct Outlook {
+    chain: Digest,
+    member_signatures: bool,
+    /// The epoch that certifies, if no other starts in between.
+    epoch: EpochDescription,
+}
+
+/// What a block says by itself; whether it continues the chain is for [`ChainVerifier::next_checked`].
+#[derive(Debug)]
+pub struct CheckedAlone {
+    hash: Digest,
+    roots: Result<(), BlockError>,
+    epoch: EpochDescription,
+    certificate: Result<VerifiedCertificate, CertificateError>,
+    transactions: Result<(), ChainError>,
+}
+
+impl Outlook {
+    /// Checks what needs no other block: roots, certificate, signatures. `digests` are the block's own.
+    pub fn check(&self, certified: &CertifiedBlock, digests: &BlockDigests) -> CheckedAlone {
+        let header = &certified.block.header;
+        let hash = header.hash();
+        let (chain, epoch) = (&self.chain, &self.epoch);
+        let certificate = &certified.certificate;
+        CheckedAlone {
+            hash,
+            roots: certified.block.check_roots_of(digests),
+            certificate: certificate.verify(chain, header.height, &hash, epoch),
+            epoch: epoch.clone(),
+            transactions: self.check_transactions(certified, digests, &hash),
+        }
+    }
+
+    fn check_transactions(
+        &self,
+        certified: &CertifiedBlock,
+        digests: &BlockDigests,
+        hash: &Digest,
+    ) -> Result<(), ChainError> {
+        let transactions = &certified.block.transactions;
+        if let Some(index) = transactions
+            .iter()
+            .position(|transaction| transaction.body.chain != self.chain)
+        {
+            return Err(ChainError::ForeignTransaction(index));
+        }
+        if self.member_signatures {
+            let mut batch = SignatureBatch::new();
+            for (transaction, id) in transactions.iter().zip(&digests.transactions) {
+                transaction.push_with_id(id, &mut batch);
+            }
+            // The batch's coefficients depend on all its content, so the block's hash is seed enough.
+            batch
+                .verify(hash.0)
+                .map_err(|bad| ChainError::MemberSignature(bad[0]))?;
+        }
+        Ok(())
     }
 }
 

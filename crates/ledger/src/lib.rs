@@ -26,10 +26,10 @@ pub mod tlog;
 pub mod transaction;
 pub mod tree_nodes;
 
-pub use block::{Block, BlockError, CertifiedBlock, Header};
+pub use block::{Block, BlockDigests, BlockError, CertifiedBlock, Header};
 pub use canonical::CanonicalError;
 pub use certificate::{BlockVote, Certificate, CertificateError, VerifiedCertificate};
-pub use chain::{ChainError, ChainVerifier, Summary};
+pub use chain::{ChainError, ChainVerifier, CheckedAlone, Outlook, Summary};
 pub use digest::{Commitment, Digest, DigestAlgorithm, tagged};
 pub use genesis::{
     EpochDescription, EpochError, GenesisError, GenesisFile, GenesisMember, GenesisParameters,

@@ -82,7 +82,7 @@ pub struct OutcomeLeaf {
 impl OutcomeLeaf {
     /// The digest that the outcome tree holds for this leaf.
     pub fn hash(&self) -> Digest {
-        tagged(OUTCOME_TAG, &[&canonical::encode(self)])
+        leaf_digest(&canonical::encode(self))
     }
 
     /// The new epoch this leaf announces, if it does.
@@ -118,4 +118,9 @@ impl WriteSet {
 pub enum LedgerEvent {
     /// From `first_height` on, blocks are certified by these replicas.
     EpochStarted(EpochDescription),
+}
+
+/// The hash of a leaf with these canonical bytes.
+pub(crate) fn leaf_digest(leaf_bytes: &[u8]) -> Digest {
+    tagged(OUTCOME_TAG, &[leaf_bytes])
 }

@@ -4,7 +4,7 @@
 //! payload length (u32 LE), CRC-32 (IEEE) of the payload (u32 LE), payload = canonical
 //! [`CertifiedBlock`]. Zero bytes up to the end of the file are room for later records.
 
-use crate::block::CertifiedBlock;
+use crate::block::{BlockDigests, CertifiedBlock};
 use crate::canonical::{self, CanonicalError};
 use crate::identifier::Height;
 
@@ -80,6 +80,24 @@ pub fn encode_record(block: &CertifiedBlock) -> Vec<u8> {
     record.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
     record.extend_from_slice(&payload);
     record
+}
+
+/// How long the record at the start of `bytes` says it is, its header included; `None` where no whole record can stand.
+pub fn record_bytes(bytes: &[u8]) -> Option<usize> {
+    let (length, _) = record_header(bytes)?;
+    let whole = RECORD_HEADER_BYTES + length;
+    (length > 0 && length <= MAX_PAYLOAD_BYTES && whole <= bytes.len()).then_some(whole)
+}
+
+/// The block of a whole record with the digests of what it holds; `None` for anything that [`decode_record`] has another
+/// answer for.
+pub fn decode_whole_record(record: &[u8]) -> Option<(CertifiedBlock, BlockDigests)> {
+    let (length, checksum) = record_header(record)?;
+    let payload = record.get(RECORD_HEADER_BYTES..RECORD_HEADER_BYTES + length)?;
+    if crc32fast::hash(payload) != checksum {
+        return None;
+    }
+    CertifiedBlock::decode(payload).ok()
 }
 
 /// Reads what stands at the start of `bytes`, which reach to the end of the file.

@@ -43,7 +43,7 @@ pub struct TransactionBody {
 impl TransactionBody {
     /// The transaction's id.
     pub fn id(&self) -> TransactionId {
-        tagged(TRANSACTION_TAG, &[&canonical::encode(self)])
+        body_digest(&canonical::encode(self))
     }
 
     /// Whether a block of this time may execute it: neither expired nor valid for too long.
@@ -92,9 +92,14 @@ impl SignedTransaction {
 
     /// Adds the signature to a batch, to be checked there instead of by [`SignedTransaction::verify`].
     pub fn push_to(&self, batch: &mut SignatureBatch) {
+        self.push_with_id(&self.body.id(), batch);
+    }
+
+    /// As [`SignedTransaction::push_to`], with the transaction's own id at hand.
+    pub(crate) fn push_with_id(&self, id: &TransactionId, batch: &mut SignatureBatch) {
         batch.push(
             TRANSACTION_TAG,
-            &self.body.id().0,
+            &id.0,
             &self.body.public_key,
             &self.signature,
         );
@@ -131,4 +136,9 @@ impl SignedTransaction {
 /// The wire digest of a transaction's canonical signed bytes.
 pub fn wire_digest(signed_bytes: &[u8]) -> Digest {
     tagged(WIRE_TAG, &[signed_bytes])
+}
+
+/// The id of a transaction with these canonical body bytes.
+pub(crate) fn body_digest(body_bytes: &[u8]) -> TransactionId {
+    tagged(TRANSACTION_TAG, &[body_bytes])
 }

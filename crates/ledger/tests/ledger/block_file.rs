@@ -156,3 +156,54 @@ proptest! {
         let _ = read(&file);
     }
 }
+
+#[test]
+fn a_block_and_its_digests_in_one_pass_are_what_each_by_itself_gives() {
+    for certified in chain_of_four() {
+        let bytes = canonical::encode(&certified);
+        let (decoded, digests) = CertifiedBlock::decode(&bytes).unwrap();
+        assert_eq!(decoded, certified);
+        let block = &certified.block;
+        let ids: Vec<Digest> = block.transactions.iter().map(|each| each.id()).collect();
+        assert_eq!(digests.transactions, ids);
+        assert_eq!(
+            digests.wires,
+            block::transaction_leaves(&block.transactions)
+        );
+        assert_eq!(digests.outcomes, block::outcome_leaves(&block.outcomes));
+        assert_eq!(digests, BlockDigests::of(block));
+    }
+}
+
+#[test]
+fn a_block_with_any_byte_changed_added_or_missing_is_read_alike_in_one_pass_and_in_two() {
+    let bytes = canonical::encode(&chain_of_four()[1]);
+    let same = |bytes: &[u8]| {
+        let in_one = CertifiedBlock::decode(bytes).map(|(block, _)| block);
+        assert_eq!(in_one, canonical::decode::<CertifiedBlock>(bytes));
+    };
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 0x80;
+        same(&changed);
+        same(&bytes[..place]);
+    }
+    same(&[&bytes[..], &[0]].concat());
+}
+
+#[test]
+fn whole_records_are_told_by_their_lengths_and_damaged_ones_are_not_read() {
+    let blocks = chain_of_four();
+    let record = encode_record(&blocks[1]);
+    let with_more = [&record[..], &[7; 40]].concat();
+    assert_eq!(record_bytes(&with_more), Some(record.len()));
+    assert_eq!(decode_whole_record(&record).unwrap().0, blocks[1]);
+    for cut in 0..record.len() {
+        assert_eq!(record_bytes(&record[..cut]), None);
+        assert!(decode_whole_record(&record[..cut]).is_none());
+    }
+    let mut damaged = record.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(decode_whole_record(&damaged).is_none());
+    assert_eq!(record_bytes(&[0; 100]), None);
+}
