@@ -2,13 +2,17 @@
 //!
 //! A hospital hands in a row before it registers the record; the row counts once the ledger has the record and its
 //! index commitment opens with the row. Rooms: `api/` (one file a use case), `projections/` (which rows count),
-//! `search` (the rows in memory), `suppression` (small cells and their complements).
+//! `search` (the rows in memory), `suppression` (small cells and their complements). `filling` makes a large database for
+//! measurements, `rebuilding` rebuilds the projection for them.
 
 mod api;
+pub mod filling;
 mod migrations;
 mod projections;
+mod rebuilding;
 mod search;
 mod service;
 mod suppression;
 
+pub use rebuilding::rebuild;
 pub use service::{Config, run};

@@ -1,12 +1,13 @@
 //! The tables of the index service.
 //!
-//! Facts (backed up, never dropped): `index_rows`, `code_locators`, `handles`. Projections (droppable): the rest.
+//! Facts (backed up, never dropped): `index_rows`, `code_locators`. Projections (droppable): the rest.
 
 /// All migrations, in order.
-pub const MIGRATIONS: &[store::Migration] = &[(
-    1,
-    "index",
-    "
+pub const MIGRATIONS: &[store::Migration] = &[
+    (
+        1,
+        "index",
+        "
 CREATE TABLE index_rows (
     record TEXT NOT NULL,
     version BIGINT NOT NULL,
@@ -41,4 +42,10 @@ CREATE TABLE parameters (
     value BIGINT NOT NULL
 );
 ",
-)];
+    ),
+    (
+        2,
+        "handles are pseudonyms and need not be remembered",
+        "DROP TABLE handles;",
+    ),
+];

@@ -7,6 +7,8 @@ use bus::{Bus, BusConfig, Call, Router};
 use chassis::{InvalidKey, Shutdown};
 use interfaces::Problem;
 use keys::Secret;
+use keys::pseudonym::Pseudonyms;
+use ledger::LedgerId;
 use serde::Deserialize;
 use store::projections::keeping_up;
 use store::{DatabaseConfig, Store};
@@ -33,12 +35,17 @@ pub struct Config {
 /// What every use case works with.
 pub(crate) struct Index {
     pub(crate) store: Store,
-    pub(crate) handles: Secret,
+    handles: Secret,
     pub(crate) sessions: SessionsConfig,
     search: Arc<RwLock<SearchIndex>>,
 }
 
 impl Index {
+    /// The handles that stand for records in an applicant's answers.
+    pub(crate) fn handles_of(&self, applicant: &LedgerId) -> Pseudonyms {
+        Pseudonyms::of(&self.handles, &applicant.0, b"medshare/index/handle/v2")
+    }
+
     /// The rows that count, for reading.
     pub(crate) fn search(&self) -> RwLockReadGuard<'_, SearchIndex> {
         self.search.read().unwrap_or_else(PoisonError::into_inner)

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use bus::Router;
 
+pub(crate) use put_index_rows::put as put_rows;
+
 use crate::service::Index;
 
 /// All use cases of this service.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bus::Call;
+use contracts::RecordNumber;
 use interfaces::Problem;
 use interfaces::index::{ResolveHandles, ResolvedHandles};
-use sqlx::Row;
 use submission::row::database;
 
 use crate::service::Index;
@@ -18,19 +18,17 @@ pub(crate) async fn resolve_handles(
     if call.caller != "authorization" {
         return Err(Problem::forbidden("this is for the authorization service"));
     }
+    let handles = index.handles_of(&request.applicant);
     let mut records = Vec::with_capacity(request.handles.len());
     for handle in &request.handles {
-        let row = sqlx::query("SELECT record FROM handles WHERE handle = $1 AND applicant = $2")
-            .bind(handle.to_string())
-            .bind(request.applicant.to_string())
+        let record = RecordNumber(handles.id_of(handle.0));
+        // Any 16 bytes lead to some number; one that was made up leads to a record that does not exist.
+        let row = sqlx::query("SELECT 1 FROM heads WHERE record = $1")
+            .bind(record.to_string())
             .fetch_optional(index.store.reader())
             .await
             .map_err(database)?;
-        let record = row
-            .map(|row| row.try_get::<String, _>(0))
-            .transpose()
-            .map_err(database)?;
-        records.push(record.and_then(|record| record.parse().ok()));
+        records.push(row.map(|_| record));
     }
     Ok(ResolvedHandles { records })
 }

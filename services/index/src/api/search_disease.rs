@@ -5,17 +5,15 @@ use std::sync::Arc;
 
 use bus::Call;
 use clinical::terminology;
-use contracts::RecordNumber;
 use interfaces::Problem;
 use interfaces::index::{
     BriefRecord, DiseaseSearchResult, RecordHandle, SearchCell, SearchDisease,
 };
+use keys::pseudonym::Pseudonyms;
 use keys::token::Role;
-use ledger::LedgerId;
-use sqlx::Row;
 use submission::row::database;
 
-use crate::search::{Dimension, Entry, Query};
+use crate::search::{Dimension, Found, Query};
 use crate::service::Index;
 use crate::suppression::suppress;
 
@@ -33,38 +31,18 @@ pub(crate) async fn search_disease(
     let threshold = threshold(&index).await?;
     let after = match &request.page.after {
         None => None,
-        Some(handle) => Some(record_of(&index, &applicant, handle).await?),
+        Some(handle) => Some(handle.parse::<RecordHandle>().map_err(|_| {
+            Problem::bad_input("/page/after", "not a handle that a page before gave")
+        })?),
     };
-    let found = find(&index, &request, &codes, threshold, after);
-    let Some(found) = found else {
-        return Ok(DiseaseSearchResult {
-            disease,
-            patients: None,
-            suppressed: true,
-            cells: Vec::new(),
-            records: Vec::new(),
-            next: None,
-        });
-    };
-    let mut records = Vec::with_capacity(found.page.len());
-    for (record, brief) in found.page {
-        records.push(BriefRecord {
-            handle: handle(&index, &applicant, &record).await?,
-            ..brief
-        });
-    }
-    let next = records
-        .last()
-        .filter(|_| found.more)
-        .map(|last| last.handle.to_string());
-    Ok(DiseaseSearchResult {
-        disease,
-        patients: Some(found.patients),
-        suppressed: false,
-        cells: found.cells,
-        records,
-        next,
+    let handles = index.handles_of(&applicant);
+    // A common disease takes milliseconds: not on the threads that serve everybody.
+    let found = tokio::task::spawn_blocking(move || {
+        find(&index, &request, &codes, threshold, &handles, after)
     })
+    .await
+    .map_err(|_| Problem::failure("the search ended in the middle"))?;
+    Ok(DiseaseSearchResult { disease, ..found })
 }
 
 /// The codes that a search text means, and how it was understood: a SNOMED CT or ICD-10 code, or words of a name.
@@ -102,22 +80,23 @@ fn understood(text: &str) -> Result<(String, BTreeSet<String>), Problem> {
     Ok((text.to_owned(), codes))
 }
 
-/// What one search found, before handles are given out.
-struct Found {
-    patients: u64,
-    cells: Vec<SearchCell>,
-    page: Vec<(RecordNumber, BriefRecord)>,
-    more: bool,
-}
-
-/// None when fewer patients than the threshold have it.
+/// The answer, without the disease's name; nothing but "suppressed" when fewer patients than the threshold have it.
 fn find(
     index: &Index,
     request: &SearchDisease,
     codes: &BTreeSet<String>,
     threshold: u64,
-    after: Option<RecordNumber>,
-) -> Option<Found> {
+    handles: &Pseudonyms,
+    after: Option<RecordHandle>,
+) -> DiseaseSearchResult {
+    let mut answer = DiseaseSearchResult {
+        disease: String::new(),
+        patients: None,
+        suppressed: true,
+        cells: Vec::new(),
+        records: Vec::new(),
+        next: None,
+    };
     let search = index.search();
     let matches = search.search(&Query {
         codes,
@@ -126,59 +105,44 @@ fn find(
     });
     let patients = matches.persons();
     if patients < threshold {
-        return None;
+        return answer;
     }
-    let shown: BTreeMap<Dimension, BTreeMap<String, Option<u64>>> = Dimension::ALL
-        .into_iter()
-        .map(|dimension| {
-            (
-                dimension,
-                suppress(&matches.persons_by(dimension), threshold),
-            )
-        })
-        .collect();
+    let shown = matches
+        .persons_by_dimension()
+        .map(|cells| suppress(&cells, threshold));
     let limit = request.page.limit() as usize;
-    let entries = matches.after(after, limit + 1);
-    let page = entries
-        .iter()
-        .take(limit)
-        .map(|entry| (entry.record, brief(entry, &shown)))
-        .collect();
-    let cells = shown
-        .iter()
-        .flat_map(|(dimension, cells)| {
-            cells.iter().map(|(value, patients)| SearchCell {
+    let (page, more) = matches.page(handles, after.map(|after| after.0), limit);
+    answer.records = page.into_iter().map(|found| brief(found, &shown)).collect();
+    answer.next = answer
+        .records
+        .last()
+        .filter(|_| more)
+        .map(|last| last.handle.to_string());
+    for (dimension, cells) in Dimension::ALL.into_iter().zip(&shown) {
+        answer
+            .cells
+            .extend(cells.iter().map(|(value, patients)| SearchCell {
                 dimension: dimension.name().to_owned(),
                 value: value.clone(),
                 patients: *patients,
-            })
-        })
-        .collect();
-    Some(Found {
-        patients,
-        cells,
-        page,
-        more: entries.len() > limit,
-    })
+            }));
+    }
+    answer.patients = Some(patients);
+    answer.suppressed = false;
+    answer
 }
 
 /// A record's brief, without the values whose cells are suppressed.
-fn brief(entry: &Entry, shown: &BTreeMap<Dimension, BTreeMap<String, Option<u64>>>) -> BriefRecord {
-    let value = |dimension: Dimension| {
-        let value = dimension.value(entry);
-        shown[&dimension]
-            .get(&value)
-            .copied()
-            .flatten()
-            .map(|_| value)
-    };
+fn brief(found: Found, shown: &[BTreeMap<String, Option<u64>>; 4]) -> BriefRecord {
+    let is_shown = |place: usize, value: &str| shown[place].get(value).is_some_and(Option::is_some);
+    let [hospital, age_band, sex, years] = found.values;
     BriefRecord {
-        handle: RecordHandle([0; 16]),
-        hospital: value(Dimension::Hospital).and_then(|hospital| hospital.parse::<LedgerId>().ok()),
-        years: value(Dimension::Years),
-        age_band: value(Dimension::AgeBand),
-        sex: value(Dimension::Sex),
-        class: entry.brief.class.text().to_owned(),
+        handle: RecordHandle(found.pseudonym),
+        hospital: is_shown(0, &hospital).then_some(found.hospital),
+        age_band: Some(age_band).filter(|value| is_shown(1, value)),
+        sex: Some(sex).filter(|value| is_shown(2, value)),
+        years: Some(years).filter(|value| is_shown(3, value)),
+        class: found.class.text().to_owned(),
     }
 }
 
@@ -189,48 +153,4 @@ async fn threshold(index: &Index) -> Result<u64, Problem> {
             .await
             .map_err(database)?;
     Ok(u64::try_from(row.map_or(THRESHOLD_UNTIL_KNOWN, |(value,)| value)).unwrap_or(u64::MAX))
-}
-
-/// The applicant's handle of a record: keyed, so that two applicants can't match theirs; remembered, to be resolved.
-async fn handle(
-    index: &Index,
-    applicant: &LedgerId,
-    record: &RecordNumber,
-) -> Result<RecordHandle, Problem> {
-    let derived = index.handles.derive_with(
-        &[&applicant.0[..], &record.0[..]].concat(),
-        b"medshare/index/handle/v1",
-    );
-    let mut handle = RecordHandle([0; 16]);
-    handle.0.copy_from_slice(&derived.expose()[..16]);
-    let mut transaction = index.store.begin().await.map_err(database)?;
-    sqlx::query("INSERT INTO handles (handle, applicant, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-        .bind(handle.to_string())
-        .bind(applicant.to_string())
-        .bind(record.to_string())
-        .execute(&mut *transaction)
-        .await
-        .map_err(database)?;
-    transaction.commit().await.map_err(database)?;
-    Ok(handle)
-}
-
-async fn record_of(
-    index: &Index,
-    applicant: &LedgerId,
-    handle: &str,
-) -> Result<RecordNumber, Problem> {
-    let row = sqlx::query("SELECT record FROM handles WHERE handle = $1 AND applicant = $2")
-        .bind(handle)
-        .bind(applicant.to_string())
-        .fetch_optional(index.store.reader())
-        .await
-        .map_err(database)?;
-    let record = row
-        .map(|row| row.try_get::<String, _>(0))
-        .transpose()
-        .map_err(database)?;
-    record
-        .and_then(|record| record.parse().ok())
-        .ok_or_else(|| Problem::bad_input("/page/after", "not a handle that a page before gave"))
 }

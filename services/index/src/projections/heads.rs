@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use clinical::brief::Brief;
 use contracts::Event;
 use contracts::RecordNumber;
 use contracts::governance::command::Change;
 use contracts::governance::event::Event as Governed;
 use contracts::records::event::Event as Recorded;
-use interfaces::index::IndexRow;
-use ledger::{Commitment, LedgerId, canonical};
-use sqlx::{AnyPool, Row};
+use ledger::{Commitment, LedgerId};
+use sqlx::Row;
 use store::projections::ProjectionTransaction;
-use store::{ProjectedBlock, ProjectedEvent, Projection, Store};
+use store::rows::{Insert, Rows};
+use store::{ProjectedBlock, ProjectedEvent, Projection, Store, row};
 
-use crate::search::{Entry, SearchIndex};
+use super::entries;
+use crate::search::SearchIndex;
 
 /// The projection `heads`.
 pub(crate) struct Heads {
@@ -28,86 +28,42 @@ impl Heads {
     pub(crate) async fn load(
         store: Store,
         search: Arc<RwLock<SearchIndex>>,
-    ) -> Result<Heads, sqlx::Error> {
-        let rows = sqlx::query("SELECT record FROM heads WHERE erased = 0")
-            .fetch_all(store.reader())
-            .await?;
-        let heads = Heads { store, search };
-        for row in rows {
-            let record: String = row.try_get(0)?;
-            if let Ok(record) = record.parse() {
-                heads.refresh(&record).await?;
-            }
-        }
-        Ok(heads)
+    ) -> anyhow::Result<Heads> {
+        let began = std::time::Instant::now();
+        let filled = entries::load(store.reader()).await?;
+        tracing::info!(
+            records = filled.len(),
+            seconds = began.elapsed().as_secs_f64(),
+            "the search index is filled"
+        );
+        *search.write().unwrap_or_else(PoisonError::into_inner) = filled;
+        Ok(Heads { store, search })
     }
 
-    /// Puts a record's current row into the search index, or takes it out.
-    async fn refresh(&self, record: &RecordNumber) -> Result<(), sqlx::Error> {
-        let entry = entry(self.store.reader(), record).await?;
+    /// Puts records' current rows into the search index, or takes them out.
+    async fn refresh(&self, records: &[RecordNumber]) -> Result<(), sqlx::Error> {
+        let current = entries::entries(self.store.reader(), records).await?;
         let mut search = self.search.write().unwrap_or_else(PoisonError::into_inner);
-        match entry {
-            Some(entry) => search.put(entry),
-            None => search.remove(record),
+        for record in records {
+            match current.binary_search_by_key(record, |entry| entry.record) {
+                Ok(place) => search.put(&current[place]),
+                Err(_) => search.remove(record),
+            }
         }
         Ok(())
     }
 
-    async fn refresh_patient(&self, patient: &LedgerId) -> Result<(), sqlx::Error> {
+    async fn records_of(&self, patient: &LedgerId) -> Result<Vec<RecordNumber>, sqlx::Error> {
         let rows = sqlx::query("SELECT record FROM heads WHERE patient = $1")
             .bind(patient.to_string())
             .fetch_all(self.store.reader())
             .await?;
+        let mut records = Vec::with_capacity(rows.len());
         for row in rows {
-            let record: String = row.try_get(0)?;
-            if let Ok(record) = record.parse() {
-                self.refresh(&record).await?;
-            }
+            records.extend(row.try_get::<String, _>(0)?.parse::<RecordNumber>());
         }
-        Ok(())
+        Ok(records)
     }
-}
-
-/// What a search may know of a record: nothing unless the ledger has it, its commitment opens with the row handed in, it
-/// is not erased, and its patient does not refuse research.
-pub(crate) async fn entry(
-    pool: &AnyPool,
-    record: &RecordNumber,
-) -> Result<Option<Entry>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT heads.commitment, index_rows.row_json FROM heads
-         JOIN index_rows ON index_rows.record = heads.record AND index_rows.version = heads.version
-         WHERE heads.record = $1 AND heads.erased = 0
-           AND NOT EXISTS (SELECT 1 FROM research_refusals WHERE research_refusals.patient = heads.patient)",
-    )
-    .bind(record.to_string())
-    .fetch_optional(pool)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (commitment, json): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    let (Ok(commitment), Ok(row)) = (
-        serde_json::from_str::<Commitment>(&commitment),
-        serde_json::from_str::<IndexRow>(&json),
-    ) else {
-        return Ok(None);
-    };
-    if !row.opens(&commitment) {
-        tracing::warn!(%record, "an index row does not open its commitment and does not count");
-        return Ok(None);
-    }
-    let brief: Brief = match canonical::decode(&row.facts.0) {
-        Ok(brief) => brief,
-        Err(error) => {
-            tracing::warn!(%record, %error, "an index row's facts can't be read");
-            return Ok(None);
-        }
-    };
-    Ok(Some(Entry {
-        record: *record,
-        person: row.person,
-        hospital: row.hospital,
-        brief,
-    }))
 }
 
 impl Projection for Heads {
@@ -119,13 +75,23 @@ impl Projection for Heads {
         transaction: &mut ProjectionTransaction<'_>,
         block: &ProjectedBlock,
     ) -> anyhow::Result<()> {
-        for event in &block.events {
+        self.apply_all(transaction, &[block]).await
+    }
+
+    async fn apply_all(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        blocks: &[&ProjectedBlock],
+    ) -> anyhow::Result<()> {
+        let mut rows = Rows::new();
+        for event in blocks.iter().flat_map(|block| &block.events) {
             match &event.event {
-                Event::Records(recorded) => fold(transaction, recorded).await?,
-                Event::Governance(governed) => parameter(transaction, governed).await?,
+                Event::Records(recorded) => fold(&mut rows, recorded),
+                Event::Governance(governed) => parameter(&mut rows, governed),
                 _ => {}
             }
         }
+        rows.flush(transaction).await?;
         Ok(())
     }
 
@@ -154,106 +120,122 @@ impl Projection for Heads {
                 _ => {}
             }
         }
-        for record in &records {
-            if let Err(error) = self.refresh(record).await {
-                tracing::error!(%error, %record, "the search index is behind");
+        for patient in &patients {
+            match self.records_of(patient).await {
+                Ok(of_patient) => records.extend(of_patient),
+                Err(error) => tracing::error!(%error, "the search index is behind"),
             }
         }
-        for patient in &patients {
-            if let Err(error) = self.refresh_patient(patient).await {
-                tracing::error!(%error, "the search index is behind");
-            }
+        let records: Vec<RecordNumber> = records.into_iter().collect();
+        if let Err(error) = self.refresh(&records).await {
+            tracing::error!(%error, "the search index is behind");
         }
     }
 }
 
-async fn fold(
-    transaction: &mut ProjectionTransaction<'_>,
-    event: &Recorded,
-) -> Result<(), sqlx::Error> {
+static PUT_HEAD: Insert = Insert::new(
+    "heads",
+    &["record", "version", "patient", "commitment", "erased"],
+    1,
+    "ON CONFLICT (record) DO UPDATE SET version = excluded.version, commitment = excluded.commitment",
+);
+static PUT_REFUSAL: Insert = Insert::new(
+    "research_refusals",
+    &["patient"],
+    0,
+    "ON CONFLICT DO NOTHING",
+);
+static PUT_PARAMETER: Insert = Insert::new(
+    "parameters",
+    &["name", "value"],
+    1,
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+);
+
+fn fold(rows: &mut Rows, event: &Recorded) {
     match event {
         Recorded::RecordRegistered {
             record,
             patient,
             index,
             ..
-        } => head(transaction, record, 1, patient, index).await,
+        } => head(rows, record, 1, patient, index),
         Recorded::RecordAmended {
             record,
             version,
             patient,
             index,
             ..
-        } => head(transaction, record, *version, patient, index).await,
+        } => {
+            head(rows, record, *version, patient, index);
+            // Versions only grow: what was handed in for earlier ones can't count again.
+            rows.execute(
+                "index_rows",
+                "DELETE FROM index_rows WHERE record = $1 AND version < $2",
+                row![record.to_string(), *version],
+            );
+        }
         Recorded::RecordErased { record, .. } => {
-            sqlx::query("UPDATE heads SET erased = 1 WHERE record = $1")
-                .bind(record.to_string())
-                .execute(&mut **transaction)
-                .await?;
-            sqlx::query("DELETE FROM index_rows WHERE record = $1")
-                .bind(record.to_string())
-                .execute(&mut **transaction)
-                .await?;
-            sqlx::query("DELETE FROM code_locators WHERE record = $1")
-                .bind(record.to_string())
-                .execute(&mut **transaction)
-                .await?;
-            Ok(())
+            let of_record = || row![record.to_string()];
+            rows.execute(
+                "heads",
+                "UPDATE heads SET erased = 1 WHERE record = $1",
+                of_record(),
+            );
+            rows.execute(
+                "index_rows",
+                "DELETE FROM index_rows WHERE record = $1",
+                of_record(),
+            );
+            rows.execute(
+                "code_locators",
+                "DELETE FROM code_locators WHERE record = $1",
+                of_record(),
+            );
         }
         Recorded::ConsentSet {
-            patient, research, ..
-        } => {
-            let sql = if *research {
-                "DELETE FROM research_refusals WHERE patient = $1"
-            } else {
-                "INSERT INTO research_refusals (patient) VALUES ($1) ON CONFLICT DO NOTHING"
-            };
-            sqlx::query(sql)
-                .bind(patient.to_string())
-                .execute(&mut **transaction)
-                .await
-                .map(|_| ())
+            patient,
+            research: true,
+            ..
+        } => rows.execute(
+            "research_refusals",
+            "DELETE FROM research_refusals WHERE patient = $1",
+            row![patient.to_string()],
+        ),
+        Recorded::ConsentSet { patient, .. } => {
+            rows.insert(&PUT_REFUSAL, row![patient.to_string()]);
         }
-        _ => Ok(()),
+        _ => {}
     }
 }
 
-async fn head(
-    transaction: &mut ProjectionTransaction<'_>,
+/// A record's newest version, as the ledger has it.
+pub(crate) fn head(
+    rows: &mut Rows,
     record: &RecordNumber,
     version: u32,
     patient: &LedgerId,
     index: &Commitment,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO heads (record, version, patient, commitment, erased) VALUES ($1, $2, $3, $4, 0)
-         ON CONFLICT (record) DO UPDATE SET version = excluded.version, commitment = excluded.commitment",
-    )
-    .bind(record.to_string())
-    .bind(i64::from(version))
-    .bind(patient.to_string())
-    .bind(serde_json::to_string(index).unwrap_or_default())
-    .execute(&mut **transaction)
-    .await
-    .map(|_| ())
+) {
+    let commitment = serde_json::to_string(index).unwrap_or_default();
+    let row = row![
+        record.to_string(),
+        version,
+        patient.to_string(),
+        commitment,
+        0_i64
+    ];
+    rows.insert(&PUT_HEAD, row);
 }
 
-async fn parameter(
-    transaction: &mut ProjectionTransaction<'_>,
-    event: &Governed,
-) -> Result<(), sqlx::Error> {
+fn parameter(rows: &mut Rows, event: &Governed) {
     let (parameter, value) = match event {
         Governed::ParameterFounded { parameter, value } => (parameter, value),
         Governed::ChangeAdopted {
             change: Change::SetParameter { parameter, value },
             ..
         } => (parameter, value),
-        _ => return Ok(()),
+        _ => return,
     };
-    sqlx::query("INSERT INTO parameters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-        .bind(parameter.name())
-        .bind(*value)
-        .execute(&mut **transaction)
-        .await
-        .map(|_| ())
+    rows.insert(&PUT_PARAMETER, row![parameter.name(), *value]);
 }

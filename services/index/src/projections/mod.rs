@@ -1,3 +1,4 @@
 //! Rows folded from committed events.
 
+pub(crate) mod entries;
 pub(crate) mod heads;
