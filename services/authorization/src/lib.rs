@@ -7,7 +7,9 @@
 mod api;
 mod migrations;
 mod projections;
+mod rebuilding;
 mod rows;
 mod service;
 
+pub use rebuilding::rebuild;
 pub use service::{Config, run};

@@ -25,6 +25,7 @@ mod integrity;
 mod migrations;
 mod projections;
 mod reactions;
+mod rebuilding;
 mod service;
 mod vault;
 mod viewing;
@@ -41,6 +42,8 @@ use keys::{MemberKey, Secret};
 use store::{Outbox, Store};
 use submission::Desk;
 use tokio::sync::Notify;
+
+pub use rebuilding::rebuild;
 
 pub use configuration::{
     Config, HospitalConfig, HospitalDatabaseConfig, IntakeConfig, MemberConfig, SecretsConfig,

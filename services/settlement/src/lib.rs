@@ -6,6 +6,8 @@
 mod api;
 mod migrations;
 mod projections;
+mod rebuilding;
 mod service;
 
+pub use rebuilding::rebuild;
 pub use service::{Config, run};

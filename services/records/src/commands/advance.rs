@@ -5,7 +5,7 @@ use contracts::RecordNumber;
 use interfaces::identity::{MatchPatients, PatientToMatch};
 use interfaces::index::{CodeLocator, PutCodeLocators, PutIndexRows};
 use interfaces::{Committed, Problem};
-use ledger::Digest;
+use ledger::{Digest, PublicKey};
 
 use super::register_record::version_command;
 use super::submit::{Outgoing, is_rejection};
@@ -65,8 +65,8 @@ impl Records {
             .into_iter()
             .partition(|due| due.version.is_under_way(now_us()));
         let due = self.prepare(due, &matched).await?;
-        self.tell_index(&due, &matched).await?;
-        let mut advanced = self.submit_versions(due, &matched).await?;
+        let located = self.tell_index(&due, &matched).await?;
+        let mut advanced = self.submit_versions(due, &matched, &located).await?;
         for Due { version, .. } in under_way {
             let Some(transaction) = version
                 .transaction
@@ -135,13 +135,15 @@ impl Records {
     /// the hospital's rows.
     async fn due_versions(&self, patient: &Patient) -> Result<Vec<Due>, Failure> {
         let mut due = Vec::new();
-        for stored in records::of_patient(self.reader(), &self.vault, &patient.token).await? {
-            let committed = projections::committed_versions(self.reader(), &stored.record).await?;
-            let known = versions::of_record(self.reader(), &stored.record).await?;
-            let next = known
-                .into_iter()
-                .find(|version| !committed.contains_key(&version.version));
-            let Some(mut version) = next.filter(|version| version.rejection.is_none()) else {
+        let open = versions::open_of_patient(self.reader(), &patient.token).await?;
+        let mut last = None;
+        for mut version in open {
+            // One after the other: a record's later versions wait for its earlier ones.
+            if last.replace(version.record) == Some(version.record) || version.rejection.is_some() {
+                continue;
+            }
+            let Some(stored) = records::find(self.reader(), &self.vault, &version.record).await?
+            else {
                 continue;
             };
             if version.state == ANNOUNCED {
@@ -209,8 +211,10 @@ impl Records {
         Ok(prepared)
     }
 
-    /// Rows and locators go to the index before their records are committed: it shows only what the ledger confirms.
-    async fn tell_index(&self, due: &[Due], matched: &Match) -> Result<(), Failure> {
+    /// Rows and locators go to the index before their records are committed: it shows only what the ledger confirms. Gives
+    /// the keys of the codes that the index can locate now.
+    async fn tell_index(&self, due: &[Due], matched: &Match) -> Result<Vec<PublicKey>, Failure> {
+        let mut located = Vec::new();
         for part in due.chunks(INDEX_ROWS_AT_ONCE) {
             let mut rows = Vec::with_capacity(part.len());
             let mut locators = Vec::new();
@@ -230,23 +234,21 @@ impl Records {
                 }
             }
             let index = Target::service("index");
-            self.bus
-                .request(&index, None, &PutIndexRows { rows })
-                .await?;
             let (locators, keys): (Vec<_>, Vec<_>) = locators.into_iter().unzip();
-            if locators.is_empty() {
-                continue;
-            }
-            self.bus
-                .request(&index, None, &PutCodeLocators { locators })
-                .await?;
-            let mut transaction = self.store.begin().await?;
-            for key in keys {
-                codes::set_located(&mut transaction, &key).await?;
-            }
-            transaction.commit().await?;
+            let (rows, locators) = (PutIndexRows { rows }, PutCodeLocators { locators });
+            let told = async {
+                if locators.locators.is_empty() {
+                    return Ok(());
+                }
+                let done = self.bus.request(&index, None, &locators).await;
+                done.map(|_| ())
+            };
+            let (rows, locators) = tokio::join!(self.bus.request(&index, None, &rows), told);
+            rows?;
+            locators?;
+            located.extend(keys);
         }
-        Ok(())
+        Ok(located)
     }
 
     /// What the index learns of a code.
@@ -268,6 +270,7 @@ impl Records {
         &self,
         due: Vec<Due>,
         matched: &Match,
+        mut located: &[PublicKey],
     ) -> Result<Vec<Advanced>, Failure> {
         let mut outgoing: Vec<Outgoing<(RecordNumber, u32)>> = Vec::with_capacity(due.len());
         for Due { stored, version } in due {
@@ -284,6 +287,10 @@ impl Records {
         while rest.peek().is_some() {
             let part: Vec<_> = rest.by_ref().take(TRANSACTIONS_AT_ONCE).collect();
             let mut transaction = self.store.begin().await?;
+            // A crash before this tells the index again, which changes nothing.
+            for key in std::mem::take(&mut located) {
+                codes::set_located(&mut transaction, key).await?;
+            }
             for outgoing in &part {
                 let (record, version) = &outgoing.about;
                 let id = outgoing.transaction();

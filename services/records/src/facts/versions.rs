@@ -6,6 +6,7 @@ use ledger::{Commitment, Digest};
 use serde::{Deserialize, Serialize};
 use sqlx::AnyPool;
 use sqlx::any::AnyRow;
+use store::Store;
 
 use super::{Connection, column, count, record_of};
 use crate::failure::Failure;
@@ -20,6 +21,12 @@ pub const WAITING: &str = "waiting";
 pub const PREPARED: &str = "prepared";
 /// The transaction is in the outbox, or was.
 pub const SUBMITTED: &str = "submitted";
+/// It is on the ledger, and has been for a while: nothing is to be done about it. Most versions are settled, and whoever
+/// looks for work passes them over by an index.
+pub const SETTLED: &str = "settled";
+
+/// So many submitted versions are looked through for work before it is asked which of them can be settled.
+const SUBMITTED_MAX: i64 = 256;
 
 /// One version of a record.
 #[derive(Clone, Debug)]
@@ -28,7 +35,7 @@ pub struct Version {
     pub record: RecordNumber,
     /// Its number, from 1.
     pub version: u32,
-    /// [`ANNOUNCED`], [`WAITING`], [`PREPARED`] or [`SUBMITTED`].
+    /// [`ANNOUNCED`], [`WAITING`], [`PREPARED`], [`SUBMITTED`] or [`SETTLED`].
     pub state: String,
     /// Keyed hash of the SHA-256 digest of the canonical bytes.
     pub content_token: String,
@@ -192,6 +199,41 @@ pub async fn of_record(pool: &AnyPool, record: &RecordNumber) -> Result<Vec<Vers
     rows.iter().map(read).collect()
 }
 
+/// All versions of a patient's records in use that are not on the ledger, by record and ascending.
+pub async fn open_of_patient(pool: &AnyPool, patient_token: &str) -> Result<Vec<Version>, Failure> {
+    let rows = sqlx::query(
+        "SELECT versions.* FROM versions JOIN records ON records.record = versions.record \
+         LEFT JOIN ledger_versions ON ledger_versions.record = versions.record AND ledger_versions.version = versions.version \
+         WHERE records.patient_token = $1 AND records.state = 'live' AND ledger_versions.record IS NULL \
+         AND versions.state IN ('announced', 'waiting', 'prepared', 'submitted') \
+         ORDER BY records.start_us, versions.record, versions.version",
+    )
+    .bind(patient_token.to_owned())
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Settles submitted versions that the ledger has, once there are many.
+pub async fn settle(store: &Store) -> Result<(), Failure> {
+    let row = sqlx::query("SELECT COUNT(*) AS submitted FROM versions WHERE state = 'submitted'")
+        .fetch_one(store.reader())
+        .await?;
+    if column::<i64>(&row, "submitted")? < SUBMITTED_MAX {
+        return Ok(());
+    }
+    let mut transaction = store.begin().await?;
+    sqlx::query(
+        "UPDATE versions SET state = $1 WHERE state = 'submitted' AND EXISTS (SELECT 1 FROM ledger_versions \
+         WHERE ledger_versions.record = versions.record AND ledger_versions.version = versions.version)",
+    )
+    .bind(SETTLED)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// Records and versions that hold this content.
 pub async fn with_content(
     pool: &AnyPool,
@@ -215,7 +257,8 @@ pub async fn patients_with_work(pool: &AnyPool, now: i64) -> Result<Vec<String>,
         "SELECT DISTINCT records.patient_token FROM versions JOIN records ON records.record = versions.record \
          JOIN patients ON patients.token = records.patient_token \
          LEFT JOIN ledger_versions ON ledger_versions.record = versions.record AND ledger_versions.version = versions.version \
-         WHERE records.state = 'live' AND ledger_versions.record IS NULL AND versions.rejection IS NULL \
+         WHERE versions.state IN ('announced', 'waiting', 'prepared', 'submitted') \
+         AND records.state = 'live' AND ledger_versions.record IS NULL AND versions.rejection IS NULL \
          AND (versions.state = 'announced' OR patients.ledger_id IS NOT NULL) \
          AND (versions.state <> 'submitted' OR versions.attempt_until < $1) ORDER BY records.patient_token",
     )

@@ -9,12 +9,13 @@ use contracts::records::event::Event as RecordEvent;
 use contracts::settlement::event::Event as Settlement;
 use contracts::{Event, RecordNumber};
 use ledger::{Commitment, LedgerId, canonical};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::AssertSqlSafe;
 use store::projections::{ProjectedBlock, ProjectedEvent, Projection};
+use store::row;
+use store::rows::{Insert, Rows};
 use tokio::sync::Notify;
 
 use super::{items, members};
-use crate::facts::Connection;
 use crate::facts::codes::holder_number;
 use crate::service::time_us;
 
@@ -45,10 +46,22 @@ impl Projection for Ledger {
         transaction: &mut store::projections::ProjectionTransaction<'_>,
         block: &ProjectedBlock,
     ) -> anyhow::Result<()> {
-        for (position, event) in block.events.iter().enumerate() {
-            self.fold(transaction, event, i64::try_from(position)?)
-                .await?;
+        self.apply_all(transaction, &[block]).await
+    }
+
+    async fn apply_all(
+        &self,
+        transaction: &mut store::projections::ProjectionTransaction<'_>,
+        blocks: &[&ProjectedBlock],
+    ) -> anyhow::Result<()> {
+        // Codes and views are kept of own records, which are looked for in the first table.
+        let mut rows = Rows::in_order(&["ledger_records", "ledger_codes"]);
+        for block in blocks {
+            for (position, event) in block.events.iter().enumerate() {
+                self.fold(&mut rows, event, i64::try_from(position)?);
+            }
         }
+        rows.flush(transaction).await?;
         Ok(())
     }
 
@@ -85,31 +98,98 @@ impl Projection for Ledger {
     }
 }
 
+static PUT_RECORD: Insert = Insert::new(
+    "ledger_records",
+    &["record", "patient", "version", "erased", "certified"],
+    0,
+    "ON CONFLICT (record) DO NOTHING",
+);
+static PUT_VERSION: Insert = Insert::new(
+    "ledger_versions",
+    &["record", "version", "commitment", "transaction_id"],
+    0,
+    "ON CONFLICT (record, version) DO NOTHING",
+);
+/// Of own records only.
+static PUT_CODE: Insert = Insert::new(
+    "ledger_codes",
+    &["record", "holder", "public_key", "uses_left", "until"],
+    2,
+    "ON CONFLICT (record, holder) DO UPDATE SET public_key = excluded.public_key, uses_left = excluded.uses_left, \
+     until = excluded.until",
+)
+.only_where(
+    0,
+    "EXISTS (SELECT 1 FROM ledger_records WHERE ledger_records.record = given.column1)",
+);
+/// Of own records only.
+static PUT_VIEW: Insert = Insert::new(
+    "ledger_views",
+    &[
+        "height",
+        "position",
+        "transaction_id",
+        "patient",
+        "viewer",
+        "basis",
+        "purpose",
+        "viewer_name",
+        "records",
+        "time",
+    ],
+    0,
+    "ON CONFLICT (height, position) DO NOTHING",
+)
+.only_where(
+    1,
+    "EXISTS (SELECT 1 FROM ledger_records WHERE ledger_records.record = given.column11)",
+);
+static PUT_EMERGENCY: Insert = Insert::new(
+    "ledger_emergencies",
+    &["emergency", "patient", "doctor", "hospital", "until"],
+    0,
+    "ON CONFLICT (emergency) DO NOTHING",
+);
+static PUT_FINDING: Insert = Insert::new(
+    "ledger_findings",
+    &["record", "version", "kind", "transaction_id"],
+    0,
+    "ON CONFLICT (record, version, kind) DO NOTHING",
+);
+static PUT_CONSENT: Insert = Insert::new(
+    "ledger_consents",
+    &["patient", "share_for_treatment", "research"],
+    1,
+    "ON CONFLICT (patient) DO UPDATE SET share_for_treatment = excluded.share_for_treatment, \
+     research = excluded.research",
+);
+static PUT_CLAIM: Insert = Insert::new(
+    "ledger_claims",
+    &["reference"],
+    0,
+    "ON CONFLICT (reference) DO NOTHING",
+);
+
 impl Ledger {
-    async fn fold(
-        &self,
-        connection: &mut Connection,
-        event: &ProjectedEvent,
-        position: i64,
-    ) -> anyhow::Result<()> {
+    fn fold(&self, rows: &mut Rows, event: &ProjectedEvent, position: i64) {
         match &event.event {
-            Event::Membership(membership) => members::fold(connection, membership).await,
-            Event::Records(records) => self.fold_record(connection, event, records, position).await,
+            Event::Membership(membership) => members::fold(rows, membership),
+            Event::Records(records) => self.fold_record(rows, event, records, position),
             Event::Authorization(authorization) => {
-                items::fold(connection, &self.hospital, authorization).await
+                items::fold(rows, &self.hospital, authorization);
             }
-            Event::Settlement(settlement) => self.fold_claim(connection, settlement).await,
-            Event::Telemetry(_) | Event::Governance(_) => Ok(()),
+            Event::Settlement(settlement) => self.fold_claim(rows, settlement),
+            Event::Telemetry(_) | Event::Governance(_) => {}
         }
     }
 
-    async fn fold_record(
+    fn fold_record(
         &self,
-        connection: &mut Connection,
+        rows: &mut Rows,
         event: &ProjectedEvent,
         decided: &RecordEvent,
         position: i64,
-    ) -> anyhow::Result<()> {
+    ) {
         match decided {
             RecordEvent::RecordRegistered {
                 record,
@@ -119,13 +199,14 @@ impl Ledger {
                 patient_code,
                 hospital_code,
                 ..
-            } => {
-                if *hospital == self.hospital {
-                    put_record(connection, record, patient).await?;
-                    put_version(connection, record, 1, content, event).await?;
-                    for (holder, code) in [(0, patient_code), (1, hospital_code)] {
-                        put_code(connection, record, holder, code).await?;
-                    }
+            } if *hospital == self.hospital => {
+                rows.insert(
+                    &PUT_RECORD,
+                    row![record.to_string(), patient.to_string(), 1_i64, 0_i64, 0_i64],
+                );
+                put_version(rows, record, 1, content, event);
+                for (holder, code) in [(0, patient_code), (1, hospital_code)] {
+                    put_code(rows, record, holder, code);
                 }
             }
             RecordEvent::RecordAmended {
@@ -134,82 +215,38 @@ impl Ledger {
                 version,
                 content,
                 ..
-            } => {
-                if *hospital == self.hospital {
-                    sqlx::query("UPDATE ledger_records SET version = $1 WHERE record = $2")
-                        .bind(i64::from(*version))
-                        .bind(record.to_string())
-                        .execute(&mut *connection)
-                        .await?;
-                    put_version(connection, record, *version, content, event).await?;
-                }
+            } if *hospital == self.hospital => {
+                rows.execute(
+                    "ledger_records",
+                    "UPDATE ledger_records SET version = $1 WHERE record = $2",
+                    row![*version, record.to_string()],
+                );
+                put_version(rows, record, *version, content, event);
             }
             RecordEvent::CodeSet {
                 record,
                 holder,
                 code,
-            } => {
-                if is_own(connection, record).await? {
-                    put_code(connection, record, holder_number(*holder), code).await?;
-                }
-            }
+            } => put_code(rows, record, holder_number(*holder), code),
             RecordEvent::ConsentSet {
                 patient,
                 share_for_treatment,
                 research,
-            } => {
-                sqlx::query(
-                    "INSERT INTO ledger_consents (patient, share_for_treatment, research) VALUES ($1, $2, $3) \
-                     ON CONFLICT (patient) DO UPDATE SET share_for_treatment = $2, research = $3",
-                )
-                .bind(patient.to_string())
-                .bind(i64::from(*share_for_treatment))
-                .bind(i64::from(*research))
-                .execute(connection)
-                .await?;
-            }
-            RecordEvent::CodeWithdrawn { record, holder } => {
-                sqlx::query("DELETE FROM ledger_codes WHERE record = $1 AND holder = $2")
-                    .bind(record.to_string())
-                    .bind(holder_number(*holder))
-                    .execute(connection)
-                    .await?;
-            }
-            RecordEvent::CodeRedeemed {
-                record,
-                version,
-                patient,
-                hospital,
-                viewer,
-                holder,
-                uses_left,
-                purpose,
-                viewer_name,
-            } => {
-                if *hospital == self.hospital {
-                    sqlx::query(
-                        "UPDATE ledger_codes SET uses_left = $1 WHERE record = $2 AND holder = $3",
-                    )
-                    .bind(i64::from(*uses_left))
-                    .bind(record.to_string())
-                    .bind(holder_number(*holder))
-                    .execute(&mut *connection)
-                    .await?;
-                    let basis = if holder_number(*holder) == 0 {
-                        "patient_code"
-                    } else {
-                        "hospital_code"
-                    };
-                    let view = View {
-                        patient,
-                        viewer,
-                        basis,
-                        purpose,
-                        name: &viewer_name.0,
-                        records: &[(*record, *version)],
-                    };
-                    put_view(connection, event, position, view).await?;
-                }
+            } => rows.insert(
+                &PUT_CONSENT,
+                row![
+                    patient.to_string(),
+                    i64::from(*share_for_treatment),
+                    i64::from(*research)
+                ],
+            ),
+            RecordEvent::CodeWithdrawn { record, holder } => rows.execute(
+                "ledger_codes",
+                "DELETE FROM ledger_codes WHERE record = $1 AND holder = $2",
+                row![record.to_string(), holder_number(*holder)],
+            ),
+            RecordEvent::CodeRedeemed { hospital, .. } if *hospital == self.hospital => {
+                fold_redemption(rows, event, decided, position);
             }
             RecordEvent::AccessLogged {
                 records,
@@ -219,19 +256,15 @@ impl Ledger {
                 purpose,
                 viewer_name,
             } => {
-                if let Some((first, _)) = records.first()
-                    && is_own(connection, first).await?
-                {
-                    let view = View {
-                        patient,
-                        viewer,
-                        basis: basis_text(basis),
-                        purpose,
-                        name: &viewer_name.0,
-                        records,
-                    };
-                    put_view(connection, event, position, view).await?;
-                }
+                let view = View {
+                    patient,
+                    viewer,
+                    basis: basis_text(basis),
+                    purpose,
+                    name: &viewer_name.0,
+                    records,
+                };
+                put_view(rows, event, position, view);
             }
             RecordEvent::EmergencyOpened {
                 emergency,
@@ -240,129 +273,129 @@ impl Ledger {
                 hospital,
                 until,
                 ..
-            } => {
-                sqlx::query(
-                    "INSERT INTO ledger_emergencies (emergency, patient, doctor, hospital, until) VALUES ($1, $2, $3, $4, $5) \
-                     ON CONFLICT (emergency) DO NOTHING",
-                )
-                .bind(emergency.to_string())
-                .bind(patient.to_string())
-                .bind(doctor.to_string())
-                .bind(hospital.to_string())
-                .bind(time_us(*until))
-                .execute(connection)
-                .await?;
-            }
+            } => rows.insert(
+                &PUT_EMERGENCY,
+                row![
+                    emergency.to_string(),
+                    patient.to_string(),
+                    doctor.to_string(),
+                    hospital.to_string(),
+                    time_us(*until)
+                ],
+            ),
             RecordEvent::TamperingReported {
                 record,
                 hospital,
                 version,
                 kind,
                 ..
-            } => {
-                if *hospital == self.hospital {
-                    sqlx::query(
-                        "INSERT INTO ledger_findings (record, version, kind, transaction_id) VALUES ($1, $2, $3, $4) \
-                         ON CONFLICT (record, version, kind) DO NOTHING",
-                    )
-                    .bind(record.to_string())
-                    .bind(i64::from(*version))
-                    .bind(*kind as i64)
-                    .bind(event.transaction.to_string())
-                    .execute(connection)
-                    .await?;
-                }
-            }
-            RecordEvent::RecordErased { record, .. } => {
-                set_erased(connection, record, "erased").await?
-            }
-            RecordEvent::ErasureCertified { record, .. } => {
-                set_erased(connection, record, "certified").await?
-            }
-            RecordEvent::EmergencyReviewed { .. } => {}
+            } if *hospital == self.hospital => rows.insert(
+                &PUT_FINDING,
+                row![
+                    record.to_string(),
+                    *version,
+                    *kind as i64,
+                    event.transaction.to_string()
+                ],
+            ),
+            RecordEvent::RecordErased { record, .. } => rows.execute(
+                "ledger_records",
+                "UPDATE ledger_records SET erased = 1 WHERE record = $1",
+                row![record.to_string()],
+            ),
+            RecordEvent::ErasureCertified { record, .. } => rows.execute(
+                "ledger_records",
+                "UPDATE ledger_records SET certified = 1 WHERE record = $1",
+                row![record.to_string()],
+            ),
+            RecordEvent::RecordRegistered { .. }
+            | RecordEvent::RecordAmended { .. }
+            | RecordEvent::CodeRedeemed { .. }
+            | RecordEvent::TamperingReported { .. }
+            | RecordEvent::EmergencyReviewed { .. } => {}
         }
-        Ok(())
     }
 
-    async fn fold_claim(
-        &self,
-        connection: &mut Connection,
-        decided: &Settlement,
-    ) -> anyhow::Result<()> {
-        let reference = match decided {
-            Settlement::ClaimAdjudicated {
-                claim, hospital, ..
-            }
-            | Settlement::ClaimPended {
-                claim, hospital, ..
-            } if *hospital == self.hospital => claim,
-            _ => return Ok(()),
-        };
-        sqlx::query(
-            "INSERT INTO ledger_claims (reference) VALUES ($1) ON CONFLICT (reference) DO NOTHING",
-        )
-        .bind(reference.0.to_string())
-        .execute(connection)
-        .await?;
-        Ok(())
+    fn fold_claim(&self, rows: &mut Rows, decided: &Settlement) {
+        if let Settlement::ClaimAdjudicated {
+            claim, hospital, ..
+        }
+        | Settlement::ClaimPended {
+            claim, hospital, ..
+        } = decided
+            && *hospital == self.hospital
+        {
+            rows.insert(&PUT_CLAIM, row![claim.0.to_string()]);
+        }
     }
 }
 
-async fn put_record(
-    connection: &mut Connection,
-    record: &RecordNumber,
-    patient: &LedgerId,
-) -> anyhow::Result<()> {
-    sqlx::query(
-        "INSERT INTO ledger_records (record, patient, version, erased, certified) VALUES ($1, $2, 1, 0, 0) \
-         ON CONFLICT (record) DO NOTHING",
-    )
-    .bind(record.to_string())
-    .bind(patient.to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
+fn fold_redemption(rows: &mut Rows, event: &ProjectedEvent, redeemed: &RecordEvent, position: i64) {
+    let RecordEvent::CodeRedeemed {
+        record,
+        version,
+        patient,
+        viewer,
+        holder,
+        uses_left,
+        purpose,
+        viewer_name,
+        ..
+    } = redeemed
+    else {
+        return;
+    };
+    let holder = holder_number(*holder);
+    rows.execute(
+        "ledger_codes",
+        "UPDATE ledger_codes SET uses_left = $1 WHERE record = $2 AND holder = $3",
+        row![*uses_left, record.to_string(), holder],
+    );
+    let view = View {
+        patient,
+        viewer,
+        basis: ["patient_code", "hospital_code"][usize::from(holder != 0)],
+        purpose,
+        name: &viewer_name.0,
+        records: &[(*record, *version)],
+    };
+    put_view(rows, event, position, view);
 }
 
-async fn put_version(
-    connection: &mut Connection,
+fn put_version(
+    rows: &mut Rows,
     record: &RecordNumber,
     version: u32,
     content: &Commitment,
     event: &ProjectedEvent,
-) -> anyhow::Result<()> {
-    sqlx::query(
-        "INSERT INTO ledger_versions (record, version, commitment, transaction_id) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (record, version) DO NOTHING",
-    )
-    .bind(record.to_string())
-    .bind(i64::from(version))
-    .bind(canonical::encode(content))
-    .bind(event.transaction.to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
+) {
+    rows.insert(
+        &PUT_VERSION,
+        row![
+            record.to_string(),
+            version,
+            canonical::encode(content),
+            event.transaction.to_string()
+        ],
+    );
 }
 
-async fn put_code(
-    connection: &mut Connection,
+fn put_code(
+    rows: &mut Rows,
     record: &RecordNumber,
     holder: i64,
     code: &contracts::records::command::Code,
-) -> anyhow::Result<()> {
-    sqlx::query(
-        "INSERT INTO ledger_codes (record, holder, public_key, uses_left, until) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (record, holder) DO UPDATE SET public_key = excluded.public_key, uses_left = excluded.uses_left, \
-         until = excluded.until",
-    )
-    .bind(record.to_string())
-    .bind(holder)
-    .bind(code.key.to_string())
-    .bind(i64::from(code.uses))
-    .bind(time_us(code.until))
-    .execute(connection)
-    .await?;
-    Ok(())
+) {
+    rows.insert(
+        &PUT_CODE,
+        row![
+            record.to_string(),
+            holder,
+            code.key.to_string(),
+            code.uses,
+            time_us(code.until)
+        ],
+    );
 }
 
 struct View<'a> {
@@ -374,51 +407,27 @@ struct View<'a> {
     records: &'a [(RecordNumber, u32)],
 }
 
-async fn put_view(
-    connection: &mut Connection,
-    event: &ProjectedEvent,
-    position: i64,
-    view: View<'_>,
-) -> anyhow::Result<()> {
-    sqlx::query(
-        "INSERT INTO ledger_views (height, position, transaction_id, patient, viewer, basis, purpose, viewer_name, records, time) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (height, position) DO NOTHING",
-    )
-    .bind(i64::try_from(event.height.0)?)
-    .bind(position)
-    .bind(event.transaction.to_string())
-    .bind(view.patient.to_string())
-    .bind(view.viewer.to_string())
-    .bind(view.basis)
-    .bind(canonical::encode(view.purpose))
-    .bind(view.name.to_vec())
-    .bind(canonical::encode(&view.records.to_vec()))
-    .bind(time_us(event.time))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn set_erased(
-    connection: &mut Connection,
-    record: &RecordNumber,
-    column: &str,
-) -> anyhow::Result<()> {
-    sqlx::query(AssertSqlSafe(format!(
-        "UPDATE ledger_records SET {column} = 1 WHERE record = $1"
-    )))
-    .bind(record.to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn is_own(connection: &mut Connection, record: &RecordNumber) -> anyhow::Result<bool> {
-    let row = sqlx::query("SELECT COUNT(*) FROM ledger_records WHERE record = $1")
-        .bind(record.to_string())
-        .fetch_one(connection)
-        .await?;
-    Ok(row.try_get::<i64, _>(0)? > 0)
+/// One access is about records of one hospital: the first says whether they are own ones.
+fn put_view(rows: &mut Rows, event: &ProjectedEvent, position: i64, view: View<'_>) {
+    let Some((first, _)) = view.records.first() else {
+        return;
+    };
+    rows.insert(
+        &PUT_VIEW,
+        row![
+            i64::try_from(event.height.0).unwrap_or(i64::MAX),
+            position,
+            event.transaction.to_string(),
+            view.patient.to_string(),
+            view.viewer.to_string(),
+            view.basis,
+            canonical::encode(view.purpose),
+            view.name.to_vec(),
+            canonical::encode(&view.records.to_vec()),
+            time_us(event.time),
+            first.to_string()
+        ],
+    );
 }
 
 fn basis_text(basis: &Basis) -> &'static str {

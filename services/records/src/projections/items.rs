@@ -2,29 +2,40 @@
 
 use contracts::authorization::event::{Event as Authorization, Refuser};
 use ledger::{LedgerId, canonical};
+use store::row;
+use store::rows::{Insert, Rows};
 
-use crate::facts::Connection;
 use crate::facts::deliveries::item_text;
 
-pub(super) async fn fold(
-    connection: &mut Connection,
-    hospital_here: &LedgerId,
-    decided: &Authorization,
-) -> anyhow::Result<()> {
+static PUT_APPLICATION: Insert = Insert::new(
+    "ledger_applications",
+    &["application", "purpose"],
+    0,
+    "ON CONFLICT (application) DO NOTHING",
+);
+static PUT_ITEM: Insert = Insert::new(
+    "ledger_items",
+    &[
+        "item",
+        "item_id",
+        "record",
+        "applicant",
+        "item_key",
+        "state",
+    ],
+    0,
+    "ON CONFLICT (item) DO NOTHING",
+);
+
+pub(super) fn fold(rows: &mut Rows, hospital_here: &LedgerId, decided: &Authorization) {
     let (item, state) = match decided {
         Authorization::ApplicationMade {
             application,
             purpose,
             ..
         } => {
-            sqlx::query(
-                "INSERT INTO ledger_applications (application, purpose) VALUES ($1, $2) ON CONFLICT (application) DO NOTHING",
-            )
-            .bind(application.to_string())
-            .bind(canonical::encode(purpose))
-            .execute(connection)
-            .await?;
-            return Ok(());
+            let row = row![application.to_string(), canonical::encode(purpose)];
+            return rows.insert(&PUT_APPLICATION, row);
         }
         Authorization::ItemOpened {
             item,
@@ -35,19 +46,17 @@ pub(super) async fn fold(
             ..
         } => {
             if hospital == hospital_here {
-                sqlx::query(
-                    "INSERT INTO ledger_items (item, item_id, record, applicant, item_key, state) \
-                     VALUES ($1, $2, $3, $4, $5, 'hospital_pending') ON CONFLICT (item) DO NOTHING",
-                )
-                .bind(item_text(item))
-                .bind(canonical::encode(item))
-                .bind(record.to_string())
-                .bind(applicant.to_string())
-                .bind(data_encoding::HEXLOWER.encode(item_key))
-                .execute(connection)
-                .await?;
+                let row = row![
+                    item_text(item),
+                    canonical::encode(item),
+                    record.to_string(),
+                    applicant.to_string(),
+                    data_encoding::HEXLOWER.encode(item_key),
+                    "hospital_pending"
+                ];
+                rows.insert(&PUT_ITEM, row);
             }
-            return Ok(());
+            return;
         }
         Authorization::HospitalApproved { item, .. } => (item, "patient_pending"),
         Authorization::PatientApproved { item } => (item, "approved"),
@@ -67,12 +76,11 @@ pub(super) async fn fold(
         Authorization::ApplicationClosed { .. }
         | Authorization::GrantWithdrawn { .. }
         | Authorization::ReleaseDisputed { .. }
-        | Authorization::DisputeSettled { .. } => return Ok(()),
+        | Authorization::DisputeSettled { .. } => return,
     };
-    sqlx::query("UPDATE ledger_items SET state = $1 WHERE item = $2")
-        .bind(state)
-        .bind(item_text(item))
-        .execute(connection)
-        .await?;
-    Ok(())
+    rows.execute(
+        "ledger_items",
+        "UPDATE ledger_items SET state = $1 WHERE item = $2",
+        row![state, item_text(item)],
+    );
 }

@@ -21,6 +21,7 @@ impl Records {
 
     /// Brings everything that can go on to the ledger: waiting, prepared, or left by a crash.
     pub(super) async fn register_waiting_records(&self) -> Result<(), Failure> {
+        versions::settle(&self.store).await?;
         let tokens = versions::patients_with_work(self.reader(), now_us()).await?;
         let mut advancing = futures::stream::iter(tokens)
             .map(|token| async move {

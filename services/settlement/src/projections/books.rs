@@ -1,10 +1,14 @@
 //! The books and the claims, folded from the settlement contract's events.
 
+use std::collections::BTreeMap;
+
 use contracts::Event;
 use contracts::settlement::event::{Account, Event as Settled, Line, PostingReason};
 use ledger::{Digest, LedgerId};
+use sqlx::Row as _;
 use store::projections::ProjectionTransaction;
-use store::{ProjectedBlock, Projection};
+use store::rows::{Insert, Rows};
+use store::{ProjectedBlock, ProjectedEvent, Projection, row};
 
 /// Places of one block's lines: more than a block can have.
 const PLACES_PER_BLOCK: i64 = 10_000_000;
@@ -21,17 +25,32 @@ impl Projection for Books {
         transaction: &mut ProjectionTransaction<'_>,
         block: &ProjectedBlock,
     ) -> anyhow::Result<()> {
-        let mut at = At {
-            place: block.header.height.0 as i64 * PLACES_PER_BLOCK,
-            time_us: block.header.time.0 as i64,
+        self.apply_all(transaction, &[block]).await
+    }
+
+    async fn apply_all(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        blocks: &[&ProjectedBlock],
+    ) -> anyhow::Result<()> {
+        let mut fold = Fold {
+            rows: Rows::new(),
+            balances: balances(transaction, blocks).await?,
+            place: 0,
+            time_us: 0,
             transaction: Digest::default(),
         };
-        for event in &block.events {
-            at.transaction = event.transaction;
-            if let Event::Settlement(settled) = &event.event {
-                fold(transaction, &mut at, settled).await?;
+        for block in blocks {
+            fold.place = block.header.height.0 as i64 * PLACES_PER_BLOCK;
+            fold.time_us = block.header.time.0 as i64;
+            for event in &block.events {
+                fold.transaction = event.transaction;
+                if let Event::Settlement(settled) = &event.event {
+                    fold.settled(settled);
+                }
             }
         }
+        fold.finish().flush(transaction).await?;
         Ok(())
     }
 
@@ -52,81 +71,240 @@ impl Projection for Books {
     }
 }
 
-/// Where in the ledger a row comes from.
-struct At {
+/// Members whose accounts are posted to.
+fn members_posted(event: &ProjectedEvent) -> impl Iterator<Item = LedgerId> {
+    let lines = match &event.event {
+        Event::Settlement(Settled::Posted { lines, .. }) => &lines[..],
+        _ => &[],
+    };
+    lines.iter().filter_map(|line| match line.account {
+        Account::Member(member) => Some(member),
+        _ => None,
+    })
+}
+
+/// The balances before these blocks of all accounts that they post to.
+async fn balances(
+    transaction: &mut ProjectionTransaction<'_>,
+    blocks: &[&ProjectedBlock],
+) -> Result<BTreeMap<LedgerId, i64>, sqlx::Error> {
+    let events = blocks.iter().flat_map(|block| &block.events);
+    let mut balances: BTreeMap<LedgerId, i64> = events
+        .flat_map(members_posted)
+        .map(|member| (member, 0))
+        .collect();
+    for (member, balance) in &mut balances {
+        let row = sqlx::query("SELECT balance FROM balances WHERE account = $1")
+            .bind(member.to_string())
+            .fetch_optional(&mut **transaction)
+            .await?;
+        if let Some(row) = row {
+            *balance = row.try_get(0)?;
+        }
+    }
+    Ok(balances)
+}
+
+static PUT_BALANCE: Insert = Insert::new(
+    "balances",
+    &["account", "balance"],
+    1,
+    "ON CONFLICT (account) DO UPDATE SET balance = excluded.balance",
+);
+static PUT_LINE: Insert = Insert::new(
+    "statement",
+    &[
+        "account",
+        "place",
+        "time_us",
+        "reason",
+        "amount",
+        "balance",
+        "transaction_id",
+    ],
+    0,
+    "",
+);
+static PUT_PLAN: Insert = Insert::new(
+    "plans",
+    &["plan", "insurer", "version", "rules"],
+    1,
+    "ON CONFLICT (plan) DO UPDATE SET version = excluded.version, rules = excluded.rules",
+);
+static PUT_COVERAGE: Insert = Insert::new(
+    "coverages",
+    &["insured", "plan", "from_year", "until_year"],
+    2,
+    "ON CONFLICT (insured, plan) DO UPDATE SET from_year = excluded.from_year, until_year = excluded.until_year",
+);
+static PUT_CLAIM: Insert = Insert::new(
+    "claims",
+    &[
+        "claim",
+        "insured",
+        "hospital",
+        "plan",
+        "state",
+        "charged",
+        "benefit",
+        "share",
+        "rules_version",
+    ],
+    1,
+    "ON CONFLICT (claim) DO UPDATE SET state = excluded.state, benefit = excluded.benefit, share = excluded.share,
+         rules_version = excluded.rules_version",
+);
+static PUT_CLAIM_TRANSACTION: Insert = Insert::new(
+    "claim_transactions",
+    &["claim", "place", "transaction_id"],
+    0,
+    "",
+);
+
+/// Rows as they come of events, and where in the ledger they come from.
+struct Fold {
+    rows: Rows,
+    balances: BTreeMap<LedgerId, i64>,
     place: i64,
     time_us: i64,
     transaction: Digest,
 }
 
-impl At {
+impl Fold {
     fn next_place(&mut self) -> i64 {
         self.place += 1;
         self.place
     }
-}
 
-async fn fold(
-    transaction: &mut ProjectionTransaction<'_>,
-    at: &mut At,
-    event: &Settled,
-) -> Result<(), sqlx::Error> {
-    match event {
-        Settled::Posted { reason, lines } => {
-            for line in lines {
-                if let Account::Member(member) = line.account {
-                    post(transaction, at, reason_name(reason), &member, line).await?;
+    fn settled(&mut self, event: &Settled) {
+        match event {
+            Settled::Posted { reason, lines } => {
+                for line in lines {
+                    if let Account::Member(member) = line.account {
+                        self.post(reason_name(reason), member, line);
+                    }
                 }
             }
-            Ok(())
+            Settled::RulesPublished {
+                plan,
+                insurer,
+                version,
+                rules,
+            } => {
+                let rules = serde_json::to_string(rules).unwrap_or_default();
+                let row = row![i64::from(plan.0), insurer.to_string(), *version, rules];
+                self.rows.insert(&PUT_PLAN, row);
+            }
+            Settled::CoverageRegistered {
+                insured,
+                plan,
+                from_year,
+                until_year,
+            } => {
+                let row = row![
+                    insured.to_string(),
+                    i64::from(plan.0),
+                    i64::from(*from_year),
+                    i64::from(*until_year)
+                ];
+                self.rows.insert(&PUT_COVERAGE, row);
+            }
+            Settled::ClaimAdjudicated { .. } | Settled::ClaimPended { .. } => self.claim(event),
+            Settled::SharePaid { claim, .. } => {
+                self.rows.execute(
+                    "claims",
+                    "UPDATE claims SET state = 'share_paid' WHERE claim = $1",
+                    row![claim.0.to_string()],
+                );
+                self.trace_claim(&claim.0);
+            }
         }
-        Settled::RulesPublished { plan, insurer, version, rules } => {
-            sqlx::query(
-                "INSERT INTO plans (plan, insurer, version, rules) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (plan) DO UPDATE SET version = excluded.version, rules = excluded.rules",
-            )
-            .bind(i64::from(plan.0))
-            .bind(insurer.to_string())
-            .bind(i64::from(*version))
-            .bind(serde_json::to_string(rules).unwrap_or_default())
-            .execute(&mut **transaction)
-            .await
-            .map(|_| ())
+    }
+
+    fn post(&mut self, reason: &str, member: LedgerId, line: &Line) {
+        let balance = self.balances.entry(member).or_default();
+        *balance += line.amount;
+        let balance = *balance;
+        let place = self.next_place();
+        self.rows.insert(
+            &PUT_LINE,
+            row![
+                member.to_string(),
+                place,
+                self.time_us,
+                reason,
+                line.amount,
+                balance,
+                self.transaction.to_string()
+            ],
+        );
+    }
+
+    fn claim(&mut self, event: &Settled) {
+        let (claim, row) = match event {
+            Settled::ClaimAdjudicated {
+                claim,
+                hospital,
+                insured,
+                plan,
+                rules_version,
+                charged,
+                benefit,
+                share,
+                ..
+            } => (
+                claim.0,
+                row![
+                    claim.0.to_string(),
+                    insured.to_string(),
+                    hospital.to_string(),
+                    i64::from(plan.0),
+                    "adjudicated",
+                    *charged,
+                    *benefit,
+                    *share,
+                    *rules_version
+                ],
+            ),
+            Settled::ClaimPended {
+                claim,
+                hospital,
+                insured,
+                plan,
+                charged,
+                ..
+            } => (
+                claim.0,
+                row![
+                    claim.0.to_string(),
+                    insured.to_string(),
+                    hospital.to_string(),
+                    i64::from(plan.0),
+                    "pended",
+                    *charged,
+                    0_i64,
+                    0_i64,
+                    0_i64
+                ],
+            ),
+            _ => return,
+        };
+        self.rows.insert(&PUT_CLAIM, row);
+        self.trace_claim(&claim);
+    }
+
+    fn trace_claim(&mut self, claim: &Digest) {
+        let place = self.next_place();
+        let row = row![claim.to_string(), place, self.transaction.to_string()];
+        self.rows.insert(&PUT_CLAIM_TRANSACTION, row);
+    }
+
+    fn finish(mut self) -> Rows {
+        for (account, balance) in self.balances {
+            self.rows
+                .insert(&PUT_BALANCE, row![account.to_string(), balance]);
         }
-        Settled::CoverageRegistered { insured, plan, from_year, until_year } => {
-            sqlx::query(
-                "INSERT INTO coverages (insured, plan, from_year, until_year) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (insured, plan) DO UPDATE SET from_year = excluded.from_year, until_year = excluded.until_year",
-            )
-            .bind(insured.to_string())
-            .bind(i64::from(plan.0))
-            .bind(i64::from(*from_year))
-            .bind(i64::from(*until_year))
-            .execute(&mut **transaction)
-            .await
-            .map(|_| ())
-        }
-        Settled::ClaimAdjudicated { claim, hospital, insured, plan, rules_version, charged, benefit, share, .. } => {
-            let row = Claim {
-                claim: claim.0, insured, hospital, plan: plan.0, state: "adjudicated", charged: *charged,
-                benefit: *benefit, share: *share, rules_version: *rules_version,
-            };
-            put_claim(transaction, at, &row).await
-        }
-        Settled::ClaimPended { claim, hospital, insured, plan, charged, .. } => {
-            let row = Claim {
-                claim: claim.0, insured, hospital, plan: plan.0, state: "pended", charged: *charged,
-                benefit: 0, share: 0, rules_version: 0,
-            };
-            put_claim(transaction, at, &row).await
-        }
-        Settled::SharePaid { claim, .. } => {
-            sqlx::query("UPDATE claims SET state = 'share_paid' WHERE claim = $1")
-                .bind(claim.0.to_string())
-                .execute(&mut **transaction)
-                .await?;
-            trace_claim(transaction, at, &claim.0).await
-        }
+        self.rows
     }
 }
 
@@ -142,85 +320,4 @@ fn reason_name(reason: &PostingReason) -> &'static str {
         PostingReason::Benefit(_) => "benefit",
         PostingReason::Share(_) => "share",
     }
-}
-
-async fn post(
-    transaction: &mut ProjectionTransaction<'_>,
-    at: &mut At,
-    reason: &str,
-    member: &LedgerId,
-    line: &Line,
-) -> Result<(), sqlx::Error> {
-    let (balance,): (i64,) = sqlx::query_as(
-        "INSERT INTO balances (account, balance) VALUES ($1, $2)
-         ON CONFLICT (account) DO UPDATE SET balance = balances.balance + excluded.balance RETURNING balance",
-    )
-    .bind(member.to_string())
-    .bind(line.amount)
-    .fetch_one(&mut **transaction)
-    .await?;
-    sqlx::query(
-        "INSERT INTO statement (account, place, time_us, reason, amount, balance, transaction_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(member.to_string())
-    .bind(at.next_place())
-    .bind(at.time_us)
-    .bind(reason)
-    .bind(line.amount)
-    .bind(balance)
-    .bind(at.transaction.to_string())
-    .execute(&mut **transaction)
-    .await
-    .map(|_| ())
-}
-
-struct Claim<'a> {
-    claim: Digest,
-    insured: &'a LedgerId,
-    hospital: &'a LedgerId,
-    plan: u16,
-    state: &'a str,
-    charged: i64,
-    benefit: i64,
-    share: i64,
-    rules_version: u32,
-}
-
-async fn put_claim(
-    transaction: &mut ProjectionTransaction<'_>,
-    at: &mut At,
-    row: &Claim<'_>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO claims (claim, insured, hospital, plan, state, charged, benefit, share, rules_version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (claim) DO UPDATE SET state = excluded.state, benefit = excluded.benefit, share = excluded.share,
-             rules_version = excluded.rules_version",
-    )
-    .bind(row.claim.to_string())
-    .bind(row.insured.to_string())
-    .bind(row.hospital.to_string())
-    .bind(i64::from(row.plan))
-    .bind(row.state)
-    .bind(row.charged)
-    .bind(row.benefit)
-    .bind(row.share)
-    .bind(i64::from(row.rules_version))
-    .execute(&mut **transaction)
-    .await?;
-    trace_claim(transaction, at, &row.claim).await
-}
-
-async fn trace_claim(
-    transaction: &mut ProjectionTransaction<'_>,
-    at: &mut At,
-    claim: &Digest,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO claim_transactions (claim, place, transaction_id) VALUES ($1, $2, $3)")
-        .bind(claim.to_string())
-        .bind(at.next_place())
-        .bind(at.transaction.to_string())
-        .execute(&mut **transaction)
-        .await
-        .map(|_| ())
 }

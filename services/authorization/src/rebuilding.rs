@@ -1,0 +1,19 @@
+//! The projection by itself, for measurements.
+
+use ledger::CertifiedBlock;
+use store::Store;
+use tokio::sync::mpsc;
+
+use crate::migrations::MIGRATIONS;
+use crate::projections::workflow::Workflow;
+
+/// Rebuilds the projection `workflow` from verified blocks into the database at `url`; gives the number of events.
+///
+/// # Errors
+/// What the database says, or an event that this program doesn't know.
+pub async fn rebuild(url: &str, blocks: mpsc::Receiver<CertifiedBlock>) -> anyhow::Result<u64> {
+    let store = Store::open(url, MIGRATIONS).await?;
+    let events = store::projections::rebuild(&store, &Workflow, blocks).await?;
+    store.close().await;
+    Ok(events)
+}
