@@ -197,13 +197,8 @@ pub fn assess(readings: &[Reading], settings: &PatientSettings, now_micros: u64)
             });
         }
     }
-    for coding in &crate::vitals::CODINGS {
-        causes.extend(
-            trend(readings, coding.sign, now_micros).map(|direction| Cause::Trend {
-                sign: coding.sign,
-                direction,
-            }),
-        );
+    for (sign, window) in in_trend_window(readings, now_micros) {
+        causes.extend(trend(sign, window).map(|direction| Cause::Trend { sign, direction }));
     }
     causes.sort();
     let escalation = causes.iter().map(Cause::escalation).max();
@@ -251,18 +246,30 @@ fn inputs(latest: &BTreeMap<VitalSign, i64>) -> Inputs {
     }
 }
 
-fn trend(readings: &[Reading], sign: VitalSign, now_micros: u64) -> Option<Direction> {
-    let (low, high, change_min) = trend_of(sign)?;
+/// Times and values of the signs that the trend rule looks at.
+fn in_trend_window(readings: &[Reading], now_micros: u64) -> BTreeMap<VitalSign, Vec<(u64, i64)>> {
     let since = now_micros.saturating_sub(TREND_WINDOW_MICROS);
-    let mut window: Vec<(u64, i64)> = readings
-        .iter()
-        .filter(|reading| reading.sign == sign && (since..=now_micros).contains(&reading.at_micros))
-        .map(|reading| (reading.at_micros, reading.milli))
-        .collect();
+    let mut windows: BTreeMap<VitalSign, Vec<(u64, i64)>> = BTreeMap::new();
+    for reading in readings {
+        if (since..=now_micros).contains(&reading.at_micros) && trend_of(reading.sign).is_some() {
+            windows
+                .entry(reading.sign)
+                .or_default()
+                .push((reading.at_micros, reading.milli));
+        }
+    }
+    windows
+}
+
+fn trend(sign: VitalSign, mut window: Vec<(u64, i64)>) -> Option<Direction> {
+    let (low, high, change_min) = trend_of(sign)?;
     if window.len() < TREND_READINGS_MIN {
         return None;
     }
-    window.sort_unstable();
+    // Devices send in order: mostly there is nothing to sort.
+    if !window.is_sorted() {
+        window.sort_unstable();
+    }
     let third = window.len() / 3;
     let before = median(window[..third].iter().map(|(_, milli)| *milli).collect());
     let after = median(
@@ -285,8 +292,8 @@ fn trend(readings: &[Reading], sign: VitalSign, now_micros: u64) -> Option<Direc
 
 /// The lower median; `values` is not empty.
 fn median(mut values: Vec<i64>) -> i64 {
-    values.sort_unstable();
-    values[(values.len() - 1) / 2]
+    let middle = (values.len() - 1) / 2;
+    *values.select_nth_unstable(middle).1
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ mod ingest;
 mod migrations;
 mod packs;
 mod projections;
+mod rebuilding;
 mod service;
 mod watch;
 
+pub use rebuilding::rebuild;
 pub use service::{Config, run};

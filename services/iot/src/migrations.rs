@@ -4,10 +4,11 @@
 //! Projections (droppable): `device_members`, `bindings`, `shares`, `warnings`.
 
 /// All migrations, in order.
-pub const MIGRATIONS: &[store::Migration] = &[(
-    1,
-    "iot",
-    "
+pub const MIGRATIONS: &[store::Migration] = &[
+    (
+        1,
+        "iot",
+        "
 CREATE TABLE packs (
     place BIGINT PRIMARY KEY,
     device TEXT NOT NULL,
@@ -71,4 +72,15 @@ CREATE TABLE warnings (
 );
 CREATE INDEX warnings_by_patient ON warnings (patient, place);
 ",
-)];
+    ),
+    (
+        2,
+        "batches know that they are anchored",
+        "ALTER TABLE batches ADD COLUMN anchored BIGINT NOT NULL DEFAULT 0;",
+    ),
+    (
+        3,
+        "devices may have several packs on their way",
+        "ALTER TABLE device_counters ADD COLUMN had BIGINT NOT NULL DEFAULT -1;",
+    ),
+];

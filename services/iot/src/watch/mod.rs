@@ -2,11 +2,11 @@
 
 pub(crate) mod silence;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use clinical::vitals::{Reading, VitalSign};
-use clinical::warning::{Assessment, Cause, Limit, PatientSettings, assess};
+use clinical::warning::{Assessment, Cause, Limit, PatientSettings, TREND_WINDOW_MICROS, assess};
 use contracts::WarningId;
 use contracts::telemetry::command::{Command, WarningCause, WarningLevel};
 use keys::secret;
@@ -16,7 +16,7 @@ use sqlx::Row;
 use store::Transaction;
 
 use crate::packs::{Pack, pack_row};
-use crate::service::Iot;
+use crate::service::{Iot, now_us};
 
 /// How far back readings count (the longest that NEWS2 takes any of them).
 const MEMORY_US: u64 = 12 * 3_600_000_000;
@@ -24,6 +24,13 @@ const MEMORY_US: u64 = 12 * 3_600_000_000;
 const READINGS_MAX: usize = 4_096;
 /// Packs read back of one patient after a restart at most.
 const PACKS_MAX: i64 = 512;
+
+/// Patients whose settings are read by one statement.
+const PATIENTS_AT_ONCE: usize = 32;
+/// With so many patients for the first time it is looked for some to forget.
+const PATIENTS_LOOKED_AT: usize = 4_096;
+/// Patients in memory at most: each has up to about 100 KB.
+const PATIENTS_MAX: usize = 20_000;
 
 /// What is behind a warning, kept sealed; the ledger has a commitment to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,10 +50,14 @@ struct Patient {
     active: Vec<Cause>,
 }
 
-/// All patients that were heard since the start.
+/// The patients that were heard lately.
 pub(crate) struct Watch {
     iot: Arc<Iot>,
     patients: HashMap<LedgerId, Patient>,
+    /// Of the patients that were prepared last and have any.
+    settings: HashMap<LedgerId, PatientSettings>,
+    /// With so many patients it is looked for some to forget.
+    look_at: usize,
 }
 
 impl Watch {
@@ -54,6 +65,8 @@ impl Watch {
         Watch {
             iot,
             patients: HashMap::new(),
+            settings: HashMap::new(),
+            look_at: PATIENTS_LOOKED_AT,
         }
     }
 
@@ -62,7 +75,46 @@ impl Watch {
         self.patients.clear();
     }
 
-    /// Assesses a patient after new readings; a new cause raises a warning in the same database transaction.
+    /// Has at hand what is needed of these patients: their recent readings and their limits as they are now.
+    pub(crate) async fn prepare(
+        &mut self,
+        transaction: &mut Transaction,
+        ids: &BTreeSet<LedgerId>,
+    ) -> anyhow::Result<()> {
+        self.forget_some();
+        self.settings = settings(&self.iot, transaction, ids).await?;
+        for id in ids {
+            if !self.patients.contains_key(id) {
+                let readings = remembered(&self.iot, transaction, id).await?;
+                let patient = Patient {
+                    readings,
+                    active: Vec::new(),
+                };
+                self.patients.insert(*id, patient);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets patients whose readings are so old that none counts any more; and all of them when they are too many,
+    /// since they can be read back.
+    fn forget_some(&mut self) {
+        if self.patients.len() < self.look_at {
+            return;
+        }
+        let since = now_us().saturating_sub(MEMORY_US);
+        self.patients.retain(|_, patient| {
+            let mut times = patient.readings.iter().map(|reading| reading.at_micros);
+            times.any(|time| time >= since)
+        });
+        if self.patients.len() > PATIENTS_MAX {
+            self.patients.clear();
+        }
+        self.look_at = (self.patients.len() * 2).max(PATIENTS_LOOKED_AT);
+    }
+
+    /// Assesses a patient, for whom [`Watch::prepare`] was called, after new readings; a new cause raises a warning in the
+    /// same database transaction.
     pub(crate) async fn assess(
         &mut self,
         transaction: &mut Transaction,
@@ -70,17 +122,6 @@ impl Watch {
         id: &LedgerId,
         new: &[Reading],
     ) -> anyhow::Result<()> {
-        if !self.patients.contains_key(id) {
-            let readings = remembered(&self.iot, transaction, id).await?;
-            self.patients.insert(
-                *id,
-                Patient {
-                    readings,
-                    active: Vec::new(),
-                },
-            );
-        }
-        let settings = settings(&self.iot, transaction, id).await?;
         let Some(patient) = self.patients.get_mut(id) else {
             return Ok(());
         };
@@ -91,12 +132,10 @@ impl Watch {
             .map(|reading| reading.at_micros)
             .max()
             .unwrap_or_default();
-        patient
-            .readings
-            .retain(|reading| reading.at_micros + MEMORY_US >= latest);
-        let excess = patient.readings.len().saturating_sub(READINGS_MAX);
-        patient.readings.drain(..excess);
-        let assessment = assess(&patient.readings, &settings, latest);
+        forget_superseded(&mut patient.readings, latest);
+        let no_limits = PatientSettings::default();
+        let settings = self.settings.get(id).unwrap_or(&no_limits);
+        let assessment = assess(&patient.readings, settings, latest);
         let fresh: Vec<Cause> = assessment
             .causes
             .iter()
@@ -120,6 +159,31 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Keeps what an assessment at `latest` or later can look at: the trend rule's window, and of each sign the newest
+/// reading as long as it counts.
+fn forget_superseded(readings: &mut Vec<Reading>, latest: u64) {
+    let mut newest: BTreeMap<VitalSign, (u64, usize)> = BTreeMap::new();
+    for (place, reading) in readings.iter().enumerate() {
+        let known = newest.entry(reading.sign).or_insert((0, place));
+        if reading.at_micros >= known.0 {
+            *known = (reading.at_micros, place);
+        }
+    }
+    let mut place = 0;
+    readings.retain(|reading| {
+        let is_newest = newest[&reading.sign].1 == place;
+        place += 1;
+        let kept_us = if is_newest {
+            MEMORY_US
+        } else {
+            TREND_WINDOW_MICROS
+        };
+        reading.at_micros + kept_us >= latest
+    });
+    let excess = readings.len().saturating_sub(READINGS_MAX);
+    readings.drain(..excess);
 }
 
 /// A NEWS2 total that was warned of is known until it gets worse.
@@ -238,29 +302,40 @@ async fn remembered(
     Ok(readings)
 }
 
+/// The settings of those of the patients who have any.
 async fn settings(
     iot: &Iot,
     transaction: &mut Transaction,
-    patient: &LedgerId,
-) -> anyhow::Result<PatientSettings> {
-    let rows = sqlx::query("SELECT sign, sealed FROM limits WHERE patient = $1")
-        .bind(patient.to_string())
-        .fetch_all(&mut **transaction)
-        .await?;
-    let mut limits: BTreeMap<VitalSign, Limit> = BTreeMap::new();
-    for row in rows {
-        let (sign, sealed): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
-        let Some(sign) = u8::try_from(sign).ok().and_then(VitalSign::from_code) else {
-            continue;
-        };
-        if let Some(limit) = iot.open_row::<Limit>(patient, &limit_row(sign), &sealed) {
-            limits.insert(sign, limit);
+    patients: &BTreeSet<LedgerId>,
+) -> anyhow::Result<HashMap<LedgerId, PatientSettings>> {
+    let patients: Vec<LedgerId> = patients.iter().copied().collect();
+    let mut settings: HashMap<LedgerId, PatientSettings> = HashMap::new();
+    for part in patients.chunks(PATIENTS_AT_ONCE) {
+        let places = if part.len() == 1 { 1 } else { PATIENTS_AT_ONCE };
+        let list: Vec<String> = (1..=places).map(|place| format!("${place}")).collect();
+        let sql = format!(
+            "SELECT patient, sign, sealed FROM limits WHERE patient IN ({})",
+            list.join(", ")
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for place in 0..places {
+            // A patient who is asked for twice is answered once.
+            query = query.bind(part[place.min(part.len() - 1)].to_string());
+        }
+        for row in query.fetch_all(&mut **transaction).await? {
+            let (patient, sign, sealed): (String, i64, Vec<u8>) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let patient: LedgerId = patient.parse()?;
+            let Some(sign) = u8::try_from(sign).ok().and_then(VitalSign::from_code) else {
+                continue;
+            };
+            if let Some(limit) = iot.open_row::<Limit>(&patient, &limit_row(sign), &sealed) {
+                let of_patient = settings.entry(patient).or_default();
+                of_patient.limits.insert(sign, limit);
+            }
         }
     }
-    Ok(PatientSettings {
-        limits,
-        ..PatientSettings::default()
-    })
+    Ok(settings)
 }
 
 /// The name of a limit's row for sealing.
@@ -279,5 +354,36 @@ mod tests {
         assert!(is_known(&active, &Cause::News2 { total: 4 }));
         assert!(!is_known(&active, &Cause::News2 { total: 7 }));
         assert!(!is_known(&[], &Cause::News2 { total: 5 }));
+    }
+
+    #[test]
+    fn forgetting_superseded_readings_changes_no_assessment() {
+        const MINUTE_US: u64 = 60_000_000;
+        let signs = [
+            VitalSign::Pulse,
+            VitalSign::Temperature,
+            VitalSign::OxygenFlow,
+        ];
+        let (mut all, mut remembered) = (Vec::new(), Vec::new());
+        for step in 0_u64..400 {
+            let sign = signs[(step % 7 % 3) as usize];
+            // Now and then a reading comes late.
+            let late = if step % 11 == 0 { 50 } else { 0 };
+            let reading = Reading {
+                at_micros: (10_000 + step * 4 - late) * MINUTE_US,
+                sign,
+                milli: 36_000 + (step as i64 * 7_919 % 90_000),
+            };
+            all.push(reading);
+            remembered.push(reading);
+            let latest = all.iter().map(|reading| reading.at_micros).max().unwrap();
+            forget_superseded(&mut remembered, latest);
+            let settings = PatientSettings::default();
+            assert_eq!(
+                assess(&remembered, &settings, latest),
+                assess(&all, &settings, latest)
+            );
+        }
+        assert!(remembered.len() < 40, "{}", remembered.len());
     }
 }
