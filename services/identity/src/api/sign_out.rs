@@ -24,6 +24,13 @@ pub(crate) async fn sign_out(
     .execute(&mut *transaction)
     .await
     .map_err(database)?;
+    // An ended session matters as long as its token would still be valid.
+    let over = now().0.saturating_sub(identity.session_us);
+    sqlx::query("DELETE FROM ended_sessions WHERE ended_us < $1")
+        .bind(over as i64)
+        .execute(&mut *transaction)
+        .await
+        .map_err(database)?;
     transaction.commit().await.map_err(database)?;
     Ok(Done {})
 }

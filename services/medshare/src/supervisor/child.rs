@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use anyhow::Context as _;
@@ -37,6 +37,9 @@ pub struct Readiness {
     pub addresses: BTreeMap<String, String>,
 }
 
+/// A log larger than this is put aside at the next start.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+
 /// A running child. Dropping it closes its standard input, which stops it.
 pub struct Child {
     child: tokio::process::Child,
@@ -48,6 +51,7 @@ pub struct Child {
 impl Child {
     /// Starts the process in a process group of its own, so that a signal reaches what it starts itself.
     pub fn start(launch: &Launch) -> anyhow::Result<(Child, oneshot::Receiver<Readiness>)> {
+        put_aside_when_large(&launch.log)?;
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -109,6 +113,16 @@ impl Child {
         // The group may be gone already, and that is as well.
         let _ = rustix::process::kill_process_group(self.group, signal);
     }
+}
+
+/// A log that has grown large is put aside at the next start, in place of the one put aside before.
+fn put_aside_when_large(log: &Path) -> anyhow::Result<()> {
+    let is_large = std::fs::metadata(log).is_ok_and(|found| found.len() > LOG_BYTES_MAX);
+    if is_large {
+        std::fs::rename(log, log.with_extension("log.1"))
+            .with_context(|| format!("{} cannot be put aside", log.display()))?;
+    }
+    Ok(())
 }
 
 /// Takes the readiness line from standard output; anything else there is log.
