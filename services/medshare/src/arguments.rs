@@ -45,8 +45,7 @@ pub enum Command {
     #[command(subcommand)]
     Verify(Verify),
     /// Measure on this machine.
-    #[command(subcommand)]
-    Bench(crate::bench::Bench),
+    Bench(crate::bench::BenchArguments),
     /// Say which version this is.
     Version,
     /// Run one service in this process, as `up` does.

@@ -1,12 +1,18 @@
 //! `medshare verify`: receipts and chains, offline, from the genesis file alone.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use contracts::Rejection;
-use ledger::store_format::{SegmentError, parse_segment_name, read_segment};
-use ledger::{ChainVerifier, GenesisFile, Height, Outcome, Receipt};
+use ledger::store_format::{
+    Decoded, MAGIC, SegmentError, decode_record, decode_whole_record, parse_segment_name,
+    record_bytes,
+};
+use ledger::{
+    CertifiedBlock, ChainVerifier, CheckedAlone, GenesisFile, Height, Outcome, Outlook, Receipt,
+};
 use serde::Serialize;
 
 use crate::arguments::Verify;
@@ -175,29 +181,136 @@ pub fn chain(folder: &Path, genesis: &Path, signatures: bool) -> anyhow::Result<
         let bytes =
             std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         report.bytes += bytes.len() as u64;
-        for block in read_segment(&bytes) {
-            let block = match block {
-                Ok(block) => block,
-                Err(SegmentError::Torn { .. }) if index == newest => {
-                    report.torn = true;
-                    break;
-                }
-                Err(error) => bail!("{}: {error}", file.display()),
-            };
-            let height = block.block.header.height.0;
-            let summary = verifier
-                .next(&block)
-                .with_context(|| format!("{}: block {height} does not verify", file.display()))?;
-            report.blocks += 1;
-            report.accepted += summary.accepted as u64;
-            report.rejected += summary.rejected as u64;
-            report.events += summary.events as u64;
-            report.tip = summary.hash.to_string();
-        }
+        let mut file_verifier = FileVerifier {
+            verifier: &mut verifier,
+            report: &mut report,
+            file: file.as_path(),
+            is_newest: index == newest,
+        };
+        file_verifier.verify(&bytes)?;
     }
     report.history_root = verifier.history().root().to_string();
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Blocks that are checked by themselves at a time, by all processors together.
+const BYTES_AT_ONCE: usize = 8 << 20;
+
+/// Verifies one block file.
+struct FileVerifier<'a> {
+    verifier: &'a mut ChainVerifier,
+    report: &'a mut ChainReport,
+    file: &'a Path,
+    is_newest: bool,
+}
+
+/// A block, its digests left behind, and what it says by itself.
+type Checked = (CertifiedBlock, CheckedAlone);
+
+impl FileVerifier<'_> {
+    fn verify(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut at = if bytes.starts_with(&MAGIC) {
+            MAGIC.len()
+        } else {
+            bail!("{}: {}", self.file.display(), SegmentError::Magic);
+        };
+        loop {
+            let records = whole_records(&bytes[at..]);
+            let checked = check(&self.verifier.outlook(), &records);
+            let (mut continued, last) = (at, checked.len());
+            for (record, (block, alone)) in records.iter().zip(checked) {
+                self.take(&block, alone)?;
+                continued += record.len();
+            }
+            at = continued;
+            if last == records.len() && !records.is_empty() {
+                continue;
+            }
+            // What stands here is no whole block: the end, or damage that is to be named.
+            match decode_record(&bytes[at..]) {
+                Decoded::End => return Ok(()),
+                Decoded::Torn if self.is_newest => {
+                    self.report.torn = true;
+                    return Ok(());
+                }
+                Decoded::Torn => bail!("{}: {}", self.file.display(), SegmentError::Torn { at }),
+                Decoded::Corrupt(reason) => {
+                    bail!(
+                        "{}: {}",
+                        self.file.display(),
+                        SegmentError::Corrupt { at, reason }
+                    )
+                }
+                Decoded::Record { .. } => {
+                    bail!(
+                        "{}: the record at byte {at} is read two ways",
+                        self.file.display()
+                    )
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, block: &CertifiedBlock, alone: CheckedAlone) -> anyhow::Result<()> {
+        let height = block.block.header.height.0;
+        let summary = self
+            .verifier
+            .next_checked(block, alone)
+            .with_context(|| format!("{}: block {height} does not verify", self.file.display()))?;
+        let report = &mut *self.report;
+        report.blocks += 1;
+        report.accepted += summary.accepted as u64;
+        report.rejected += summary.rejected as u64;
+        report.events += summary.events as u64;
+        report.tip = summary.hash.to_string();
+        Ok(())
+    }
+}
+
+/// The records at the start of `bytes`, by their lengths, as many as are checked at once.
+fn whole_records(bytes: &[u8]) -> Vec<&[u8]> {
+    let (mut records, mut at) = (Vec::new(), 0);
+    while at < BYTES_AT_ONCE
+        && let Some(length) = record_bytes(&bytes[at..])
+    {
+        records.push(&bytes[at..at + length]);
+        at += length;
+    }
+    records
+}
+
+/// Checks records by themselves on all processors, up to the first that is no block.
+fn check(outlook: &Outlook, records: &[&[u8]]) -> Vec<Checked> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(record) = records.get(place) else {
+                return done;
+            };
+            let decoded = decode_whole_record(record);
+            done.push((
+                place,
+                decoded.map(|(block, digests)| {
+                    let alone = outlook.check(&block, &digests);
+                    (block, alone)
+                }),
+            ));
+        }
+    };
+    let mut checked: Vec<(usize, Option<Checked>)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = work();
+        for other in others {
+            all.extend(other.join().expect("checking a block does not panic"));
+        }
+        all
+    });
+    checked.sort_unstable_by_key(|(place, _)| *place);
+    checked.into_iter().map_while(|(_, block)| block).collect()
 }
 
 /// The block files of a folder, ascending.

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const AT_ONCE: usize = 16;
 
 /// Stops when dropped.
-pub(super) struct Endorser(JoinHandle<()>);
+pub(crate) struct Endorser(JoinHandle<()>);
 
 impl Drop for Endorser {
     fn drop(&mut self) {
@@ -27,7 +27,7 @@ impl Drop for Endorser {
 
 impl Endorser {
     /// Starts endorsing as `operator`.
-    pub(super) fn start(operator: Member) -> Endorser {
+    pub(crate) fn start(operator: Member) -> Endorser {
         Endorser(tokio::spawn(async move {
             let mut endorsed = BTreeSet::new();
             loop {

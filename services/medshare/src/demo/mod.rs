@@ -6,11 +6,11 @@
 
 mod accounts;
 mod acts;
-mod endorser;
+pub(crate) mod endorser;
 mod figures;
 mod population;
-mod story;
-mod tally;
+pub(crate) mod story;
+pub(crate) mod tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;

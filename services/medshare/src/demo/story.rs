@@ -315,7 +315,7 @@ impl Story {
 }
 
 /// Signs an organisation in with a key file below its folder.
-pub(super) async fn sign_in(
+pub(crate) async fn sign_in(
     client: &Client,
     layout: &Layout,
     slug: &str,
@@ -332,7 +332,7 @@ pub(super) async fn sign_in(
 }
 
 /// Looks again until something is there.
-pub(super) async fn wait_for<T>(
+pub(crate) async fn wait_for<T>(
     what: &str,
     mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {

@@ -8,26 +8,28 @@ use serde_json::Value;
 
 /// The count so far.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// The next height to look at.
     next: u64,
     /// Every transaction.
-    pub(super) transactions: BTreeSet<Digest>,
+    pub(crate) transactions: BTreeSet<Digest>,
     /// Records registered.
-    pub(super) records: u64,
+    pub(crate) records: u64,
     /// Claims adjudicated.
-    pub(super) adjudicated: BTreeSet<String>,
+    pub(crate) adjudicated: BTreeSet<String>,
     /// Claims pended.
-    pub(super) pended: u64,
+    pub(crate) pended: u64,
     /// Warnings raised.
-    pub(super) warnings: u64,
+    pub(crate) warnings: u64,
     /// Tampering reported.
-    pub(super) tampering: u64,
+    pub(crate) tampering: u64,
+    /// Readings anchored.
+    pub(crate) anchored: u64,
 }
 
 impl Tally {
     /// Reads all blocks that are new.
-    pub(super) async fn follow(&mut self, client: &Client) -> anyhow::Result<()> {
+    pub(crate) async fn follow(&mut self, client: &Client) -> anyhow::Result<()> {
         loop {
             let block: Value = match client.get(&format!("/v1/blocks/{}", self.next)).await {
                 Ok(block) => block,
@@ -62,6 +64,9 @@ impl Tally {
                     "ClaimPended" => self.pended += 1,
                     "WarningRaised" => self.warnings += 1,
                     "TamperingReported" => self.tampering += 1,
+                    "ReadingsAnchored" => {
+                        self.anchored += body["readings"].as_u64().unwrap_or_default();
+                    }
                     _ => {}
                 }
             }
