@@ -24,6 +24,7 @@ LEDGER_TYPES = {
     "ContractId": "u16",
     "ReplicaDescription": "ReplicaDescription",
     "EpochDescription": "EpochDescription",
+    "Equivocation": "Equivocation",
     "String": "string",
 }
 

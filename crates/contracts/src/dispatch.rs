@@ -1,6 +1,6 @@
 //! Contract numbers, and one type over all contracts' commands and events.
 
-use ledger::{ContractId, RecordedEvent, canonical};
+use ledger::{ContractId, LEDGER_CONTRACT, LedgerEvent, RecordedEvent, canonical};
 use thiserror::Error;
 
 use crate::{authorization, governance, membership, records, settlement, telemetry};
@@ -106,8 +106,7 @@ macro_rules! over_contracts {
                 }
             }
 
-            /// Reads canonical bytes; anything else is refused.
-            pub fn from_bytes(contract: ContractId, bytes: &[u8]) -> Result<Self, DecodeError> {
+            fn of_contract(contract: ContractId, bytes: &[u8]) -> Result<Self, DecodeError> {
                 let known = Contract::from_id(contract).ok_or(DecodeError::UnknownContract(contract))?;
                 let refuse = |error: ledger::CanonicalError| DecodeError::NotCanonical { contract, reason: error.to_string() };
                 match known {
@@ -140,9 +139,38 @@ over_contracts!(
     Event, event, Event
 );
 
+impl Command {
+    /// Reads canonical bytes; anything else is refused.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn from_bytes(contract: ContractId, bytes: &[u8]) -> Result<Command, DecodeError> {
+        Command::of_contract(contract, bytes)
+    }
+}
+
 impl Event {
+    /// Reads what [`Event::recorded`] gave; anything else is refused. The ledger's own events are governance's.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn from_bytes(contract: ContractId, bytes: &[u8]) -> Result<Event, DecodeError> {
+        if contract != LEDGER_CONTRACT {
+            return Event::of_contract(contract, bytes);
+        }
+        let LedgerEvent::EpochStarted(epoch) =
+            canonical::decode(bytes).map_err(|error| DecodeError::NotCanonical {
+                contract,
+                reason: error.to_string(),
+            })?;
+        Ok(governance::event::Event::EpochAnnounced { epoch }.into())
+    }
+
     /// As a block's outcome leaf records it.
     pub fn recorded(&self) -> RecordedEvent {
+        if let Event::Governance(governance::event::Event::EpochAnnounced { epoch }) = self {
+            return RecordedEvent::of_ledger(&LedgerEvent::EpochStarted(epoch.clone()));
+        }
         RecordedEvent {
             contract: self.contract().id(),
             bytes: self.to_bytes(),

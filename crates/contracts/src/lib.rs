@@ -28,7 +28,7 @@ pub use dispatch::{Command, Contract, DecodeError, Event};
 pub use execute::{Context, Execution, decide, execute, fold};
 pub use expire::{expire, next_due};
 pub use genesis::{GenesisError, genesis};
-pub use governance::interface::missing_version;
+pub use governance::interface::{announced_epochs, is_equivocation_proven, missing_version};
 pub use identifier::*;
 pub use rejection::Rejection;
 pub use view::{State, View};

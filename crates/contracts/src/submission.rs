@@ -2,6 +2,7 @@
 
 use ledger::{ContractId, PublicKey};
 
+use crate::governance::interface::is_voting_key_of;
 use crate::membership::MemberKind;
 use crate::membership::state::{self as members, Status};
 use crate::rejection::rejections;
@@ -37,6 +38,9 @@ pub const SERVICE_COMMANDS: [(Contract, u16); 5] = [
     (Contract::Telemetry, 5),  // RaiseWarning
 ];
 
+/// The number of [`crate::governance::Command::ReportEquivocation`], for which a voting key speaks for its operator.
+const REPORT_EQUIVOCATION: u16 = 2;
+
 /// Whether a service may be registered with this list: ascending, and nothing but [`SERVICE_COMMANDS`].
 pub fn is_service_list(allowed: &[(ContractId, u16)]) -> bool {
     let ascending = allowed.windows(2).all(|pair| pair[0] < pair[1]);
@@ -64,7 +68,12 @@ pub(crate) fn check(
     command: &[u8],
 ) -> Result<(), Rejection> {
     let member = members::member(state, &context.submitter).ok_or(Rejection::UnknownSubmitter)?;
-    check_key(&member.public_key, &context.public_key)?;
+    let is_evidence = contract == Contract::Governance.id()
+        && command_number(command) == Some(REPORT_EQUIVOCATION)
+        && is_voting_key_of(state, &context.submitter, &context.public_key);
+    if !is_evidence {
+        check_key(&member.public_key, &context.public_key)?;
+    }
     match member.status {
         Status::Active => {}
         Status::Pending => return Err(Rejection::SubmitterPending),

@@ -8,7 +8,7 @@ use crate::genesis::EpochDescription;
 use crate::identifier::{Epoch, Height, ReplicaId};
 use crate::signature::{PublicKey, Signature, SignatureError, SigningKey};
 
-const VOTE_DOMAIN: &str = "medshare/block-vote/v1";
+pub(crate) const VOTE_DOMAIN: &str = "medshare/block-vote/v1";
 
 /// One replica's word that it executed and durably stored a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl BlockVote {
     }
 }
 
-fn vote_message(
+pub(crate) fn vote_message(
     chain: &Digest,
     replica: ReplicaId,
     epoch: Epoch,

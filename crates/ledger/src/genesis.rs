@@ -9,6 +9,12 @@ use crate::digest::{Digest, tagged};
 use crate::identifier::{ContractId, Epoch, Height, LedgerId, ReplicaId, Timestamp};
 use crate::signature::PublicKey;
 
+/// K: replicas take a checkpoint at every height that is a multiple of this.
+pub const CHECKPOINT_INTERVAL: u64 = 64;
+
+/// L: how far above the last stable checkpoint replicas vote. A multiple of K.
+pub const CONSENSUS_WINDOW: u64 = 128;
+
 const GENESIS_TAG: &str = "medshare/genesis/v1";
 
 /// The replicas that order and certify from a height on.
@@ -61,6 +67,17 @@ impl EpochDescription {
     /// How many equal votes decide, ceil((n + f + 1) / 2).
     pub fn quorum(&self) -> usize {
         (self.replicas.len() + self.fault_tolerance() + 1).div_ceil(2)
+    }
+
+    /// The last height of an epoch whose end was decided at `committed`: the first checkpoint at or past it plus the
+    /// window. Whoever votes above that height has a stable checkpoint above `committed`, so a quorum knows the end.
+    pub fn last_height_after(committed: Height) -> Height {
+        let earliest = committed.0.saturating_add(CONSENSUS_WINDOW);
+        Height(
+            earliest
+                .div_ceil(CHECKPOINT_INTERVAL)
+                .saturating_mul(CHECKPOINT_INTERVAL),
+        )
     }
 
     /// The replica with this id.

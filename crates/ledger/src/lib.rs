@@ -5,7 +5,7 @@
 //! domain tag. `docs/ledger-format.md` describes the bytes for people who write their own verifier.
 //!
 //! Reading order: [`canonical`], [`digest`], [`identifier`], [`signature`], [`transaction`],
-//! [`outcome`], [`merkle`], [`block`], [`genesis`], [`certificate`], [`receipt`], [`chain`],
+//! [`outcome`], [`merkle`], [`block`], [`genesis`], [`certificate`], [`equivocation`], [`receipt`], [`chain`],
 //! [`store_format`], [`tree_nodes`], [`tlog`].
 
 pub mod block;
@@ -14,6 +14,7 @@ pub mod canonical;
 pub mod certificate;
 pub mod chain;
 pub mod digest;
+pub mod equivocation;
 pub mod genesis;
 pub mod identifier;
 pub mod merkle;
@@ -31,9 +32,10 @@ pub use canonical::CanonicalError;
 pub use certificate::{BlockVote, Certificate, CertificateError, VerifiedCertificate};
 pub use chain::{ChainError, ChainVerifier, CheckedAlone, Outlook, Summary};
 pub use digest::{Commitment, Digest, DigestAlgorithm, tagged};
+pub use equivocation::{Equivocation, EquivocationError, VoteSlot};
 pub use genesis::{
-    EpochDescription, EpochError, GenesisError, GenesisFile, GenesisMember, GenesisParameters,
-    ReplicaDescription,
+    CHECKPOINT_INTERVAL, CONSENSUS_WINDOW, EpochDescription, EpochError, GenesisError, GenesisFile,
+    GenesisMember, GenesisParameters, ReplicaDescription,
 };
 pub use identifier::{ContractId, Epoch, Height, LedgerId, ReplicaId, Timestamp};
 pub use merkle::HistoryLog;

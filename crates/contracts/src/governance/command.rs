@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use ledger::{ContractId, Height, LedgerId, ReplicaDescription, ReplicaId};
+use ledger::{
+    ContractId, Equivocation, Height, LedgerId, PublicKey, ReplicaDescription, ReplicaId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::ProposalId;
@@ -115,6 +117,13 @@ pub enum Change {
         /// How it stands from then on.
         standing: OperatorStanding,
     },
+    /// Gives a replica another voting key; active at a checkpoint.
+    RotateReplicaKey {
+        /// The replica.
+        replica: ReplicaId,
+        /// Its new key, never used before.
+        public_key: PublicKey,
+    },
 }
 
 /// How a node operator stands.
@@ -145,4 +154,7 @@ pub enum Command {
         /// For or against.
         approve: bool,
     },
+    /// Brings evidence that a replica signed two different things for one slot. By any member; the processes of
+    /// replicas do it by themselves, signing with the voting key (for this command it speaks for the operator).
+    ReportEquivocation(Equivocation),
 }

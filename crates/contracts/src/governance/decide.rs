@@ -1,10 +1,13 @@
 //! The rules of governance.
 
-use ledger::{ContractId, Height, LedgerId, ReplicaDescription, ReplicaId};
+mod equivocation;
+mod replicas;
 
-use super::command::{Change, Command, OperatorStanding, Parameter};
+use ledger::{ContractId, Height, LedgerId};
+
+use super::command::{Change, Command, OperatorStanding};
 use super::event::Event;
-use super::interface::{CONTRACT_VERSION, parameter};
+use super::interface::CONTRACT_VERSION;
 use super::rejection::Rejection;
 use super::state::{self, Standing};
 use crate::identifier::ProposalId;
@@ -14,9 +17,6 @@ use crate::membership::interface::{
 };
 use crate::rejection::ensure;
 use crate::{Context, Contract, State};
-
-/// A replica set never shrinks below this: four replicas tolerate one that lies.
-const REPLICAS_MIN: usize = 4;
 
 /// Decides a command of the governance contract.
 ///
@@ -33,6 +33,9 @@ pub fn decide(
         }
         Command::VoteOnChange { proposal, approve } => {
             vote_on_change(state, context, proposal, approve)
+        }
+        Command::ReportEquivocation(evidence) => {
+            equivocation::report_equivocation(state, context, evidence)
         }
     }?;
     let further = events.iter().find_map(|event| consequence(state, event));
@@ -89,7 +92,7 @@ fn propose_change(
         },
     ];
     if needed <= 1 {
-        events.push(Event::ChangeAdopted { proposal, change });
+        adopt(state, context, proposal, change, &mut events)?;
     }
     Ok(events)
 }
@@ -127,14 +130,25 @@ fn vote_on_change(
     if votes_for >= needed {
         // The state may have moved on since the proposal was made.
         check_change(state, context, &entry.change)?;
-        events.push(Event::ChangeAdopted {
-            proposal,
-            change: entry.change,
-        });
+        adopt(state, context, proposal, entry.change, &mut events)?;
     } else if votes_against > operators_standing(state).saturating_sub(needed) {
         events.push(Event::ChangeRejected { proposal });
     }
     Ok(events)
+}
+
+/// The change is adopted; a change of the replica set announces the next epoch in the same transaction.
+fn adopt(
+    state: &State,
+    context: &Context,
+    proposal: ProposalId,
+    change: Change,
+    events: &mut Vec<Event>,
+) -> Result<(), Rejection> {
+    let epoch = replicas::next_epoch(state, context, &change)?;
+    events.push(Event::ChangeAdopted { proposal, change });
+    events.extend(epoch.map(|epoch| Event::EpochAnnounced { epoch }));
+    Ok(())
 }
 
 fn check_change(state: &State, context: &Context, change: &Change) -> Result<(), Rejection> {
@@ -143,7 +157,13 @@ fn check_change(state: &State, context: &Context, change: &Change) -> Result<(),
             parameter.bounds().contains(value),
             Rejection::ParameterOutOfBounds,
         ),
-        Change::ReplaceReplica { retire, add } => check_replicas(state, *retire, add.as_ref()),
+        Change::ReplaceReplica { retire, add } => {
+            replicas::check_replacement(state, *retire, add.as_ref())
+        }
+        Change::RotateReplicaKey {
+            replica,
+            public_key,
+        } => replicas::check_rotation(state, *replica, public_key),
         Change::ActivateContract {
             contract,
             version,
@@ -167,55 +187,6 @@ fn check_operator(
     ensure(
         operators_can_agree_after(state, operator, change),
         Rejection::TooFewOperators,
-    )
-}
-
-fn check_replicas(
-    state: &State,
-    retire: Option<ReplicaId>,
-    add: Option<&ReplicaDescription>,
-) -> Result<(), Rejection> {
-    ensure(
-        retire.is_some() || add.is_some(),
-        Rejection::EmptyReplicaChange,
-    )?;
-    ensure(
-        parameter(state, Parameter::ReplicaChangeMax) >= 1,
-        Rejection::ReplicaChangesClosed,
-    )?;
-    let mut serving = state::operators_of_replicas(state);
-    let before = serving.len();
-    if let Some(id) = retire {
-        serving.retain(|(replica, _)| *replica != id);
-        ensure(serving.len() < before, Rejection::UnknownReplica)?;
-    }
-    if let Some(new) = add {
-        ensure(
-            state::replica(state, new.replica).is_none(),
-            Rejection::ReplicaNumberUsed,
-        )?;
-        ensure(
-            is_operator(state, &new.operator),
-            Rejection::ReplicaOperatorNotFit,
-        )?;
-        ensure(!new.public_key.is_weak(), Rejection::WeakReplicaKey)?;
-        ensure(
-            !state::is_replica_key_used(state, &new.public_key),
-            Rejection::ReplicaKeyUsed,
-        )?;
-        serving.push((new.replica, new.operator));
-        let own = serving
-            .iter()
-            .filter(|(_, operator)| *operator == new.operator)
-            .count();
-        ensure(
-            own <= (serving.len().saturating_sub(1) / 3).max(1),
-            Rejection::TooManyReplicasOfOperator,
-        )?;
-    }
-    ensure(
-        serving.len() >= before.min(REPLICAS_MIN),
-        Rejection::TooFewReplicas,
     )
 }
 

@@ -1,6 +1,6 @@
 //! What the governance contract decided.
 
-use ledger::{LedgerId, ReplicaDescription};
+use ledger::{EpochDescription, Equivocation, LedgerId, ReplicaDescription};
 use serde::{Deserialize, Serialize};
 
 use super::command::{Change, Parameter};
@@ -54,5 +54,20 @@ pub enum Event {
     ReplicaFounded {
         /// The replica.
         replica: ReplicaDescription,
+    },
+    /// A change of the replica set was adopted: from `first_height` on, these replicas order and certify. Recorded as
+    /// the ledger's own event ([`ledger::LedgerEvent::EpochStarted`]), because receipts are verified by it.
+    EpochAnnounced {
+        /// The epoch to come.
+        epoch: EpochDescription,
+    },
+    /// A replica signed two different things for one slot.
+    EquivocationProven {
+        /// Both signatures.
+        evidence: Equivocation,
+        /// Who operates the replica.
+        operator: LedgerId,
+        /// Who brought it.
+        reporter: LedgerId,
     },
 }

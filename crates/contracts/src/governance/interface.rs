@@ -1,6 +1,6 @@
 //! What other contracts, and the execution of blocks, ask the governance contract.
 
-use ledger::Height;
+use ledger::{EpochDescription, Height, LedgerId, PublicKey, VoteSlot};
 
 use super::command::Parameter;
 use super::state::{self, Activation};
@@ -17,6 +17,25 @@ pub(crate) fn parameter(state: &State, parameter: Parameter) -> i64 {
 /// A parameter that is a duration, in microseconds.
 pub(crate) fn duration_us(state: &State, name: Parameter) -> u64 {
     u64::try_from(parameter(state, name)).unwrap_or_default()
+}
+
+/// The epochs that were announced so far, ascending, those to come included. Epoch 0 is the genesis file's.
+pub fn announced_epochs(view: &dyn View) -> Vec<EpochDescription> {
+    state::epochs(&State::new(view))
+}
+
+/// Whether the replica was proven to have signed two things for this slot.
+pub fn is_equivocation_proven(view: &dyn View, slot: &VoteSlot) -> bool {
+    state::is_proven(&State::new(view), slot)
+}
+
+/// Whether the key is that of a replica in service which the member operates.
+pub(crate) fn is_voting_key_of(state: &State, operator: &LedgerId, public_key: &PublicKey) -> bool {
+    state::replica_of_key(state, public_key)
+        .and_then(|id| state::replica(state, id))
+        .is_some_and(|entry| {
+            entry.in_service && entry.operator == *operator && entry.public_key == *public_key
+        })
 }
 
 /// A contract whose version in force at `height` this binary lacks: the replica must halt before that height.

@@ -24,4 +24,7 @@ rejections! {
     18 HeightNotAhead "the activation's height is not ahead of the current one, and of the contract's last activation"
     19 OperatorStandsSo "there is no such node operator, or it stands so already"
     20 TooFewOperators "the node operators left could no longer reach a quorum"
+    21 EpochPending "another change of the replica set was adopted and is not in force yet"
+    22 EquivocationKnown "this replica was proven to have signed twice for this slot before"
+    23 EquivocationNotProven "the two signatures are not the replica's, or do not contradict each other"
 }

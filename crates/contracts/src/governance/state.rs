@@ -1,6 +1,9 @@
 //! What the governance contract keeps, under which keys, and how its events change it.
 
-use ledger::{ContractId, Height, LedgerId, PublicKey, ReplicaId};
+use ledger::{
+    ContractId, EpochDescription, Height, LedgerId, PublicKey, ReplicaDescription, ReplicaId,
+    VoteSlot,
+};
 use serde::{Deserialize, Serialize};
 
 use super::command::{Change, Parameter};
@@ -16,9 +19,14 @@ const VOTE: u8 = 3;
 const REPLICA: u8 = 4;
 const REPLICA_KEY: u8 = 5;
 const VERSION: u8 = 6;
+const EPOCH: u8 = 7;
+const EQUIVOCATION: u8 = 8;
 
 /// More replicas than were ever in service; bounds the scan over them.
 const REPLICAS_MAX: usize = 10_000;
+
+/// More changes of the replica set than there will ever be; bounds the scan over them.
+const EPOCHS_MAX: usize = 100_000;
 
 /// Where a proposal stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +47,8 @@ pub(crate) struct Proposal {
 pub(crate) struct Replica {
     pub(crate) operator: LedgerId,
     pub(crate) in_service: bool,
+    /// The key under which it votes; of an epoch to come, once that is announced.
+    pub(crate) public_key: PublicKey,
 }
 
 /// A contract's latest activation. Version 1 of every contract is active from genesis and not kept.
@@ -74,22 +84,55 @@ pub(crate) fn replica(state: &State, id: ReplicaId) -> Option<Replica> {
     state.read(&replica_key(id))
 }
 
-/// The replicas in service, by operator.
-pub(crate) fn operators_of_replicas(state: &State) -> Vec<(ReplicaId, LedgerId)> {
+/// The replicas in service, ascending.
+pub(crate) fn replicas_in_service(state: &State) -> Vec<ReplicaDescription> {
     let prefix = key(Contract::Governance, REPLICA, &[]);
     let entries = state.scan(&prefix, REPLICAS_MAX);
-    let numbered = entries.iter().filter_map(|(key, _)| {
+    let described = entries.iter().filter_map(|(key, _)| {
         let number: [u8; 2] = key[prefix.len()..].try_into().ok()?;
         let id = ReplicaId(u16::from_be_bytes(number));
-        replica(state, id)
-            .filter(|replica| replica.in_service)
-            .map(|replica| (id, replica.operator))
+        let entry = replica(state, id).filter(|entry| entry.in_service)?;
+        Some(ReplicaDescription {
+            replica: id,
+            operator: entry.operator,
+            public_key: entry.public_key,
+        })
     });
-    numbered.collect()
+    described.collect()
 }
 
-pub(crate) fn is_replica_key_used(state: &State, public_key: &PublicKey) -> bool {
-    state.contains(&replica_key_key(public_key))
+/// Whose key it is or was.
+pub(crate) fn replica_of_key(state: &State, public_key: &PublicKey) -> Option<ReplicaId> {
+    state.read(&replica_key_key(public_key))
+}
+
+/// All keys that a replica ever had.
+pub(crate) fn keys_of_replica(state: &State, id: ReplicaId) -> Vec<PublicKey> {
+    let prefix = key(Contract::Governance, REPLICA_KEY, &[]);
+    let entries = state.scan(&prefix, REPLICAS_MAX);
+    let keys = entries
+        .iter()
+        .filter_map(|(key, _)| Some(PublicKey(key[prefix.len()..].try_into().ok()?)));
+    keys.filter(|public_key| replica_of_key(state, public_key) == Some(id))
+        .collect()
+}
+
+/// The epochs that were announced, ascending; epoch 0 is the genesis file's.
+pub(crate) fn epochs(state: &State) -> Vec<EpochDescription> {
+    let prefix = key(Contract::Governance, EPOCH, &[]);
+    let entries = state.scan(&prefix, EPOCHS_MAX);
+    entries
+        .iter()
+        .filter_map(|(key, _)| state.read(key))
+        .collect()
+}
+
+pub(crate) fn newest_epoch(state: &State) -> Option<EpochDescription> {
+    epochs(state).pop()
+}
+
+pub(crate) fn is_proven(state: &State, slot: &VoteSlot) -> bool {
+    state.contains(&equivocation_key(slot))
 }
 
 pub(crate) fn activation(state: &State, contract: ContractId) -> Option<Activation> {
@@ -116,6 +159,28 @@ fn replica_key_key(public_key: &PublicKey) -> Vec<u8> {
     key(Contract::Governance, REPLICA_KEY, &[&public_key.0])
 }
 
+fn epoch_key(description: &EpochDescription) -> Vec<u8> {
+    key(
+        Contract::Governance,
+        EPOCH,
+        &[&description.epoch.0.to_be_bytes()],
+    )
+}
+
+fn equivocation_key(slot: &VoteSlot) -> Vec<u8> {
+    key(
+        Contract::Governance,
+        EQUIVOCATION,
+        &[
+            &slot.replica.0.to_be_bytes(),
+            &slot.epoch.0.to_be_bytes(),
+            &slot.view.to_be_bytes(),
+            &slot.sequence.0.to_be_bytes(),
+            &[slot.phase as u8],
+        ],
+    )
+}
+
 fn version_key(contract: ContractId) -> Vec<u8> {
     key(Contract::Governance, VERSION, &[&contract.0.to_be_bytes()])
 }
@@ -127,6 +192,10 @@ pub fn fold(state: &mut State, event: &Event) {
             state.write(parameter_key(*parameter), value)
         }
         Event::ReplicaFounded { replica } => enter_replica(state, replica),
+        Event::EpochAnnounced { epoch } => state.write(epoch_key(epoch), epoch),
+        Event::EquivocationProven { evidence, .. } => {
+            state.write(equivocation_key(&evidence.slot), evidence)
+        }
         Event::ChangeProposed {
             proposal, change, ..
         } => {
@@ -187,6 +256,22 @@ fn adopt(state: &mut State, change: &Change) {
                 enter_replica(state, description);
             }
         }
+        Change::RotateReplicaKey {
+            replica: id,
+            public_key,
+        } => {
+            if let Some(entry) = replica(state, *id) {
+                let public_key = *public_key;
+                state.write(
+                    replica_key(*id),
+                    &Replica {
+                        public_key,
+                        ..entry
+                    },
+                );
+                state.write(replica_key_key(&public_key), id);
+            }
+        }
         Change::ActivateContract {
             contract,
             version,
@@ -211,7 +296,11 @@ fn enter_replica(state: &mut State, description: &ledger::ReplicaDescription) {
         &Replica {
             operator: description.operator,
             in_service: true,
+            public_key: description.public_key,
         },
     );
-    state.write(replica_key_key(&description.public_key), &());
+    state.write(
+        replica_key_key(&description.public_key),
+        &description.replica,
+    );
 }

@@ -63,6 +63,7 @@ fn founded(file: &GenesisFile) -> Scenario {
         state: BTreeMap::new(),
         time: NOW,
         height: Height(1),
+        epoch: ledger::Epoch(0),
     };
     let (_, writes) = genesis(file).unwrap();
     scenario.apply(&writes);
@@ -126,6 +127,7 @@ fn the_writes_of_a_genesis_file_are_the_fold_of_its_events() {
         state: BTreeMap::new(),
         time: NOW,
         height: Height(0),
+        epoch: ledger::Epoch(0),
     };
     for event in events {
         scenario = scenario.given(event);

@@ -2,8 +2,12 @@
 
 use contracts::governance::command::{Change, OperatorStanding};
 use contracts::governance::{Command, Event, Parameter, Rejection};
-use contracts::{Contract, ProposalId, membership, missing_version};
-use ledger::{ContractId, Height, LedgerId, PublicKey, ReplicaDescription, ReplicaId};
+use contracts::{Contract, ProposalId, announced_epochs, membership, missing_version};
+use ledger::equivocation::Phase;
+use ledger::{
+    ContractId, Digest, Epoch, EpochDescription, Equivocation, Height, LEDGER_CONTRACT, LedgerId,
+    PublicKey, ReplicaDescription, ReplicaId, SigningKey, VoteSlot,
+};
 
 use crate::scenario::*;
 
@@ -232,6 +236,229 @@ fn a_replica_is_replaced_in_one_transaction_and_its_number_and_key_are_never_use
     scenario
         .when(OPERATOR, retired)
         .then_rejected(Rejection::UnknownReplica);
+}
+
+/// The second change goes by a proposal of its own.
+fn adopted_as(scenario: Scenario, proposal: ProposalId, change: Change) -> Verdict {
+    let propose = Command::ProposeChange { proposal, change };
+    let vote = Command::VoteOnChange {
+        proposal,
+        approve: true,
+    };
+    let scenario = scenario.when(OPERATORS[0], propose).then_accepted();
+    let scenario = scenario.when(OPERATORS[1], vote.clone()).then_accepted();
+    scenario.when(OPERATORS[2], vote)
+}
+
+fn announced(verdict: &Verdict) -> Vec<EpochDescription> {
+    let announced = |event: &contracts::Event| match event {
+        contracts::Event::Governance(Event::EpochAnnounced { epoch }) => Some(epoch.clone()),
+        _ => None,
+    };
+    verdict
+        .execution
+        .events
+        .iter()
+        .filter_map(announced)
+        .collect()
+}
+
+#[test]
+fn a_change_of_the_replica_set_announces_the_epoch_that_begins_after_a_checkpoint_past_the_window()
+{
+    let change = replace(Some(3), Some(replica(4, OPERATORS[3])));
+    let verdict = adopted_as(world(), PROPOSAL, change);
+    let [epoch] = &announced(&verdict)[..] else {
+        panic!("one epoch is announced")
+    };
+    // Adopted at height 100: 100 + 128 = 228, and 256 is the next multiple of 64.
+    assert_eq!((epoch.epoch, epoch.first_height), (Epoch(1), Height(257)));
+    let serving = [(0, 0), (1, 1), (2, 2), (4, 3)];
+    let serving = serving.map(|(number, operator)| replica(number, OPERATORS[operator]));
+    assert_eq!(epoch.replicas, serving);
+    // It stands on the ledger as the ledger's own event, and is read back as governance's.
+    let event = verdict.execution.events.last().expect("the announcement");
+    let recorded = event.recorded();
+    assert_eq!(recorded.contract, LEDGER_CONTRACT);
+    assert_eq!(
+        contracts::Event::from_bytes(recorded.contract, &recorded.bytes).as_ref(),
+        Ok(event)
+    );
+    let scenario = verdict.then_accepted();
+    assert_eq!(announced_epochs(&scenario.state).len(), 1);
+}
+
+#[test]
+fn no_second_change_of_the_replica_set_is_adopted_before_the_first_is_in_force() {
+    let scenario = adopted(world(), replace(Some(3), Some(replica(4, OPERATORS[3]))));
+    let second = replace(Some(2), Some(replica(5, OPERATORS[2])));
+    let scenario = adopted_as(scenario, ProposalId([6; 16]), second.clone())
+        .then_rejected(Rejection::EpochPending);
+    // What changes no replica goes on.
+    let scenario = adopted_as(scenario, ProposalId([7; 16]), price(9)).then_accepted();
+    // The proposal is still open, and passes once the first change is in force.
+    let scenario = Scenario {
+        epoch: Epoch(1),
+        height: Height(257),
+        ..scenario
+    };
+    let vote = Command::VoteOnChange {
+        proposal: ProposalId([6; 16]),
+        approve: true,
+    };
+    let verdict = scenario.when(OPERATORS[3], vote);
+    assert_eq!(announced(&verdict)[0].epoch, Epoch(2));
+    let replicas = announced(&verdict)[0].replicas.clone();
+    let numbers: Vec<u16> = replicas
+        .iter()
+        .map(|described| described.replica.0)
+        .collect();
+    assert_eq!(numbers, [0, 1, 4, 5]);
+}
+
+#[test]
+fn a_replica_gets_another_key_from_the_next_epoch_on_and_no_key_serves_twice() {
+    let rotate = |number: u16, public_key| Change::RotateReplicaKey {
+        replica: ReplicaId(number),
+        public_key,
+    };
+    let fresh = replica(9, OPERATOR).public_key;
+    let verdict = adopted_as(world(), PROPOSAL, rotate(2, fresh));
+    assert_eq!(announced(&verdict)[0].replicas[2].public_key, fresh);
+    let scenario = verdict.then_accepted();
+    for (number, public_key, rejection) in [
+        (2, fresh, Rejection::ReplicaKeyUsed),
+        (
+            3,
+            replica(2, OPERATOR).public_key,
+            Rejection::ReplicaKeyUsed,
+        ),
+        (3, PublicKey(weak_key().0), Rejection::WeakReplicaKey),
+        (
+            8,
+            replica(8, OPERATOR).public_key,
+            Rejection::UnknownReplica,
+        ),
+    ] {
+        let change = rotate(number, public_key);
+        let proposal = ProposalId([6; 16]);
+        let command = Command::ProposeChange { proposal, change };
+        scenario
+            .clone()
+            .when(OPERATOR, command)
+            .then_rejected(rejection);
+    }
+}
+
+/// Replica 2 says two things for one slot.
+fn equivocation(phase: Phase) -> Equivocation {
+    let slot = VoteSlot {
+        replica: ReplicaId(2),
+        epoch: Epoch(0),
+        view: 3,
+        sequence: Height(90),
+        phase,
+    };
+    let key = SigningKey::from_seed([202; 32]);
+    let word = |byte: u8| {
+        let digest = Digest([byte; 32]);
+        let (domain, bytes) = slot.signing_bytes(&CHAIN, &digest);
+        (digest, key.sign(domain, &bytes))
+    };
+    Equivocation::new(slot, word(8), word(7))
+}
+
+#[test]
+fn a_proven_equivocation_is_recorded_once_with_both_signatures_whoever_brings_it() {
+    let evidence = equivocation(Phase::Prepare);
+    let command = Command::ReportEquivocation(evidence.clone());
+    let scenario =
+        world()
+            .when(HOSPITAL, command.clone())
+            .then_events(events![Event::EquivocationProven {
+                evidence,
+                operator: OPERATORS[2],
+                reporter: HOSPITAL,
+            }]);
+    let scenario = scenario
+        .when(PATIENT, command)
+        .then_rejected(Rejection::EquivocationKnown);
+    let other_phase = Command::ReportEquivocation(equivocation(Phase::BlockVote));
+    scenario.when(PATIENT, other_phase).then_accepted();
+}
+
+#[test]
+fn a_replica_is_not_accused_by_what_it_did_not_sign_or_what_does_not_contradict() {
+    let good = equivocation(Phase::Commit);
+    let foreign = Equivocation {
+        slot: VoteSlot {
+            replica: ReplicaId(1),
+            ..good.slot
+        },
+        ..good.clone()
+    };
+    let other_view = Equivocation {
+        slot: VoteSlot {
+            view: 4,
+            ..good.slot
+        },
+        ..good.clone()
+    };
+    let same = Equivocation {
+        second: good.first,
+        ..good.clone()
+    };
+    let swapped = Equivocation {
+        first: good.second,
+        second: good.first,
+        ..good.clone()
+    };
+    for evidence in [
+        foreign,
+        other_view,
+        same,
+        swapped,
+        equivocation(Phase::Status),
+    ] {
+        world()
+            .when(HOSPITAL, Command::ReportEquivocation(evidence))
+            .then_rejected(Rejection::EquivocationNotProven);
+    }
+    let unknown = Equivocation {
+        slot: VoteSlot {
+            replica: ReplicaId(9),
+            ..good.slot
+        },
+        ..good
+    };
+    world()
+        .when(HOSPITAL, Command::ReportEquivocation(unknown))
+        .then_rejected(Rejection::UnknownReplica);
+}
+
+#[test]
+fn a_voting_key_speaks_for_its_operator_when_it_brings_evidence_and_for_nothing_else() {
+    let report = contracts::Command::from(Command::ReportEquivocation(equivocation(Phase::Commit)));
+    let key = replica(0, OPERATOR).public_key;
+    let submit = |operator, command: &contracts::Command| {
+        world().when_bytes(operator, key, command.contract().id(), &command.to_bytes())
+    };
+    submit(OPERATORS[0], &report).then_accepted();
+    let not_current = contracts::submission::Rejection::NotCurrentKey;
+    submit(OPERATORS[1], &report).then_rejected(not_current);
+    let proposal = contracts::Command::from(propose(price(1)));
+    submit(OPERATORS[0], &proposal).then_rejected(not_current);
+}
+
+#[test]
+fn a_key_that_a_replica_had_before_still_convicts_it() {
+    let rotate = Change::RotateReplicaKey {
+        replica: ReplicaId(2),
+        public_key: replica(9, OPERATOR).public_key,
+    };
+    let scenario = adopted_as(world(), PROPOSAL, rotate).then_accepted();
+    let command = Command::ReportEquivocation(equivocation(Phase::Prepare));
+    scenario.when(HOSPITAL, command).then_accepted();
 }
 
 #[test]

@@ -101,6 +101,7 @@ pub struct Scenario {
     pub state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub time: Timestamp,
     pub height: Height,
+    pub epoch: Epoch,
 }
 
 /// What became of a command.
@@ -115,6 +116,7 @@ pub fn world() -> Scenario {
         state: BTreeMap::new(),
         time: NOW,
         height: Height(100),
+        epoch: Epoch(0),
     };
     for (number, operator) in (0..).zip(OPERATORS) {
         scenario = scenario.given(founder(operator, MemberKind::NodeOperator, &[]));
@@ -220,7 +222,7 @@ impl Scenario {
             chain: CHAIN,
             height: self.height,
             time: self.time,
-            epoch: Epoch(0),
+            epoch: self.epoch,
             submitter,
             public_key,
             nonce: NONCE,
