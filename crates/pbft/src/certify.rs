@@ -16,6 +16,9 @@ impl Replica {
     /// Casts our vote for an executed, durable block. At a checkpoint height it waits until we hold all
     /// certificates below (see `checkpoint`).
     pub(crate) fn vote_for_block(&mut self, sequence: Sequence, block: Digest) {
+        if !self.may_sign() {
+            return;
+        }
         let is_checkpoint = self.is_checkpoint(sequence);
         if is_checkpoint && self.chain.certified.next() < sequence {
             return;

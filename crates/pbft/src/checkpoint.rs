@@ -21,15 +21,18 @@ use crate::slot::Slot;
 use crate::verify::CertifiedHash;
 
 impl Replica {
-    /// The high water mark H = h + L (§4.2, §4.3).
+    /// The high water mark H = h + L (§4.2, §4.3), and never past the end of the epoch.
     pub(crate) fn high_mark(&self) -> Sequence {
-        self.chain.stable.sequence.plus(self.limits.window)
+        let mark = self.chain.stable.sequence.plus(self.limits.window);
+        self.last.map_or(mark, |last| last.min(mark))
     }
 
     /// Messages for places in reach are kept: from the floor to one window above the high water mark, so
     /// that a replica whose checkpoint is a little late loses nothing.
     pub(crate) fn in_reach(&self, sequence: Sequence) -> bool {
-        sequence > self.floor() && sequence <= self.high_mark().plus(self.limits.window)
+        sequence > self.floor()
+            && sequence <= self.high_mark().plus(self.limits.window)
+            && self.last.is_none_or(|last| sequence <= last)
     }
 
     /// Up to here slots are dropped. Normally the stable checkpoint; a replica that executes a little
@@ -86,7 +89,7 @@ impl Replica {
 
     /// Drops what lies below the marks.
     pub(crate) fn collect_garbage(&mut self) {
-        let (floor, stable) = (self.floor(), self.chain.stable.sequence);
+        let (floor, stable) = (self.floor(), self.own_votes_floor());
         let before = self.slots.len();
         self.slots = self.slots.split_off(&floor.next());
         self.own_votes.retain(|(sequence, view, _), _| {
@@ -148,7 +151,10 @@ impl Replica {
     /// Everything that the log must still hold: the stable checkpoint, how we came to our view, and what we
     /// voted above the checkpoint.
     pub(crate) fn log_snapshot(&self) -> Vec<LogRecord> {
-        let mut entries = vec![Entry::Stable(self.chain.stable.clone())];
+        let mut entries = vec![
+            Entry::Epoch(self.configuration.epoch.epoch),
+            Entry::Stable(self.chain.stable.clone()),
+        ];
         entries.extend(self.opening.clone().map(Entry::NewView));
         entries.extend(
             self.own_view_change

@@ -1,6 +1,8 @@
 //! What a replica is set up with.
 
-use ledger::{Digest, EpochDescription, ReplicaId, Timestamp};
+use ledger::{
+    CHECKPOINT_INTERVAL, CONSENSUS_WINDOW, Digest, EpochDescription, ReplicaId, Timestamp,
+};
 
 use crate::number::Sequence;
 
@@ -72,13 +74,21 @@ pub struct Limits {
     pub fetch_timeout_us: u64,
     /// How many blocks one fetch asks for at most.
     pub fetch_blocks_max: u64,
+    /// Primaries take turns: after so many blocks a view ends (at the next stable checkpoint). 0: never.
+    pub view_blocks_max: u64,
+    /// A primary with room for proposals that lets requests wait longer than this is slack (see `floor`).
+    pub floor_grace_us: u64,
+    /// A primary is judged each time it had something to do for so long.
+    pub floor_window_us: u64,
+    /// It may be slack for this part of that time.
+    pub floor_slack_permille: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            checkpoint_interval: 64,
-            window: 128,
+            checkpoint_interval: CHECKPOINT_INTERVAL,
+            window: CONSENSUS_WINDOW,
             pipeline_depth: 8,
             batch_digests_max: 1_000,
             batch_wait_us: 1_000,
@@ -96,6 +106,10 @@ impl Default for Limits {
             body_patience_us: 20_000,
             fetch_timeout_us: 5_000_000,
             fetch_blocks_max: 256,
+            view_blocks_max: 16_384,
+            floor_grace_us: 50_000,
+            floor_window_us: 2_000_000,
+            floor_slack_permille: 500,
         }
     }
 }
@@ -119,6 +133,9 @@ impl Limits {
             || self.new_view_timeout_us == 0
         {
             return wrong("intervals and timeouts are longer than nothing");
+        }
+        if self.floor_window_us == 0 {
+            return wrong("floor_window_us is longer than nothing");
         }
         if self.fetch_blocks_max == 0 || self.timeout_factor_max == 0 {
             return wrong("fetch_blocks_max and timeout_factor_max are at least 1");
@@ -150,6 +167,9 @@ pub enum RestoreError {
     /// The log holds two different votes for one slot.
     #[error("the vote log holds two votes for one slot at sequence {0}")]
     ConflictingVotes(Sequence),
+    /// The log is of a later epoch than the configuration.
+    #[error("the vote log is of epoch {0}, which the configuration has not reached")]
+    LaterEpoch(ledger::Epoch),
     /// The stored chain contradicts itself or the log.
     #[error("the stored chain: {0}")]
     Chain(&'static str),

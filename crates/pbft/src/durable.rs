@@ -5,7 +5,7 @@
 //! way to get an [`Outgoing`] vote is to give the `Durable` back to the core. The same holds for block
 //! votes, which need a `Durable<ExecutedBlock>` or `Durable<InstalledBlock>`.
 
-use ledger::{Digest, ReplicaId};
+use ledger::{Digest, Epoch, ReplicaId};
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Checkpoint, PreparedCertificate, SignedMessage};
@@ -118,13 +118,15 @@ pub(crate) enum Entry {
     ViewChange(SignedMessage),
     /// The NEW-VIEW by which we entered a view (our own as its primary).
     NewView(SignedMessage),
+    /// What follows belongs to this epoch; what stands before it is of an earlier one. Without it: epoch 0.
+    Epoch(Epoch),
 }
 
 impl Entry {
     /// The message in this entry that is ours to send, if it is `replica`'s.
     pub(crate) fn outgoing(&self, replica: ReplicaId) -> Option<&SignedMessage> {
         let message = match self {
-            Entry::Stable(_) => return None,
+            Entry::Stable(_) | Entry::Epoch(_) => return None,
             Entry::Prepare {
                 prepare: message, ..
             }

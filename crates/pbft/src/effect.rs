@@ -1,11 +1,10 @@
 //! What a replica asks the driver to do.
 
-use ledger::{Certificate, Digest, Epoch, ReplicaId, Signature, Timestamp};
-use serde::{Deserialize, Serialize};
+use ledger::{Certificate, Digest, Equivocation, ReplicaId, Timestamp};
 
+use crate::configuration::Base;
 use crate::durable::{LogRecord, Outgoing, Pending};
 use crate::number::{Sequence, View};
-use crate::statement::Phase;
 
 /// One thing to do. Effects of one step, and of successive steps, are performed in order where they
 /// touch the same resource (log, network peer, executor); different resources may run side by side.
@@ -78,7 +77,7 @@ pub enum Effect {
         /// Whom to ask.
         peer: ReplicaId,
     },
-    /// A replica signed two different things for one slot.
+    /// A replica signed two different things for one slot: this belongs on the ledger.
     Evidence(Equivocation),
     /// A request is not taken: the driver may answer the client, and forgets the body.
     Refused {
@@ -94,29 +93,41 @@ pub enum Effect {
         /// Its primary.
         primary: ReplicaId,
     },
+    /// This replica leaves the view `from` (telemetry).
+    LeftView {
+        /// The view that it leaves.
+        from: View,
+        /// The primary of that view.
+        primary: ReplicaId,
+        /// Why.
+        reason: Suspicion,
+    },
+    /// The last block of the epoch ([`crate::Input::EpochEnds`]) is certified, and so are all before it. This
+    /// core does nothing from now on: the driver builds the next epoch's on this base, or retires.
+    EpochEnded(Base),
     /// Something that must never happen did. The replica does nothing from now on; the driver stops
     /// voting, reports, and leaves the data for inspection.
     Halt(HaltReason),
 }
 
-/// Two signatures of one replica that cannot both be honest: the same epoch, view, sequence and phase with
-/// two digests. Anyone can check them with [`crate::statement::Statement::signing_bytes`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Equivocation {
-    /// Who.
-    pub replica: ReplicaId,
-    /// In which epoch.
-    pub epoch: Epoch,
-    /// In which view (0 for block votes).
-    pub view: View,
-    /// For which place.
-    pub sequence: Sequence,
-    /// In which phase.
-    pub phase: Phase,
-    /// What it signed first (as seen here).
-    pub first: (Digest, Signature),
-    /// What else it signed.
-    pub second: (Digest, Signature),
+/// Why a replica leaves a view by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Suspicion {
+    /// A request, a deadline or an executed block waited too long.
+    #[error("something waited too long for it")]
+    Timeout,
+    /// The view did not open in time.
+    #[error("it did not open the view in time")]
+    NotOpened,
+    /// It proposes far more slowly than the primaries before it.
+    #[error("it lets requests wait although it has room for them")]
+    TooSlow,
+    /// Nothing is wrong: primaries take turns.
+    #[error("it has had its turn")]
+    Turn,
+    /// f + 1 others left the view.
+    #[error("others left the view")]
+    Others,
 }
 
 /// Why a request was not taken.

@@ -1,12 +1,12 @@
 //! Evidence of equivocation: two signatures of one replica for one slot.
 
-use ledger::{Digest, ReplicaId, Signature};
+use ledger::{Digest, Equivocation, ReplicaId, Signature};
 
-use crate::effect::{Effect, Equivocation};
+use crate::effect::Effect;
 use crate::message::{SignedMessage, Vote};
 use crate::number::{Sequence, View};
 use crate::replica::Replica;
-use crate::statement::Phase;
+use crate::statement::{Phase, Statement};
 
 /// How many slots are remembered as reported, so that the effect is not repeated without end.
 const REPORTED_MAX: usize = 1_024;
@@ -85,16 +85,15 @@ impl Replica {
         if self.reported.len() < REPORTED_MAX
             && self.reported.insert((replica, sequence, view, phase))
         {
-            let epoch = self.configuration.epoch.epoch;
-            let evidence = Equivocation {
-                replica,
-                epoch,
+            let digest = first.0;
+            let statement = Statement {
                 view,
                 sequence,
                 phase,
-                first,
-                second,
+                digest,
             };
+            let slot = statement.slot(self.configuration.epoch.epoch, replica);
+            let evidence = Equivocation::new(slot, first, second);
             self.effects.push(Effect::Evidence(evidence));
         }
     }

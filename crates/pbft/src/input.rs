@@ -32,6 +32,17 @@ pub enum Input {
     },
     /// The contracts have something to do at this block time, and it has come (or the wall clock says so).
     DeadlineDue(Timestamp),
+    /// The block at this height is the last of the epoch: a change of the replica set was executed. Told once,
+    /// right after the block that holds the change was executed, and again after a restart.
+    EpochEnds(Sequence),
+    /// A replica says, elsewhere than in the protocol, up to where it has certificates (those that went on to
+    /// the next epoch send no more messages of this one). A claim, like that in a status.
+    Claimed {
+        /// Who.
+        peer: ReplicaId,
+        /// The height.
+        certified: Sequence,
+    },
     /// [`crate::Replica::next_wakeup`] has come. Harmless at any other time.
     Wakeup,
 }

@@ -7,7 +7,8 @@
 //!
 //! Reading order: [`message`], [`statement`], [`verify`], [`durable`], [`input`], [`effect`], then
 //! `replica`, `slot` and the phases: `request`, `propose`, `pre_prepare`, `prepare`, `commit`, `execute`,
-//! `certify`, `checkpoint`, `view_change`, `new_view`, `retransmit`, `state_transfer`, `restore`.
+//! `certify`, `checkpoint`, `view_change`, `floor`, `new_view`, `retransmit`, `state_transfer`, `restore`, `recall`,
+//! `epoch`.
 //!
 //! # The contract between core and driver
 //!
@@ -56,8 +57,14 @@
 //! time. A block's time is its batch's, or its predecessor's plus 1 µs where that is later (always so for
 //! null batches), so block times are strictly increasing in every history.
 //!
-//! **Epochs.** A `Replica` lives in one epoch. To change the replica set the driver builds a new one with
-//! the next [`ledger::EpochDescription`] and an empty vote log, at the height where it activates.
+//! **Epochs.** A `Replica` lives in one epoch. When a block that changes the replica set is executed, the driver
+//! gives [`Input::EpochEnds`] with the epoch's last height: nothing is proposed or voted for past it. Once that
+//! block is certified, [`Effect::EpochEnded`] says so, and the driver builds the next epoch's `Replica` on it, with the
+//! log as it is: a core drops a log of an earlier epoch by itself.
+//!
+//! **A lost log.** After a start nothing new is signed until all but f of the others have said what they remember
+//! ([`message::Recalled`]). A vote among it that the log does not hold gives [`HaltReason::LostVotes`]: the log was
+//! lost or is an old copy, and this replica must never vote again under its key.
 //!
 //! **Bounds.** The pool, the slots (at most twice the window), votes (one per replica and slot), view
 //! changes (one per replica) are bounded by [`Limits`]. Everything a faulty replica can make the core
@@ -76,14 +83,17 @@ pub mod verify;
 mod certify;
 mod checkpoint;
 mod commit;
+mod epoch;
 mod evidence;
 mod execute;
+mod floor;
 mod mutants;
 mod new_view;
 mod pre_prepare;
 mod prepare;
 mod propose;
 mod quorum;
+mod recall;
 mod replica;
 mod request;
 mod restore;
@@ -97,8 +107,9 @@ mod vote;
 pub use batch::Batch;
 pub use configuration::{Base, Configuration, Limits, RestoreError};
 pub use durable::{Durable, LogRecord, Outgoing, Pending};
-pub use effect::{Effect, Equivocation, HaltReason, Refusal};
+pub use effect::{Effect, HaltReason, Refusal, Suspicion};
 pub use input::{ExecutedBlock, Input, InstalledBlock, Request};
+pub use ledger::Equivocation;
 pub use message::{Message, SignedMessage};
 #[cfg(feature = "mutants")]
 pub use mutants::Mutant;

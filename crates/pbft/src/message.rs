@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::number::{Sequence, View};
+use crate::statement::{Phase, Statement};
 
 /// A message with its author and the author's signature. On the wire: canonical bytes of this.
 ///
@@ -59,6 +60,8 @@ pub enum Message {
     BatchQuery(Vec<(Sequence, Digest)>),
     /// Answers [`Message::BatchQuery`].
     BatchAnswer(Vec<(Sequence, Batch)>),
+    /// Answers a [`Message::Status`] that asks what others remember of the sender.
+    Recalled(Recalled),
 }
 
 impl Message {
@@ -74,6 +77,7 @@ impl Message {
             Message::Status(_) => "status",
             Message::BatchQuery(_) => "batch_query",
             Message::BatchAnswer(_) => "batch_answer",
+            Message::Recalled(_) => "recalled",
         }
     }
 }
@@ -195,7 +199,45 @@ pub struct Status {
     pub executed: Sequence,
     /// The height up to which it holds certificates.
     pub certified: Sequence,
-    /// Whether it started a moment ago: peers then return the votes that they have of it, so that it
-    /// finds out if its log is not the one that it voted with.
-    pub restarted: bool,
+    /// Set after a start, until enough answers came: peers say what they remember of the sender's votes, so that
+    /// it finds out if its log is not the one that it voted with. The number tells this start from earlier ones.
+    pub asks: Option<u64>,
+}
+
+/// Everything binding that one replica remembers of another that started again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recalled {
+    /// The replica that asked.
+    pub of: ReplicaId,
+    /// The number from its [`Status`].
+    pub asked: u64,
+    /// Its words, each with its own signature.
+    pub words: Vec<RecalledWord>,
+}
+
+/// One statement that the asker signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecalledWord {
+    /// The view.
+    pub view: View,
+    /// The place.
+    pub sequence: Sequence,
+    /// The phase.
+    pub phase: Phase,
+    /// What was said.
+    pub digest: Digest,
+    /// The asker's own signature.
+    pub signature: Signature,
+}
+
+impl RecalledWord {
+    /// The statement.
+    pub fn statement(&self) -> Statement {
+        Statement {
+            view: self.view,
+            sequence: self.sequence,
+            phase: self.phase,
+            digest: self.digest,
+        }
+    }
 }

@@ -150,6 +150,7 @@ impl Replica {
         self.own_view_change = None;
         self.clocks.new_view_deadline = None;
         self.clocks.requests_from = self.now.monotonic;
+        self.restart_floor();
         self.view_changes
             .retain(|_, known| known.change.view > opening.view);
         let implied = proposals(opening.view_changes.iter().map(|known| &known.change));

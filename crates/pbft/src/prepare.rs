@@ -191,7 +191,10 @@ impl Replica {
 
     /// Votes are cast in an open view, above the stable checkpoint and up to the high water mark (§4.2).
     fn may_vote(&self, sequence: Sequence) -> bool {
-        self.active() && sequence > self.chain.stable.sequence && sequence <= self.high_mark()
+        self.active()
+            && self.may_sign()
+            && sequence > self.chain.stable.sequence
+            && sequence <= self.high_mark()
     }
 }
 

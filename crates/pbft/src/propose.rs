@@ -25,6 +25,7 @@ impl Replica {
     fn may_propose(&self) -> bool {
         let next = self.accepted.next();
         self.active()
+            && self.may_sign()
             && self.is_primary()
             && self.accepted >= self.chain.handed
             && next >= self.next_proposal
@@ -53,14 +54,21 @@ impl Replica {
         let in_flight = self.accepted.since(self.chain.executed);
         let digests = if waiting > 0 && self.batch_is_ready(waiting, in_flight) {
             self.pool.next_batch(self.limits.batch_digests_max)
-        } else if in_flight == 0
-            && (self.idle_block_at() <= self.now.monotonic || self.deadline_has_come())
-        {
+        } else if in_flight == 0 && self.empty_block_is_due() {
             Vec::new()
         } else {
             return None;
         };
         Some(Batch { time, digests })
+    }
+
+    /// A block without requests is due: nothing happened for long, the contracts have something to do, the epoch
+    /// begins, or it is to end soon.
+    fn empty_block_is_due(&self) -> bool {
+        self.is_first()
+            || self.hurries()
+            || self.idle_block_at() <= self.now.monotonic
+            || self.deadline_has_come()
     }
 
     /// With nothing in flight every request goes at once; otherwise batches fill for a moment.
@@ -104,6 +112,9 @@ impl Replica {
         }
         if self.accepted > self.chain.executed {
             return None;
+        }
+        if self.is_first() || self.hurries() {
+            return Some(possible);
         }
         let deadline = self.clocks.deadline.map(|(deadline, _)| {
             self.now

@@ -7,10 +7,12 @@ use ledger::{Digest, ReplicaId, Signature, Timestamp};
 use crate::configuration::{Configuration, Limits};
 use crate::durable::{Durable, Entry, Outgoing, Pending};
 use crate::effect::{Effect, HaltReason};
+use crate::floor::Floor;
 use crate::input::Input;
 use crate::message::{Checkpoint, Message, SignedMessage, SignedViewChange};
 use crate::number::{Moment, Sequence, View};
 use crate::quorum::Quorum;
+use crate::recall::Recall;
 use crate::request::Pool;
 use crate::retransmit::Peer;
 use crate::slot::Slot;
@@ -28,6 +30,10 @@ pub struct Replica {
     pub(crate) now: Moment,
     pub(crate) effects: Vec<Effect>,
     pub(crate) halted: bool,
+    /// The last place of the epoch, once it is known.
+    pub(crate) last: Option<Sequence>,
+    /// The epoch is over.
+    pub(crate) ended: bool,
 
     /// The view in which we work, or which we want while `changing`.
     pub(crate) view: View,
@@ -65,6 +71,10 @@ pub struct Replica {
     pub(crate) last_fetch_peer: Option<ReplicaId>,
     pub(crate) reported: BTreeSet<(ReplicaId, Sequence, View, Phase)>,
     pub(crate) clocks: Clocks,
+    /// What others remember of us, until enough have said it.
+    pub(crate) recall: Recall,
+    /// How the primary does.
+    pub(crate) floor: Floor,
 }
 
 /// Timers and their parameters; all on the monotonic clock.
@@ -77,8 +87,6 @@ pub(crate) struct Clocks {
     /// When we give up waiting for the view to open; runs once a quorum wants the view.
     pub(crate) new_view_deadline: Option<Timestamp>,
     pub(crate) status_at: Timestamp,
-    /// Status messages that still say that we restarted.
-    pub(crate) restarted_statuses: u32,
     pub(crate) last_block_at: Timestamp,
     /// Since when others have certified more than we.
     pub(crate) behind_since: Option<Timestamp>,
@@ -147,6 +155,8 @@ pub struct Summary {
     pub bodies: usize,
     /// Whether it stopped (see [`HaltReason`]).
     pub halted: bool,
+    /// Whether it may not sign yet, because others have not said what they remember of it.
+    pub recalling: bool,
 }
 
 impl Replica {
@@ -158,7 +168,7 @@ impl Replica {
             monotonic: now.monotonic.max(self.now.monotonic),
             wall: now.wall,
         };
-        if self.halted {
+        if self.halted || self.ended {
             return Vec::new();
         }
         match input {
@@ -172,18 +182,21 @@ impl Replica {
             Input::BlocksInstalled(blocks) => self.on_blocks_installed(blocks),
             Input::FetchFailed { peer } => self.on_fetch_failed(peer),
             Input::DeadlineDue(deadline) => self.on_deadline_due(deadline),
+            Input::EpochEnds(last) => self.on_epoch_ends(last),
+            Input::Claimed { peer, certified } => self.on_claimed(peer, certified),
             Input::Wakeup => {}
         }
         if !self.halted {
             self.on_time();
             self.propose();
+            self.check_epoch_end();
         }
         std::mem::take(&mut self.effects)
     }
 
     /// When [`Input::Wakeup`] is wanted, on the monotonic clock. Changes with every step.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        if self.halted {
+        if self.halted || self.ended {
             None
         } else {
             Some(self.earliest_timer())
@@ -204,13 +217,14 @@ impl Replica {
             slots: self.slots.len(),
             bodies: self.held.len(),
             halted: self.halted,
+            recalling: !self.recall.is_done(),
         }
     }
 
     fn on_message(&mut self, verified: Verified<SignedMessage>) {
         let signed = verified.into_inner();
         if signed.sender == self.me {
-            self.on_own_vote_returned(&signed);
+            self.on_own_word(&crate::statement::Statement::of(&signed.message));
             return;
         }
         match &signed.message {
@@ -223,6 +237,7 @@ impl Replica {
             Message::Status(status) => self.on_status(signed.sender, *status),
             Message::BatchQuery(_) => self.on_batch_query(signed),
             Message::BatchAnswer(_) => self.on_batch_answer(signed),
+            Message::Recalled(_) => self.on_recalled(signed),
         }
     }
 
@@ -239,7 +254,7 @@ impl Replica {
             Entry::CheckpointVote(message) => self.on_checkpoint_vote_durable(message),
             Entry::ViewChange(message) => self.on_view_change_durable(message),
             Entry::NewView(message) => self.on_new_view_durable(message),
-            Entry::Stable(_) => {}
+            Entry::Stable(_) | Entry::Epoch(_) => {}
         }
     }
 
@@ -249,6 +264,11 @@ impl Replica {
 
     pub(crate) fn is_primary(&self) -> bool {
         self.primary() == self.me
+    }
+
+    /// Whether new votes may be signed: others have said what they remember of us.
+    pub(crate) fn may_sign(&self) -> bool {
+        !self.halted && self.recall.is_done()
     }
 
     /// Works in an open view.

@@ -6,14 +6,16 @@ use ledger::{Digest, Timestamp};
 
 use crate::configuration::{Base, Configuration, RestoreError};
 use crate::durable::{Entry, LogRecord};
+use crate::effect::Effect;
+use crate::floor::Floor;
 use crate::message::{
     Checkpoint, Message, NewView, PrePrepare, PreparedCertificate, SignedMessage,
 };
 use crate::number::{Moment, Sequence, View};
 use crate::quorum::Quorum;
+use crate::recall::Recall;
 use crate::replica::{Chain, ChainBlock, Clocks, Replica};
 use crate::request::Pool;
-use crate::retransmit::RESTARTED_STATUSES;
 use crate::slot::{OwnVote, Proposal};
 use crate::statement::{Phase, Statement};
 use crate::verify::{CertifiedHash, Signer, pre_prepare_statement};
@@ -64,6 +66,7 @@ impl Replica {
         let base = configuration.base;
         let held: BTreeSet<Digest> = chain.held.iter().copied().collect();
         let chain = restore_chain(chain, base, now)?;
+        let (log, is_of_earlier_epoch) = log_of_epoch(log, configuration.epoch.epoch)?;
         let mut replica = Replica {
             limits: configuration.limits.clone(),
             quorum: Quorum::of(&configuration.epoch),
@@ -73,6 +76,8 @@ impl Replica {
             now,
             effects: Vec::new(),
             halted: false,
+            last: None,
+            ended: false,
             view: View(0),
             changing: false,
             opening: None,
@@ -96,14 +101,27 @@ impl Replica {
             clocks: Clocks {
                 requests_from: now.monotonic,
                 status_at: now.monotonic,
-                restarted_statuses: RESTARTED_STATUSES,
                 last_block_at: now.monotonic,
                 last_certified_at: now.monotonic,
                 ..Clocks::default()
             },
+            recall: Recall::default(),
+            floor: Floor::default(),
         };
         replica.replay(log)?;
+        replica.recall = Recall::question(
+            now.wall.0,
+            &replica.quorum,
+            replica.view,
+            replica.chain.stable.sequence,
+            replica.chain.executed,
+        );
         replica.resume();
+        replica.restart_floor();
+        if is_of_earlier_epoch {
+            let records = replica.log_snapshot();
+            replica.effects.insert(0, Effect::CompactLog(records));
+        }
         Ok(replica)
     }
 
@@ -151,7 +169,7 @@ impl Replica {
                 self.replay_vote(own_message(commit, self.me)?);
             }
             // It is cast again from the stored block when its time comes.
-            Entry::CheckpointVote(_) => {}
+            Entry::CheckpointVote(_) | Entry::Epoch(_) => {}
             Entry::ViewChange(message) => {
                 // From now on nothing is said in older views.
                 *latest = Some(own_message(message, self.me)?);
@@ -298,6 +316,20 @@ impl Replica {
         if let Some((message, true)) = self.own_view_change.clone() {
             self.on_view_change_durable(message);
         }
+        self.vote_for_what_stands();
+        self.accept_waiting();
+    }
+
+    /// Others have said what they remember of us, and the log holds it all.
+    pub(crate) fn begin_to_vote(&mut self) {
+        self.clocks.requests_from = self.now.monotonic;
+        self.vote_for_what_stands();
+        self.join_view_change();
+        self.check_view_changes();
+    }
+
+    /// Casts the votes that are due for what is known: uncertified blocks, proposals, prepared batches.
+    fn vote_for_what_stands(&mut self) {
         let uncertified: Vec<(Sequence, Option<Digest>)> = self
             .chain
             .blocks
@@ -314,7 +346,6 @@ impl Replica {
             self.prepare(sequence);
             self.check_prepared(sequence);
         }
-        self.accept_waiting();
     }
 
     fn restore_opening(&mut self, opening: &NewView) {
@@ -343,6 +374,28 @@ impl Replica {
             .map_or(self.chain.stable.sequence, |last| last.sequence);
         self.next_proposal = self.next_proposal.max(last.next());
     }
+}
+
+/// The records of this epoch, and whether records of an earlier one stood before them or in their place.
+fn log_of_epoch(
+    mut log: Vec<LogRecord>,
+    epoch: ledger::Epoch,
+) -> Result<(Vec<LogRecord>, bool), RestoreError> {
+    let marks = log.iter().enumerate().rev();
+    let mark = marks
+        .filter_map(|(index, record)| match record.0 {
+            Entry::Epoch(marked) => Some((index, marked)),
+            _ => None,
+        })
+        .next();
+    let (first, marked) = mark.unwrap_or((0, ledger::Epoch(0)));
+    if marked > epoch {
+        return Err(RestoreError::LaterEpoch(marked));
+    }
+    if marked < epoch {
+        return Ok((Vec::new(), true));
+    }
+    Ok((log.split_off(first), false))
 }
 
 enum Replayed {

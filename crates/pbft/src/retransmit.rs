@@ -3,16 +3,14 @@
 
 use ledger::{ReplicaId, Timestamp};
 
-use crate::message::{Message, SignedMessage, Status, Vote};
+use crate::message::{Message, SignedMessage, Status};
 use crate::number::{Sequence, View};
 use crate::prepare::record;
 use crate::replica::Replica;
-use crate::slot::{Cast, Slot};
+use crate::slot::Slot;
 
 /// How many places one answer to a status covers.
 const PLACES_MAX: usize = 8;
-/// How many status messages after a start ask for our own votes.
-pub(crate) const RESTARTED_STATUSES: u32 = 3;
 
 /// What we know of another replica.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +23,16 @@ pub(crate) struct Peer {
     /// Blocks are not fetched from it before this, and how often that failed in a row.
     pub(crate) fetch_after: Timestamp,
     pub(crate) fetch_failures: u32,
+    /// What it claims to have certified, by other ways than its status.
+    pub(crate) claimed: Sequence,
+}
+
+impl Peer {
+    /// The highest certified height that it claims.
+    pub(crate) fn certified(&self) -> Sequence {
+        let told = self.status.map_or(Sequence(0), |status| status.certified);
+        told.max(self.claimed)
+    }
 }
 
 impl Replica {
@@ -42,9 +50,8 @@ impl Replica {
             stable: self.chain.stable.sequence,
             executed: self.chain.executed,
             certified: self.chain.certified,
-            restarted: self.clocks.restarted_statuses > 0,
+            asks: self.recall.asks(),
         };
-        self.clocks.restarted_statuses = self.clocks.restarted_statuses.saturating_sub(1);
         if let Some(message) = self.sign(Message::Status(status)) {
             self.broadcast(message);
         }
@@ -57,7 +64,7 @@ impl Replica {
             || self.chain.certified < self.chain.handed
             || self.accepted > self.chain.handed
             || self.is_behind()
-            || self.clocks.restarted_statuses > 0
+            || !self.recall.is_done()
             || self
                 .peers
                 .values()
@@ -86,11 +93,11 @@ impl Replica {
             return;
         }
         peer.answered_at = Some(now);
-        if status.restarted {
-            self.return_votes(sender);
+        if let Some(asked) = status.asks {
+            self.recall_for(sender, asked);
         }
         self.resend_view(sender, &status);
-        if is_behind || is_stale || status.restarted {
+        if is_behind || is_stale || status.asks.is_some() {
             self.resend_block_votes(sender, &status);
             self.resend_votes(sender, &status);
         }
@@ -192,43 +199,6 @@ impl Replica {
 
     fn is_old(&self, said_at: Timestamp) -> bool {
         said_at.plus(self.limits.retransmit_after_us) <= self.now.monotonic
-    }
-
-    /// A replica that started a moment ago gets back the votes that we have of it.
-    fn return_votes(&mut self, to: ReplicaId) {
-        let mut messages = Vec::new();
-        if let Some(known) = self.view_changes.get(&to) {
-            messages.push((Message::ViewChange(known.change.clone()), known.signature));
-        }
-        for (sequence, slot) in self.slots.iter().rev().take(PLACES_MAX) {
-            let vote = |cast: &Cast| Vote {
-                view: cast.view,
-                sequence: *sequence,
-                digest: cast.digest,
-            };
-            messages.extend(
-                slot.prepares
-                    .get(&to)
-                    .map(|cast| (Message::Prepare(vote(cast)), cast.signature)),
-            );
-            messages.extend(
-                slot.commits
-                    .get(&to)
-                    .map(|cast| (Message::Commit(vote(cast)), cast.signature)),
-            );
-        }
-        let epoch = self.configuration.epoch.epoch;
-        for (message, signature) in messages {
-            self.send(
-                to,
-                SignedMessage {
-                    epoch,
-                    sender: to,
-                    message,
-                    signature,
-                },
-            );
-        }
     }
 
     /// Counts a vote of ours that the log held.

@@ -10,6 +10,7 @@ use crate::effect::{Effect, HaltReason};
 use crate::input::InstalledBlock;
 use crate::number::Sequence;
 use crate::replica::{ChainBlock, Replica};
+use crate::retransmit::Peer;
 
 /// A fetch that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +23,7 @@ pub(crate) struct Fetch {
 impl Replica {
     /// The highest certified height that some peer claims (a claim: a liar's costs a failed fetch).
     pub(crate) fn certified_elsewhere(&self) -> Sequence {
-        let claims = self
-            .peers
-            .values()
-            .filter_map(|peer| peer.status)
-            .map(|status| status.certified);
+        let claims = self.peers.values().map(Peer::certified);
         let proven = self
             .chain
             .certificates
@@ -37,14 +34,19 @@ impl Replica {
             .fold(self.chain.certified, Sequence::max)
     }
 
+    /// A peer is said to have certificates up to this height.
+    pub(crate) fn on_claimed(&mut self, peer: ReplicaId, certified: Sequence) {
+        if peer == self.me || !self.quorum.members().contains(&peer) {
+            return;
+        }
+        let known = self.peers.entry(peer).or_default();
+        known.claimed = known.claimed.max(certified);
+        self.consider_fetch();
+    }
+
     /// Whether a correct replica certified what was not executed here: a proof, or f + 1 claims.
     pub(crate) fn is_behind(&self) -> bool {
-        let mut claims: Vec<Sequence> = self
-            .peers
-            .values()
-            .filter_map(|peer| peer.status)
-            .map(|status| status.certified)
-            .collect();
+        let mut claims: Vec<Sequence> = self.peers.values().map(Peer::certified).collect();
         claims.sort_unstable();
         let claimed = claims
             .iter()
@@ -89,7 +91,7 @@ impl Replica {
             .peers
             .iter()
             .filter(|(_, peer)| peer.fetch_after <= now)
-            .filter_map(|(replica, peer)| Some((*replica, peer.status?.certified)))
+            .map(|(replica, peer)| (*replica, peer.certified()))
             .filter(|(_, claimed)| *claimed > certified)
             .collect();
         // In turn, beginning after the one that was asked last.
@@ -99,8 +101,10 @@ impl Replica {
         let Some((peer, claimed)) = next.or(able.first()).copied() else {
             return;
         };
+        let end = self.last.unwrap_or(target);
         let last = target
             .min(claimed)
+            .min(end)
             .min(certified.plus(self.limits.fetch_blocks_max));
         let deadline = now.plus(self.limits.fetch_timeout_us);
         self.last_fetch_peer = Some(peer);

@@ -3,42 +3,14 @@
 //! Domain, chain, epoch, view, sequence, phase and digest, in fixed-length fields, so that no
 //! signature serves in another chain, epoch, view, place or phase.
 
-use ledger::{Digest, Epoch, ReplicaId};
-use serde::{Deserialize, Serialize};
+use ledger::{Digest, Epoch, ReplicaId, VoteSlot};
+use serde::Serialize;
 
 use crate::message::{Message, ViewChange};
 use crate::mutants::mutant;
 use crate::number::{Sequence, View};
 
-/// The signature domain of everything but block votes.
-pub const DOMAIN: &str = "medshare/pbft/v1";
-
-/// The signature domain of block votes, as in [`ledger::BlockVote`].
-pub const BLOCK_VOTE_DOMAIN: &str = "medshare/block-vote/v1";
-
-/// The phase that a signature speaks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum Phase {
-    /// Pre-prepare, alone or in a new view.
-    PrePrepare = 1,
-    /// Prepare.
-    Prepare = 2,
-    /// Commit.
-    Commit = 3,
-    /// View change.
-    ViewChange = 4,
-    /// New view.
-    NewView = 5,
-    /// Status.
-    Status = 6,
-    /// Query for batches.
-    BatchQuery = 7,
-    /// Answer with batches.
-    BatchAnswer = 8,
-    /// A block vote; signed as [`ledger::BlockVote`] in a domain of its own.
-    BlockVote = 9,
-}
+pub use ledger::equivocation::Phase;
 
 /// The tuple that is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,12 +58,24 @@ impl Statement {
             Message::Status(status) => whole(Phase::Status, View(0), status),
             Message::BatchQuery(wanted) => whole(Phase::BatchQuery, View(0), wanted),
             Message::BatchAnswer(batches) => whole(Phase::BatchAnswer, View(0), batches),
+            Message::Recalled(recalled) => whole(Phase::Recalled, View(0), recalled),
         }
     }
 
     /// The statement that a view change makes, alone or inside a new view.
     pub fn of_view_change(change: &ViewChange) -> Statement {
         whole(Phase::ViewChange, change.view, change)
+    }
+
+    /// The slot that a statement of `replica` speaks for.
+    pub fn slot(&self, epoch: Epoch, replica: ReplicaId) -> VoteSlot {
+        VoteSlot {
+            replica,
+            epoch,
+            view: self.view.0,
+            sequence: self.sequence.height(),
+            phase: self.phase,
+        }
     }
 
     /// The domain and the bytes that `replica` signs.
@@ -101,19 +85,12 @@ impl Statement {
         epoch: Epoch,
         replica: ReplicaId,
     ) -> (&'static str, Vec<u8>) {
-        if self.phase == Phase::BlockVote {
-            // The bytes of [`ledger::BlockVote`]: a test compares the two.
-            let vote = (chain, replica, epoch, self.sequence.height(), self.digest);
-            return (BLOCK_VOTE_DOMAIN, ledger::canonical::encode(&vote));
-        }
-        let mut bytes = Vec::with_capacity(89);
-        bytes.extend_from_slice(&chain.0);
-        bytes.extend_from_slice(&mutant!(UnsignedEpoch, 0, epoch.0).to_be_bytes());
-        bytes.extend_from_slice(&self.view.0.to_be_bytes());
-        bytes.extend_from_slice(&self.sequence.0.to_be_bytes());
-        bytes.push(self.phase as u8);
-        bytes.extend_from_slice(&self.digest.0);
-        (DOMAIN, bytes)
+        let signed = match self.phase {
+            Phase::BlockVote => epoch,
+            _ => mutant!(UnsignedEpoch, Epoch(0), epoch),
+        };
+        self.slot(signed, replica)
+            .signing_bytes(chain, &self.digest)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::replica::Replica;
 impl Replica {
     /// Does what is due. Called at the end of every step, so a late wakeup is made good by any input.
     pub(crate) fn on_time(&mut self) {
+        self.observe_primary();
         self.check_suspicion();
         self.forward_requests();
         self.ask_for_missing();
@@ -19,7 +20,9 @@ impl Replica {
     }
 
     pub(crate) fn earliest_timer(&self) -> Timestamp {
-        let suspicion = if self.changing {
+        let suspicion = if !self.may_sign() {
+            None
+        } else if self.changing {
             self.clocks.new_view_deadline
         } else {
             Some(self.suspicion_at())

@@ -13,7 +13,8 @@ use ledger::{
 
 use crate::configuration::{Base, Configuration};
 use crate::message::{
-    BlockHash, Checkpoint, Message, NewView, PreparedCertificate, SignedMessage, ViewChange, Vote,
+    BlockHash, Checkpoint, Message, NewView, PreparedCertificate, Recalled, SignedMessage,
+    ViewChange, Vote,
 };
 use crate::mutants::mutant;
 use crate::number::Sequence;
@@ -176,6 +177,11 @@ impl Verifier {
         }
     }
 
+    /// The epoch whose replica set this verifier knows.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Decodes and verifies what came from the wire.
     ///
     /// # Errors
@@ -228,6 +234,7 @@ impl Verifier {
         match &signed.message {
             Message::ViewChange(change) => self.check_view_change(change),
             Message::NewView(opening) => self.check_new_view(signed.sender, opening),
+            Message::Recalled(recalled) => self.check_recalled(recalled),
             _ => Ok(()),
         }
     }
@@ -273,6 +280,7 @@ impl Verifier {
                     4 * self.batch_digests_max,
                 )
             }
+            Message::Recalled(recalled) => length(recalled.words.len(), 5 * slots),
             Message::Commit(_) | Message::BlockVote(_) | Message::Status(_) => Ok(()),
         }
     }
@@ -293,6 +301,16 @@ impl Verifier {
         } else {
             Err(VerificationError::BadSignature(replica))
         }
+    }
+
+    /// Every word that is said to be remembered bears the signature of the one who is said to have spoken it.
+    fn check_recalled(&self, recalled: &Recalled) -> Result<(), VerificationError> {
+        recalled.words.iter().try_for_each(|word| {
+            if !word.phase.binds() {
+                return Err(VerificationError::BadProof("a word that binds nobody"));
+            }
+            self.check_signature(recalled.of, &word.statement(), &word.signature)
+        })
     }
 
     fn check_certificate(

@@ -3,6 +3,7 @@
 use ledger::Timestamp;
 
 use crate::durable::Entry;
+use crate::effect::{Effect, Suspicion};
 use crate::message::{Message, SignedMessage, SignedViewChange, ViewChange};
 use crate::mutants::mutant;
 use crate::number::View;
@@ -11,10 +12,15 @@ use crate::replica::Replica;
 impl Replica {
     /// Stops voting in the current view and asks for `view`. The message carries the stable checkpoint and
     /// every prepared certificate above it; it leaves once it is durable.
-    pub(crate) fn start_view_change(&mut self, view: View) {
-        if view <= self.view {
+    pub(crate) fn start_view_change(&mut self, view: View, reason: Suspicion) {
+        if view <= self.view || !self.may_sign() {
             return;
         }
+        self.effects.push(Effect::LeftView {
+            from: self.view,
+            primary: self.primary(),
+            reason,
+        });
         self.view = view;
         self.changing = true;
         self.opening = None;
@@ -97,7 +103,7 @@ impl Replica {
 
     /// §4.5.2: f + 1 replicas want views above ours: one of them is correct, so we join them in the
     /// smallest of those views, even if our timers have not expired.
-    fn join_view_change(&mut self) {
+    pub(crate) fn join_view_change(&mut self) {
         let above: Vec<View> = self
             .view_changes
             .iter()
@@ -108,7 +114,7 @@ impl Replica {
             return;
         }
         if let Some(view) = above.into_iter().min() {
-            self.start_view_change(view);
+            self.start_view_change(view, Suspicion::Others);
         }
     }
 
@@ -118,7 +124,7 @@ impl Replica {
     /// of each replica, and without this two correct replicas could wait for a third that had left
     /// their view because of a vote that only it saw.
     pub(crate) fn check_view_changes(&mut self) {
-        if !self.changing {
+        if !self.changing || !self.may_sign() {
             return;
         }
         let count = |wants: fn(crate::View, crate::View) -> bool| {
@@ -145,8 +151,11 @@ impl Replica {
     }
 
     /// Whether a request, an idle cluster or a deadline has waited too long for the primary, or a new view
-    /// for its opening.
+    /// for its opening; or the primary is below the floor, or has had its turn.
     pub(crate) fn check_suspicion(&mut self) {
+        if !self.may_sign() {
+            return;
+        }
         let now = self.now.monotonic;
         if self.changing {
             if self
@@ -154,9 +163,15 @@ impl Replica {
                 .new_view_deadline
                 .is_some_and(|deadline| deadline <= now)
             {
-                self.start_view_change(self.view.next());
+                self.start_view_change(self.view.next(), Suspicion::NotOpened);
             }
             return;
+        }
+        if self.is_too_slow() {
+            return self.start_view_change(self.view.next(), Suspicion::TooSlow);
+        }
+        if self.is_turn_over() && !self.is_behind() {
+            return self.start_view_change(self.view.next(), Suspicion::Turn);
         }
         if self.suspicion_at() > now {
             return;
@@ -166,7 +181,7 @@ impl Replica {
             self.clocks.requests_from = now;
             return;
         }
-        self.start_view_change(self.view.next());
+        self.start_view_change(self.view.next(), Suspicion::Timeout);
     }
 
     /// When the primary is suspected, if nothing happens until then.

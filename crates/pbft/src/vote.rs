@@ -9,14 +9,6 @@ use crate::number::View;
 use crate::replica::Replica;
 use crate::statement::{Phase, Statement};
 
-/// Whether a statement of this phase binds us: a second, different one would be equivocation.
-fn binds(phase: Phase) -> bool {
-    !matches!(
-        phase,
-        Phase::Status | Phase::BatchQuery | Phase::BatchAnswer
-    )
-}
-
 impl Replica {
     /// Signs a message of ours; `None` (and a halt) if it contradicts what we signed before.
     pub(crate) fn sign(&mut self, message: Message) -> Option<SignedMessage> {
@@ -32,7 +24,7 @@ impl Replica {
 
     /// Signs a statement of ours, under the same guard.
     pub(crate) fn sign_statement(&mut self, statement: &Statement) -> Option<ledger::Signature> {
-        if binds(statement.phase) && !self.bind(statement) {
+        if statement.phase.binds() && !self.bind(statement) {
             self.halt(HaltReason::ConflictingVote {
                 view: statement.view,
                 sequence: statement.sequence,
@@ -65,30 +57,5 @@ impl Replica {
             bodies,
             certificates: None,
         }));
-    }
-
-    /// A vote of ours came back from a peer. If our log does not hold it, the log was lost or restored
-    /// from an old copy, and this replica must never vote again (`threats.md` rule 4: quarantine).
-    pub(crate) fn on_own_vote_returned(&mut self, signed: &SignedMessage) {
-        let statement = Statement::of(&signed.message);
-        let lost = match statement.phase {
-            Phase::PrePrepare | Phase::Prepare | Phase::Commit => {
-                let known =
-                    self.own_votes
-                        .get(&(statement.sequence, statement.view, statement.phase));
-                statement.sequence > self.chain.stable.sequence
-                    && (statement.view > self.view
-                        || statement.view == self.view
-                            && known.is_none_or(|digest| *digest != statement.digest))
-            }
-            Phase::ViewChange | Phase::NewView => statement.view > self.view,
-            Phase::Status | Phase::BatchQuery | Phase::BatchAnswer | Phase::BlockVote => false,
-        };
-        if lost {
-            self.halt(HaltReason::LostVotes {
-                view: statement.view,
-                sequence: statement.sequence,
-            });
-        }
     }
 }

@@ -287,7 +287,10 @@ pub type VoteKey = (View, Sequence, u8);
 /// Names the slot of a binding vote and what it says; `None` for messages that bind nobody.
 pub fn vote_key(message: &SignedMessage) -> Option<(VoteKey, Digest)> {
     match message.message {
-        Message::Status(_) | Message::BatchQuery(_) | Message::BatchAnswer(_) => None,
+        Message::Status(_)
+        | Message::BatchQuery(_)
+        | Message::BatchAnswer(_)
+        | Message::Recalled(_) => None,
         _ => {
             let statement = pbft::statement::Statement::of(&message.message);
             Some((

@@ -92,6 +92,8 @@ impl Cluster {
                 }
             }
             Effect::EnteredView { .. } => self.note("view_entered"),
+            Effect::LeftView { reason, .. } => self.note(&format!("left_view_{reason:?}")),
+            Effect::EpochEnded(_) => self.note("epoch_ended"),
             Effect::Halt(reason) => {
                 if self.is_correct(index) {
                     self.violate(format!("the correct replica {index} halted: {reason}"));

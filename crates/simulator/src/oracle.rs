@@ -260,9 +260,9 @@ impl Oracle {
     /// The violation.
     pub fn accused(&self, evidence: &Equivocation) -> Result<(), Violation> {
         ensure!(
-            self.faulty.contains(&evidence.replica),
+            self.faulty.contains(&evidence.slot.replica),
             "the correct replica {} is accused: {evidence:?}",
-            evidence.replica
+            evidence.slot.replica
         );
         Ok(())
     }

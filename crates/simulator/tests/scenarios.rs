@@ -277,9 +277,9 @@ fn a_due_deadline_brings_a_block_at_once() {
         cluster.step(node, Input::DeadlineDue(deadline));
     }
     cluster.run_for(SECOND / 4);
-    assert_eq!(heights(&cluster), [0; 4], "the deadline has not come");
+    assert_eq!(heights(&cluster), [1; 4], "the deadline has not come");
     cluster.run_for(SECOND / 2);
-    assert_eq!(heights(&cluster), [1; 4]);
+    assert_eq!(heights(&cluster), [2; 4]);
     assert!(cluster.nodes[0].machine.time >= deadline);
 }
 

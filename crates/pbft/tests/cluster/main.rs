@@ -1,0 +1,5 @@
+//! What four cores do together: primaries that do badly, the end of an epoch.
+
+mod epochs;
+mod network;
+mod primaries;

@@ -1,0 +1,119 @@
+//! A primary that does not serve is replaced, and so is one that serves badly.
+
+use pbft::{Limits, Suspicion, View};
+
+use crate::network::{Cluster, MILLISECOND, SECOND, digest, fair, limits, proposes};
+
+#[test]
+fn the_first_block_comes_at_once_and_an_idle_cluster_is_quiet_after_it() {
+    let mut cluster = Cluster::new(limits(), fair());
+    cluster.run_for(SECOND);
+    for replica in &cluster.replicas {
+        assert_eq!(replica.summary().certified.0, 1);
+    }
+    cluster.run_for(5 * SECOND);
+    assert_eq!(cluster.replicas[0].summary().certified.0, 1);
+}
+
+#[test]
+fn behind_a_silent_primary_requests_are_ordered_within_three_seconds() {
+    let mut cluster = Cluster::new(limits(), fair());
+    cluster.run_for(SECOND);
+    cluster.link = Box::new(|from, _, _| (from != 0).then_some(300));
+    cluster.submit(1);
+    cluster.run_for(3 * SECOND);
+    for node in 1..4 {
+        assert!(cluster.ordered(node).contains(&digest(1)));
+        assert!(cluster.replicas[node].summary().view >= View(1));
+    }
+    cluster.assert_no_fork();
+}
+
+#[test]
+fn a_request_that_the_primary_censors_is_ordered_by_the_next_within_three_seconds() {
+    let mut cluster = Cluster::new(limits(), fair());
+    // The primary never sees it, neither from the client nor from those who relay it; it serves all others.
+    cluster.withheld = Some((0, digest(1)));
+    cluster.submit(1);
+    for number in 100..400 {
+        cluster.submit(number);
+        cluster.run_for(10 * MILLISECOND);
+    }
+    for node in 1..4 {
+        assert!(cluster.ordered(node).contains(&digest(1)), "replica {node}");
+    }
+    let timeouts = cluster
+        .left
+        .iter()
+        .filter(|(_, reason)| *reason == Suspicion::Timeout);
+    assert!(timeouts.count() >= 2, "f + 1 backups complain");
+    cluster.assert_no_fork();
+}
+
+#[test]
+fn a_primary_that_lets_requests_wait_is_demoted() {
+    // Every proposal of replica 0 leaves 400 ms late: inside the timers, and far below what others do.
+    let slow = |from: usize, _: usize, message: &pbft::SignedMessage| {
+        Some(if from == 0 && proposes(message) {
+            400 * MILLISECOND
+        } else {
+            300
+        })
+    };
+    let mut cluster = Cluster::new(limits(), Box::new(slow));
+    for number in 0..800 {
+        cluster.submit(number);
+        cluster.run_for(10 * MILLISECOND);
+    }
+    let demoted = cluster
+        .left
+        .iter()
+        .filter(|(_, reason)| *reason == Suspicion::TooSlow);
+    assert!(demoted.count() >= 2, "{:?}", cluster.left);
+    let view = cluster.replicas[1].summary().view;
+    assert_eq!(
+        view,
+        View(1),
+        "the next one does well and stays: {:?}",
+        cluster.left
+    );
+    cluster.assert_no_fork();
+}
+
+#[test]
+fn where_everybody_is_slow_nobody_is_demoted_without_end() {
+    let slow = |_: usize, _: usize, message: &pbft::SignedMessage| {
+        Some(if proposes(message) {
+            400 * MILLISECOND
+        } else {
+            300
+        })
+    };
+    let mut cluster = Cluster::new(limits(), Box::new(slow));
+    for number in 0..4_000 {
+        cluster.submit(number);
+        cluster.run_for(10 * MILLISECOND);
+    }
+    let view = cluster.replicas[1].summary().view;
+    assert!(view <= View(2), "{view}: {:?}", cluster.left);
+}
+
+#[test]
+fn primaries_take_turns() {
+    let limits = Limits {
+        view_blocks_max: 8,
+        ..limits()
+    };
+    let mut cluster = Cluster::new(limits, fair());
+    for number in 0..100 {
+        cluster.submit(number);
+        cluster.run_for(20 * MILLISECOND);
+    }
+    cluster.run_for(SECOND);
+    assert!(cluster.replicas[2].summary().view >= View(4));
+    let by_turn =
+        |(_, reason): &(usize, Suspicion)| matches!(reason, Suspicion::Turn | Suspicion::Others);
+    assert!(cluster.left.iter().all(by_turn), "{:?}", cluster.left);
+    assert_eq!(cluster.ordered(3).len(), 100);
+    cluster.assert_no_fork();
+}
