@@ -155,12 +155,30 @@ pub struct StatusReply {
     pub primary: ReplicaId,
     /// Whether a view change is under way.
     pub changing_view: bool,
+    /// Whether it votes.
+    pub standing: Standing,
     /// Last stable checkpoint (sequence number).
     pub stable_checkpoint: u64,
     /// Transactions waiting to be ordered.
     pub waiting_transactions: u64,
     /// Transactions committed since genesis.
     pub committed_transactions: u64,
+}
+
+/// What a replica's process does in the epoch in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It votes.
+    Votes,
+    /// It started a moment ago, and asks the others what they remember of its votes before it casts new ones.
+    Recalls,
+    /// It is no replica of the epoch (not admitted yet, perhaps) and follows the chain.
+    Observes,
+    /// It was a replica of an earlier epoch and follows the chain.
+    Retired,
+    /// Its votes were lost: it follows the chain and never votes again with its key.
+    Quarantined,
 }
 
 impl Question for StatusRequest {

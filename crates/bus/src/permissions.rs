@@ -122,6 +122,8 @@ fn of_replica(replica: ReplicaId) -> Permissions {
             format!("blocks.{}.*", replica.0),
             subjects::reply(&name, "*", "*"),
             "ordering.*.*".into(),
+            // Evidence of equivocation goes to the ledger as a transaction.
+            subjects::transactions(&name),
         ],
         subscribe: vec![
             subjects::PBFT_TO_ALL.into(),

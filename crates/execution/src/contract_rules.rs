@@ -1,7 +1,9 @@
 //! The consortium's contracts behind the seam that blocks are run through.
 
 use contracts::{Context, View};
-use ledger::{ContractId, Digest, GenesisFile, Height, Outcome, Timestamp};
+use ledger::{
+    ContractId, Digest, EpochDescription, GenesisFile, Height, Outcome, Timestamp, VoteSlot,
+};
 
 use crate::rules::{Call, Decision, Refused, Rules};
 use crate::state::StateView;
@@ -40,6 +42,21 @@ fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
 
 fn recorded(events: &[contracts::Event]) -> Vec<ledger::RecordedEvent> {
     events.iter().map(contracts::Event::recorded).collect()
+}
+
+/// The epochs that the state knows to be announced, ascending.
+pub fn announced_epochs(view: &dyn StateView) -> Vec<EpochDescription> {
+    contracts::announced_epochs(&AsView(view))
+}
+
+/// Whether the state holds the proof that the slot's replica signed twice for it.
+pub fn is_equivocation_proven(view: &dyn StateView, slot: &VoteSlot) -> bool {
+    contracts::is_equivocation_proven(&AsView(view), slot)
+}
+
+/// A contract's version in force at `height` that this binary lacks: it must not execute that height.
+pub fn missing_version(view: &dyn StateView, height: Height) -> Option<(contracts::Contract, u32)> {
+    contracts::missing_version(&AsView(view), height)
 }
 
 impl Rules for Contracts {

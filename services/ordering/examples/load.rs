@@ -224,6 +224,7 @@ impl Cluster {
                 bus,
                 replica,
                 voting_key_file,
+                next_voting_key_file: None,
                 data,
                 tuning,
             };

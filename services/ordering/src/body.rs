@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use execution::CheckedTransaction;
 use ledger::{Digest, SignedTransaction};
+use pbft::Request;
 
 /// Who published a transaction, and the trace it belongs to.
 #[derive(Clone, Debug)]
@@ -45,6 +46,16 @@ impl Body {
             let _ = body.origin.set(origin);
         }
         body
+    }
+
+    /// What the core is told of it.
+    pub fn request(&self) -> Request {
+        let signed = &self.transaction.signed.body;
+        Request {
+            digest: self.wire(),
+            client: signed.submitter,
+            valid_until: signed.valid_until,
+        }
     }
 
     /// Its wire digest.
@@ -113,6 +124,18 @@ impl BodyPool {
             .iter()
             .filter_map(|wire| bodies.get(wire).cloned())
             .collect()
+    }
+
+    /// All of them, in any order.
+    pub fn all(&self) -> Vec<Arc<Body>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// The wire digests of all, ascending.
+    pub fn wires(&self) -> Vec<Digest> {
+        let mut wires: Vec<Digest> = self.lock().keys().copied().collect();
+        wires.sort_unstable();
+        wires
     }
 
     /// Drops bodies.

@@ -17,6 +17,10 @@ pub struct Config {
     /// The seed of the voting key (64 hex characters), mode 0600. It belongs to this data folder: never copy it to
     /// another, never restore it from a backup.
     pub voting_key_file: PathBuf,
+    /// The seed of the key that an epoch to come names for this replica (a change `RotateReplicaKey`), while both are
+    /// needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_voting_key_file: Option<PathBuf>,
     /// Where journal, blocks and state are kept: a folder on a disk that really syncs.
     pub data: PathBuf,
     /// Limits and timers; the same at all replicas.

@@ -7,22 +7,38 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bus::ordering_wire::SubmitReply;
+use bus::ordering_wire::{Standing, SubmitReply};
 use bus::subjects;
 use execution::LeftOut;
-use ledger::{Digest, Epoch, ReplicaId, Timestamp, canonical};
-use pbft::{Effect, HaltReason, Input, Message, Moment, Refusal, Replica, Sequence, Summary};
+use ledger::{Digest, Epoch, EpochDescription, Height, ReplicaId, Timestamp, canonical};
+use pbft::{Base, Effect, HaltReason, Input, Message, Moment, Refusal, Sequence};
 
+use crate::accusations::Accusations;
+use crate::binding;
 use crate::body::{Body, BodyPool};
 use crate::delivery::Parcel;
+use crate::epochs::Epochs;
+use crate::inbound::Incoming;
 use crate::intake::Admitted;
 use crate::journal::writer::Written;
 use crate::journal::{Job, JournaledCertificate};
+use crate::observer::Observer;
 use crate::outbound::Outbound;
+use crate::peers::Peers;
 use crate::phases::Phases;
 use crate::recent::{Ordered, RecentBlocks};
 use crate::run_blocks::{Task, Told};
+use crate::seat::{CurrentVerifier, Identity, Position, Seat};
+use crate::state::StateStore;
 use crate::wire::{self, Wire};
+
+/// The report of a replica that stopped.
+pub const HALTED: &str = "halted.json";
+
+/// The report of a replica that never votes again (see [`binding::report_path`]).
+const QUARANTINE: &str = "quarantine.json";
+
+const WHAT_TO_DO: &str = "Keep this folder for inspection. Have the node operators vote a new replica in and this one out (a change ReplaceReplica with both); the new one has a number, a key and a folder of its own.";
 
 /// How long the thread waits at most before it looks at its clocks.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -40,6 +56,8 @@ pub enum Heard {
     Told(Told),
     /// A thread failed: this replica must stop.
     Failed(String),
+    /// Execution gave another block than the others certified: this replica must stop.
+    Diverged(Height, String),
     /// End the thread.
     Stop,
 }
@@ -53,6 +71,8 @@ pub struct FetchOrder {
     pub last: Sequence,
     /// Whom to ask.
     pub peer: ReplicaId,
+    /// The epoch whose blocks are wanted, and no others.
+    pub epoch: Epoch,
 }
 
 /// Why the core's thread ended.
@@ -78,21 +98,29 @@ pub struct Performers {
     pub fetch: tokio::sync::mpsc::UnboundedSender<FetchOrder>,
     /// The broker.
     pub outbound: Outbound,
+    /// The thread that receives: it hears when an epoch begins.
+    pub inbound: std::sync::mpsc::SyncSender<Incoming>,
 }
 
 /// The core with what its effects need.
 pub struct Core {
-    replica: Replica,
-    me: ReplicaId,
-    epoch: Epoch,
-    started: Instant,
-    bodies: Arc<BodyPool>,
-    recent: Arc<RecentBlocks>,
+    pub(crate) seat: Seat,
+    pub(crate) identity: Identity,
+    pub(crate) epochs: Arc<Epochs>,
+    /// The epoch in force.
+    pub(crate) epoch: EpochDescription,
+    pub(crate) started: Instant,
+    pub(crate) bodies: Arc<BodyPool>,
+    pub(crate) recent: Arc<RecentBlocks>,
     phases: Arc<Phases>,
-    performers: Performers,
-    summary: Arc<Mutex<Summary>>,
+    pub(crate) performers: Performers,
+    pub(crate) verifier: Arc<CurrentVerifier>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) store: StateStore,
+    position: Arc<Mutex<Position>>,
     waiting: Arc<AtomicUsize>,
-    report: PathBuf,
+    data: PathBuf,
+    pub(crate) accusations: Accusations,
     next_due: Option<Timestamp>,
     /// The due time that the core was told of last.
     told_due: Option<Timestamp>,
@@ -102,6 +130,7 @@ pub struct Core {
     ordered: BTreeMap<Sequence, Ordered>,
     next_message: u64,
     halted: Option<HaltReason>,
+    failed: Option<String>,
     metrics: Metrics,
 }
 
@@ -136,12 +165,14 @@ impl Metrics {
 
 /// What a [`Core`] is made of.
 pub struct Parts {
-    /// The pure replica.
-    pub replica: Replica,
-    /// Which it is.
-    pub me: ReplicaId,
-    /// Its epoch.
-    pub epoch: Epoch,
+    /// The seat in the epoch in force.
+    pub seat: Seat,
+    /// Who this is.
+    pub identity: Identity,
+    /// The epochs.
+    pub epochs: Arc<Epochs>,
+    /// The epoch in force.
+    pub epoch: EpochDescription,
     /// The origin of its monotonic clock.
     pub started: Instant,
     /// The bodies.
@@ -152,12 +183,18 @@ pub struct Parts {
     pub phases: Arc<Phases>,
     /// Where effects go.
     pub performers: Performers,
+    /// Who checks messages of the epoch in force.
+    pub verifier: Arc<CurrentVerifier>,
+    /// Who is heard of.
+    pub peers: Arc<Peers>,
+    /// The state, in which proven equivocations are found.
+    pub store: StateStore,
     /// Where it stands, for those who ask.
-    pub summary: Arc<Mutex<Summary>>,
+    pub position: Arc<Mutex<Position>>,
     /// How many transactions wait, for the intake.
     pub waiting: Arc<AtomicUsize>,
-    /// Where a report is written when it halts.
-    pub report: PathBuf,
+    /// The data folder, where a report is written when it halts.
+    pub data: PathBuf,
     /// When something is due.
     pub next_due: Option<Timestamp>,
 }
@@ -174,37 +211,47 @@ impl Core {
     /// A core's thread to be.
     pub fn new(parts: Parts) -> Core {
         let Parts {
-            replica,
-            me,
+            seat,
+            identity,
+            epochs,
             epoch,
             started,
             bodies,
             recent,
             phases,
             performers,
-            summary,
+            verifier,
+            peers,
+            store,
+            position,
             waiting,
-            report,
+            data,
             next_due,
         } = parts;
         Core {
-            replica,
-            me,
+            seat,
+            identity,
+            epochs,
             epoch,
             started,
             bodies,
             recent,
             phases,
             performers,
-            summary,
+            verifier,
+            peers,
+            store,
+            position,
             waiting,
-            report,
+            data,
+            accusations: Accusations::default(),
             next_due,
             told_due: None,
             left_out: HashMap::new(),
             ordered: BTreeMap::new(),
             next_message: chassis::clock::now(),
             halted: None,
+            failed: None,
             metrics: Metrics::new(),
         }
     }
@@ -214,7 +261,7 @@ impl Core {
     /// # Errors
     /// [`CoreError`]: the process ends unhealthy.
     pub fn run(mut self, inbox: &Receiver<Heard>) -> Result<(), CoreError> {
-        self.step(Input::Wakeup);
+        self.begin();
         loop {
             match inbox.recv_timeout(self.patience()) {
                 Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -230,8 +277,11 @@ impl Core {
                 }
             }
             self.look_at_clocks();
+            if let Some(reason) = self.failed.take() {
+                return Err(CoreError::Failed(reason));
+            }
             if let Some(reason) = self.halted.take() {
-                return Err(CoreError::Halted(reason, self.report.clone()));
+                return Err(CoreError::Halted(reason, self.data.join(HALTED)));
             }
         }
     }
@@ -240,13 +290,20 @@ impl Core {
         let now = moment(self.started);
         let until =
             |at: Timestamp, now: Timestamp| Duration::from_micros(at.0.saturating_sub(now.0));
-        let core = self
-            .replica
-            .next_wakeup()
-            .map_or(WAIT_MAX, |at| until(at, now.monotonic));
+        let core = match &self.seat {
+            Seat::Votes(replica) => replica
+                .next_wakeup()
+                .map_or(WAIT_MAX, |at| until(at, now.monotonic)),
+            Seat::Observes(observer, _) => observer
+                .next_wakeup()
+                .saturating_duration_since(Instant::now()),
+        };
+        let report = self.accusations.next_due().map_or(WAIT_MAX, |due| {
+            due.saturating_duration_since(Instant::now())
+        });
         let due = self.next_due.filter(|due| Some(*due) != self.told_due);
         let due = due.map_or(WAIT_MAX, |at| until(at, now.wall));
-        core.min(due).min(WAIT_MAX)
+        core.min(due).min(report).min(WAIT_MAX)
     }
 
     fn look_at_clocks(&mut self) {
@@ -258,19 +315,30 @@ impl Core {
             self.told_due = Some(due);
             self.step(Input::DeadlineDue(due));
         }
-        if self
-            .replica
-            .next_wakeup()
-            .is_some_and(|at| at <= now.monotonic)
-        {
+        let is_due = match &self.seat {
+            Seat::Votes(replica) => replica.next_wakeup().is_some_and(|at| at <= now.monotonic),
+            Seat::Observes(observer, _) => observer.next_wakeup() <= Instant::now(),
+        };
+        if is_due {
             self.step(Input::Wakeup);
         }
-        let summary = self.replica.summary();
-        self.metrics.view.set(summary.view.0 as i64);
-        self.waiting.store(summary.requests, Ordering::Relaxed);
-        self.metrics.waiting.set(summary.requests as i64);
+        self.report_equivocations();
+        self.tell_position();
+    }
+
+    fn tell_position(&self) {
+        let summary = self.seat.summary();
+        let requests = summary.map_or(0, |summary| summary.requests);
+        let view = summary.map_or(0, |summary| summary.view.0);
+        self.metrics.view.set(view as i64);
+        self.waiting.store(requests, Ordering::Relaxed);
+        self.metrics.waiting.set(requests as i64);
         self.metrics.bodies.set(self.bodies.len() as i64);
-        *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Position {
+            epoch: self.epoch.epoch,
+            standing: self.seat.standing(),
+            summary,
+        };
     }
 
     fn hear(&mut self, heard: Heard) -> Result<(), CoreError> {
@@ -288,12 +356,17 @@ impl Core {
                 self.step(Input::Executed(block));
             }
             Heard::Told(Told::NextDue(due)) => self.next_due = due,
+            Heard::Told(Told::EpochEnds(last)) => self.step(Input::EpochEnds(Sequence::from(last))),
             Heard::Told(Told::LeftOut(left)) => self.keep_left_out(&left),
             Heard::Told(Told::Installed(blocks)) => {
                 let _ = self.performers.delivery.send(Parcel::Installed(blocks));
             }
             Heard::Failed(reason) => {
-                self.write_report(&reason, "");
+                self.write_report(HALTED, &reason, None);
+                return Err(CoreError::Failed(reason));
+            }
+            Heard::Diverged(height, reason) => {
+                self.write_report(HALTED, &reason, Some(height));
                 return Err(CoreError::Failed(reason));
             }
             Heard::Stop => {}
@@ -314,10 +387,36 @@ impl Core {
         }
     }
 
-    fn step(&mut self, input: Input) {
-        let effects = self.replica.step(moment(self.started), input);
-        for effect in effects {
-            self.perform(effect);
+    pub(crate) fn step(&mut self, input: Input) {
+        let now = moment(self.started);
+        match &mut self.seat {
+            Seat::Votes(replica) => {
+                for effect in replica.step(now, input) {
+                    self.perform(effect);
+                }
+            }
+            Seat::Observes(observer, _) => {
+                let now = Instant::now();
+                match input {
+                    Input::BlocksInstalled(blocks) => {
+                        let last = blocks.last().map(|block| block.get().clone());
+                        if let Some(last) = last {
+                            observer.installed(last.proof.sequence().height(), now);
+                            self.check_end_of_observed(Base {
+                                sequence: last.proof.sequence(),
+                                block: last.proof.block(),
+                                time: last.time,
+                            });
+                        }
+                    }
+                    Input::FetchFailed { peer } => observer.failed(peer, now),
+                    // An observer keeps nothing for anybody: what clients want ordered is with those who vote.
+                    Input::Submitted(request) => self.bodies.forget(&[request.digest]),
+                    Input::BodiesHeld(digests) => self.bodies.forget(&digests),
+                    _ => {}
+                }
+                self.observe();
+            }
         }
     }
 
@@ -332,7 +431,7 @@ impl Core {
                 self.phases.sent(&message);
                 self.note_phase(&message.message().message);
                 self.publish(
-                    subjects::pbft_all(self.epoch, self.me),
+                    subjects::pbft_all(self.epoch.epoch, self.identity.me),
                     &Wire::Consensus(message.to_bytes()),
                 );
             }
@@ -372,20 +471,33 @@ impl Core {
                     .send(Parcel::Certified(height, certificate));
             }
             Effect::FetchBlocks { first, last, peer } => {
-                let _ = self.performers.fetch.send(FetchOrder { first, last, peer });
+                let _ = self.performers.fetch.send(FetchOrder {
+                    first,
+                    last,
+                    peer,
+                    epoch: self.epoch.epoch,
+                });
             }
             Effect::Evidence(evidence) => {
                 self.metrics.equivocations.add(1);
                 tracing::error!(
-                    replica = evidence.replica.0,
+                    replica = evidence.slot.replica.0,
                     "a replica signed two messages that contradict each other"
                 );
+                let turn = self.turn_after(evidence.slot.replica);
+                self.accusations.add(evidence, turn, Instant::now());
             }
             Effect::Refused { digest, reason } => self.refuse(&digest, reason),
             Effect::EnteredView { view, primary } => {
                 self.metrics.view_changes.add(1);
                 tracing::info!(view = view.0, primary = primary.0, "entered a view");
             }
+            Effect::LeftView {
+                from,
+                primary,
+                reason,
+            } => tracing::info!(view = from.0, primary = primary.0, %reason, "leaves the view"),
+            Effect::EpochEnded(base) => self.enter_epoch(base),
             Effect::Halt(reason) => self.halt(reason),
         }
     }
@@ -451,8 +563,11 @@ impl Core {
             let transaction = body.transaction.id;
             match reason {
                 Refusal::Busy | Refusal::ClientBusy => {
-                    let subject =
-                        subjects::transaction_reply(self.me, &origin.requester, &transaction);
+                    let subject = subjects::transaction_reply(
+                        self.identity.me,
+                        &origin.requester,
+                        &transaction,
+                    );
                     self.performers
                         .outbound
                         .publish(subject, canonical::encode(&SubmitReply::Busy).into());
@@ -472,24 +587,55 @@ impl Core {
     }
 
     fn halt(&mut self, reason: HaltReason) {
-        self.write_report(&reason.to_string(), &format!("{reason:?}"));
+        if let HaltReason::LostVotes { .. } = reason {
+            return self.quarantine(&reason);
+        }
+        let height = match &reason {
+            HaltReason::Divergence { sequence, .. }
+            | HaltReason::ConflictingCommit { sequence, .. } => Some(sequence.height()),
+            _ => None,
+        };
+        self.write_report(HALTED, &reason.to_string(), height);
         tracing::error!(%reason, "this replica halts");
         self.halted = Some(reason);
     }
 
-    fn write_report(&self, reason: &str, detail: &str) {
+    /// The vote log is not the one that this key voted with. From now on it only follows the chain.
+    fn quarantine(&mut self, reason: &HaltReason) {
+        let path = binding::report_path(&self.data);
+        self.write_report(QUARANTINE, &reason.to_string(), None);
+        tracing::error!(%reason, report = %path.display(), "in quarantine: this replica never votes again with its key");
+        let certified = self
+            .seat
+            .summary()
+            .map_or(Height(0), |summary| summary.certified.height());
+        self.identity.quarantined = true;
+        let observer = Observer::after(certified, Instant::now());
+        self.seat = Seat::Observes(observer, Standing::Quarantined);
+    }
+
+    /// Writes why this replica stopped voting. `height` is the block in question: what stands in its header here goes
+    /// into the report.
+    fn write_report(&self, name: &str, reason: &str, height: Option<Height>) {
+        let header = height
+            .and_then(|height| self.recent.get(height.0))
+            .and_then(|recent| recent.block.as_ref().map(|block| block.header.clone()));
         let report = serde_json::json!({
-            "replica": self.me.0,
+            "replica": self.identity.me.0,
+            "epoch": self.epoch.epoch.0,
             "reason": reason,
-            "detail": detail,
-            "summary": format!("{:?}", self.replica.summary()),
+            "height": height.map(|height| height.0),
+            "executed_here": header,
+            "summary": format!("{:?}", self.seat.summary()),
+            "what_to_do": WHAT_TO_DO,
         });
         // The log says the same if the report can't be written.
-        let _ = std::fs::write(&self.report, format!("{report:#}"));
+        let _ = std::fs::write(self.data.join(name), format!("{report:#}"));
     }
 
     fn send(&mut self, to: ReplicaId, message: &Wire) {
-        self.publish(subjects::pbft_to(self.epoch, self.me, to), message);
+        let subject = subjects::pbft_to(self.epoch.epoch, self.identity.me, to);
+        self.publish(subject, message);
     }
 
     fn publish(&mut self, subject: String, message: &Wire) {
@@ -499,12 +645,13 @@ impl Core {
         }
     }
 
-    // A performer that is gone has failed, and its failure is on its way to this thread.
-    fn tell_journal(&self, job: Job) {
-        let _ = self.performers.journal.send(job);
+    pub(crate) fn fail(&mut self, reason: String) {
+        self.write_report(HALTED, &reason, None);
+        self.failed = Some(reason);
     }
 
-    fn tell_execution(&self, task: Task) {
-        let _ = self.performers.execution.send(task);
+    // A journal that is gone has failed, and its failure is on its way to this thread.
+    fn tell_journal(&self, job: Job) {
+        let _ = self.performers.journal.send(job);
     }
 }

@@ -17,6 +17,7 @@ use ledger::{
 use pbft::{CertifiedHash, Durable, InstalledBlock, Sequence};
 
 use crate::blocks::{self, BlockFileError, BlockFiles};
+use crate::epochs::Epochs;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
@@ -83,6 +84,8 @@ pub struct Stored {
     pub tip: RwLock<Tip>,
     /// Transactions in certified blocks.
     pub transactions: AtomicU64,
+    /// The epochs, with the links that receipts carry.
+    pub epochs: Arc<Epochs>,
 }
 
 impl Stored {
@@ -119,8 +122,9 @@ impl Stored {
         let Some(block) = self.block(height)? else {
             return Ok(None);
         };
+        let links = self.epochs.links_to(block.block.header.epoch);
         Ok(BlockProofs::new(&block)
-            .receipt(index, &[])
+            .receipt(index, &links)
             .map(|receipt| receipt.to_bytes()))
     }
 }
@@ -242,6 +246,7 @@ impl Delivery {
         self.stored
             .store
             .index(header.height, &hash, location, &ids)?;
+        self.stored.epochs.note_link(certified);
         *self
             .stored
             .tip
@@ -263,7 +268,7 @@ impl Delivery {
     /// Answers and publishes, where it is this replica's turn.
     fn deliver(&self, certified: &CertifiedBlock, recent: &RecentBlock, record: Vec<u8>) {
         let height = certified.block.header.height;
-        let designated = self.peers.designated(height) == self.replica;
+        let designated = self.peers.is_designated(height);
         let now = Instant::now();
         self.phases
             .certified(height, recent, now, chassis::clock::now());
@@ -281,8 +286,11 @@ impl Delivery {
             if !designated && !body.was_asked_again() {
                 continue;
             }
-            let proofs = proofs.get_or_insert_with(|| BlockProofs::new(certified));
-            if let Some(receipt) = proofs.receipt(index as u32, &[]) {
+            let (proofs, links) = proofs.get_or_insert_with(|| {
+                let links = self.stored.epochs.links_to(certified.block.header.epoch);
+                (BlockProofs::new(certified), links)
+            });
+            if let Some(receipt) = proofs.receipt(index as u32, links) {
                 self.reply(
                     &origin.requester,
                     &body.transaction.id,

@@ -1,15 +1,21 @@
 //! Fetches certified blocks of another replica, each verified before anything is done with it.
 
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use bus::Bus;
-use bus::ordering_wire::BlocksRequest;
-use ledger::{CertifiedBlock, canonical};
-use pbft::{CertifiedHash, Input, Sequence, Verifier};
+use bus::ordering_wire::{BlocksRequest, StatusRequest};
+use ledger::{CertifiedBlock, ReplicaId, canonical};
+use pbft::{CertifiedHash, Input, Sequence};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::core::{FetchOrder, Heard};
+use crate::epochs::Epochs;
 use crate::run_blocks::Task;
+
+/// How long after one question to a replica that is ahead the next is asked.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// What a peer's answer is worth.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +34,7 @@ enum FetchError {
 /// Fetches as ordered, one order after another, until the core is gone.
 pub async fn fetch(
     bus: Bus,
-    verifier: Verifier,
+    epochs: Arc<Epochs>,
     mut orders: UnboundedReceiver<FetchOrder>,
     execution: Sender<Task>,
     core: Sender<Heard>,
@@ -40,7 +46,7 @@ pub async fn fetch(
     while let Some(order) = orders.recv().await {
         let mut next = order.first;
         while next <= order.last {
-            match some_blocks(&bus, &verifier, &order, next).await {
+            match some_blocks(&bus, &epochs, &order, next).await {
                 Ok(blocks) => {
                     fetched.add(blocks.len() as u64);
                     next = next.plus(blocks.len() as u64);
@@ -65,10 +71,31 @@ pub async fn fetch(
     }
 }
 
-/// As many of the blocks from `next` on as fit one answer.
+/// Asks replicas that work in a later epoch up to where they have certificates, and tells the core: they send no more
+/// messages of the epoch that is in force here.
+pub async fn ask_those_ahead(
+    bus: Bus,
+    mut ahead: tokio::sync::mpsc::Receiver<ReplicaId>,
+    core: Sender<Heard>,
+) {
+    while let Some(peer) = ahead.recv().await {
+        if let Ok(status) = bus.ask(peer, &StatusRequest {}).await {
+            let certified = Sequence::from(status.height);
+            let claimed = Input::Claimed { peer, certified };
+            if core.send(Heard::Input(claimed)).is_err() {
+                return;
+            }
+        }
+        // Whoever else was named meanwhile is most likely named again.
+        tokio::time::sleep(ASK_AGAIN_AFTER).await;
+        while ahead.try_recv().is_ok() {}
+    }
+}
+
+/// As many of the blocks from `next` on as fit one answer: those that verify, up to the first that does not.
 async fn some_blocks(
     bus: &Bus,
-    verifier: &Verifier,
+    epochs: &Epochs,
     order: &FetchOrder,
     next: Sequence,
 ) -> Result<Vec<(CertifiedBlock, CertifiedHash)>, FetchError> {
@@ -78,26 +105,40 @@ async fn some_blocks(
     };
     let reply = bus.ask(order.peer, &question).await?;
     let mut blocks = Vec::with_capacity(reply.blocks.len());
+    let mut refused = FetchError::Nothing;
     for (bytes, height) in reply.blocks.iter().zip(next.0..=order.last.0) {
-        let sequence = Sequence(height);
-        let certified: CertifiedBlock =
-            canonical::decode(bytes).map_err(|_| FetchError::Bad(sequence))?;
-        if certified.block.header.height != sequence.height() {
-            return Err(FetchError::Bad(sequence));
+        match verified(epochs, order, Sequence(height), bytes) {
+            Some(block) => blocks.push(block),
+            None => {
+                refused = FetchError::Bad(Sequence(height));
+                break;
+            }
         }
-        let hash = certified.block.hash();
-        let proof = verifier
-            .certified(sequence, hash, certified.certificate.clone())
-            .map_err(|_| FetchError::Bad(sequence))?;
-        certified
-            .block
-            .check_roots()
-            .map_err(|_| FetchError::Bad(sequence))?;
-        blocks.push((certified, proof));
     }
     if blocks.is_empty() {
-        Err(FetchError::Nothing)
+        Err(refused)
     } else {
         Ok(blocks)
     }
+}
+
+/// The block, if a quorum of the epoch that was asked for certified it at this height.
+fn verified(
+    epochs: &Epochs,
+    order: &FetchOrder,
+    sequence: Sequence,
+    bytes: &[u8],
+) -> Option<(CertifiedBlock, CertifiedHash)> {
+    let certified: CertifiedBlock = canonical::decode(bytes).ok()?;
+    let header = &certified.block.header;
+    if header.height != sequence.height() || header.epoch != order.epoch {
+        return None;
+    }
+    let verifier = epochs.certificates_at(header.height);
+    let certificate = certified.certificate.clone();
+    let proof = verifier
+        .certified(sequence, header.hash(), certificate)
+        .ok()?;
+    certified.block.check_roots().ok()?;
+    Some((certified, proof))
 }

@@ -1,13 +1,15 @@
 //! Messages of other replicas: received, put together, verified on a thread of their own, handed to the core.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender};
 
 use async_nats::Message;
 use bytes::Bytes;
 use futures::StreamExt;
-use ledger::ReplicaId;
-use pbft::{Input, Verifier};
+use ledger::{Epoch, ReplicaId};
+use pbft::statement::Statement;
+use pbft::{Input, SignedMessage};
 
 use crate::body::BodyPool;
 use crate::core::Heard;
@@ -16,24 +18,35 @@ use crate::intake::{Arrival, Intake, Reason};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::recent::RecentBlocks;
+use crate::seat::CurrentVerifier;
 use crate::wire::{self, Assembly, Wire};
 
 /// How many messages wait to be verified; what comes above it is lost, and asked for again.
-const WAITING_MAX: usize = 8_192;
+pub const WAITING_MAX: usize = 8_192;
+
+/// How many messages of the next epoch are kept until it begins here as well.
+const EARLY_MAX: usize = 1_024;
 
 /// Bodies that one request may ask for.
 const BODIES_WANTED_MAX: usize = 4_096;
 
-type Incoming = (ReplicaId, Bytes);
+/// What the verifying thread hears.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A message: of which epoch, from whom.
+    Message(Epoch, ReplicaId, Bytes),
+    /// Another epoch began: there is another verifier.
+    EpochBegan,
+}
 
 /// What verification needs.
 pub struct Inbound {
     /// This replica.
     pub me: ReplicaId,
-    /// Its epoch.
-    pub epoch: ledger::Epoch,
-    /// The rule.
-    pub verifier: Verifier,
+    /// The rule of the epoch in force.
+    pub verifier: Arc<CurrentVerifier>,
+    /// Where those are named that are in a later epoch.
+    pub ahead: tokio::sync::mpsc::Sender<ReplicaId>,
     /// Who is heard of.
     pub peers: Arc<Peers>,
     /// The bodies, for those who ask.
@@ -50,9 +63,26 @@ pub struct Inbound {
     pub core: Sender<Heard>,
 }
 
-/// Who a consensus subject says that a message is from; the broker lets a replica publish under its own number only.
-fn sender(subject: &str) -> Option<ReplicaId> {
-    subject.split('.').nth(2)?.parse().ok().map(ReplicaId)
+/// The verifying thread's own memory.
+struct Desk {
+    assembly: Assembly,
+    number: u64,
+    refused: chassis::metrics::Counter,
+}
+
+/// The epoch and the sender that a consensus subject names; the broker lets a replica publish under its own number
+/// only.
+fn origin(subject: &str) -> Option<(Epoch, ReplicaId)> {
+    let mut tokens = subject.split('.').skip(1);
+    let epoch = tokens.next()?.parse().ok()?;
+    let sender = tokens.next()?.parse().ok()?;
+    Some((Epoch(epoch), ReplicaId(sender)))
+}
+
+/// Whether a verified message counts although another delivered it than signed it: replicas relay pre-prepares and
+/// new views of others. What binds nobody (a status, say) could be an old one, and counts from its author only.
+fn is_taken_from(from: ReplicaId, signed: &SignedMessage) -> bool {
+    signed.sender == from || Statement::of(&signed.message).phase.binds()
 }
 
 /// Receives into the verifying thread's queue until the connection ends.
@@ -69,19 +99,27 @@ async fn receive(
         subject, payload, ..
     }) = subscription.next().await
     {
-        let Some(from) = sender(&subject).filter(|from| *from != me) else {
+        let Some((epoch, from)) = origin(&subject).filter(|(_, from)| *from != me) else {
             continue;
         };
-        if queue.try_send((from, payload)).is_err() {
+        if queue
+            .try_send(Incoming::Message(epoch, from, payload))
+            .is_err()
+        {
             lost.add(1);
         }
     }
 }
 
 impl Inbound {
-    /// Starts the thread and the tasks that feed it.
-    pub fn start(self, to_all: async_nats::Subscriber, to_me: async_nats::Subscriber) {
-        let (queue, messages) = sync_channel(WAITING_MAX);
+    /// Starts the thread on its queue, and the tasks that feed it.
+    pub fn start(
+        self,
+        queue: SyncSender<Incoming>,
+        messages: Receiver<Incoming>,
+        to_all: async_nats::Subscriber,
+        to_me: async_nats::Subscriber,
+    ) {
         tokio::spawn(receive(to_all, self.me, queue.clone()));
         tokio::spawn(receive(to_me, self.me, queue));
         std::thread::Builder::new()
@@ -91,37 +129,64 @@ impl Inbound {
     }
 
     fn run(self, messages: &Receiver<Incoming>) {
-        let refused = chassis::metrics::counter(
-            "ordering_refused_messages_total",
-            "messages that did not verify",
-        );
-        let mut assembly = Assembly::default();
-        let mut number = 0;
-        while let Ok((from, payload)) = messages.recv() {
-            match assembly.take(from, &payload) {
-                None => {}
-                Some(Wire::Consensus(bytes)) => match self.verifier.verify_bytes(&bytes) {
-                    Ok(message) if message.get().sender == from => {
-                        self.peers.note(from);
-                        if self
-                            .core
-                            .send(Heard::Input(Input::Message(message)))
-                            .is_err()
-                        {
-                            return;
+        let mut desk = Desk {
+            assembly: Assembly::default(),
+            number: 0,
+            refused: chassis::metrics::counter(
+                "ordering_refused_messages_total",
+                "messages that did not verify",
+            ),
+        };
+        let mut early: VecDeque<(Epoch, ReplicaId, Bytes)> = VecDeque::new();
+        while let Ok(incoming) = messages.recv() {
+            let epoch = self.verifier.get().epoch();
+            match incoming {
+                Incoming::Message(of, from, payload) if of > epoch => {
+                    // We are late; whoever is ahead has what we lack. A full queue knows it already.
+                    let _ = self.ahead.try_send(from);
+                    if of.0 == epoch.0 + 1 && early.len() < EARLY_MAX {
+                        early.push_back((of, from, payload));
+                    }
+                }
+                Incoming::Message(of, from, payload) if of == epoch => {
+                    self.take(&mut desk, from, &payload);
+                }
+                Incoming::Message(..) => {}
+                Incoming::EpochBegan => {
+                    for (of, from, payload) in std::mem::take(&mut early) {
+                        if of == epoch {
+                            self.take(&mut desk, from, &payload);
                         }
                     }
-                    Ok(_) => refused.add(1),
-                    Err(error) => {
-                        refused.add(1);
-                        tracing::debug!(from = from.0, %error, "a message was refused");
-                    }
-                },
-                Some(Wire::BodiesWanted(wanted)) => self.serve_bodies(from, &wanted, &mut number),
-                Some(Wire::Bodies(bodies)) => self.check(bodies, Reason::AskedFor),
-                Some(Wire::Relayed(bodies)) => self.check(bodies, Reason::Submitted),
-                Some(Wire::Piece { .. }) => {}
+                }
             }
+        }
+    }
+
+    /// A message of the epoch in force.
+    fn take(&self, desk: &mut Desk, from: ReplicaId, payload: &Bytes) {
+        match desk.assembly.take(from, payload) {
+            None => {}
+            Some(Wire::Consensus(bytes)) => match self.verifier.get().verify_bytes(&bytes) {
+                Ok(message) if is_taken_from(from, message.get()) => {
+                    if message.get().sender == from {
+                        self.peers.note(from);
+                    }
+                    // Without a core the process is stopping.
+                    let _ = self.core.send(Heard::Input(Input::Message(message)));
+                }
+                Ok(_) => desk.refused.add(1),
+                Err(error) => {
+                    desk.refused.add(1);
+                    tracing::debug!(from = from.0, %error, "a message was refused");
+                }
+            },
+            Some(Wire::BodiesWanted(wanted)) => {
+                self.serve_bodies(from, &wanted, &mut desk.number);
+            }
+            Some(Wire::Bodies(bodies)) => self.check(bodies, Reason::AskedFor),
+            Some(Wire::Relayed(bodies)) => self.check(bodies, Reason::Submitted),
+            Some(Wire::Piece { .. }) => {}
         }
     }
 
@@ -166,7 +231,7 @@ impl Inbound {
                 Some(body) => Some(body.bytes.to_vec()),
                 None => self.ordered_body(wire),
             });
-        let subject = bus::subjects::pbft_to(self.epoch, self.me, to);
+        let subject = bus::subjects::pbft_to(self.verifier.get().epoch(), self.me, to);
         for group in wire::grouped(found) {
             *number += 1;
             for payload in wire::payloads(&Wire::Bodies(group), u64::MAX - *number) {

@@ -332,12 +332,7 @@ impl Checker {
 
     /// Keeps a good body; gives what the core is told of it.
     fn keep(&self, body: Arc<Body>, reason: Reason) -> Option<Request> {
-        let signed = &body.transaction.signed.body;
-        let request = Request {
-            digest: body.wire(),
-            client: signed.submitter,
-            valid_until: signed.valid_until,
-        };
+        let request = body.request();
         let new = self.bodies.insert(body);
         (new || reason == Reason::AskedFor).then_some(request)
     }

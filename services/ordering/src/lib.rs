@@ -12,19 +12,27 @@
 //! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`] | `delivery` |
 //! | questions of services and replicas | [`serve`], [`fetch`], [`history`], [`phases`] | tasks |
 //!
+//! Whether the process votes or follows the chain only is [`seat`]'s business, the replica sets in time that of
+//! [`epochs`]; [`observer`] follows, [`binding`] keeps a key with its vote log, [`accusations`] brings evidence to
+//! the ledger.
+//!
 //! What holds: nothing leaves before what it says is durable ([`pbft::Durable`]); nothing is answered before the
 //! certificate; an error of the disk or a contradiction ends the process, and nothing is tried again.
 
+pub mod accusations;
+pub mod binding;
 pub mod blocks;
 pub mod body;
 pub mod config;
 pub mod core;
 pub mod delivery;
+pub mod epochs;
 pub mod fetch;
 pub mod history;
 pub mod inbound;
 pub mod intake;
 pub mod journal;
+pub mod observer;
 pub mod outbound;
 pub mod peers;
 pub mod phases;
@@ -32,11 +40,14 @@ pub mod recent;
 pub mod restore;
 pub mod roots;
 pub mod run_blocks;
+pub mod seat;
 pub mod serve;
 pub mod state;
 pub mod trace;
 pub mod wire;
 
+mod change_epoch;
+mod divergence;
 #[cfg(test)]
 mod fixtures;
 mod start;

@@ -1,6 +1,6 @@
 //! Executed blocks on their way to a certificate, and the latest certified ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -87,6 +87,15 @@ impl RecentBlocks {
                 phases,
             });
         }
+    }
+
+    /// The wire digests of all transactions in recent blocks.
+    pub fn wires(&self) -> HashSet<Digest> {
+        let blocks = self.lock();
+        blocks
+            .values()
+            .flat_map(|block| block.wires.iter().copied())
+            .collect()
     }
 
     /// Where in the recent blocks a transaction stands: height and index.

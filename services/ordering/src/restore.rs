@@ -10,11 +10,12 @@ use execution::{Contracts, Executor, Rules as _};
 use ledger::{
     Block, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height, store_format,
 };
-use pbft::{Base, CertifiedHash, LogRecord, Sequence, StoredBlock, StoredChain, Verifier};
+use pbft::{Base, CertifiedHash, Limits, LogRecord, Sequence, StoredBlock, StoredChain};
 
 use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::body::{Body, BodyPool};
 use crate::delivery::Tip;
+use crate::epochs::Epochs;
 use crate::journal::{
     Job, JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer,
 };
@@ -75,8 +76,10 @@ pub struct Restored {
     pub votes: Vec<LogRecord>,
     /// For the core.
     pub chain: StoredChain,
-    /// For the core.
+    /// For the core: the block before the epoch in force.
     pub base: Base,
+    /// The epochs up to the newest that is announced.
+    pub epochs: Arc<Epochs>,
     /// When something is due.
     pub next_due: Option<ledger::Timestamp>,
 }
@@ -87,8 +90,8 @@ pub struct Restoring<'a> {
     pub data: &'a Path,
     /// The genesis file.
     pub genesis: &'a GenesisFile,
-    /// How many blocks the core wants to know.
-    pub recent_blocks: u64,
+    /// The limits of consensus; the core wants to know the blocks of two windows.
+    pub limits: Limits,
     /// Where execution sends blocks to be made durable.
     pub journal: Sender<Job>,
 }
@@ -123,24 +126,21 @@ impl Chain<'_> {
 }
 
 impl Restoring<'_> {
-    /// Brings block files, journal and state together. `verifier` needs the base, which comes of the genesis block.
+    /// Brings block files, journal and state together.
     ///
     /// # Errors
     /// [`RestoreError`], naming what is wrong; nothing was changed but torn tails.
-    pub fn restore(
-        self,
-        verifier: impl FnOnce(Base) -> Verifier,
-    ) -> Result<Restored, RestoreError> {
+    pub fn restore(self) -> Result<Restored, RestoreError> {
         let folder = self.data.join("blocks");
         let executor = Executor::new(self.genesis.chain_id(), Contracts);
         let genesis_block = executor.genesis_block(self.genesis)?;
-        let base = base_of(&genesis_block.block.header, genesis_block.head.hash);
+        let genesis_base = base_of(&genesis_block.block.header, genesis_block.head.hash);
         let (mut files, newest) = BlockFiles::open(&folder)?;
         let mut store = StateStore::open(&self.data.join("state"))?;
         if files.next_height() == Height(0) {
             self.store_genesis(&mut files, &store, &genesis_block)?;
         } else {
-            self.check_genesis(&folder, &store, &newest, base)?;
+            self.check_genesis(&folder, &store, &newest, genesis_base)?;
         }
         if !store.history().holds(Height(0))? {
             // A store of a version that kept no log over the blocks.
@@ -190,11 +190,16 @@ impl Restoring<'_> {
         };
         let recent = Arc::new(RecentBlocks::default());
         let head = store.head()?.unwrap_or(genesis_block.head);
-        let epoch = self.genesis.epoch.epoch;
+        let epochs = Arc::new(Epochs::new(
+            self.genesis.chain_id(),
+            self.limits.clone(),
+            self.genesis.epoch.clone(),
+            execution::announced_epochs(&store),
+        ));
         let roots = Roots::start(store.clone())?;
         let mut runner = BlockRunner::new(
             executor,
-            epoch,
+            epochs.clone(),
             head.clone(),
             store.clone(),
             roots,
@@ -202,15 +207,31 @@ impl Restoring<'_> {
             self.journal.clone(),
         );
         replay(&chain, &mut runner, head.height, newest_height)?;
-        let verifier = verifier(base);
+        restore_links(&chain, &epochs)?;
+        let base = match epochs.at(certified.next()).first_height {
+            Height(0) => genesis_base,
+            first => {
+                let last = chain.block(Height(first.0 - 1))?.block;
+                base_of(&last.header, last.hash())
+            }
+        };
         let stored = stored_chain(
             &chain,
             &recent,
-            &verifier,
+            &epochs,
             newest_height,
-            self.recent_blocks,
+            2 * self.limits.window,
             &bodies,
         )?;
+        // The core knows the blocks of its own epoch.
+        let stored = StoredChain {
+            blocks: stored
+                .blocks
+                .into_iter()
+                .filter(|block| block.sequence > base.sequence)
+                .collect(),
+            ..stored
+        };
         let tip_header = chain.block(certified)?.block.header;
         let tip = Tip {
             height: certified,
@@ -240,6 +261,7 @@ impl Restoring<'_> {
             votes: recovered.votes,
             chain: stored,
             base,
+            epochs,
             next_due,
         })
     }
@@ -289,6 +311,23 @@ impl Restoring<'_> {
             Err(RestoreError::OtherChain)
         }
     }
+}
+
+/// The links that receipts carry, from the certified blocks that announced epochs. An epoch that ends with the
+/// checkpoint B was announced between B - window - interval and B - window.
+fn restore_links(chain: &Chain<'_>, epochs: &Epochs) -> Result<(), RestoreError> {
+    let mut epoch = epochs.at(Height(0)).epoch;
+    while let Some(last) = epochs.last_height(epoch) {
+        let newest = last.0.saturating_sub(ledger::CONSENSUS_WINDOW);
+        let oldest = newest.saturating_sub(ledger::CHECKPOINT_INTERVAL);
+        for height in (oldest + 1..=newest).map(Height) {
+            if height <= chain.certified {
+                epochs.note_link(&chain.block(height)?);
+            }
+        }
+        epoch = epochs.at(last.next()).epoch;
+    }
+    Ok(())
 }
 
 fn base_of(header: &Header, hash: Digest) -> Base {
@@ -417,7 +456,7 @@ fn replay(
 fn stored_chain(
     chain: &Chain<'_>,
     recent: &RecentBlocks,
-    verifier: &Verifier,
+    epochs: &Epochs,
     newest: Height,
     recent_blocks: u64,
     bodies: &Bodies,
@@ -436,7 +475,8 @@ fn stored_chain(
         let wires = ledger::block::transaction_leaves(&certified.block.transactions);
         let sequence = Sequence::from(height);
         if height <= chain.certified && height.0.is_multiple_of(interval) {
-            let proof = verifier
+            let proof = epochs
+                .certificates_at(height)
                 .certified(sequence, hash, certified.certificate.clone())
                 .map_err(|_| RestoreError::Certificate(height))?;
             stable = Some(proof);

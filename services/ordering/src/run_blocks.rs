@@ -11,10 +11,11 @@ use execution::state_tree::{CHECKPOINT_INTERVAL, checkpoint_of};
 use execution::{
     BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut, Rules, StateView,
 };
-use ledger::{CertifiedBlock, Digest, Epoch, Height, Timestamp, WriteSet};
+use ledger::{CertifiedBlock, Digest, Height, Timestamp, WriteSet};
 use pbft::CertifiedHash;
 
 use crate::body::Body;
+use crate::epochs::{Epochs, announced_in};
 use crate::journal::{Job, JournaledBlock};
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
@@ -50,6 +51,8 @@ pub enum Task {
 pub enum Told {
     /// When something will next be due.
     NextDue(Option<Timestamp>),
+    /// A change of the replica set was executed: the epoch ends with this height.
+    EpochEnds(Height),
     /// Transactions that were ordered and are in no block.
     LeftOut(Vec<(Digest, LeftOut)>),
     /// Fetched blocks were executed and found as certified: they are to be stored.
@@ -71,6 +74,18 @@ pub enum ExecutionError {
         own: Digest,
         /// The certified hash.
         certified: Digest,
+    },
+    /// A contract's version comes into force that this binary lacks. A newer one goes on from here.
+    #[error(
+        "version {version} of the contract {contract:?} comes into force at height {height}, and this binary does not have it"
+    )]
+    MissingVersion {
+        /// The height.
+        height: Height,
+        /// The contract.
+        contract: contracts::Contract,
+        /// The version.
+        version: u32,
     },
     /// A fetched block does not follow what is here.
     #[error("a certified block at height {found} was given where {expected} belongs")]
@@ -159,7 +174,9 @@ impl StateView for Unapplied {
 /// The thread's memory.
 pub struct BlockRunner<R> {
     executor: Executor<R>,
-    epoch: Epoch,
+    epochs: Arc<Epochs>,
+    /// The last height of the epoch, of an announcement that was not told yet.
+    ends: Option<Height>,
     head: ChainHead,
     unapplied: Unapplied,
     roots: Roots,
@@ -172,7 +189,7 @@ impl<R: Rules> BlockRunner<R> {
     /// A runner that continues after `head`, at which the store stands.
     pub fn new(
         executor: Executor<R>,
-        epoch: Epoch,
+        epochs: Arc<Epochs>,
         head: ChainHead,
         store: StateStore,
         roots: Roots,
@@ -181,7 +198,8 @@ impl<R: Rules> BlockRunner<R> {
     ) -> BlockRunner<R> {
         BlockRunner {
             executor,
-            epoch,
+            epochs,
+            ends: None,
             head,
             unapplied: Unapplied {
                 store,
@@ -267,9 +285,16 @@ impl<R: Rules> BlockRunner<R> {
         transactions: Vec<Arc<CheckedTransaction>>,
     ) -> Result<ExecutedBlock, ExecutionError> {
         let height = self.head.height.next();
+        if let Some((contract, version)) = execution::missing_version(&self.unapplied, height) {
+            return Err(ExecutionError::MissingVersion {
+                height,
+                contract,
+                version,
+            });
+        }
         let state_root = self.roots.at(checkpoint_of(height))?;
         let order = BlockOrder {
-            epoch: self.epoch,
+            epoch: self.epochs.at(height).epoch,
             height,
             time,
             state_root,
@@ -281,6 +306,9 @@ impl<R: Rules> BlockRunner<R> {
         self.head = executed.head.clone();
         self.unapplied
             .add(&self.head, std::mem::take(&mut executed.writes));
+        if let Some(announced) = announced_in(&executed.block.outcomes) {
+            self.ends = self.epochs.announce(announced).or(self.ends);
+        }
         Ok(executed)
     }
 
@@ -332,6 +360,7 @@ impl<R: Rules> BlockRunner<R> {
             .journal
             .send(Job::Block(Arc::new(journaled), hash, kept));
         tell(Told::NextDue(executed.next_due));
+        self.tell_end(tell);
         if !executed.left_out.is_empty() {
             tell(Told::LeftOut(
                 executed
@@ -377,8 +406,15 @@ impl<R: Rules> BlockRunner<R> {
                 return Err(divergence(own));
             }
         }
+        self.tell_end(tell);
         tell(Told::Installed(blocks));
         Ok(())
+    }
+
+    fn tell_end(&mut self, tell: &mut dyn FnMut(Told)) {
+        if let Some(last) = self.ends.take() {
+            tell(Told::EpochEnds(last));
+        }
     }
 
     /// Executes a stored or fetched block again; gives the hash that comes of it.

@@ -11,12 +11,12 @@ use bus::ordering_wire::{
 };
 use futures::StreamExt;
 use ledger::tlog::Checkpoint;
-use ledger::{Digest, Epoch, ReplicaId, SigningKey, canonical};
-use pbft::Summary;
+use ledger::{Digest, ReplicaId, SigningKey, canonical};
 use tokio::sync::Semaphore;
 
 use crate::delivery::{DeliveryError, Stored};
 use crate::phases::Phases;
+use crate::seat::Position;
 
 /// How many questions are answered at once; more hear "busy".
 const AT_ONCE_MAX: usize = 8;
@@ -25,12 +25,10 @@ const AT_ONCE_MAX: usize = 8;
 pub struct Desk {
     /// This replica.
     pub replica: ReplicaId,
-    /// Its epoch.
-    pub epoch: Epoch,
     /// Blocks and indexes.
     pub stored: Arc<Stored>,
     /// Where the core stands.
-    pub summary: Arc<Mutex<Summary>>,
+    pub position: Arc<Mutex<Position>>,
     /// When the latest blocks went through the phases.
     pub phases: Arc<Phases>,
     /// The chain id.
@@ -95,7 +93,9 @@ impl Desk {
             ReceiptRequest::NAME => with(payload, |question| self.receipt(&question)),
             StatusRequest::NAME => with(payload, |_: StatusRequest| Ok(self.status())),
             EpochsRequest::NAME => with(payload, |_: EpochsRequest| {
-                Ok(EpochsReply { links: Vec::new() })
+                Ok(EpochsReply {
+                    links: self.stored.epochs.links(),
+                })
             }),
             CheckpointRequest::NAME => with(payload, |question| self.checkpoint(&question)),
             ConsistencyRequest::NAME => with(payload, |question| self.consistency(&question)),
@@ -205,18 +205,20 @@ impl Desk {
 
     fn status(&self) -> StatusReply {
         let tip = self.stored.tip();
-        let summary = *self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = *self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        let summary = position.summary;
         StatusReply {
             replica: self.replica,
             height: tip.height,
             time: tip.time,
             block: tip.hash,
-            epoch: self.epoch,
-            view: summary.view.0,
-            primary: summary.primary,
-            changing_view: summary.changing,
-            stable_checkpoint: summary.stable.height().0,
-            waiting_transactions: summary.requests as u64,
+            epoch: position.epoch,
+            view: summary.map_or(0, |summary| summary.view.0),
+            primary: summary.map_or(self.replica, |summary| summary.primary),
+            changing_view: summary.is_some_and(|summary| summary.changing),
+            standing: position.standing,
+            stable_checkpoint: summary.map_or(0, |summary| summary.stable.0),
+            waiting_transactions: summary.map_or(0, |summary| summary.requests as u64),
             committed_transactions: self.stored.transactions.load(Ordering::Relaxed),
         }
     }

@@ -1,7 +1,8 @@
 //! Puts a replica together from its parts, and takes it apart again.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -13,22 +14,24 @@ use chassis::Shutdown;
 use futures::StreamExt;
 use keys::Secret;
 use ledger::SigningKey;
-use pbft::{Base, Configuration, Ed25519, Input, Replica, Verifier};
+use pbft::Input;
 
+use crate::binding;
 use crate::body::Origin;
 use crate::config::Config;
-use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
+use crate::core::{Core, FetchOrder, HALTED, Heard, Parts, Performers, moment};
 use crate::delivery::{Delivery, Parcel, Stored};
-use crate::fetch;
-use crate::inbound::Inbound;
+use crate::inbound::{self, Inbound};
 use crate::intake::{Arrival, Checker, Intake, Reason};
 use crate::journal::Job;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
 use crate::restore::{Restored, Restoring};
-use crate::run_blocks::Task;
+use crate::run_blocks::{ExecutionError, Task};
+use crate::seat::{CurrentVerifier, Identity, Position};
 use crate::serve::{Desk, serve};
+use crate::{divergence, fetch};
 
 /// How many transactions are taken from the broker at once.
 const ARRIVALS_AT_ONCE: usize = 256;
@@ -52,8 +55,20 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         subjects::replica_name(config.replica),
         config.replica
     );
-    let seed = Secret::load(&config.voting_key_file).context("voting_key_file")?;
-    let key = SigningKey::from_seed(*seed.expose());
+    let mut keys = vec![voting_key(&config.voting_key_file).context("voting_key_file")?];
+    if let Some(path) = &config.next_voting_key_file {
+        keys.push(voting_key(path).context("next_voting_key_file")?);
+    }
+    let bound = binding::bind(&config.voting_key_file, &config.data)
+        .with_context(|| format!("data {}", config.data.display()))?;
+    if let Err(unbound) = &bound {
+        tracing::error!(%unbound, "in quarantine: this replica follows the chain and never votes with this key. Have it replaced by a new one (docs/ordering-rules.md)");
+    }
+    let identity = Identity {
+        me: config.replica,
+        keys,
+        quarantined: bound.is_err(),
+    };
     let bus = Bus::connect(&config.bus).await?;
     let inboxes = Inboxes {
         core: channel(),
@@ -61,9 +76,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         execution: channel(),
         delivery: channel(),
     };
-    let configuration = configuration(&config, &bus);
-    let restored = restore(&config, &bus, &configuration, inboxes.journal.0.clone()).await?;
-    let mut running = Running::start(&config, &bus, configuration, key, restored, inboxes).await?;
+    let restored = restore(&config, &bus, inboxes.journal.0.clone()).await?;
+    let mut running = Running::start(&config, &bus, identity, restored, inboxes).await?;
     tracing::info!(replica = config.replica.0, "ready");
     shutdown.ready();
     let failed = tokio::select! {
@@ -71,6 +85,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         failed = &mut running.failed => Some(failed),
     };
     tokio::task::spawn_blocking(move || running.stop()).await?;
+    if failed.is_some() {
+        divergence::complete_report(&bus, config.replica, &config.data.join(HALTED)).await;
+    }
     bus.close().await;
     match failed {
         None => Ok(()),
@@ -79,49 +96,22 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
 }
 
-fn configuration(config: &Config, bus: &Bus) -> Configuration {
-    Configuration {
-        chain: bus.chain(),
-        epoch: bus.genesis().epoch.clone(),
-        replica: config.replica,
-        // Known once the genesis block is.
-        base: Base {
-            sequence: pbft::Sequence(0),
-            block: ledger::Digest::ZERO,
-            time: bus.genesis().time,
-        },
-        limits: config.tuning.limits(),
-    }
+fn voting_key(path: &Path) -> anyhow::Result<SigningKey> {
+    let seed = Secret::load(path)?;
+    Ok(SigningKey::from_seed(*seed.expose()))
 }
 
-async fn restore(
-    config: &Config,
-    bus: &Bus,
-    configuration: &Configuration,
-    journal: Sender<Job>,
-) -> anyhow::Result<Restored> {
-    let (data, genesis, configuration) = (
-        config.data.clone(),
-        bus.genesis().clone(),
-        configuration.clone(),
-    );
+async fn restore(config: &Config, bus: &Bus, journal: Sender<Job>) -> anyhow::Result<Restored> {
+    let (data, genesis) = (config.data.clone(), bus.genesis().clone());
+    let limits = config.tuning.limits();
     let restored = tokio::task::spawn_blocking(move || {
-        let recent_blocks = 2 * configuration.limits.window;
         let restoring = Restoring {
             data: &data,
             genesis: &genesis,
-            recent_blocks,
+            limits,
             journal,
         };
-        restoring.restore(|base| {
-            Verifier::new(
-                &Configuration {
-                    base,
-                    ..configuration
-                },
-                Arc::new(Ed25519),
-            )
-        })
+        restoring.restore()
     });
     restored
         .await?
@@ -170,21 +160,16 @@ impl Running {
     async fn start(
         config: &Config,
         bus: &Bus,
-        mut configuration: Configuration,
-        key: SigningKey,
+        identity: Identity,
         restored: Restored,
         inboxes: Inboxes,
     ) -> anyhow::Result<Running> {
         let started = Instant::now();
-        configuration.base = restored.base;
-        let verifier = Verifier::new(&configuration, Arc::new(Ed25519));
-        let epoch = configuration.epoch.epoch;
-        let members: Vec<_> = configuration
-            .epoch
-            .replicas
-            .iter()
-            .map(|member| member.replica)
-            .collect();
+        let epochs = restored.epochs.clone();
+        let base = restored.base;
+        let verifier = Arc::new(CurrentVerifier::new(epochs.verifier(base)));
+        let epoch = epochs.at(base.sequence.next().height());
+        let members = epoch.replicas.iter().map(|member| member.replica);
         let peers = Arc::new(Peers::new(config.replica, members));
         let outbound = Outbound::start(bus.client().clone());
         let transactions = restored.store.transactions()?;
@@ -193,6 +178,7 @@ impl Running {
             store: restored.store.clone(),
             tip: RwLock::new(restored.tip),
             transactions: AtomicU64::new(transactions),
+            epochs: epochs.clone(),
         });
         let Inboxes {
             core,
@@ -201,7 +187,7 @@ impl Running {
             delivery,
         } = inboxes;
         let phases = Arc::new(Phases::default());
-        let desk_key = key.clone();
+        let desk_key = identity.keys[0].clone();
         let mut threads = Vec::new();
 
         let to_core = core.0.clone();
@@ -217,7 +203,12 @@ impl Running {
         let execution_thread = thread("execution", core.0.clone(), move || {
             let mut tell = |told| drop(to_core.send(Heard::Told(told)));
             if let Err(error) = runner.run(&execution.1, &mut tell) {
-                let _ = to_core.send(Heard::Failed(error.to_string()));
+                let reason = error.to_string();
+                let heard = match error {
+                    ExecutionError::Divergence { height, .. } => Heard::Diverged(height, reason),
+                    _ => Heard::Failed(reason),
+                };
+                let _ = to_core.send(heard);
             }
         });
         let (to_core, to_execution) = (core.0.clone(), execution.0.clone());
@@ -242,19 +233,25 @@ impl Running {
             }
         });
 
-        let replica = Replica::restore(
-            configuration,
-            Box::new(key),
+        let seat = identity.take_seat(
+            &epochs,
+            base,
             restored.votes,
             restored.chain,
             moment(started),
         )?;
-        let summary = Arc::new(Mutex::new(replica.summary()));
+        let position = Arc::new(Mutex::new(Position {
+            epoch: epoch.epoch,
+            standing: seat.standing(),
+            summary: seat.summary(),
+        }));
         let waiting = Arc::new(AtomicUsize::new(0));
         let (fetch_orders, orders) = tokio::sync::mpsc::unbounded_channel::<FetchOrder>();
+        let (queue, messages) = sync_channel(inbound::WAITING_MAX);
         let parts = Parts {
-            replica,
-            me: config.replica,
+            seat,
+            identity,
+            epochs: epochs.clone(),
             epoch,
             started,
             bodies: restored.bodies.clone(),
@@ -266,10 +263,14 @@ impl Running {
                 delivery: delivery.0.clone(),
                 fetch: fetch_orders,
                 outbound: outbound.clone(),
+                inbound: queue.clone(),
             },
-            summary: summary.clone(),
+            verifier: verifier.clone(),
+            peers: peers.clone(),
+            store: restored.store.clone(),
+            position: position.clone(),
             waiting: waiting.clone(),
-            report: config.data.join("halted.json"),
+            data: config.data.clone(),
             next_due: restored.next_due,
         };
         let (tell_failure, failed) = tokio::sync::oneshot::channel();
@@ -315,10 +316,11 @@ impl Running {
             .await?;
         let arrivals = client.subscribe(subjects::ALL_TRANSACTIONS).await?;
         client.flush().await?;
+        let (ahead, those_ahead) = tokio::sync::mpsc::channel(16);
         let inbound = Inbound {
             me: config.replica,
-            epoch,
-            verifier: verifier.clone(),
+            verifier,
+            ahead,
             peers,
             bodies: restored.bodies,
             recent: restored.recent,
@@ -327,12 +329,11 @@ impl Running {
             outbound,
             core: core.0.clone(),
         };
-        inbound.start(to_all, to_me);
+        inbound.start(queue, messages, to_all, to_me);
         let desk = Arc::new(Desk {
             replica: config.replica,
-            epoch,
             stored,
-            summary,
+            position,
             phases,
             chain: bus.chain(),
             key: desk_key,
@@ -342,9 +343,15 @@ impl Running {
             tokio::spawn(serve(desk, client.clone(), questions)).abort_handle(),
             tokio::spawn(fetch::fetch(
                 bus.clone(),
-                verifier,
+                epochs,
                 orders,
                 execution.0.clone(),
+                core.0.clone(),
+            ))
+            .abort_handle(),
+            tokio::spawn(fetch::ask_those_ahead(
+                bus.clone(),
+                those_ahead,
                 core.0.clone(),
             ))
             .abort_handle(),

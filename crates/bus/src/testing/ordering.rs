@@ -388,6 +388,7 @@ impl Mind {
                 view: 0,
                 primary: ReplicaId(0),
                 changing_view: false,
+                standing: crate::ordering_wire::Standing::Votes,
                 stable_checkpoint: 0,
                 waiting_transactions: 0,
                 committed_transactions: self.executed.len() as u64,

@@ -164,6 +164,7 @@ impl Cluster {
                 bus,
                 replica: *replica,
                 voting_key_file,
+                next_voting_key_file: None,
                 data,
                 tuning: tuning.clone(),
             };

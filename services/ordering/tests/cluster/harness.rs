@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Bus;
-use bus::ordering_wire::StatusRequest;
+use bus::ordering_wire::{Standing, StatusReply, StatusRequest};
 use bus::testing::{TestBroker, test_genesis};
-use contracts::RecordNumber;
+use contracts::governance::command::Change;
 use contracts::records::command::{Code, Command as RecordsCommand, RegisterRecord};
+use contracts::{ProposalId, RecordNumber};
 use keys::Secret;
 use ledger::{
     CertifiedBlock, Commitment, DigestAlgorithm, GenesisMember, Height, LedgerId, Receipt,
@@ -22,13 +23,34 @@ use ledger::{
 pub const REPLICA_CONFIG: &str = "MEDSHARE_TEST_REPLICA_CONFIG";
 
 const HOSPITAL: LedgerId = LedgerId([0xaa; 16]);
-const PATIENT: LedgerId = LedgerId([0xbb; 16]);
+/// Whose records they are.
+pub const PATIENT: LedgerId = LedgerId([0xbb; 16]);
+
+/// Replicas 0 to 3 are those of the genesis file; 4 and 5 are prepared.
+const NUMBERS: Range<u16> = 0..6;
+
+/// The operator of a first replica.
+pub fn operator(number: u8) -> LedgerId {
+    LedgerId([number + 1; 16])
+}
+
+/// The key of an operator.
+pub fn operator_key(number: u8) -> SigningKey {
+    SigningKey::from_seed([0xc0 + number; 32])
+}
+
+/// The voting key of a replica, first or prepared.
+pub fn voting_key(replica: ReplicaId) -> SigningKey {
+    // test_genesis derives the first ones from these seeds.
+    SigningKey::from_seed([replica.0 as u8 + 1; 32])
+}
 
 /// Four replicas, a broker, a client.
 pub struct Cluster {
     /// A service's connection.
     pub client: Bus,
-    broker: TestBroker,
+    /// The broker.
+    pub broker: TestBroker,
     folder: tempfile::TempDir,
     processes: BTreeMap<ReplicaId, Child>,
     hospital: SigningKey,
@@ -41,7 +63,7 @@ impl Drop for Cluster {
             let _ = process.wait();
         }
         if std::thread::panicking() {
-            for number in 0..4 {
+            for number in NUMBERS {
                 let log = std::fs::read_to_string(self.folder.path().join(format!("{number}.log")));
                 eprintln!("--- replica {number}\n{}", log.unwrap_or_default());
             }
@@ -69,15 +91,14 @@ impl Cluster {
             member(PATIENT, 0xbb, "Patient", ""),
         ];
         for replica in 0..4 {
-            let operator = LedgerId([replica + 1; 16]);
             genesis.members.push(member(
-                operator,
+                operator(replica),
                 0xc0 + replica,
                 "NodeOperator",
                 &format!("Operator {replica}"),
             ));
         }
-        let names = TestBroker::replica_names(4);
+        let names = TestBroker::replica_names(NUMBERS.end);
         let names: Vec<&str> = names.iter().map(String::as_str).chain(["client"]).collect();
         let broker = TestBroker::start_with(&names, genesis, replica_keys).await;
         let client = broker.connect("client").await;
@@ -90,8 +111,10 @@ impl Cluster {
             processes: BTreeMap::new(),
             hospital,
         };
-        for replica in 0..4 {
+        for replica in NUMBERS {
             cluster.configure(ReplicaId(replica));
+        }
+        for replica in 0..4 {
             cluster.launch(ReplicaId(replica));
         }
         for replica in 0..4 {
@@ -100,13 +123,13 @@ impl Cluster {
         cluster
     }
 
-    fn data(&self, replica: ReplicaId) -> PathBuf {
+    /// The data folder of a replica.
+    pub fn data(&self, replica: ReplicaId) -> PathBuf {
         self.folder.path().join(format!("replica-{}", replica.0))
     }
 
     fn configure(&self, replica: ReplicaId) {
         let key_file = self.folder.path().join(format!("{}.key", replica.0));
-        // test_genesis derives the voting keys from these seeds.
         Secret::from_bytes([replica.0 as u8 + 1; 32])
             .save(&key_file)
             .unwrap();
@@ -114,6 +137,7 @@ impl Cluster {
             bus: self.broker.config(&bus::subjects::replica_name(replica)),
             replica,
             voting_key_file: key_file,
+            next_voting_key_file: None,
             data: self.data(replica),
             tuning: ordering::Tuning::default(),
         };
@@ -164,34 +188,99 @@ impl Cluster {
 
     /// Registers record `number` with the nonce.
     pub fn register_record_with_nonce(&self, number: u64, nonce: u64) -> SignedTransaction {
-        let mut record = [0; 16];
-        record[..8].copy_from_slice(&number.to_be_bytes());
-        let now = chassis::clock::now();
-        let commitment =
-            Commitment::new(DigestAlgorithm::Sha256, &[number as u8; 32], &[b"content"]);
-        let code = Code {
-            key: SigningKey::from_seed([5; 32]).public_key(),
-            uses: 3,
-            until: Timestamp(now + 24 * 3_600 * 1_000_000),
-        };
-        let command = contracts::Command::from(RecordsCommand::RegisterRecord(RegisterRecord {
-            record: RecordNumber(record),
-            patient: PATIENT,
-            content: commitment,
-            index: commitment,
-            patient_code: code,
-            hospital_code: code,
-        }));
-        let body = TransactionBody {
-            chain: self.client.chain(),
-            submitter: HOSPITAL,
-            public_key: self.hospital.public_key(),
-            nonce,
-            valid_until: Timestamp(now + 40_000_000),
-            contract: command.contract().id(),
-            command: command.to_bytes(),
-        };
-        SignedTransaction::sign(body, &self.hospital)
+        register_record(self.client.chain(), &self.hospital, number, nonce)
+    }
+
+    /// Three of the four operators adopt a change.
+    pub async fn adopt(&self, number: u8, change: Change) {
+        use contracts::governance::Command::{ProposeChange, VoteOnChange};
+        let proposal = ProposalId([number; 16]);
+        let (first, vote) = (
+            ProposeChange { proposal, change },
+            VoteOnChange {
+                proposal,
+                approve: true,
+            },
+        );
+        for (voter, command) in [(0, first), (1, vote.clone()), (2, vote)] {
+            let command = contracts::Command::from(command);
+            let nonce = u64::from(number);
+            let transaction = signed(
+                self.client.chain(),
+                operator(voter),
+                &operator_key(voter),
+                nonce,
+                &command,
+            );
+            let receipt = self.client.submit(&transaction).await.unwrap();
+            let outcome = receipt.leaf.outcome;
+            assert!(outcome.is_accepted(), "operator {voter}: {outcome:?}");
+        }
+    }
+
+    /// Submits records one group after another until told to stop; gives all receipts.
+    pub fn keep_submitting(
+        &self,
+        first: u64,
+        stop: Arc<std::sync::atomic::AtomicBool>,
+    ) -> tokio::task::JoinHandle<Vec<Receipt>> {
+        let client = Arc::new(self.client.clone());
+        let chain = self.client.chain();
+        let hospital = self.hospital.clone();
+        tokio::spawn(async move {
+            let mut receipts = Vec::new();
+            let mut next = first;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let group = (next..next + 5).map(|number| {
+                    let transaction = register_record(chain, &hospital, number, number);
+                    let client = client.clone();
+                    async move { client.submit(&transaction).await.unwrap() }
+                });
+                receipts.extend(futures::future::join_all(group).await);
+                next += 5;
+            }
+            receipts
+        })
+    }
+
+    /// What a replica says of itself, once it says what is wanted.
+    pub async fn wait_for(
+        &mut self,
+        replica: ReplicaId,
+        what: &str,
+        wanted: impl Fn(&StatusReply) -> bool,
+    ) -> StatusReply {
+        let mut last = None;
+        for _ in 0..1_200 {
+            if let Ok(status) = self.client.ask(replica, &StatusRequest {}).await {
+                if wanted(&status) {
+                    return status;
+                }
+                last = Some(status);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("replica {replica} is not {what}: {last:?}");
+    }
+
+    /// Waits until a replica stands so.
+    pub async fn wait_for_standing(&mut self, replica: ReplicaId, standing: Standing) {
+        let what = format!("{standing:?}");
+        self.wait_for(replica, &what, |status| status.standing == standing)
+            .await;
+    }
+
+    /// The exit status of a replica that ends by itself.
+    pub async fn wait_for_end(&mut self, replica: ReplicaId) -> std::process::ExitStatus {
+        for _ in 0..1_200 {
+            let process = self.processes.get_mut(&replica).expect("it was started");
+            if let Some(end) = process.try_wait().unwrap() {
+                self.processes.remove(&replica);
+                return end;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("replica {replica} goes on");
     }
 
     /// Submits these records all at once in the background.
@@ -260,17 +349,20 @@ impl Cluster {
         panic!("replica {replica} does not reach height {height}");
     }
 
-    /// Every replica has the same block at every height up to the lowest tip.
+    /// Every replica that runs has the same block at every height up to the lowest tip, and the chain verifies from
+    /// the genesis file. Ends them.
     pub async fn assert_equal_chains(&mut self) {
         let height = self.height_of_most().await;
-        for replica in 0..4 {
-            self.wait_for_height(ReplicaId(replica), height).await;
+        let running: Vec<ReplicaId> = self.processes.keys().copied().collect();
+        for replica in &running {
+            self.wait_for_height(*replica, height).await;
         }
-        for replica in 0..4 {
-            self.kill(ReplicaId(replica));
+        for replica in &running {
+            self.kill(*replica);
         }
-        let chains: Vec<_> = (0..4)
-            .map(|replica| self.stored_chain(ReplicaId(replica)))
+        let chains: Vec<_> = running
+            .iter()
+            .map(|replica| self.stored_chain(*replica))
             .collect();
         let hashes = |chain: &[CertifiedBlock]| -> Vec<_> {
             chain
@@ -284,8 +376,9 @@ impl Cluster {
         for chain in &chains[1..] {
             assert_eq!(hashes(chain), first);
         }
+        let mut verifier = ledger::ChainVerifier::new(self.client.genesis()).unwrap();
         for block in &chains[0] {
-            block.block.check_roots().unwrap();
+            verifier.next(block).unwrap();
         }
     }
 
@@ -311,4 +404,50 @@ impl Cluster {
         }
         chain
     }
+}
+
+fn signed(
+    chain: ledger::Digest,
+    submitter: LedgerId,
+    key: &SigningKey,
+    nonce: u64,
+    command: &contracts::Command,
+) -> SignedTransaction {
+    let body = TransactionBody {
+        chain,
+        submitter,
+        public_key: key.public_key(),
+        nonce,
+        valid_until: Timestamp(chassis::clock::now() + 40_000_000),
+        contract: command.contract().id(),
+        command: command.to_bytes(),
+    };
+    SignedTransaction::sign(body, key)
+}
+
+/// Record `number`, registered by the hospital.
+fn register_record(
+    chain: ledger::Digest,
+    hospital: &SigningKey,
+    number: u64,
+    nonce: u64,
+) -> SignedTransaction {
+    let mut record = [0; 16];
+    record[..8].copy_from_slice(&number.to_be_bytes());
+    let now = chassis::clock::now();
+    let commitment = Commitment::new(DigestAlgorithm::Sha256, &[number as u8; 32], &[b"content"]);
+    let code = Code {
+        key: SigningKey::from_seed([5; 32]).public_key(),
+        uses: 3,
+        until: Timestamp(now + 24 * 3_600 * 1_000_000),
+    };
+    let command = contracts::Command::from(RecordsCommand::RegisterRecord(RegisterRecord {
+        record: RecordNumber(record),
+        patient: PATIENT,
+        content: commitment,
+        index: commitment,
+        patient_code: code,
+        hospital_code: code,
+    }));
+    signed(chain, HOSPITAL, hospital, nonce, &command)
 }

@@ -1,6 +1,10 @@
 //! Four replicas as processes of their own over a real nats-server, with the real contracts and real fsync.
 
+mod divergence;
+mod equivocation;
 mod harness;
+mod membership;
+mod quarantine;
 
 use std::time::Duration;
 

@@ -1,0 +1,142 @@
+//! From one epoch to the next, while the process runs: part of the core's thread.
+
+use std::time::Instant;
+
+use ledger::{Equivocation, ReplicaId};
+use pbft::{Base, Input, Sequence, StoredChain};
+
+use crate::accusations;
+use crate::core::{Core, moment};
+use crate::inbound::Incoming;
+use crate::run_blocks::Task;
+use crate::seat::Seat;
+
+impl Core {
+    /// The first thing that happens: what the restored replica has to say, and whether its epoch is to end.
+    pub(crate) fn begin(&mut self) {
+        if let Some(last) = self.epochs.last_height(self.epoch.epoch) {
+            self.step(Input::EpochEnds(Sequence::from(last)));
+        }
+        self.step(Input::Wakeup);
+    }
+
+    /// Asks for the next blocks, as an observer.
+    pub(crate) fn observe(&mut self) {
+        let replicas: Vec<ReplicaId> = self
+            .epoch
+            .replicas
+            .iter()
+            .map(|described| described.replica)
+            .filter(|replica| *replica != self.identity.me)
+            .collect();
+        let (epoch, last) = (self.epoch.epoch, self.epochs.last_height(self.epoch.epoch));
+        let Seat::Observes(observer, _) = &mut self.seat else {
+            return;
+        };
+        if let Some(order) = observer.order(Instant::now(), epoch, last, &replicas) {
+            // Without the task that fetches, the process is stopping.
+            let _ = self.performers.fetch.send(order);
+        }
+    }
+
+    /// An observer has everything up to this block; it may be the last of its epoch.
+    pub(crate) fn check_end_of_observed(&mut self, base: Base) {
+        if self.epochs.last_height(self.epoch.epoch) == Some(base.sequence.height()) {
+            self.enter_epoch(base);
+        }
+    }
+
+    /// The epoch in force is over, and `base` was its last block: the next begins. The vote log of the old one is
+    /// dropped by the new core's first effects; what waits to be ordered waits on.
+    pub(crate) fn enter_epoch(&mut self, base: Base) {
+        let next = self.epochs.at(base.sequence.next().height());
+        if next.epoch <= self.epoch.epoch {
+            return;
+        }
+        let chain = StoredChain {
+            certified: base.sequence,
+            held: self.bodies.wires(),
+            ..StoredChain::default()
+        };
+        let now = moment(self.started);
+        let seat = match self
+            .identity
+            .take_seat(&self.epochs, base, Vec::new(), chain, now)
+        {
+            Ok(seat) => seat,
+            Err(error) => return self.fail(format!("the next epoch cannot begin: {error}")),
+        };
+        self.seat = seat;
+        self.epoch = next;
+        self.accusations.begin_epoch();
+        let members = self
+            .epoch
+            .replicas
+            .iter()
+            .map(|described| described.replica);
+        self.peers.set(members);
+        self.verifier.set(self.epochs.verifier(base));
+        let _ = self.performers.inbound.try_send(Incoming::EpochBegan);
+        tracing::info!(
+            epoch = self.epoch.epoch.0,
+            first_height = self.epoch.first_height.0,
+            standing = ?self.seat.standing(),
+            "an epoch begins"
+        );
+        self.begin();
+        self.submit_again();
+    }
+
+    /// What waited in the old epoch waits in the new one.
+    fn submit_again(&mut self) {
+        if let Seat::Observes(..) = self.seat {
+            return;
+        }
+        let ordered = self.recent.wires();
+        let mut waiting = self.bodies.all();
+        waiting.retain(|body| !ordered.contains(&body.wire()));
+        waiting.sort_by_key(|body| body.received);
+        for body in waiting {
+            self.step(Input::Submitted(body.request()));
+        }
+    }
+
+    /// This replica's place among those that may report the accused one.
+    pub(crate) fn turn_after(&self, accused: ReplicaId) -> u32 {
+        let others = self
+            .epoch
+            .replicas
+            .iter()
+            .map(|described| described.replica);
+        let mut others = others.filter(|replica| *replica != accused);
+        others
+            .position(|replica| replica == self.identity.me)
+            .and_then(|place| u32::try_from(place).ok())
+            .unwrap_or_default()
+    }
+
+    /// Publishes evidence that is due.
+    pub(crate) fn report_equivocations(&mut self) {
+        let store = &self.store;
+        let is_proven =
+            |evidence: &Equivocation| execution::is_equivocation_proven(store, &evidence.slot);
+        for evidence in self.accusations.due(Instant::now(), is_proven) {
+            let Some((operator, key)) = self.identity.speaker(&self.epoch) else {
+                continue;
+            };
+            let now = ledger::Timestamp(chassis::clock::now());
+            let chain = self.epochs.chain();
+            let transaction = accusations::transaction(chain, operator, key, evidence, now);
+            let user = bus::subjects::replica_name(self.identity.me);
+            let subject = bus::subjects::transactions(&user);
+            self.performers
+                .outbound
+                .publish(subject, transaction.to_bytes().into());
+        }
+    }
+
+    /// Tells execution; one that is gone has failed, and its failure is on its way here.
+    pub(crate) fn tell_execution(&self, task: Task) {
+        let _ = self.performers.execution.send(task);
+    }
+}

@@ -1,0 +1,55 @@
+//! A replica that computes another block than the others stops, with a report; the others go on.
+
+use execution::StateView;
+use ledger::{ReplicaId, WriteSet};
+use ordering::state::{StateStore, hashed};
+
+use crate::harness::{Cluster, PATIENT};
+
+const DIVERGING: ReplicaId = ReplicaId(2);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_with_another_state_stops_with_a_report_of_heights_and_roots_and_the_others_go_on()
+ {
+    let mut cluster = Cluster::start().await;
+    cluster.submit_all(0..10).await;
+    let height = cluster.height_of_most().await;
+    cluster.wait_for_height(DIVERGING, height).await;
+    cluster.kill(DIVERGING);
+    forget_the_patient(&cluster);
+    cluster.launch(DIVERGING);
+    let work = cluster.start_submitting(10..40);
+    let end = cluster.wait_for_end(DIVERGING).await;
+    assert!(!end.success());
+    for receipt in work.await.unwrap() {
+        assert!(receipt.leaf.outcome.is_accepted());
+    }
+    cluster.submit_all(40..60).await;
+    let report = std::fs::read_to_string(cluster.data(DIVERGING).join("halted.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let at = report["height"]
+        .as_u64()
+        .expect("the report names a height");
+    assert!(at > height.0, "{report:#}");
+    let differing = report["differing_fields"]
+        .as_array()
+        .expect("fields")
+        .clone();
+    assert!(differing.contains(&"outcome_root".into()), "{report:#}");
+    assert!(report["executed_here"]["outcome_root"].is_string());
+    assert!(report["certified_by_others"]["outcome_root"].is_string());
+    cluster.assert_equal_chains().await;
+}
+
+/// Takes the patient out of the replica's state, as a defect of memory or disk might.
+fn forget_the_patient(cluster: &Cluster) {
+    let store = StateStore::open(&cluster.data(DIVERGING).join("state")).unwrap();
+    let entries = store.range(&[0], &[0xff], usize::MAX);
+    let of_patient = entries
+        .into_iter()
+        .filter(|(key, _)| key.len() == 2 + 16 && key[0] == 1 && key[2..] == PATIENT.0);
+    let writes = WriteSet(of_patient.map(|(key, _)| (key, None)).collect());
+    assert!(!writes.0.is_empty());
+    let head = store.head().unwrap().unwrap();
+    store.apply(&head, &writes, &hashed(&writes)).unwrap();
+}
