@@ -176,6 +176,7 @@ class Consortium:
         self.genesis = json.loads(GOLDEN["genesis_json"])
         self.chain = chain.chain_id(self.genesis)
         self.history, self.previous, self.segment = chain.History(), chain.ZERO, bytearray(chain.MAGIC)
+        self.epoch, self.signers = 0, (0, 2, 3)
         self.block()
 
     def block(self, *outcomes, system=()):
@@ -193,7 +194,7 @@ class Consortium:
             "height": height,
             "previous": self.previous,
             "time": self.genesis["time"] + height,
-            "epoch": 0,
+            "epoch": self.epoch,
             "transactions": len(transactions),
             "transaction_root": chain.tree_root(wires),
             "outcome_root": chain.tree_root(hashes),
@@ -202,9 +203,9 @@ class Consortium:
         }
         self.previous = chain.tagged("medshare/header/v1", SCHEMA.encode("Header", header))
         self.history.append(self.previous)
-        votes = [(replica, self.vote(replica, height)) for replica in (0, 2, 3)] if height else []
+        votes = [(replica, self.vote(replica, height)) for replica in self.signers] if height else []
         block = {"header": header, "transactions": transactions, "outcomes": leaves}
-        certified = {"block": block, "certificate": {"epoch": 0, "votes": votes}}
+        certified = {"block": block, "certificate": {"epoch": self.epoch, "votes": votes}}
         payload = SCHEMA.encode("CertifiedBlock", certified)
         self.segment += struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
 
@@ -222,12 +223,14 @@ class Consortium:
         numbers = {name: number for number, name in recount.CONTRACTS.items()}
         events = [
             {"contract": numbers[contract], "bytes": SCHEMA.encode(f"{contract}.Event", event)}
+            if contract != "ledger"
+            else {"contract": chain.LEDGER_CONTRACT, "bytes": SCHEMA.encode("LedgerEvent", event)}
             for contract, event in outcome
         ]
         return {"transaction": identity, "outcome": variant("Outcome", "Accepted"), "events": events, "writes": chain.ZERO}
 
     def vote(self, replica, height):
-        vote = {"chain": self.chain, "replica": replica, "epoch": 0, "height": height, "block": self.previous}
+        vote = {"chain": self.chain, "replica": replica, "epoch": self.epoch, "height": height, "block": self.previous}
         return sign(bytes([100 + replica]) * 32, "medshare/block-vote/v1", SCHEMA.encode("Vote", vote))[1]
 
     def recount(self):
@@ -238,6 +241,14 @@ class Consortium:
 
 def number(value):
     return bytes([value]) * 16
+
+
+def epoch_started(epoch, first_height, replicas):
+    """The ledger's own event: from that height on these replicas certify."""
+    key = lambda replica: sign(bytes([100 + replica]) * 32, "", b"")[0]
+    replicas = [{"replica": each, "operator": number(each + 1), "public_key": key(each)} for each in replicas]
+    description = {"epoch": epoch, "first_height": first_height, "replicas": replicas}
+    return "ledger", variant("LedgerEvent", "EpochStarted", value=description)
 
 
 def item(index):
@@ -279,6 +290,32 @@ class Recount(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.consortium = Consortium(pathlib.Path(folder.name))
+
+    def test_a_chain_is_followed_into_the_epoch_that_it_announced(self):
+        self.consortium.block([epoch_started(1, 3, (1, 2, 3, 4))])
+        self.consortium.block([])
+        self.consortium.epoch, self.consortium.signers = 1, (1, 3, 4)
+        self.consortium.block([])
+        self.assertEqual(self.consortium.recount()["height"], 3)
+
+    def test_replicas_of_the_epoch_before_certify_nothing_after_its_end(self):
+        self.consortium.block([epoch_started(1, 2, (1, 2, 3, 4))])
+        self.consortium.block([])
+        with self.assertRaisesRegex(chain.Broken, "of another epoch"):
+            self.consortium.recount()
+
+    def test_a_replica_of_no_epoch_certifies_nothing_in_the_next(self):
+        self.consortium.block([epoch_started(1, 2, (1, 2, 3, 4))])
+        self.consortium.epoch, self.consortium.signers = 1, (1, 2, 5)
+        self.consortium.block([])
+        with self.assertRaisesRegex(chain.Broken, "no replica of the epoch"):
+            self.consortium.recount()
+
+    def test_a_second_epoch_is_not_announced_before_the_first_began(self):
+        self.consortium.block([epoch_started(1, 9, (1, 2, 3, 4))])
+        self.consortium.block([epoch_started(1, 10, (1, 2, 3, 5))])
+        with self.assertRaisesRegex(chain.Broken, "before the last one started"):
+            self.consortium.recount()
 
     def test_figures_are_those_of_the_events(self):
         member = lambda value: variant("settlement.Account", "Member", value=number(value))
