@@ -7,14 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bus::ordering_wire::{Standing, SubmitReply};
+use bus::ordering_wire::SubmitReply;
 use bus::subjects;
 use execution::LeftOut;
 use ledger::{Digest, Epoch, EpochDescription, Height, ReplicaId, Timestamp, canonical};
 use pbft::{Base, Effect, HaltReason, Input, Message, Moment, Refusal, Sequence};
 
 use crate::accusations::Accusations;
-use crate::binding;
 use crate::body::{Body, BodyPool};
 use crate::delivery::Parcel;
 use crate::epochs::Epochs;
@@ -22,23 +21,15 @@ use crate::inbound::Incoming;
 use crate::intake::Admitted;
 use crate::journal::writer::Written;
 use crate::journal::{Job, JournaledCertificate};
-use crate::observer::Observer;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
 use crate::recent::{Ordered, RecentBlocks};
+use crate::reports::HALTED;
 use crate::run_blocks::{Task, Told};
 use crate::seat::{CurrentVerifier, Identity, Position, Seat};
 use crate::state::StateStore;
 use crate::wire::{self, Wire};
-
-/// The report of a replica that stopped.
-pub const HALTED: &str = "halted.json";
-
-/// The report of a replica that never votes again (see [`binding::report_path`]).
-const QUARANTINE: &str = "quarantine.json";
-
-const WHAT_TO_DO: &str = "Keep this folder for inspection. Have the node operators vote a new replica in and this one out (a change ReplaceReplica with both); the new one has a number, a key and a folder of its own.";
 
 /// How long the thread waits at most before it looks at its clocks.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -119,7 +110,7 @@ pub struct Core {
     pub(crate) store: StateStore,
     position: Arc<Mutex<Position>>,
     waiting: Arc<AtomicUsize>,
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     pub(crate) accusations: Accusations,
     next_due: Option<Timestamp>,
     /// The due time that the core was told of last.
@@ -129,8 +120,8 @@ pub struct Core {
     /// When batches that are not committed yet passed the phases before; for traces alone.
     ordered: BTreeMap<Sequence, Ordered>,
     next_message: u64,
-    halted: Option<HaltReason>,
-    failed: Option<String>,
+    pub(crate) halted: Option<HaltReason>,
+    pub(crate) failed: Option<String>,
     metrics: Metrics,
 }
 
@@ -586,53 +577,6 @@ impl Core {
         self.bodies.forget(&[*digest]);
     }
 
-    fn halt(&mut self, reason: HaltReason) {
-        if let HaltReason::LostVotes { .. } = reason {
-            return self.quarantine(&reason);
-        }
-        let height = match &reason {
-            HaltReason::Divergence { sequence, .. }
-            | HaltReason::ConflictingCommit { sequence, .. } => Some(sequence.height()),
-            _ => None,
-        };
-        self.write_report(HALTED, &reason.to_string(), height);
-        tracing::error!(%reason, "this replica halts");
-        self.halted = Some(reason);
-    }
-
-    /// The vote log is not the one that this key voted with. From now on it only follows the chain.
-    fn quarantine(&mut self, reason: &HaltReason) {
-        let path = binding::report_path(&self.data);
-        self.write_report(QUARANTINE, &reason.to_string(), None);
-        tracing::error!(%reason, report = %path.display(), "in quarantine: this replica never votes again with its key");
-        let certified = self
-            .seat
-            .summary()
-            .map_or(Height(0), |summary| summary.certified.height());
-        self.identity.quarantined = true;
-        let observer = Observer::after(certified, Instant::now());
-        self.seat = Seat::Observes(observer, Standing::Quarantined);
-    }
-
-    /// Writes why this replica stopped voting. `height` is the block in question: what stands in its header here goes
-    /// into the report.
-    fn write_report(&self, name: &str, reason: &str, height: Option<Height>) {
-        let header = height
-            .and_then(|height| self.recent.get(height.0))
-            .and_then(|recent| recent.block.as_ref().map(|block| block.header.clone()));
-        let report = serde_json::json!({
-            "replica": self.identity.me.0,
-            "epoch": self.epoch.epoch.0,
-            "reason": reason,
-            "height": height.map(|height| height.0),
-            "executed_here": header,
-            "summary": format!("{:?}", self.seat.summary()),
-            "what_to_do": WHAT_TO_DO,
-        });
-        // The log says the same if the report can't be written.
-        let _ = std::fs::write(self.data.join(name), format!("{report:#}"));
-    }
-
     fn send(&mut self, to: ReplicaId, message: &Wire) {
         let subject = subjects::pbft_to(self.epoch.epoch, self.identity.me, to);
         self.publish(subject, message);
@@ -643,11 +587,6 @@ impl Core {
         for payload in wire::payloads(message, self.next_message) {
             self.performers.outbound.publish(subject.clone(), payload);
         }
-    }
-
-    pub(crate) fn fail(&mut self, reason: String) {
-        self.write_report(HALTED, &reason, None);
-        self.failed = Some(reason);
     }
 
     // A journal that is gone has failed, and its failure is on its way to this thread.

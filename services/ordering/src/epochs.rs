@@ -78,13 +78,11 @@ impl Epochs {
     /// Whether an epoch before this one named the replica.
     pub fn named_before(&self, epoch: Epoch, replica: ReplicaId) -> bool {
         let known = self.read();
-        let earlier = known
+        let mut earlier = known
             .descriptions
             .iter()
             .take_while(|description| description.epoch < epoch);
-        earlier
-            .into_iter()
-            .any(|description| description.replica(replica).is_some())
+        earlier.any(|description| description.replica(replica).is_some())
     }
 
     /// The last height of an epoch, once the one after it is announced.

@@ -50,6 +50,7 @@ mod change_epoch;
 mod divergence;
 #[cfg(test)]
 mod fixtures;
+mod reports;
 mod start;
 
 pub use config::{Config, Tuning};

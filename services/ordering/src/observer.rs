@@ -109,7 +109,7 @@ mod tests {
         let start = Instant::now();
         let mut observer = Observer::after(Height(250), start);
         let replicas = [ReplicaId(0), ReplicaId(1)];
-        let mut order = |observer: &mut Observer, at| {
+        let order = |observer: &mut Observer, at| {
             observer.order(at, Epoch(0), Some(Height(256)), &replicas)
         };
         let first = order(&mut observer, start).expect("asks at once");
