@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ledger::{Digest, ReplicaId};
 use pbft::message::Message;
-use pbft::{Effect, Input, SignedMessage, Verified, View};
+use pbft::{Effect, Input, SignedMessage, Suspicion, Verified, View};
 
 use crate::cluster::{Cluster, Event, Packet};
 use crate::disk::LogWrite;
@@ -92,7 +92,13 @@ impl Cluster {
                 }
             }
             Effect::EnteredView { .. } => self.note("view_entered"),
-            Effect::LeftView { reason, .. } => self.note(&format!("left_view_{reason:?}")),
+            Effect::LeftView { reason, .. } => self.note(match reason {
+                Suspicion::Timeout => "left_view_timeout",
+                Suspicion::NotOpened => "left_view_not_opened",
+                Suspicion::TooSlow => "left_view_too_slow",
+                Suspicion::Turn => "left_view_turn",
+                Suspicion::Others => "left_view_others",
+            }),
             Effect::EpochEnded(_) => self.note("epoch_ended"),
             Effect::Halt(reason) => {
                 if self.is_correct(index) {

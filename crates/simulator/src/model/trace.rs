@@ -166,7 +166,10 @@ impl Trace {
             }
             Message::ViewChange(change) => self.check_view_change(sender, change)?,
             Message::NewView(opening) => self.check_opening(sender, opening)?,
-            Message::Status(_) | Message::BatchQuery(_) | Message::BatchAnswer(_) => return Ok(()),
+            Message::Status(_)
+            | Message::BatchQuery(_)
+            | Message::BatchAnswer(_)
+            | Message::Recalled(_) => return Ok(()),
         }
         self.judged += 1;
         Ok(())

@@ -22,7 +22,10 @@ impl Oracle {
     /// The violation.
     pub fn accepted(&self, message: &SignedMessage) -> Result<(), Violation> {
         match &message.message {
-            Message::Status(_) | Message::BatchQuery(_) | Message::BatchAnswer(_) => return Ok(()),
+            Message::Status(_)
+            | Message::BatchQuery(_)
+            | Message::BatchAnswer(_)
+            | Message::Recalled(_) => return Ok(()),
             Message::ViewChange(change) => self.check_view_change(change)?,
             Message::NewView(opening) => self.check_new_view(opening)?,
             _ => {}
