@@ -61,7 +61,7 @@ fn a_primary_that_lets_requests_wait_is_demoted() {
         })
     };
     let mut cluster = Cluster::new(limits(), Box::new(slow));
-    for number in 0..800 {
+    for number in 0..500 {
         cluster.submit(number);
         cluster.run_for(10 * MILLISECOND);
     }
@@ -90,7 +90,7 @@ fn where_everybody_is_slow_nobody_is_demoted_without_end() {
         })
     };
     let mut cluster = Cluster::new(limits(), Box::new(slow));
-    for number in 0..4_000 {
+    for number in 0..1_200 {
         cluster.submit(number);
         cluster.run_for(10 * MILLISECOND);
     }
