@@ -4,6 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`story`] | plays the story once, and gives its report, what it told and its files |
+//! | [`attacked`] | the system that attacks run against, with mutual TLS |
 //! | [`chain`] | blocks and events of a replica's files; the independent verifier |
 //! | [`canary`] | personal strings in every spelling, and the search for them in files |
 //! | [`system`], [`cast`] | a whole system of its own, and who takes part in it |
@@ -12,6 +13,7 @@
 //! | [`grpc`] | the gateway's gRPC interface |
 //! | [`traces`] | a receiver of the spans of all processes |
 
+pub mod attacked;
 pub mod canary;
 pub mod capture;
 pub mod cast;

@@ -1,11 +1,12 @@
 //! One process on the bus: its connection, keys, directory and what it waits for.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_nats::{ConnectOptions, Event, ServerError};
 use keys::nkey::BusUserKey;
+use keys::tls::TlsFiles;
 use keys::{SealingKey, Secret};
 use ledger::{Digest, GenesisFile};
 use serde::{Deserialize, Serialize};
@@ -38,9 +39,9 @@ pub struct BusConfig {
     pub sealing_seed_file: PathBuf,
     /// The genesis file.
     pub genesis: PathBuf,
-    /// Root certificates (PEM) for servers with TLS.
+    /// Certificates for mutual TLS with the servers; absent: plain connections, for a single machine only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls_root: Option<PathBuf>,
+    pub tls: Option<TlsFiles>,
 }
 
 /// A process's connection to the bus. Cloning is cheap and shares it.
@@ -79,6 +80,9 @@ impl Bus {
         let directory = Directory::open(&config.directory)?;
         let genesis = read_genesis(&config.genesis)?;
         let waiters = Arc::new(Waiters::default());
+        if let Some(tls) = &config.tls {
+            tls.load()?;
+        }
         let client = connect_client(config, &key, waiters.clone()).await?;
         let refused = |error: async_nats::SubscribeError| BusError::Client(error.to_string());
         let replies = client
@@ -100,7 +104,15 @@ impl Bus {
             inner: Arc::new(inner),
         };
         bus.settle_subscriptions().await?;
+        if let Some(tls) = &config.tls {
+            tokio::spawn(crate::renewal::keep_current(bus.downgrade(), tls.clone()));
+        }
         Ok(bus)
+    }
+
+    /// A handle that does not keep the connection.
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
     }
 
     /// Returns once the server has processed every subscription made so far on this connection: what others
@@ -186,9 +198,11 @@ async fn connect_client(
                     std::future::ready(())
                 }
             });
-        if let Some(root) = &config.tls_root {
+        if let Some(tls) = &config.tls {
+            // Read again at each connection, so that a renewed certificate is shown at the next one.
             options = options
-                .add_root_certificates(root.clone())
+                .add_root_certificates(tls.root_file.clone())
+                .add_client_certificate(tls.identity_file.clone(), tls.identity_file.clone())
                 .require_tls(true);
         }
         match options.connect(config.servers.as_slice()).await {

@@ -10,6 +10,9 @@ pub enum BusError {
     /// A key file is unusable.
     #[error("bus: {0}")]
     Key(#[from] keys::secret::SecretError),
+    /// A certificate file is unusable.
+    #[error("bus.tls: {0}")]
+    Tls(#[from] keys::tls::TlsError),
     /// A file is unusable.
     #[error("bus: {path}: {reason}")]
     File {

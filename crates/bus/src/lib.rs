@@ -9,6 +9,7 @@
 //! | [`subjects`], [`permissions`], [`streams`] | who publishes and hears what; the server's configuration |
 //! | [`request`], [`router`] | asking and answering |
 //! | [`seen`] | the height that the one who asks has seen |
+//! | `renewal` | keeping the process's certificate current |
 //! | [`submit`] | a signed transaction until its receipt |
 //! | [`follow`] | the ledger's blocks, in order, without gaps, verified |
 //! | [`ask`], [`ordering_wire`] | questions to replicas, and their bytes |
@@ -22,6 +23,7 @@ pub mod error;
 pub mod follow;
 pub mod ordering_wire;
 pub mod permissions;
+mod renewal;
 pub mod request;
 pub mod router;
 mod sealed_wire;

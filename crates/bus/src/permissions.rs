@@ -24,6 +24,11 @@ pub enum Role {
     },
     /// A replica.
     Replica(ReplicaId),
+    /// The process around a broker: follows the ledger, to know whose connections end.
+    Broker {
+        /// Its bus name.
+        name: String,
+    },
     /// A measuring device, over MQTT.
     Device {
         /// Its device name, a token.
@@ -37,11 +42,12 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role of a process's bus name: `replica-<n>`, `iot`, `administrator`, or else a service.
+    /// The role of a process's bus name: `replica-<n>`, `nats-<n>`, `iot`, `administrator`, or else a service.
     pub fn of_bus_name(name: &str) -> Role {
         match (subjects::replica_of(name), name) {
             (Some(replica), _) => Role::Replica(replica),
             (None, "iot") => Role::DeviceService { name: name.into() },
+            (None, _) if subjects::is_broker(name) => Role::Broker { name: name.into() },
             (None, "administrator") => Role::Administrator { name: name.into() },
             (None, _) => Role::Service { name: name.into() },
         }
@@ -69,6 +75,19 @@ impl Permissions {
                 permissions
             }
             Role::Replica(replica) => of_replica(*replica),
+            Role::Broker { name } => Permissions {
+                publish: vec![
+                    subjects::reply(name, "*", "*"),
+                    "ordering.*.*".into(),
+                    subjects::BLOCKS_DIRECT_GET.into(),
+                    subjects::service("identity", "renew_certificate"),
+                ],
+                subscribe: vec![
+                    subjects::all_replies(name),
+                    subjects::BLOCKS_SUBJECTS.into(),
+                    format!("{}.>", subjects::inbox_prefix(name)),
+                ],
+            },
             Role::Device { name } => Permissions {
                 publish: vec![subjects::readings(name)],
                 // The second is the server's own delivery subject of an MQTT session with QoS 1.
@@ -124,6 +143,7 @@ fn of_replica(replica: ReplicaId) -> Permissions {
             "ordering.*.*".into(),
             // Evidence of equivocation goes to the ledger as a transaction.
             subjects::transactions(&name),
+            subjects::service("identity", "renew_certificate"),
         ],
         subscribe: vec![
             subjects::PBFT_TO_ALL.into(),

@@ -47,6 +47,12 @@ pub fn replica_of(name: &str) -> Option<ReplicaId> {
     (replica_name(replica) == name).then_some(replica)
 }
 
+/// Whether this is the bus name of a broker's own process: `nats-<number>`.
+pub fn is_broker(name: &str) -> bool {
+    name.strip_prefix("nats-")
+        .is_some_and(|number| number.parse::<u16>().is_ok())
+}
+
 /// The bus name of a hospital's records service: `records-<slug>`.
 pub fn records_name(slug: &str) -> String {
     format!("records-{slug}")

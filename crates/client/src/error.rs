@@ -9,6 +9,9 @@ pub enum ClientError {
     /// The gateway, a service or a contract said no.
     #[error(transparent)]
     Problem(Box<Problem>),
+    /// The certificate is unusable.
+    #[error(transparent)]
+    Tls(#[from] keys::tls::TlsError),
     /// The connection failed.
     #[error("the gateway can't be reached: {0}")]
     Connection(#[from] reqwest::Error),

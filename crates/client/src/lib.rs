@@ -12,6 +12,7 @@
 //! and [`Member::command`] checks what it is about to sign, signs, and hands the signature in. Every receipt is
 //! verified against the genesis file before it is given to the caller.
 
+pub mod device;
 mod error;
 mod member;
 mod receipts;
@@ -23,6 +24,7 @@ use interfaces::identity::{
 };
 use interfaces::{Base64, Problem};
 use keys::MemberKey;
+use keys::tls::TlsIdentity;
 use ledger::{Digest, GenesisFile, Receipt};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -55,12 +57,41 @@ impl Client {
     /// # Errors
     /// If no HTTP client can be made.
     pub fn new(base: &str, genesis: GenesisFile) -> Result<Client, ClientError> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+        Client::over(base, genesis, keys::tls::trusting_nobody())
+    }
+
+    /// A client of the gateway at `base` (`https://host:port`) over mutual TLS: shows the identity's certificate, and
+    /// trusts its root alone.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made, or the identity is unusable.
+    pub fn with_certificate(
+        base: &str,
+        genesis: GenesisFile,
+        identity: &TlsIdentity,
+    ) -> Result<Client, ClientError> {
+        Client::over(base, genesis, identity.client_config()?)
+    }
+
+    fn over(
+        base: &str,
+        genesis: GenesisFile,
+        tls: rustls::ClientConfig,
+    ) -> Result<Client, ClientError> {
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .tls_backend_preconfigured(tls)
+            .build()?;
         Ok(Client {
             http,
             base: base.trim_end_matches('/').to_owned(),
             receipts: Receipts::new(genesis),
         })
+    }
+
+    /// Whether it speaks over TLS.
+    pub fn is_secured(&self) -> bool {
+        self.base.starts_with("https://")
     }
 
     /// The receipts seen so far.

@@ -369,6 +369,48 @@ pub struct IssueCertificate {
 }
 use_case!("identity", "issue_certificate", IssueCertificate -> IssuedCertificate);
 
+/// Issues a certificate for a key that its holder made where it is used: a device's, or a partner system's. No session is
+/// needed: the request is signed with that key, and its digest with the key that the ledger has of the member.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestCertificate {
+    /// The member; active on the ledger.
+    #[schema(value_type = String)]
+    pub member: LedgerId,
+    /// The certificate request (PKCS #10, PEM); its key is Ed25519 or P-256. What else it says does not count.
+    pub request: String,
+    /// By the member's current key, domain `medshare/certificate-request/v1`, over chain id, member and the SHA-256 of
+    /// the request's DER; 64 bytes.
+    #[schema(value_type = String)]
+    pub signature: Base64,
+}
+use_case!("identity", "request_certificate", RequestCertificate -> IssuedCertificate);
+
+/// Signature domain of [`certificate_request_message`].
+pub const CERTIFICATE_REQUEST_DOMAIN: &str = "medshare/certificate-request/v1";
+
+/// What a member signs to ask for a certificate: chain id, member, SHA-256 of the request's DER.
+pub fn certificate_request_message(chain: &Digest, member: &LedgerId, request: &Digest) -> Vec<u8> {
+    [&chain.0[..], &member.0[..], &request.0[..]].concat()
+}
+
+/// Issues the next certificate of a process on the bus, with the kind and names of its current one. For that process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RenewCertificate {
+    /// The certificate request (PKCS #10, PEM).
+    pub request: String,
+    /// The current certificate and its issuer, PEM.
+    pub current: String,
+}
+use_case!("identity", "renew_certificate", RenewCertificate -> RenewedCertificate);
+
+/// A process's next certificate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RenewedCertificate {
+    /// Leaf, then issuing CA, PEM.
+    pub chain: String,
+}
+
 /// A certificate with its chain.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct IssuedCertificate {

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use ledger::{Digest, DigestAlgorithm, PublicKey, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_ED25519, RevokedCertParams, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams,
+    CertificateSigningRequestParams, CidrSubnet, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    NameConstraints, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, RevocationReason, RevokedCertParams,
+    SerialNumber, SubjectPublicKeyInfo,
 };
 use zeroize::Zeroizing;
 
@@ -74,6 +76,45 @@ pub enum LeafKey {
     NewP256,
     /// An Ed25519 key that its holder keeps.
     Held(PublicKey),
+    /// The key of a certificate request (PKCS #10, PEM), which its holder keeps and has signed the request with.
+    /// Nothing else of the request counts.
+    Requested(String),
+}
+
+/// The domain below which every leaf has a name of its own, so that peers can tell them apart by name.
+pub const DOMAIN: &str = "medshare.internal";
+
+/// A leaf's own name: `<subject>.<kind>.medshare.internal`.
+pub fn leaf_name(subject: &str, kind: LeafKind) -> String {
+    format!("{subject}.{}.{DOMAIN}", kind.name())
+}
+
+/// A fresh Ed25519 key, and a request for a certificate of it.
+pub struct CertificateRequest {
+    /// The request (PKCS #10, PEM), signed with the key.
+    pub request_pem: String,
+    /// The secret key (PKCS #8, PEM); stays where it was made.
+    pub key_pem: Zeroizing<String>,
+}
+
+impl CertificateRequest {
+    /// Makes a key, and a request in the name of `subject`.
+    pub fn new(subject_name: &str, kind: LeafKind) -> Result<CertificateRequest, CertificateError> {
+        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = subject(subject_name, kind.name());
+        Ok(CertificateRequest {
+            request_pem: parameters.serialize_request(&key)?.pem()?,
+            key_pem: Zeroizing::new(key.serialize_pem()),
+        })
+    }
+}
+
+/// SHA-256 of a certificate request's DER: what its maker signs to show whose it is.
+pub fn request_digest(request_pem: &str) -> Result<Digest, CertificateError> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(request_pem.as_bytes())
+        .map_err(|_| CertificateError::Malformed("certificate request"))?;
+    Ok(DigestAlgorithm::Sha256.digest(&pem.contents))
 }
 
 /// What is asked of the authority.
@@ -82,7 +123,7 @@ pub struct LeafRequest {
     pub kind: LeafKind,
     /// Common name: a ledger id in hex, a device number, a host name. Never a person's name.
     pub subject: String,
-    /// DNS names and IP addresses; servers need at least one.
+    /// DNS names and IP addresses besides the leaf's own name ([`leaf_name`]).
     pub names: Vec<String>,
     /// First moment.
     pub not_before: Timestamp,
@@ -113,6 +154,28 @@ pub enum CertificateError {
     Malformed(&'static str),
 }
 
+/// A leaf that no longer counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// Its serial number, hex.
+    pub serial: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a leaf no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Its holder's membership was revoked.
+    MembershipEnded,
+    /// Its holder's membership is suspended; the leaf counts again when it is reinstated.
+    MembershipSuspended,
+    /// Its holder replaced the member key under which it was issued.
+    KeyReplaced,
+}
+
 /// An authority: its certificate, and the key that signs for it.
 pub struct Authority {
     certificate_pem: String,
@@ -133,15 +196,32 @@ impl Authority {
         Authority::from_parts(certificate_pem, key)
     }
 
-    /// An issuing authority under this one, which can issue leaves only.
+    /// An issuing authority under this one, which can issue leaves only: with names below [`DOMAIN`], `localhost`, the
+    /// loopback addresses, and below `domains`.
     pub fn issuing(
         &self,
         name: &str,
+        domains: &[String],
         not_before: Timestamp,
         not_after: Timestamp,
     ) -> Result<Authority, CertificateError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
-        let parameters = authority_parameters(name, "issuing", 0, not_before, not_after);
+        let mut parameters = authority_parameters(name, "issuing", 0, not_before, not_after);
+        parameters.use_authority_key_identifier_extension = true;
+        let own = [DOMAIN.to_owned(), "localhost".to_owned()];
+        let mut permitted_subtrees: Vec<_> = own
+            .iter()
+            .chain(domains)
+            .map(|domain| GeneralSubtree::DnsName(domain.clone()))
+            .collect();
+        permitted_subtrees.push(GeneralSubtree::IpAddress(CidrSubnet::V4(
+            [127, 0, 0, 0],
+            [255, 0, 0, 0],
+        )));
+        parameters.name_constraints = Some(NameConstraints {
+            permitted_subtrees,
+            excluded_subtrees: Vec::new(),
+        });
         let certificate_pem = parameters.signed_by(&key, &self.issuer)?.pem();
         Authority::from_parts(certificate_pem, key)
     }
@@ -171,6 +251,17 @@ impl Authority {
         &self.key_pem
     }
 
+    /// Whether the key is the one that the certificate names.
+    pub fn certifies_own_key(&self) -> Result<bool, CertificateError> {
+        let (_, pem) = x509_parser::pem::parse_x509_pem(self.certificate_pem.as_bytes())
+            .map_err(|_| CertificateError::Malformed("PEM text"))?;
+        let certificate = pem
+            .parse_x509()
+            .map_err(|_| CertificateError::Malformed("certificate"))?;
+        let named = &certificate.public_key().subject_public_key.data;
+        Ok(named.as_ref() == self.issuer.key().public_key_raw())
+    }
+
     /// SHA-256 of the certificate's DER: what the genesis file names the root by.
     pub fn digest(&self) -> Result<Digest, CertificateError> {
         certificate_digest(&self.certificate_pem)
@@ -178,7 +269,14 @@ impl Authority {
 
     /// Issues a leaf.
     pub fn issue(&self, request: &LeafRequest) -> Result<IssuedLeaf, CertificateError> {
-        let mut parameters = CertificateParams::new(request.names.clone())?;
+        let own_name = leaf_name(&request.subject, request.kind);
+        let further = request.names.iter().filter(|name| **name != own_name);
+        let mut parameters = CertificateParams::new(
+            std::iter::once(&own_name)
+                .chain(further)
+                .cloned()
+                .collect::<Vec<_>>(),
+        )?;
         parameters.distinguished_name = subject(&request.subject, request.kind.name());
         parameters.not_before = date(request.not_before);
         parameters.not_after = date(request.not_after);
@@ -193,6 +291,19 @@ impl Authority {
             LeafKey::Held(key) => {
                 let held = SubjectPublicKeyInfo::from_der(&ed25519_public_key_der(key))?;
                 (parameters.signed_by(&held, &self.issuer)?.pem(), None)
+            }
+            LeafKey::Requested(request_pem) => {
+                // Reading it checks its signature: the one who asks holds the key.
+                let requested = CertificateSigningRequestParams::from_pem(request_pem)
+                    .map_err(|_| CertificateError::Malformed("certificate request"))?;
+                let algorithm = requested.public_key.algorithm();
+                if algorithm != &PKCS_ED25519 && algorithm != &PKCS_ECDSA_P256_SHA256 {
+                    return Err(CertificateError::Malformed(
+                        "certificate request (its key is neither Ed25519 nor P-256)",
+                    ));
+                }
+                let certificate = parameters.signed_by(&requested.public_key, &self.issuer)?;
+                (certificate.pem(), None)
             }
         };
         Ok(IssuedLeaf {
@@ -212,24 +323,28 @@ impl Authority {
         Ok((certificate, Some(Zeroizing::new(key.serialize_pem()))))
     }
 
-    /// A revocation list (PEM) of leaves by serial number and moment; `number` grows with each list.
+    /// A revocation list (PEM) of leaves; `number` grows with each list.
     pub fn revocation_list(
         &self,
         number: u64,
-        revoked: &[(String, Timestamp)],
+        revoked: &[Revoked],
         now: Timestamp,
         next_update: Timestamp,
     ) -> Result<String, CertificateError> {
         let revoked_certs = revoked
             .iter()
-            .map(|(serial, time)| {
+            .map(|revoked| {
                 let serial = data_encoding::HEXLOWER_PERMISSIVE
-                    .decode(serial.as_bytes())
+                    .decode(revoked.serial.as_bytes())
                     .map_err(|_| CertificateError::Malformed("serial number"))?;
                 Ok(RevokedCertParams {
                     serial_number: SerialNumber::from_slice(&serial),
-                    revocation_time: date(*time),
-                    reason_code: None,
+                    revocation_time: date(revoked.since),
+                    reason_code: Some(match revoked.reason {
+                        Reason::MembershipEnded => RevocationReason::AffiliationChanged,
+                        Reason::MembershipSuspended => RevocationReason::CertificateHold,
+                        Reason::KeyReplaced => RevocationReason::Superseded,
+                    }),
                     invalidity_date: None,
                 })
             })

@@ -1,5 +1,7 @@
 //! Verifying a certificate chain (rustls-webpki), and reading what it says (x509-parser).
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ledger::Timestamp;
@@ -7,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{
     CertificateDer, CertificateRevocationListDer, SignatureVerificationAlgorithm, UnixTime,
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, GeneralName, X509Certificate};
 
 use crate::certificate::LeafKind;
 
@@ -39,6 +41,8 @@ pub struct VerifiedLeaf {
     pub subject: String,
     /// Serial number, hex.
     pub serial: String,
+    /// DNS names and IP addresses.
+    pub names: Vec<String>,
     /// The key's raw bytes (32 bytes for Ed25519).
     pub public_key: Vec<u8>,
     /// First moment.
@@ -133,7 +137,8 @@ fn unverified(error: webpki::Error) -> ChainError {
     ChainError::Unverified(error.to_string())
 }
 
-fn read_leaf(leaf: &CertificateDer<'_>) -> Result<VerifiedLeaf, ChainError> {
+/// What a certificate says, without verifying it: for one that was verified before, or is the reader's own.
+pub fn read_leaf(leaf: &CertificateDer<'_>) -> Result<VerifiedLeaf, ChainError> {
     let malformed = || ChainError::Malformed("the certificate");
     let (_, certificate) = X509Certificate::from_der(leaf).map_err(|_| malformed())?;
     let text = |mut attributes: Box<dyn Iterator<Item = String> + '_>| {
@@ -161,17 +166,67 @@ fn read_leaf(leaf: &CertificateDer<'_>) -> Result<VerifiedLeaf, ChainError> {
         kind: LeafKind::from_name(&unit).ok_or_else(malformed)?,
         subject: common_name,
         serial: data_encoding::HEXLOWER.encode(certificate.raw_serial()),
+        names: names_of(&certificate)?,
         public_key: certificate.public_key().subject_public_key.data.to_vec(),
         not_before: seconds(certificate.validity().not_before),
         not_after: seconds(certificate.validity().not_after),
     })
 }
 
+/// What the first certificate of a PEM text says it is for, without verifying it.
+///
+/// # Errors
+/// [`ChainError::Malformed`].
+pub fn kind_of(certificate_pem: &str) -> Result<LeafKind, ChainError> {
+    let leaf = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
+        .map_err(|_| ChainError::Malformed("the certificate"))?;
+    Ok(read_leaf(&leaf)?.kind)
+}
+
+/// The serial numbers (hex) on a revocation list, without verifying it: for one from its issuer.
+///
+/// # Errors
+/// [`ChainError::Malformed`].
+pub fn revoked_serials(revocation_list_pem: &str) -> Result<BTreeSet<String>, ChainError> {
+    let malformed = ChainError::Malformed("the revocation list");
+    let der = CertificateRevocationListDer::from_pem_slice(revocation_list_pem.as_bytes())
+        .map_err(|_| malformed.clone())?;
+    let (_, list) = CertificateRevocationList::from_der(&der).map_err(|_| malformed)?;
+    Ok(list
+        .iter_revoked_certificates()
+        .map(|revoked| data_encoding::HEXLOWER.encode(revoked.raw_serial()))
+        .collect())
+}
+
+fn names_of(certificate: &X509Certificate<'_>) -> Result<Vec<String>, ChainError> {
+    let malformed = |_| ChainError::Malformed("the certificate");
+    let Some(extension) = certificate.subject_alternative_name().map_err(malformed)? else {
+        return Ok(Vec::new());
+    };
+    let names = extension.value.general_names.iter();
+    Ok(names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => match bytes.len() {
+                4 => <[u8; 4]>::try_from(*bytes)
+                    .ok()
+                    .map(|bytes| IpAddr::from(bytes).to_string()),
+                _ => <[u8; 16]>::try_from(*bytes)
+                    .ok()
+                    .map(|bytes| IpAddr::from(bytes).to_string()),
+            },
+            _ => None,
+        })
+        .collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::MemberKey;
-    use crate::certificate::{Authority, IssuedLeaf, LeafKey, LeafRequest};
+    use crate::certificate::{
+        Authority, CertificateRequest, IssuedLeaf, LeafKey, LeafRequest, Reason, Revoked,
+    };
 
     const DAY: u64 = 86_400_000_000;
     const START: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -182,7 +237,7 @@ mod tests {
 
     fn authorities() -> (Authority, Authority) {
         let root = Authority::root("Test", START, after(3650)).unwrap();
-        let issuing = root.issuing("Test", START, after(1825)).unwrap();
+        let issuing = root.issuing("Test", &[], START, after(1825)).unwrap();
         (root, issuing)
     }
 
@@ -280,8 +335,13 @@ mod tests {
         let (root, issuing) = authorities();
         let revoked = leaf(&issuing, LeafKind::Device, LeafKey::NewEd25519);
         let kept = leaf(&issuing, LeafKind::Device, LeafKey::NewEd25519);
+        let revoked_leaf = Revoked {
+            serial: revoked.serial,
+            since: after(1),
+            reason: Reason::MembershipEnded,
+        };
         let list = issuing
-            .revocation_list(1, &[(revoked.serial, after(1))], after(1), after(8))
+            .revocation_list(1, &[revoked_leaf], after(1), after(8))
             .unwrap();
         let trusted = TrustedRoot {
             revocation_list_pem: Some(&list),
@@ -307,5 +367,59 @@ mod tests {
             .verify(&issued.certificate_pem, LeafKind::Service, after(1))
             .unwrap();
         assert_eq!(again.digest().unwrap(), issuing.digest().unwrap());
+    }
+
+    #[test]
+    fn a_requested_certificate_holds_the_requests_key_and_nothing_else_of_it() {
+        let (root, issuing) = authorities();
+        let request = CertificateRequest::new("somebody-else", LeafKind::Server).unwrap();
+        let issued = leaf(
+            &issuing,
+            LeafKind::Device,
+            LeafKey::Requested(request.request_pem.clone()),
+        );
+        let read = trust(&root, &issuing)
+            .verify(&issued.certificate_pem, LeafKind::Device, after(1))
+            .unwrap();
+        assert_eq!(read.names, ["subject.device.medshare.internal"]);
+        assert_eq!(read.subject, "subject");
+        assert!(issued.key_pem.is_none());
+        let mut altered = request.request_pem.into_bytes();
+        let middle = altered.len() / 2;
+        altered[middle] = if altered[middle] == b'A' { b'B' } else { b'A' };
+        let request = LeafRequest {
+            kind: LeafKind::Device,
+            subject: "subject".into(),
+            names: Vec::new(),
+            not_before: START,
+            not_after: after(30),
+            key: LeafKey::Requested(String::from_utf8(altered).unwrap()),
+        };
+        assert!(issuing.issue(&request).is_err(), "an altered request");
+    }
+
+    #[test]
+    fn a_name_outside_the_issuing_authoritys_domains_is_refused() {
+        let (root, issuing) = authorities();
+        let named = |name: &str| {
+            issuing
+                .issue(&LeafRequest {
+                    kind: LeafKind::Server,
+                    subject: "nats-1".into(),
+                    names: vec![name.to_owned()],
+                    not_before: START,
+                    not_after: after(30),
+                    key: LeafKey::NewEd25519,
+                })
+                .unwrap()
+                .certificate_pem
+        };
+        let verify = |pem: &str| trust(&root, &issuing).verify(pem, LeafKind::Server, after(1));
+        assert_eq!(
+            verify(&named("127.0.0.1")).unwrap().names,
+            ["nats-1.server.medshare.internal", "127.0.0.1"]
+        );
+        assert!(verify(&named("bank.example")).is_err());
+        assert!(verify(&named("192.0.2.1")).is_err());
     }
 }

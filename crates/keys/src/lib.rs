@@ -19,6 +19,7 @@
 //! | [`identity_hash`] | the keyed hash by which a hospital's patient is matched to a member |
 //! | [`nkey`] | user keys of the message broker |
 //! | [`pseudonym`] | a reader's pseudonyms of ids, by a keyed permutation |
+//! | [`tls`] | TLS with the consortium's certificates on both sides |
 
 pub mod certificate;
 pub mod certificate_check;
@@ -33,6 +34,7 @@ pub mod password;
 pub mod pseudonym;
 pub mod seal;
 pub mod secret;
+pub mod tls;
 pub mod token;
 pub mod viewer_name;
 

@@ -6,11 +6,13 @@
 //! | [`outbox`] | signed transactions on their way to the ledger, resent until receipt or expiry |
 //! | [`projections`] | rows folded from committed events, with the ledger's height in the same transaction |
 //! | [`rows`] | many rows with few statements |
+//! | [`StoppedMembers`] | who was suspended or revoked, kept beside every projection |
 
 pub mod database;
 pub mod outbox;
 pub mod projections;
 pub mod rows;
+mod stopped;
 mod tables;
 
 #[cfg(feature = "testing")]
@@ -21,3 +23,4 @@ pub use database::{
 };
 pub use outbox::{Outbox, OutboxError};
 pub use projections::{ProjectedBlock, ProjectedEvent, Projection};
+pub use stopped::StoppedMembers;

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::database::Store;
+use crate::stopped::{self, StoppedMembers};
 
 pub use rebuild::{keep_rows, rebuild};
 
@@ -203,12 +204,18 @@ pub trait Projection: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Progress {
     next: watch::Receiver<Height>,
+    stopped: StoppedMembers,
 }
 
 impl Progress {
     /// The height that is due: all below are in the rows.
     pub fn next_height(&self) -> Height {
         *self.next.borrow()
+    }
+
+    /// Members that may not act, as of the blocks that are in the rows.
+    pub fn stopped(&self) -> &StoppedMembers {
+        &self.stopped
     }
 
     /// Waits until the block of this height is in the rows, so that a reply can read what its command did.
@@ -305,6 +312,7 @@ struct Projector<P> {
     reacted: Height,
     stored_reacted: Height,
     next: watch::Sender<Height>,
+    stopped: StoppedMembers,
     part: String,
     gauge: chassis::metrics::Gauge,
 }
@@ -350,8 +358,10 @@ impl<P: Projection> Projector<P> {
                 Position::START
             }
         };
+        let stopped = StoppedMembers::load(&mut transaction).await?;
         transaction.commit().await?;
         Ok(Projector {
+            stopped,
             store: store.clone(),
             bus: bus.clone(),
             projection: Arc::new(projection),
@@ -368,6 +378,7 @@ impl<P: Projection> Projector<P> {
     fn progress(&self) -> Progress {
         Progress {
             next: self.next.subscribe(),
+            stopped: self.stopped.clone(),
         }
     }
 
@@ -441,7 +452,9 @@ impl<P: Projection> Projector<P> {
             .iter()
             .filter(|block| block.header.height >= due)
             .collect();
-        if let Some(position) = fold(&self.store, &*self.projection, &fresh, self.reacted).await? {
+        let folded = fold(&self.store, &*self.projection, &fresh, self.reacted).await?;
+        if let Some((position, stopped)) = folded {
+            self.stopped.take(&stopped);
             self.position = position;
             self.stored_reacted = self.reacted;
             self.next.send_replace(position.next);
@@ -469,13 +482,14 @@ impl<P: Projection> Projector<P> {
     }
 }
 
-/// Rows and height of some blocks in one database transaction; the new position, if there were any blocks.
+/// Rows, stopped members and height of some blocks in one database transaction; the new position and who was stopped or
+/// may go on, if there were any blocks.
 async fn fold<P: Projection>(
     store: &Store,
     projection: &P,
     blocks: &[&ProjectedBlock],
     reacted: Height,
-) -> anyhow::Result<Option<Position>> {
+) -> anyhow::Result<Option<(Position, Vec<stopped::Change>)>> {
     let Some(last) = blocks.last() else {
         return Ok(None);
     };
@@ -485,9 +499,13 @@ async fn fold<P: Projection>(
     };
     let mut transaction = store.begin().await?;
     projection.apply_all(&mut transaction, blocks).await?;
+    let mut stopped = Vec::new();
+    for block in blocks {
+        stopped.extend(stopped::apply(&mut transaction, block).await?);
+    }
     write_position::<P>(&mut transaction, position, reacted).await?;
     transaction.commit().await?;
-    Ok(Some(position))
+    Ok(Some((position, stopped)))
 }
 
 fn events_in(followed: &Followed) -> usize {

@@ -30,4 +30,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
             reacted_height BIGINT NOT NULL
         );",
     ),
+    (
+        3,
+        "stopped members",
+        "CREATE TABLE stopped_members (member TEXT PRIMARY KEY);",
+    ),
 ];

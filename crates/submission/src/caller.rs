@@ -5,6 +5,7 @@ use interfaces::Problem;
 use keys::token::{self, Role, Session, TokenError};
 use ledger::{LedgerId, PublicKey, Timestamp};
 use serde::Deserialize;
+use store::StoppedMembers;
 
 /// The table `[sessions]` of a service's configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,15 +16,33 @@ pub struct SessionsConfig {
 }
 
 impl SessionsConfig {
+    /// With the members whose sessions have ended, as the service's projection has them.
+    pub fn over(&self, stopped: &StoppedMembers) -> Sessions {
+        Sessions {
+            identity: self.public_key,
+            stopped: stopped.clone(),
+        }
+    }
+}
+
+/// How a service knows its callers.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    identity: PublicKey,
+    stopped: StoppedMembers,
+}
+
+impl Sessions {
     /// The verified caller of a call.
     ///
     /// # Errors
     /// As [`Caller::verify`].
     pub fn caller(&self, call: &Call) -> Result<Caller, Problem> {
         Caller::verify(
-            &self.public_key,
+            &self.identity,
             call.authorization.as_deref(),
             Timestamp(chassis::clock::now()),
+            &self.stopped,
         )
     }
 }
@@ -36,14 +55,16 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Verifies a call's token with the identity service's public key at `now`.
+    /// Verifies a call's token with the identity service's public key at `now`, and that the ledger has not stopped its
+    /// member since (a person: every ledger id of theirs).
     ///
     /// # Errors
-    /// 401 when there is no token, or it is invalid, or has ended.
+    /// 401 when there is no token, or it is invalid, or has ended, also by suspension or revocation.
     pub fn verify(
         identity: &PublicKey,
         authorization: Option<&str>,
         now: Timestamp,
+        stopped: &StoppedMembers,
     ) -> Result<Caller, Problem> {
         let token = authorization
             .ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
@@ -51,6 +72,12 @@ impl Caller {
             TokenError::Expired => Problem::unauthenticated("the session has ended; sign in again"),
             TokenError::Invalid => Problem::unauthenticated("the session token is not valid"),
         })?;
+        let mut own = session.ledger_ids.values().peekable();
+        if own.peek().is_some() && own.all(|id| stopped.contains(id)) {
+            return Err(Problem::unauthenticated(
+                "the membership was suspended or revoked",
+            ));
+        }
         Ok(Caller {
             session,
             token: token.to_owned(),

@@ -68,6 +68,11 @@ impl Desk {
         self.bus.chain()
     }
 
+    /// Members that may not act, as of the blocks that are in the service's rows.
+    pub fn stopped(&self) -> &store::StoppedMembers {
+        self.progress.stopped()
+    }
+
     /// The outbox, for those who wait for a transaction by its id.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox

@@ -11,5 +11,5 @@ mod caller;
 mod desk;
 pub mod row;
 
-pub use caller::{Caller, SessionsConfig};
+pub use caller::{Caller, Sessions, SessionsConfig};
 pub use desk::{Desk, Facts, committed, no_facts};

@@ -8,7 +8,7 @@ use interfaces::{Problem, UseCase};
 use serde::Deserialize;
 use store::projections::keeping_up;
 use store::{DatabaseConfig, Outbox, Store};
-use submission::{Caller, Desk, SessionsConfig};
+use submission::{Caller, Desk, Sessions, SessionsConfig};
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::workflow::Workflow;
@@ -30,7 +30,7 @@ pub(crate) struct Authorization {
     pub(crate) store: Store,
     pub(crate) desk: Desk,
     bus: Bus,
-    pub(crate) sessions: SessionsConfig,
+    pub(crate) sessions: Sessions,
 }
 
 impl Authorization {
@@ -68,9 +68,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let desk = Desk::new(bus.clone(), store.clone(), outbox, progress.clone());
     let authorization = Arc::new(Authorization {
         store,
+        sessions: config.sessions.over(desk.stopped()),
         desk,
         bus: bus.clone(),
-        sessions: config.sessions,
     });
     let serving = crate::api::router(keeping_up(Router::new(&bus), &progress), authorization)
         .serve(shutdown.clone());

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::transport::server::{TcpConnectInfo, TcpIncoming};
@@ -16,6 +18,7 @@ use tracing::field;
 
 use crate::rest::trace;
 use crate::service::Gateway;
+use crate::tls::{PartnerStream, Partners, Protocol};
 use health::HealthRoom;
 use ledger::LedgerRoom;
 use proto::health::health_server::HealthServer;
@@ -39,13 +42,20 @@ const RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Until the first answer of a call; submissions wait for their receipt.
 const CALL_WITHIN: Duration = Duration::from_secs(120);
 const CALLS_PER_CONNECTION: usize = 256;
+/// Connections that have shaken hands and wait to be served.
+const HANDSHAKES_WAITING: usize = 64;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Serves until the process is told to stop.
 ///
 /// # Errors
 /// When the transport fails.
-pub(crate) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    partners: Option<Partners>,
+    gateway: Arc<Gateway>,
+) -> anyhow::Result<()> {
     let shutdown = gateway.shutdown.clone();
     let ledger = LedgerServer::new(LedgerRoom::new(gateway.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX)
@@ -57,7 +67,7 @@ pub(crate) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) -> anyho
     let health =
         HealthServer::new(HealthRoom::new(gateway.clone())).max_decoding_message_size(4 * 1024);
     let header_bytes = u32::try_from(gateway.limits.head_bytes).unwrap_or(u32::MAX);
-    Server::builder()
+    let server = Server::builder()
         .timeout(CALL_WITHIN)
         .concurrency_limit_per_connection(CALLS_PER_CONNECTION)
         .max_concurrent_streams(CALLS_PER_CONNECTION as u32)
@@ -65,13 +75,50 @@ pub(crate) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) -> anyho
         .http2_keepalive_interval(Some(KEEPALIVE))
         .trace_fn(span_of)
         .add_service(ledger)
-        .add_service(health)
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            async move { shutdown.requested().await },
-        )
-        .await?;
+        .add_service(health);
+    let stop = async move { shutdown.requested().await };
+    match partners {
+        None => {
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            server.serve_with_incoming_shutdown(incoming, stop).await?;
+        }
+        Some(partners) => {
+            let incoming = incoming(listener, partners, &gateway);
+            server.serve_with_incoming_shutdown(incoming, stop).await?;
+        }
+    }
     Ok(())
+}
+
+/// Connections of partner systems that have shown a certificate; one that takes its time keeps no other waiting.
+fn incoming(
+    listener: TcpListener,
+    partners: Partners,
+    gateway: &Gateway,
+) -> ReceiverStream<std::io::Result<PartnerStream>> {
+    let (sender, accepted) = mpsc::channel(HANDSHAKES_WAITING);
+    let handshakes = Arc::new(Semaphore::new(gateway.limits.connections));
+    tokio::spawn(async move {
+        while !sender.is_closed() {
+            let Ok(permit) = handshakes.clone().acquire_owned().await else {
+                return;
+            };
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let _ = stream.set_nodelay(true);
+            let (partners, sender) = (partners.clone(), sender.clone());
+            tokio::spawn(async move {
+                match partners.accept(stream, Protocol::Grpc).await {
+                    Ok(stream) => drop(sender.send(Ok(stream)).await),
+                    Err(error) => tracing::info!(%error, "a partner system was turned away"),
+                }
+                drop(permit);
+            });
+        }
+    });
+    ReceiverStream::new(accepted)
 }
 
 /// Continues the caller's trace.

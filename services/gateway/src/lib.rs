@@ -10,6 +10,7 @@
 //! | [`grpc`] | `proto/medshare/v1/ledger.proto` |
 //! | `hospitals` | from a hospital's ledger id to its records service |
 //! | crate `ledger_view` | blocks, transactions and replicas as people read them |
+//! | `tls` | mutual TLS with partner systems |
 //! | `rate` | how much one address may ask |
 
 pub mod grpc;
@@ -17,5 +18,6 @@ mod hospitals;
 mod rate;
 pub mod rest;
 mod service;
+mod tls;
 
 pub use service::{Config, Limits, Listener, Prepared, run};

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bus::{Bus, BusConfig};
 use chassis::{InvalidKey, Shutdown};
+use keys::tls::TlsFiles;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::hospitals::Hospitals;
 use crate::rate::RateLimiter;
+use crate::tls::Partners;
 use crate::{grpc, rest};
 
 /// Configuration of the gateway.
@@ -20,6 +22,9 @@ use crate::{grpc, rest};
 pub struct Config {
     /// Connection to the bus.
     pub bus: BusConfig,
+    /// Certificates for mutual TLS with partner systems, on both ports; absent: plain connections, for a single machine.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
     /// Where REST is served.
     #[serde(default)]
     pub rest: Listener,
@@ -184,6 +189,7 @@ pub struct Prepared {
     gateway: Arc<Gateway>,
     rest: TcpListener,
     grpc: TcpListener,
+    partners: Option<Partners>,
 }
 
 impl Prepared {
@@ -196,11 +202,21 @@ impl Prepared {
         let rest = listen("rest.address", config.rest.address).await?;
         let grpc = listen("grpc.address", config.grpc.address).await?;
         let bus = Bus::connect(&config.bus).await?;
+        let partners = match config.tls {
+            Some(files) => {
+                files
+                    .load()
+                    .map_err(|error| InvalidKey::new("tls", error))?;
+                Some(Partners::start(files, bus.clone()).await?)
+            }
+            None => None,
+        };
         let gateway = Arc::new(Gateway::new(bus, config.limits, shutdown.clone()));
         Ok(Prepared {
             gateway,
             rest,
             grpc,
+            partners,
         })
     }
 
@@ -233,10 +249,13 @@ impl Prepared {
         let (router, _) = rest::router(gateway.clone());
         gateway.shutdown.ready_at(&addresses);
         let over_rest = async {
-            rest::serve::serve(self.rest, router, gateway.clone()).await;
+            rest::serve::serve(self.rest, self.partners.clone(), router, gateway.clone()).await;
             Ok(())
         };
-        let served = tokio::try_join!(over_rest, grpc::serve(self.grpc, gateway.clone()));
+        let served = tokio::try_join!(
+            over_rest,
+            grpc::serve(self.grpc, self.partners.clone(), gateway.clone())
+        );
         gateway.bus.close().await;
         served.map(|_| ())
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// Use cases between services, which nobody asks over REST, and why each is none of the gateway's business.
-const BETWEEN_SERVICES: [&str; 11] = [
+const BETWEEN_SERVICES: [&str; 12] = [
+    "renew_certificate",
     "sign_transaction",
     "match_patients",
     "undo_match",

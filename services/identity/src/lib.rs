@@ -1,12 +1,14 @@
 //! Identity: certificate authority, registration, endorsement, sign-in, custody of natural persons' keys.
 //!
-//! Rooms: `api/` (one file a use case), `attempts` (wrong passwords, counted), `custody` (keys that only their owner's secret opens), `people` (the account
+//! Rooms: `api/` (one file a use case), `attempts` (wrong passwords, counted), `custody` (keys that only their owner's secret
+//! opens), `issued` (certificates from elsewhere), `people` (the account
 //! rows), `projections/` (the members as the ledger knows them), `reactions/` (registrations that did not get through
 //! are sent again).
 
 mod api;
 mod attempts;
 mod custody;
+mod issued;
 mod migrations;
 mod patient_id;
 mod people;

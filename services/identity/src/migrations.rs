@@ -80,4 +80,15 @@ CREATE TABLE sign_in_attempts (
 CREATE INDEX sign_in_attempts_by_age ON sign_in_attempts (last_us);
 ",
     ),
+    (
+        3,
+        "certificates by request",
+        "
+ALTER TABLE certificates ADD COLUMN request TEXT;
+ALTER TABLE certificates ADD COLUMN chain TEXT;
+CREATE INDEX certificates_by_member ON certificates (member, not_after_us);
+ALTER TABLE members ADD COLUMN suspended_us BIGINT;
+ALTER TABLE members ADD COLUMN rotated_us BIGINT;
+",
+    ),
 ];

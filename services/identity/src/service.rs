@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bus::{Bus, BusConfig, Call, Router};
 use chassis::{InvalidKey, Shutdown};
@@ -38,13 +39,20 @@ pub struct Config {
     pub token_seed: PathBuf,
     /// Secret file: opens the session secrets inside tokens.
     pub session_secret: PathBuf,
-    /// Directory with `root.pem`, `issuing.pem` and `issuing.key.pem`.
+    /// Directory with `root.pem`, `issuing.pem`, `issuing.key.pem`, and `issued.jsonl` of what was issued beside this service.
     pub authority: PathBuf,
     /// Sealing key (hex) of the regulator, to whom viewers' names are sealed as well.
     pub regulator_sealing_key: SealingPublicKey,
     /// How long a session lasts, in minutes.
     #[serde(default = "default_session_minutes")]
     pub session_minutes: u64,
+    /// How long a certificate counts, in hours; a fraction is fine.
+    #[serde(default = "default_certificate_hours")]
+    pub certificate_hours: f64,
+}
+
+fn default_certificate_hours() -> f64 {
+    72.0
 }
 
 fn default_session_minutes() -> u64 {
@@ -65,6 +73,10 @@ pub(crate) struct Identity {
     pub(crate) session: keys::seal::SealingKey,
     pub(crate) authority: Authority,
     pub(crate) root_pem: String,
+    pub(crate) certificate_us: u64,
+    pub(crate) issued_file: PathBuf,
+    /// How much of it was entered.
+    pub(crate) issued_read: AtomicU64,
     pub(crate) regulator: SealingPublicKey,
     pub(crate) session_us: u64,
     /// Few password derivations at a time: each takes 19 MiB and a core.
@@ -78,6 +90,7 @@ impl Identity {
             &self.token.public_key(),
             call.authorization.as_deref(),
             now(),
+            self.desk.stopped(),
         )?;
         let ended: Option<(i64,)> =
             sqlx::query_as("SELECT ended_us FROM ended_sessions WHERE session = $1")
@@ -141,6 +154,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         "authority",
         keys::secret::read_private(&config.authority.join("issuing.key.pem")),
     )?;
+    if !(0.001..=24.0 * 366.0).contains(&config.certificate_hours) {
+        return Err(InvalidKey::new("certificate_hours", "must be between 0.001 and 8784").into());
+    }
     let member = usable("member_key", MemberKey::load(&config.member_key))?;
     let token = TokenKey::from_seed(&usable("token_seed", Secret::load(&config.token_seed))?);
     let session_secret = usable("session_secret", Secret::load(&config.session_secret))?;
@@ -166,6 +182,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         session: keys::seal::SealingKey::from_secret(&session_secret),
         authority,
         root_pem,
+        certificate_us: (config.certificate_hours * 3.6e9) as u64,
+        issued_file: config.authority.join("issued.jsonl"),
+        issued_read: AtomicU64::new(0),
         regulator: config.regulator_sealing_key,
         session_us: config.session_minutes * 60_000_000,
         derivations: Semaphore::new(2),

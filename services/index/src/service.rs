@@ -12,7 +12,7 @@ use ledger::LedgerId;
 use serde::Deserialize;
 use store::projections::keeping_up;
 use store::{DatabaseConfig, Store};
-use submission::SessionsConfig;
+use submission::{Sessions, SessionsConfig};
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::heads::Heads;
@@ -36,7 +36,7 @@ pub struct Config {
 pub(crate) struct Index {
     pub(crate) store: Store,
     handles: Secret,
-    pub(crate) sessions: SessionsConfig,
+    pub(crate) sessions: Sessions,
     search: Arc<RwLock<SearchIndex>>,
 }
 
@@ -81,7 +81,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let index = Arc::new(Index {
         store,
         handles,
-        sessions: config.sessions,
+        sessions: config.sessions.over(progress.stopped()),
         search,
     });
     let serving =

@@ -9,7 +9,7 @@ use keys::{MemberKey, SealingKey, Secret};
 use serde::Deserialize;
 use store::projections::keeping_up;
 use store::{DatabaseConfig, Outbox, Store};
-use submission::{Desk, SessionsConfig};
+use submission::{Desk, Sessions, SessionsConfig};
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::bindings::Bindings;
@@ -85,7 +85,7 @@ pub(crate) struct Iot {
     pub(crate) at_rest: Secret,
     pub(crate) devices: SealingKey,
     pub(crate) readings: ReadingsConfig,
-    pub(crate) sessions: SessionsConfig,
+    pub(crate) sessions: Sessions,
 }
 
 impl Iot {}
@@ -113,12 +113,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let iot = Arc::new(Iot {
         store,
         bus: bus.clone(),
+        sessions: config.sessions.over(desk.stopped()),
         desk,
         member,
         at_rest: at_rest.derive("medshare/iot/at-rest/v1"),
         devices: SealingKey::from_secret(&devices),
         readings: config.readings,
-        sessions: config.sessions,
     });
     let ingest = crate::ingest::Ingest::start(iot.clone()).await?;
     let ingesting = tokio::spawn(ingest.run(shutdown.clone()));

@@ -1,13 +1,16 @@
 //! `medshare admin`: steers a system that `up` runs.
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use keys::Secret;
+use keys::certificate::Authority;
+use ledger::{LedgerId, Timestamp};
 
-use crate::arguments::{AddDevice, AddHospital, Admin, Folder, Named};
+use crate::arguments::{AddDevice, AddHospital, Admin, Folder, Named, NewIssuingAuthority};
 use crate::broker::BrokerUser;
-use crate::consortium::{Consortium, HospitalDatabase};
+use crate::consortium::{Consortium, HospitalDatabase, Tls};
 use crate::files;
 use crate::init;
+use crate::init::certificates::{self, Issuer};
 use crate::layout::Layout;
 use crate::supervisor::control::{self, Action};
 use crate::up;
@@ -27,6 +30,7 @@ pub async fn run(command: &Admin, json: bool) -> anyhow::Result<String> {
         Admin::Resume(Named { name, folder }) => (folder, Action::Resume(name.clone())),
         Admin::AddHospital(arguments) => return add_hospital(arguments, json).await,
         Admin::AddDevice(arguments) => return add_device(arguments, json),
+        Admin::NewIssuingAuthority(arguments) => return new_issuing_authority(arguments, json),
     };
     ask(folder, action, json).await
 }
@@ -84,6 +88,13 @@ async fn add_hospital(arguments: &AddHospital, json: bool) -> anyhow::Result<Str
 fn add_device(arguments: &AddDevice, json: bool) -> anyhow::Result<String> {
     let layout = Layout::new(&arguments.folder.dir);
     let name = &arguments.name;
+    if consortium_of(&layout)?.tls == Tls::Mutual {
+        return certify_device(&layout, arguments, json);
+    }
+    ensure!(
+        arguments.request.is_none(),
+        "--request: this system has no TLS; devices connect by password"
+    );
     let password = add_device_user(&layout, name)?;
     if json {
         return Ok(serde_json::json!({ "user": name, "password": password }).to_string());
@@ -93,7 +104,54 @@ fn add_device(arguments: &AddDevice, json: bool) -> anyhow::Result<String> {
     ))
 }
 
-/// Lets a device connect to the brokers by MQTT under its ledger id; gives the password.
+fn certify_device(layout: &Layout, arguments: &AddDevice, json: bool) -> anyhow::Result<String> {
+    let id: LedgerId = arguments.name.parse().map_err(|_| {
+        anyhow::anyhow!("the name must be the device's ledger id (32 hex characters)")
+    })?;
+    let file = arguments.request.as_ref().context(
+        "--request: with mutual TLS a device needs a certificate request, made where its key is; for example: \
+         openssl req -new -newkey ed25519 -nodes -keyout device.key -subj /CN=device -out device.csr",
+    )?;
+    let request = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let consortium = consortium_of(layout)?;
+    let chain = Issuer::open(layout, &consortium)?.device(&id, request)?;
+    if json {
+        return Ok(serde_json::json!({ "device": id, "chain": chain }).to_string());
+    }
+    Ok(chain)
+}
+
+fn new_issuing_authority(arguments: &NewIssuingAuthority, json: bool) -> anyhow::Result<String> {
+    let layout = Layout::new(std::path::absolute(&arguments.folder.dir)?);
+    let consortium = consortium_of(&layout)?;
+    let certificate = std::fs::read_to_string(layout.root_certificate())?;
+    let key = keys::secret::read_private(&arguments.root_key)?;
+    let root = Authority::from_pem(&certificate, &key)?;
+    ensure!(
+        root.certifies_own_key()?,
+        "{}: this is not the key of the root certificate",
+        arguments.root_key.display()
+    );
+    let now = Timestamp(chassis::clock::now());
+    certificates::make_issuing(&root, &consortium, &layout, now)?;
+    let file = layout.authority().join("issuing.pem");
+    if json {
+        return Ok(serde_json::json!({ "issuing": file }).to_string());
+    }
+    Ok(format!(
+        "a new issuing authority is in {}\nidentity uses it from its next start on: medshare admin restart identity",
+        file.display()
+    ))
+}
+
+fn consortium_of(layout: &Layout) -> anyhow::Result<Consortium> {
+    let file = layout.consortium();
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(Consortium::from_toml(&text)?)
+}
+
+/// Lets a device connect to the brokers by MQTT under its ledger id; gives the password. For systems without TLS.
 pub fn add_device_user(layout: &Layout, name: &str) -> anyhow::Result<String> {
     ensure!(
         bus::subjects::is_token(name),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::consortium::Tls;
 use crate::wiring::Service;
 
 /// Share medical records between hospitals, patients and others, each act a signed transaction on a ledger that anybody
@@ -69,6 +70,10 @@ pub struct Init {
     /// Where services keep their rows: `sqlite`, or `postgres://user@host:port`. Goes before the description's.
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
+    /// How everybody connects: `mutual` (TLS with certificates on both sides) or `plain`, for a single machine. Goes
+    /// before the description's.
+    #[arg(long, value_enum)]
+    pub tls: Option<Tls>,
     /// Print the description that would be used, and make nothing: a start for one of your own.
     #[arg(long)]
     pub print_config: bool,
@@ -108,9 +113,13 @@ pub enum Admin {
     /// Add a hospital: makes its keys and configuration, and starts its records service when the system runs. On the
     /// ledger it is registered and endorsed like any organisation.
     AddHospital(AddHospital),
-    /// Let a device connect to the brokers by MQTT, under a password that is printed once. On the ledger it is registered
-    /// to a patient like any device.
+    /// Let a device connect to the brokers by MQTT. With mutual TLS: issues a certificate for the key that the device
+    /// made (`--request`), which counts for as long as the ledger has the device as active. Without: prints a password,
+    /// once. On the ledger it is registered to a patient like any device.
     AddDevice(AddDevice),
+    /// Put a new issuing authority in place of the current one, with the root's key, which is kept offline otherwise.
+    /// Identity takes it up when it is restarted; what was issued before counts to its end.
+    NewIssuingAuthority(NewIssuingAuthority),
 }
 
 /// A system's folder.
@@ -169,6 +178,20 @@ pub struct AddHospital {
 pub struct AddDevice {
     /// Its name in topics, `devices/<name>/readings`: the ledger id under which it is registered.
     pub name: String,
+    /// The certificate request (PKCS #10, PEM) that the device has made and signed.
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
+    /// The system's folder.
+    #[command(flatten)]
+    pub folder: Folder,
+}
+
+/// `medshare admin new-issuing-authority`
+#[derive(Debug, Args)]
+pub struct NewIssuingAuthority {
+    /// The root's key (PEM, mode 0600); `init` puts it into the authority's folder, from where it goes into a safe.
+    #[arg(long, value_name = "FILE")]
+    pub root_key: PathBuf,
     /// The system's folder.
     #[command(flatten)]
     pub folder: Folder,

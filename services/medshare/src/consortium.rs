@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 /// `consortium.toml`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consortium {
     /// The consortium's name; stands in the genesis file.
@@ -17,11 +17,32 @@ pub struct Consortium {
     /// Where services keep their rows: `sqlite` (a file each), or `postgres://user@host:port` (a database each).
     #[serde(default = "sqlite")]
     pub database: String,
+    /// How processes, partners and devices connect: `mutual` (TLS with certificates of the consortium on both sides), or
+    /// `plain`, for a single machine.
+    #[serde(default)]
+    pub tls: Tls,
+    /// How long the certificates of processes and members count, in hours; they are renewed while the system runs.
+    #[serde(default = "three_days")]
+    pub certificate_hours: f64,
+    /// The names by which processes are reached from other machines, by process: they go into its certificate.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hosts: BTreeMap<String, Vec<String>>,
     /// Parameters at the start, by the names of the governance contract; others have that contract's defaults.
     #[serde(default)]
     pub parameters: BTreeMap<String, i64>,
     /// Who takes part from the start.
     pub organisations: Vec<Organisation>,
+}
+
+/// How connections are secured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// Not at all: what matters is sealed and signed all the same. For a single machine.
+    #[default]
+    Plain,
+    /// TLS with certificates on both sides.
+    Mutual,
 }
 
 /// An organisation of the consortium.
@@ -92,6 +113,10 @@ fn one() -> usize {
     1
 }
 
+fn three_days() -> f64 {
+    72.0
+}
+
 fn sqlite() -> String {
     "sqlite".to_owned()
 }
@@ -122,6 +147,9 @@ impl Consortium {
             name: "medshare".to_owned(),
             brokers: 1,
             database: sqlite(),
+            tls: Tls::default(),
+            certificate_hours: three_days(),
+            hosts: BTreeMap::new(),
             parameters: BTreeMap::new(),
             organisations: vec![
                 organisation(
@@ -196,6 +224,12 @@ impl Consortium {
             return refuse(
                 "database".to_owned(),
                 "must be `sqlite` or begin with `postgres://`",
+            );
+        }
+        if !(0.001..=8784.0).contains(&self.certificate_hours) {
+            return refuse(
+                "certificate_hours".to_owned(),
+                "must be between 0.001 and 8784",
             );
         }
         let mut slugs = BTreeSet::new();

@@ -34,6 +34,16 @@ impl Layout {
         self.root.join("directory.json")
     }
 
+    /// The certificate authority's root certificate.
+    pub fn root_certificate(&self) -> PathBuf {
+        self.root.join("root.pem")
+    }
+
+    /// The issuing authority, and what was issued beside identity.
+    pub fn authority(&self) -> PathBuf {
+        self.process("identity").join("authority")
+    }
+
     /// Which processes there are.
     pub fn system(&self) -> PathBuf {
         self.root.join("system.toml")

@@ -8,6 +8,7 @@ use medshare::consortium::Consortium;
 use medshare::{admin, bench, demo, init, up, verify, version, wiring};
 
 fn main() -> ExitCode {
+    keys::tls::use_ring();
     let arguments = Arguments::parse();
     let json = arguments.json;
     let outcome = match arguments.command {
@@ -81,6 +82,7 @@ fn make(arguments: &Init, json: bool) -> anyhow::Result<String> {
     };
     consortium.brokers = arguments.nats_servers.unwrap_or(consortium.brokers);
     consortium.database = arguments.database.clone().unwrap_or(consortium.database);
+    consortium.tls = arguments.tls.unwrap_or(consortium.tls);
     let description = toml::to_string(&consortium)?;
     let consortium = Consortium::from_toml(&description)?;
     if arguments.print_config {

@@ -13,4 +13,9 @@ pub const MIGRATIONS: &[store::Migration] = &[
         "consents",
         include_str!("../migrations/0003_consents.sql"),
     ),
+    (
+        4,
+        "wrong patient ids",
+        "ALTER TABLE codes ADD COLUMN wrong_patient_ids BIGINT NOT NULL DEFAULT 0",
+    ),
 ];

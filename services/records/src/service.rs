@@ -13,7 +13,7 @@ use ledger::{Digest, DigestAlgorithm, Height, LedgerId, Timestamp};
 use sqlx::AnyPool;
 use store::Store;
 use store::projections::Progress;
-use submission::{Caller, Desk, SessionsConfig};
+use submission::{Caller, Desk, Sessions};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::adapters::HospitalDatabase;
@@ -36,7 +36,7 @@ pub struct Records {
     /// The hospital's key.
     pub key: MemberKey,
     /// Checks session tokens.
-    pub sessions: SessionsConfig,
+    pub sessions: Sessions,
     /// The hospital's secrets.
     pub vault: Vault,
     /// The service's own database.

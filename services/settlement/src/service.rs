@@ -7,7 +7,7 @@ use chassis::{InvalidKey, Shutdown};
 use serde::Deserialize;
 use store::projections::keeping_up;
 use store::{DatabaseConfig, Outbox, Store};
-use submission::{Desk, SessionsConfig};
+use submission::{Desk, Sessions, SessionsConfig};
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::books::Books;
@@ -28,7 +28,7 @@ pub struct Config {
 pub(crate) struct Settlement {
     pub(crate) store: Store,
     pub(crate) desk: Desk,
-    pub(crate) sessions: SessionsConfig,
+    pub(crate) sessions: Sessions,
 }
 
 impl Settlement {}
@@ -44,8 +44,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let desk = Desk::new(bus.clone(), store.clone(), outbox, progress.clone());
     let settlement = Arc::new(Settlement {
         store,
+        sessions: config.sessions.over(desk.stopped()),
         desk,
-        sessions: config.sessions,
     });
     let serving = crate::api::router(keeping_up(Router::new(&bus), &progress), settlement)
         .serve(shutdown.clone());

@@ -173,7 +173,7 @@ impl TestBroker {
             directory: file("directory.json".into()),
             sealing_seed_file: file(format!("{name}.seal")),
             genesis: file("genesis.json".into()),
-            tls_root: None,
+            tls: None,
         }
     }
 

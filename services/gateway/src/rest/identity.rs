@@ -3,7 +3,7 @@
 use interfaces::identity::{
     ChangeMemberStatus, EndorseMember, GetAuthority, GetMember, GetOwnAccount, GetSignInChallenge,
     IssueCertificate, ListMembers, ListPendingMembers, MemberSummary, RegisterOrganisation,
-    RegisterPerson, SignIn, SignInWithKey, SignOut,
+    RegisterPerson, RequestCertificate, SignIn, SignInWithKey, SignOut,
 };
 
 use super::api::{Api, Route};
@@ -88,6 +88,14 @@ pub(crate) fn routes(api: Api) -> Api {
                 "Issues a certificate for the caller's current key",
             )
             .by("Members that are active on the ledger."),
+        )
+        .use_case::<RequestCertificate>(
+            post(
+                "/v1/certificates/requests",
+                "Issues a certificate for a key that its holder made, such as a device's",
+            )
+            .by_anyone()
+            .cost(COSTLY),
         )
         .use_case::<GetAuthority>(
             get(

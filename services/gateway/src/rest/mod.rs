@@ -15,7 +15,7 @@ mod iot;
 mod ledger;
 mod own_records;
 mod parts;
-pub mod serve;
+pub(crate) mod serve;
 mod settlement;
 pub(crate) mod trace;
 mod transactions;

@@ -8,13 +8,15 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower::Service;
 
 use super::guard::Peer;
 use crate::service::Gateway;
+use crate::tls::{Partners, Protocol};
 
 /// How long a request's head may take to arrive; also how long a connection may stay idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
@@ -24,7 +26,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until the process is told to stop, then finishes what is under way.
-pub async fn serve(listener: TcpListener, router: Router, gateway: Arc<Gateway>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    partners: Option<Partners>,
+    router: Router,
+    gateway: Arc<Gateway>,
+) {
     let connections = Arc::new(Semaphore::new(gateway.limits.connections));
     let graceful = GracefulShutdown::new();
     loop {
@@ -37,7 +44,41 @@ pub async fn serve(listener: TcpListener, router: Router, gateway: Arc<Gateway>)
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
+        let one = One {
+            router: router.clone(),
+            peer,
+            gateway: gateway.clone(),
+            watcher: graceful.watcher(),
+        };
+        let partners = partners.clone();
+        tokio::spawn(async move {
+            match partners {
+                None => one.serve(stream).await,
+                Some(partners) => match partners.accept(stream, Protocol::Rest).await {
+                    Ok(stream) => one.serve(stream).await,
+                    Err(error) => tracing::info!(%error, "a partner system was turned away"),
+                },
+            }
+            drop(permit);
+        });
+    }
+    let _ = tokio::time::timeout(STOP_WITHIN, graceful.shutdown()).await;
+}
+
+/// One connection.
+struct One {
+    router: Router,
+    peer: std::net::IpAddr,
+    gateway: Arc<Gateway>,
+    watcher: Watcher,
+}
+
+impl One {
+    async fn serve<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (router, peer) = (self.router, self.peer);
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
             router.clone().call(request.map(Body::new))
@@ -45,18 +86,13 @@ pub async fn serve(listener: TcpListener, router: Router, gateway: Arc<Gateway>)
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WITHIN)
-            .max_headers(gateway.limits.headers)
-            .max_buf_size(gateway.limits.head_bytes)
+            .max_headers(self.gateway.limits.headers)
+            .max_buf_size(self.gateway.limits.head_bytes)
             .serve_connection(TokioIo::new(stream), service);
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-            drop(permit);
-        });
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
-    let _ = tokio::time::timeout(STOP_WITHIN, graceful.shutdown()).await;
 }
 
 type Accepted = (

@@ -68,7 +68,7 @@ impl Running {
             rest,
             grpc,
             shutdown,
-            http: reqwest::Client::new(),
+            http: client(),
         }
     }
 
@@ -138,4 +138,10 @@ pub async fn eventually<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) 
         assert!(Instant::now() < deadline, "it never happened");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// The library wants to know its cryptography, also for connections without TLS.
+fn client() -> reqwest::Client {
+    keys::tls::use_ring();
+    reqwest::Client::new()
 }

@@ -47,6 +47,8 @@ pub(crate) fn router(router: Router, identity: Arc<Identity>) -> Router {
         .on(get_viewer_name::get_viewer_name)
         .on(open_sealed::open_sealed)
         .on(certificates::issue_certificate)
+        .on(certificates::request_certificate)
+        .on(certificates::renew_certificate)
         .on(certificates::get_authority)
         .on(submit_signature)
         .into_router()

@@ -11,7 +11,7 @@ pub(crate) struct Members;
 
 impl Projection for Members {
     const NAME: &'static str = "members";
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
 
     async fn apply(
         &self,
@@ -94,7 +94,13 @@ async fn fold(
             set_status(transaction, member, "active").await
         }
         Membership::MemberSuspended { member } => {
-            set_status(transaction, member, "suspended").await
+            set_status(transaction, member, "suspended").await?;
+            sqlx::query("UPDATE members SET suspended_us = $1 WHERE member = $2")
+                .bind(time_us)
+                .bind(member.to_string())
+                .execute(&mut **transaction)
+                .await
+                .map(|_| ())
         }
         Membership::MemberRevoked { member } => {
             set_status(transaction, member, "revoked").await?;
@@ -109,9 +115,10 @@ async fn fold(
             member,
             public_key,
             sealing_key,
-        } => sqlx::query("UPDATE members SET public_key = $1, sealing_key = $2 WHERE member = $3")
+        } => sqlx::query("UPDATE members SET public_key = $1, sealing_key = $2, rotated_us = $3 WHERE member = $4")
             .bind(public_key.to_string())
             .bind(Digest(*sealing_key).to_string())
+            .bind(time_us)
             .bind(member.to_string())
             .execute(&mut **transaction)
             .await

@@ -233,7 +233,7 @@ fn bus_config(folder: &Path, port: u16, name: &str) -> BusConfig {
         directory: folder.join("directory.json"),
         sealing_seed_file: file(format!("{name}.seal")),
         genesis: folder.join("genesis.json"),
-        tls_root: None,
+        tls: None,
     }
 }
 
@@ -280,10 +280,11 @@ async fn start_broker(folder: &Path, port: u16) -> anyhow::Result<Process> {
         servers: 1,
         administrator_seed_file: Some(folder.join("keys/administrator.nk")),
         server: None,
+        tls: None,
     };
     files::write(
         &home.join("config.toml"),
-        toml::to_string(&crate::broker::Config { broker })?.as_bytes(),
+        toml::to_string(&crate::broker::Config { broker, bus: None })?.as_bytes(),
     )?;
     Process::start("broker", &home).await
 }

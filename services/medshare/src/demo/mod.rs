@@ -21,7 +21,7 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
-use crate::consortium::Consortium;
+use crate::consortium::{Consortium, Tls};
 use crate::supervisor::{Notice, Options, System};
 use figures::Figures;
 use population::Population;
@@ -51,6 +51,9 @@ pub struct Demo {
     /// Where services keep their rows: `sqlite`, or `postgres://user@host:port`.
     #[arg(long, value_name = "URL", default_value = "sqlite")]
     pub database: String,
+    /// How everybody connects: `mutual` (TLS with certificates on both sides) or `plain`.
+    #[arg(long, value_enum, default_value_t)]
+    pub tls: Tls,
 }
 
 /// What `--json` says at the end.
@@ -80,6 +83,7 @@ pub async fn run(arguments: &Demo, json: bool) -> anyhow::Result<(String, bool)>
     let mut consortium = Consortium::built_in();
     consortium.brokers = arguments.nats_servers;
     consortium.database.clone_from(&arguments.database);
+    consortium.tls = arguments.tls;
     if consortium.database != "sqlite" {
         // A server may hold the databases of several systems.
         consortium.name = format!("medshare-{}", HEXLOWER.encode(&keys::secret::random::<4>()));

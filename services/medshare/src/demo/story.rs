@@ -95,7 +95,7 @@ impl Story {
         let address = system
             .address("gateway", "rest")
             .context("the gateway does not say where it listens")?;
-        let client = Client::new(&format!("http://{address}"), genesis)?;
+        let client = crate::partner::client(layout, address, genesis)?;
         let receipts_dir = layout.root().join("receipts");
         crate::files::make_private_folder(&receipts_dir)?;
         let mut operators = Vec::new();
@@ -137,6 +137,11 @@ impl Story {
             client,
             _endorser: endorser,
         })
+    }
+
+    /// Whether connections are over mutual TLS.
+    pub(super) fn has_tls(&self) -> bool {
+        self.client.is_secured()
     }
 
     /// Says that an act begins.

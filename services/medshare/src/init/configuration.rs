@@ -10,7 +10,7 @@ use ledger::PublicKey;
 use toml::{Table, Value};
 
 use super::{PublicKeys, replica_number};
-use crate::consortium::{Consortium, HospitalDatabase};
+use crate::consortium::{Consortium, HospitalDatabase, Tls};
 use crate::files;
 use crate::layout::Layout;
 use crate::system::ProcessDescription;
@@ -98,13 +98,16 @@ fn broker(source: &Source<'_>) -> Table {
             "keys/administrator.seed".into(),
         );
     }
-    table([("broker", Value::Table(broker))])
+    if let Some(tls) = tls(source) {
+        broker.insert("tls".to_owned(), tls);
+    }
+    table([("broker", Value::Table(broker)), ("bus", bus(source))])
 }
 
 fn ordering(source: &Source<'_>) -> Table {
     let replica = replica_number(&source.process.name).unwrap_or_default();
     table([
-        ("bus", bus(source.process)),
+        ("bus", bus(source)),
         ("replica", Value::Integer(replica.into())),
         ("voting_key_file", "keys/voting.seed".into()),
         ("data", "data".into()),
@@ -113,13 +116,17 @@ fn ordering(source: &Source<'_>) -> Table {
 
 fn identity(source: &Source<'_>) -> anyhow::Result<Table> {
     Ok(table([
-        ("bus", bus(source.process)),
+        ("bus", bus(source)),
         ("database", database(source)?),
         ("member_key", "keys/member.json".into()),
         ("master_secret", "keys/master.secret".into()),
         ("token_seed", "keys/token.seed".into()),
         ("session_secret", "keys/session.secret".into()),
         ("authority", "authority".into()),
+        (
+            "certificate_hours",
+            Value::Float(source.consortium.certificate_hours),
+        ),
         (
             "regulator_sealing_key",
             hex(&source.public_keys.regulator_sealing_key)?,
@@ -170,7 +177,10 @@ fn iot(source: &Source<'_>) -> anyhow::Result<Table> {
 }
 
 fn gateway(source: &Source<'_>) -> Table {
-    let mut table = table([("bus", bus(source.process))]);
+    let mut table = table([("bus", bus(source))]);
+    if let Some(tls) = tls(source) {
+        table.insert("tls".to_owned(), tls);
+    }
     for listener in &source.process.listeners {
         let address = format!("127.0.0.1:{}", listener.port);
         table.insert(
@@ -194,7 +204,7 @@ fn portal(source: &Source<'_>) -> anyhow::Result<Table> {
 /// What most services are configured by.
 fn service(source: &Source<'_>) -> anyhow::Result<Table> {
     Ok(table([
-        ("bus", bus(source.process)),
+        ("bus", bus(source)),
         ("database", database(source)?),
         ("sessions", sessions(source)?),
     ]))
@@ -215,7 +225,18 @@ fn with_member(mut table: Table) -> Table {
     table
 }
 
-fn bus(process: &ProcessDescription) -> Value {
+/// Where the certificate for mutual TLS lies; none in the plain profile.
+fn tls(source: &Source<'_>) -> Option<Value> {
+    (source.consortium.tls == Tls::Mutual).then(|| {
+        Value::Table(table([
+            ("identity_file", "keys/tls.pem".into()),
+            ("root_file", "../../root.pem".into()),
+        ]))
+    })
+}
+
+fn bus(source: &Source<'_>) -> Value {
+    let process = source.process;
     let ports = process
         .brokers
         .iter()
@@ -223,14 +244,18 @@ fn bus(process: &ProcessDescription) -> Value {
     let servers = ports
         .map(|number| format!("nats://127.0.0.1:{}", 4221 + number).into())
         .collect();
-    Value::Table(table([
+    let mut bus = table([
         ("servers", Value::Array(servers)),
         ("user", process.name.as_str().into()),
         ("nkey_seed_file", "keys/nats.seed".into()),
         ("directory", "../../directory.json".into()),
         ("sealing_seed_file", "keys/sealing.seed".into()),
         ("genesis", GENESIS.into()),
-    ]))
+    ]);
+    if let Some(tls) = tls(source) {
+        bus.insert("tls".to_owned(), tls);
+    }
+    Value::Table(bus)
 }
 
 /// `[database]` of a service: a file of its own, or a database of its own on the server.

@@ -5,8 +5,11 @@ use anyhow::ensure;
 use keys::MemberKey;
 use serde::Serialize;
 
+use super::certificates::Issuer;
 use super::{ProcessKeys, PublicKeys, broker_names, configuration, records};
-use crate::consortium::{Consortium, HospitalDatabase, Organisation, OrganisationKind, check_slug};
+use crate::consortium::{
+    Consortium, HospitalDatabase, Organisation, OrganisationKind, Tls, check_slug,
+};
 use crate::files;
 use crate::layout::Layout;
 use crate::system::SystemDescription;
@@ -65,6 +68,11 @@ pub fn add_hospital(
         &layout.consortium(),
         toml::to_string(&consortium)?.as_bytes(),
     )?;
+    if consortium.tls == Tls::Mutual {
+        let issuer = Issuer::open(layout, &consortium)?;
+        issuer.process(&process)?;
+        issuer.organisation(slug)?;
+    }
     let added = HospitalAdded {
         process: process.name.clone(),
         ledger_id: key.ledger_id().to_string(),

@@ -5,6 +5,7 @@
 //! lie apart, below `organisations/`. On one machine all of it is below one folder; in production each folder goes to
 //! whom it belongs.
 
+pub(crate) mod certificates;
 mod configuration;
 mod databases;
 mod hospital;
@@ -14,20 +15,21 @@ mod process_keys;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use keys::certificate::Authority;
 use ledger::{
     Epoch, EpochDescription, GenesisFile, GenesisParameters, Height, ReplicaDescription, ReplicaId,
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
+pub use certificates::organisation_files;
 pub use databases::create_databases;
 pub use hospital::{HospitalAdded, add_hospital};
 
-use crate::consortium::{Consortium, OrganisationKind};
+use crate::consortium::{Consortium, OrganisationKind, Tls};
 use crate::files;
 use crate::layout::Layout;
 use crate::system::{Listener, ProcessDescription, SystemDescription};
+use certificates::Issuer;
 use members::Members;
 use process_keys::ProcessKeys;
 
@@ -40,7 +42,6 @@ const AUTHORITY_SERVICES: [&str; 6] = [
     "gateway",
     "portal",
 ];
-const YEAR_US: u64 = 365 * 24 * 3600 * 1_000_000;
 
 const STAGE_BROKERS: u32 = 0;
 const STAGE_REPLICAS: u32 = 1;
@@ -98,7 +99,7 @@ pub fn init(consortium: &Consortium, folder: &Path) -> anyhow::Result<Made> {
     let now = Timestamp(chassis::clock::now());
     let system = processes(consortium);
     let members = Members::make(consortium, &layout)?;
-    let root = certificate_authority(consortium, &layout, now)?;
+    let root = certificates::make_authority(consortium, &layout, now)?;
     let mut replicas = Vec::new();
     for process in &system.processes {
         let keys = ProcessKeys::make(&layout, process)?;
@@ -135,6 +136,15 @@ pub fn init(consortium: &Consortium, folder: &Path) -> anyhow::Result<Made> {
     files::write_json(&PublicKeys::file(&layout), &public_keys)?;
     for process in &system.processes {
         configuration::write(&layout, consortium, &public_keys, process)?;
+    }
+    if consortium.tls == Tls::Mutual {
+        let issuer = Issuer::open(&layout, consortium)?;
+        for process in &system.processes {
+            issuer.process(process)?;
+        }
+        for organisation in &consortium.organisations {
+            issuer.organisation(&organisation.slug)?;
+        }
     }
     files::write(
         &layout.consortium(),
@@ -271,31 +281,6 @@ fn listeners(service: &str) -> Vec<Listener> {
         "portal" => vec![listener("web", 8081)],
         _ => Vec::new(),
     }
-}
-
-/// Makes the certificate authority: the issuing authority belongs to identity; the root's key belongs in a safe.
-fn certificate_authority(
-    consortium: &Consortium,
-    layout: &Layout,
-    now: Timestamp,
-) -> anyhow::Result<Authority> {
-    let root = Authority::root(&consortium.name, now, Timestamp(now.0 + 20 * YEAR_US))?;
-    let issuing = root.issuing(&consortium.name, now, Timestamp(now.0 + 5 * YEAR_US))?;
-    let folder = layout.process("identity").join("authority");
-    files::make_private_folder(&folder)?;
-    files::write(&folder.join("root.pem"), root.certificate_pem().as_bytes())?;
-    files::write(
-        &folder.join("issuing.pem"),
-        issuing.certificate_pem().as_bytes(),
-    )?;
-    files::write_private(
-        &folder.join("issuing.key.pem"),
-        issuing.expose_key_pem().as_bytes(),
-    )?;
-    let safe = layout.organisation(&consortium.authority().slug);
-    files::make_private_folder(&safe)?;
-    files::write_private(&safe.join("root.key.pem"), root.expose_key_pem().as_bytes())?;
-    Ok(root)
 }
 
 /// What an organisation of this kind is on the ledger, besides an operator.

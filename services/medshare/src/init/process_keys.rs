@@ -43,7 +43,6 @@ impl ProcessKeys {
             if process.name == "nats-1" {
                 make_user(layout, process, "administrator", "administrator.seed")?;
             }
-            return Ok(ProcessKeys { voting: None });
         }
         ensure!(
             bus::subjects::is_token(&process.name),
@@ -63,6 +62,8 @@ impl ProcessKeys {
         };
         let public_key = match &voting {
             Some(voting) => voting.public_key(),
+            // The process around a broker is no member.
+            None if process.command == "broker" => PublicKey([0; 32]),
             None => MemberKey::load(&folder.join("keys/member.json"))?.public_key(),
         };
         for secret in secrets(&process.command) {

@@ -116,6 +116,8 @@ impl System {
         let description = SystemDescription::load(&layout.system())?;
         crate::files::make_private_folder(&layout.run().join("logs"))?;
         let lock = lock(&layout)?;
+        crate::init::certificates::renew_ended(&layout, &description)
+            .context("certificates that ended could not be issued anew")?;
         let board = Board::new(layout.clone(), options.notices.clone());
         let inner = Inner {
             layout,

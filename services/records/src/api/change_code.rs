@@ -60,6 +60,7 @@ pub(super) async fn change_code(
     }
     let code = drawn.code.expose_text().to_string();
     Ok(ShownCode {
+        wrong_patient_ids: 0,
         record: request.record,
         holder,
         code,

@@ -1,5 +1,8 @@
 //! Opens one record by an authorization code and the patient ID. By a doctor, a third party, an insurer or another
 //! hospital.
+//!
+//! A code has 120 bits and is not guessed; whoever has one and tries patient IDs has ten tries, after which the code opens
+//! nothing until its holder changes it. The holder is shown how often it was tried.
 
 use std::sync::Arc;
 
@@ -12,6 +15,7 @@ use keys::{AuthorizationCode, Role};
 use ledger::{LedgerId, PublicKey, Signature, TransactionBody};
 use submission::Caller;
 
+use crate::facts::codes;
 use crate::failure::{Failure, forbidden};
 use crate::projections::{self, OnLedger};
 use crate::service::{Records, now_us};
@@ -38,7 +42,8 @@ pub(super) async fn redeem_code(
         .await
         .map_err(|_| does_not_open())?;
     let (code, holder) = matching_code(&records, &on_ledger, &request.code).await?;
-    check_patient_id(&records, &on_ledger.patient, &request.patient_id).await?;
+    let shown = code.key(&request.record.0).public_key();
+    check_patient_id(&records, &on_ledger.patient, &request.patient_id, &shown).await?;
     let (redeemer, hospital) = redeemer(&records, &caller, holder).await?;
     let viewer = records
         .sealed_viewer(&caller, &on_ledger.patient, None)
@@ -105,17 +110,27 @@ async fn check_patient_id(
     records: &Records,
     patient: &LedgerId,
     patient_id: &str,
+    code: &PublicKey,
 ) -> Result<(), Failure> {
+    // Counted before it is known whether it is wrong: tries at the same time get no more of them.
+    let mut transaction = records.store.begin().await?;
+    codes::count_wrong_patient_id(&mut transaction, code).await?;
+    transaction.commit().await?;
+    let tried = codes::wrong_patient_ids(records.reader(), code).await?;
+    if tried > codes::WRONG_PATIENT_IDS_MAX {
+        return Err(does_not_open());
+    }
     let check = CheckPatientId {
         patient: *patient,
         patient_id: patient_id.to_owned(),
     };
     let checked = records.ask_identity(None, &check).await?;
-    if checked.belongs {
-        Ok(())
-    } else {
-        Err(does_not_open())
+    if !checked.belongs {
+        return Err(does_not_open());
     }
+    let mut transaction = records.store.begin().await?;
+    codes::forget_wrong_patient_ids(&mut transaction, code).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// The member who redeems and, for a doctor, the hospital they act for: another one where the hospital's code is shown.

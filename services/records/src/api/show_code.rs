@@ -33,7 +33,9 @@ pub(super) async fn show_code(
         .find(|drawn| drawn.public.key == current.key)
         .ok_or(Failure::Row("codes"))?;
     let code = found.code.expose_text().to_string();
+    let wrong_patient_ids = codes::wrong_patient_ids(records.reader(), &found.public.key).await?;
     Ok(ShownCode {
+        wrong_patient_ids,
         record: request.record,
         holder,
         code,

@@ -84,6 +84,42 @@ pub async fn insert(
     Ok(())
 }
 
+/// How often a code may be shown with a wrong patient ID; from then on it opens nothing.
+pub const WRONG_PATIENT_IDS_MAX: u32 = 10;
+
+/// How often a code was shown with a wrong patient ID.
+pub async fn wrong_patient_ids(pool: &AnyPool, public_key: &PublicKey) -> Result<u32, Failure> {
+    let row = sqlx::query("SELECT wrong_patient_ids FROM codes WHERE public_key = $1")
+        .bind(public_key.to_string())
+        .fetch_optional(pool)
+        .await?;
+    row.map_or(Ok(0), |row| super::count(&row, "wrong_patient_ids"))
+}
+
+/// The right patient ID was shown: whoever has it may go on.
+pub async fn forget_wrong_patient_ids(
+    connection: &mut Connection,
+    public_key: &PublicKey,
+) -> Result<(), Failure> {
+    sqlx::query("UPDATE codes SET wrong_patient_ids = 0 WHERE public_key = $1")
+        .bind(public_key.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Counts one more.
+pub async fn count_wrong_patient_id(
+    connection: &mut Connection,
+    public_key: &PublicKey,
+) -> Result<(), Failure> {
+    sqlx::query("UPDATE codes SET wrong_patient_ids = wrong_patient_ids + 1 WHERE public_key = $1")
+        .bind(public_key.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// All codes ever drawn for a record that are still kept.
 pub async fn of_record(
     pool: &AnyPool,

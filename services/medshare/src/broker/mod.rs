@@ -1,8 +1,11 @@
-//! The process around a message broker: renders `nats-server`'s configuration from ours and the users' files, keeps the
-//! server as its child, and has it reload when users are added.
+//! The process around a message broker: renders `nats-server`'s configuration from ours, the users' files and the ledger,
+//! keeps the server as its child, and has it reload when something of that changes.
 //!
-//! It exists because `nats-server` does not end with its parent, and because devices and hospitals that join need
-//! credentials while the system runs.
+//! It exists because `nats-server` does not end with its parent, because hospitals that join need credentials while the
+//! system runs, and because a member that is suspended or revoked loses its connections at once.
+
+mod server_configuration;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,16 +13,19 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail, ensure};
-use bus::permissions::{Permissions, Role};
+use anyhow::{Context as _, bail};
+use bus::BusConfig;
 use chassis::{InvalidKey, Shutdown};
 use keys::nkey::BusUserKey;
+use keys::tls::TlsFiles;
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+
+use server_configuration::rendered;
+use standing::Standings;
 
 /// Configuration of a broker's process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +33,10 @@ use tokio::process::{Child, Command};
 pub struct Config {
     /// The broker.
     pub broker: BrokerConfig,
+    /// Its own process on the bus, by which it follows the ledger; the server is always this broker. Absent: nobody's
+    /// connections end by what the ledger says (for measurements only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<BusConfig>,
 }
 
 /// `[broker]`
@@ -58,9 +68,13 @@ pub struct BrokerConfig {
     /// The `nats-server` program; searched where [`find_server`] says when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<PathBuf>,
+    /// Certificates for mutual TLS on every port; absent: plain connections, for a single machine only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFiles>,
 }
 
-/// Somebody who may connect: a process by its nkey, or a device by a password. What it may do follows from its name and
+/// Somebody who may connect: a process by its nkey, or, where there is no TLS, a device by a password. (With TLS, devices
+/// are those that the ledger has as active, each by its certificate.) What it may do follows from its name and
 /// way of connecting ([`bus::permissions`]), never from this file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,11 +94,12 @@ const SERVER_VERSION_MIN: (u32, u32, u32) = (2, 12, 6);
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const STREAMS_WITHIN: Duration = Duration::from_secs(45);
 const STOP_WITHIN: Duration = Duration::from_secs(8);
-const USERS_LOOKED_AT_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs the broker until it is told to stop.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let config = config.broker;
+    let Config { broker, bus } = config;
+    let config = broker;
     let program = match &config.server {
         Some(program) => program.clone(),
         None => find_server().map_err(|reason| InvalidKey::new("broker.server", reason))?,
@@ -94,8 +109,19 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         InvalidKey::new("broker.data", format!("{}: {error}", config.data.display()))
     })?;
     let file = PathBuf::from("nats-server.json");
-    let mut seen = fingerprint(&config.users)?;
-    crate::files::write_private(&file, rendered(&config)?.as_bytes())?;
+    if let Some(tls) = &config.tls {
+        tls.load()
+            .map_err(|error| InvalidKey::new("broker.tls", error))?;
+    }
+    let directory = bus.as_ref().map(|bus| bus.directory.clone());
+    let directory = directory.as_deref();
+    let standing = Standings::load(Path::new("standing.json"));
+    let mut seen = fingerprint(&config)?;
+    let mut known = standing.version();
+    crate::files::write_private(
+        &file,
+        rendered(&config, directory, &standing.now())?.as_bytes(),
+    )?;
     let mut server = Command::new(&program)
         .arg("--config")
         .arg(&file)
@@ -111,7 +137,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     if let Some(seed_file) = &config.administrator_seed_file {
         tokio::select! {
-            done = set_up_streams(seed_file, client, config.servers) => done?,
+            done = set_up_streams(seed_file, &config, client) => done?,
             () = shutdown.requested() => return stop(&mut server).await,
             ended = server.wait() => bail!("nats-server ended at its start: {}", ended?),
         }
@@ -119,19 +145,24 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut addresses = vec![("client", client), ("mqtt", local(config.mqtt_port))];
     addresses.extend(config.cluster_port.map(|port| ("cluster", local(port))));
     shutdown.ready_at(&addresses);
+    if let Some(mut bus) = bus {
+        bus.servers = vec![format!("nats://{client}")];
+        tokio::spawn(standing.clone().follow(bus));
+    }
 
-    let mut look = tokio::time::interval(USERS_LOOKED_AT_EVERY);
+    let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
             () = shutdown.requested() => return stop(&mut server).await,
             ended = server.wait() => bail!("nats-server ended: {}", ended?),
             _ = look.tick() => {
-                let now = fingerprint(&config.users)?;
-                if now != seen {
-                    crate::files::write_private(&file, rendered(&config)?.as_bytes())?;
+                let (now, version) = (fingerprint(&config)?, standing.version());
+                if now != seen || version != known {
+                    crate::files::write_private(&file, rendered(&config, directory, &standing.now())?.as_bytes())?;
+                    // Whoever is no longer named, or may do less, is disconnected by the server as it reloads.
                     signal(&server, Signal::HUP)?;
-                    tracing::info!(count = now.len(), "broker users taken up");
-                    seen = now;
+                    tracing::info!("who may connect was taken up");
+                    (seen, known) = (now, version);
                 }
             }
         }
@@ -209,14 +240,21 @@ async fn answers(address: SocketAddr) {
 /// Makes the streams as the administrator, which a cluster can do once it has elected a leader.
 async fn set_up_streams(
     seed_file: &Path,
+    config: &BrokerConfig,
     client: SocketAddr,
-    servers: usize,
 ) -> anyhow::Result<()> {
     let key = BusUserKey::load(seed_file)
         .map_err(|error| InvalidKey::new("broker.administrator_seed_file", error))?;
-    let administrator = async_nats::ConnectOptions::with_nkey(key.expose_seed().to_owned())
+    let mut options = async_nats::ConnectOptions::with_nkey(key.expose_seed().to_owned())
         .name("administrator")
-        .custom_inbox_prefix(bus::subjects::inbox_prefix("administrator"))
+        .custom_inbox_prefix(bus::subjects::inbox_prefix("administrator"));
+    if let Some(tls) = &config.tls {
+        options = options
+            .add_root_certificates(tls.root_file.clone())
+            .add_client_certificate(tls.identity_file.clone(), tls.identity_file.clone())
+            .require_tls(true);
+    }
+    let administrator = options
         .connect(format!("nats://{client}"))
         .await
         .context("the administrator cannot connect")?;
@@ -229,7 +267,7 @@ async fn set_up_streams(
         }
     }
     loop {
-        match bus::streams::ensure_blocks_stream(&administrator, servers).await {
+        match bus::streams::ensure_blocks_stream(&administrator, config.servers).await {
             Ok(()) => return Ok(()),
             Err(bus::streams::StreamError::Server(_)) if began.elapsed() < STREAMS_WITHIN => {
                 tokio::time::sleep(Duration::from_millis(250)).await;
@@ -263,10 +301,11 @@ fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-/// What tells a folder of users from a changed one: each file's name, length and time.
-fn fingerprint(folder: &Path) -> anyhow::Result<BTreeMap<PathBuf, (u64, Duration)>> {
+/// What tells the files from changed ones: each one's name, length and time.
+fn fingerprint(config: &BrokerConfig) -> anyhow::Result<BTreeMap<PathBuf, (u64, Duration)>> {
     let mut files = BTreeMap::new();
-    for file in user_files(folder)? {
+    let own = config.tls.iter().map(|tls| tls.identity_file.clone());
+    for file in user_files(&config.users)?.into_iter().chain(own) {
         // A file that goes away while we look is seen as gone next time.
         let Ok(metadata) = std::fs::metadata(&file) else {
             continue;
@@ -296,79 +335,6 @@ fn user_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
-}
-
-/// The server's configuration, as JSON, which it reads like its own format.
-fn rendered(config: &BrokerConfig) -> anyhow::Result<String> {
-    let mut users = Vec::new();
-    for file in user_files(&config.users)? {
-        let user: BrokerUser = crate::files::read_json(&file)?;
-        users.push(rendered_user(&user).with_context(|| file.display().to_string())?);
-    }
-    let mut server = json!({
-        "server_name": config.name,
-        "host": "127.0.0.1",
-        "port": config.client_port,
-        "max_payload": 1 << 20,
-        "max_pending": 64 << 20,
-        "write_deadline": "10s",
-        "logtime": true,
-        "jetstream": { "store_dir": config.data, "max_memory_store": 64 << 20, "max_file_store": 8_u64 << 30 },
-        "mqtt": { "host": "127.0.0.1", "port": config.mqtt_port },
-        "system_account": "SYSTEM",
-        "accounts": {
-            "SYSTEM": { "users": [] },
-            "MEDSHARE": { "jetstream": "enabled", "users": users },
-        },
-    });
-    if let Some(port) = config.cluster_port {
-        server["cluster"] = json!({ "name": "medshare", "host": "127.0.0.1", "port": port, "routes": config.routes });
-    }
-    Ok(serde_json::to_string_pretty(&server)?)
-}
-
-fn rendered_user(user: &BrokerUser) -> anyhow::Result<Value> {
-    match (&user.nkey, &user.password) {
-        (Some(nkey), None) => {
-            let permissions = permissions(&Role::of_bus_name(&user.name));
-            Ok(
-                json!({ "nkey": nkey, "permissions": permissions, "allowed_connection_types": ["STANDARD"] }),
-            )
-        }
-        (None, Some(password)) => {
-            ensure!(
-                password.len() >= 32,
-                "the password must have at least 32 characters"
-            );
-            ensure!(
-                bus::subjects::is_token(&user.name),
-                "the name cannot be part of a subject"
-            );
-            let permissions = permissions(&Role::Device {
-                name: user.name.clone(),
-            });
-            Ok(
-                json!({ "user": user.name, "password": password, "permissions": permissions,
-                "allowed_connection_types": ["MQTT"] }),
-            )
-        }
-        _ => bail!("must have either an nkey or a password"),
-    }
-}
-
-/// What is not allowed is denied.
-fn permissions(role: &Role) -> Value {
-    let permissions = Permissions::of(role);
-    json!({ "publish": allowed(&permissions.publish), "subscribe": allowed(&permissions.subscribe) })
-}
-
-/// The server takes an empty list for "everything", so an empty one is said as a denial.
-fn allowed(subjects: &[String]) -> Value {
-    if subjects.is_empty() {
-        json!({ "deny": ">" })
-    } else {
-        json!({ "allow": subjects })
-    }
 }
 
 fn one() -> usize {

@@ -1,0 +1,79 @@
+//! One test a case of the threat model, by its number, through the interfaces that an attacker has, against a running
+//! system with mutual TLS. Each says after "Fault:" what would let the attack succeed. `docs/security.md` lists them.
+
+mod access;
+mod broker;
+mod certificates;
+mod codes;
+mod devices;
+mod edges;
+mod records;
+
+use client::{ClientError, Member};
+use e2e::attacked::Attacked;
+use interfaces::Problem;
+use serde_json::{Value, json};
+
+/// The system of this run.
+fn attacked() -> Attacked {
+    Attacked::system(env!("CARGO_BIN_EXE_keeper"))
+}
+
+/// The problem that an attack ran into.
+///
+/// # Panics
+/// If it succeeded, or failed in another way.
+#[track_caller]
+fn problem<T>(what: &str, answer: Result<T, ClientError>) -> Problem {
+    match answer {
+        Ok(_) => panic!("{what} succeeded"),
+        Err(ClientError::Problem(problem)) => *problem,
+        Err(error) => panic!("{what} failed in another way: {error}"),
+    }
+}
+
+/// What an outsider can tell two refusals apart by.
+fn visible(problem: &Problem) -> (u16, String, String) {
+    (
+        problem.status,
+        problem.title.clone(),
+        problem.detail.clone(),
+    )
+}
+
+/// Money comes in by the treasurer's signature: a command that shows that the system still commits.
+async fn still_commits(system: &Attacked) -> client::VerifiedCommit {
+    let treasurer = system.organisation("treasury", "member.json").await;
+    let reference = data_encoding::HEXLOWER.encode(&keys::secret::random::<16>());
+    let account = system.key("institute", "member.json").ledger_id();
+    let request = json!({ "reference": reference, "account": account, "amount": 100_000 });
+    let committed = treasurer.command("/v1/deposits", &request).await;
+    committed.expect("the system commits")
+}
+
+/// The record numbers that a patient has at a hospital.
+async fn records_of(member: &Member, hospital: ledger::LedgerId) -> Vec<String> {
+    let own: Value = member.get("/v1/me/records").await.expect("own records");
+    let entries = own["entries"].as_array().expect("entries");
+    entries
+        .iter()
+        .filter(|entry| entry["hospital"] == hospital.to_string())
+        .filter_map(|entry| entry["record"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// The first patient of the story with a record at the hospital, from a number on; and that record.
+async fn patient_at(
+    system: &Attacked,
+    hospital: &str,
+    from: usize,
+) -> (usize, e2e::attacked::Person, String) {
+    let id = system.hospital(hospital);
+    for number in from..6 {
+        let patient = system.patient(number).await;
+        if let Some(record) = records_of(&patient.member, id).await.into_iter().next() {
+            return (number, patient, record);
+        }
+    }
+    panic!("no patient from {from} on has a record at {hospital}");
+}
