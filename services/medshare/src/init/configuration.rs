@@ -193,6 +193,8 @@ fn gateway(source: &Source<'_>) -> Table {
 
 fn portal(source: &Source<'_>) -> anyhow::Result<Table> {
     let mut table = gateway(source);
+    // Browsers have no certificates of the consortium: the pages go out behind the organisation's own TLS end point.
+    table.remove("tls");
     table.insert("sessions".to_owned(), sessions(source)?);
     table.insert(
         "cookie_secret_file".to_owned(),
