@@ -134,6 +134,7 @@ async fn import_traced(system: &e2e::system::RunningSystem, cast: &Cast, bundle:
         system.address("gateway", "rest"),
         hospital.path("records/import")
     );
+    keys::tls::use_ring();
     let answer = reqwest::Client::new()
         .post(url)
         .bearer_auth(hospital.member.token())

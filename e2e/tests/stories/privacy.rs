@@ -172,6 +172,7 @@ struct Visitor {
 
 impl Visitor {
     fn of(system: &RunningSystem) -> Visitor {
+        keys::tls::use_ring();
         Visitor {
             http: reqwest::Client::new(),
             gateway: format!("http://{}", system.address("gateway", "rest")),

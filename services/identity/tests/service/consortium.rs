@@ -236,7 +236,7 @@ fn config(
 ) -> Config {
     let now = Timestamp(chassis::clock::now());
     let root = Authority::root("test", now, now.plus(YEAR_US)).unwrap();
-    let issuing = root.issuing("test", now, now.plus(YEAR_US)).unwrap();
+    let issuing = root.issuing("test", &[], now, now.plus(YEAR_US)).unwrap();
     std::fs::write(folder.join("root.pem"), root.certificate_pem()).unwrap();
     std::fs::write(folder.join("issuing.pem"), issuing.certificate_pem()).unwrap();
     private(&folder.join("issuing.key.pem"), issuing.expose_key_pem());
@@ -258,6 +258,7 @@ fn config(
         authority: folder.to_owned(),
         regulator_sealing_key: SealingKey::random().public_key(),
         session_minutes: 60,
+        certificate_hours: 72.0,
     }
 }
 
