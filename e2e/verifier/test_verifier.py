@@ -15,6 +15,7 @@ import unittest
 import zlib
 
 import chain
+import checkpoint
 import ed25519
 import postcard
 import recount
@@ -383,6 +384,30 @@ class Encoding(unittest.TestCase):
         printed = "\n".join(re.findall(r"```schema\n(.*?)```", document, re.S))
         text = (pathlib.Path(__file__).parent / "format.schema").read_text()
         self.assertEqual(declarations(printed), declarations(text))
+
+
+class Checkpoints(unittest.TestCase):
+    """On the vectors that crates/keys makes and the browser's library is tried on."""
+
+    vectors = json.loads((ROOT / "services/portal/assets/browser/tests/vectors.json").read_text())
+    genesis = json.loads(vectors["genesis"])
+
+    def test_the_replicas_signatures_hold_and_none_under_another_text(self):
+        note = self.vectors["checkpoints"][4]["newer"]
+        self.assertEqual(checkpoint.Checkpoint(note).signers(self.genesis), [0, 2, 3])
+        forged = note.replace("\n7\n", "\n8\n")
+        self.assertEqual(checkpoint.Checkpoint(forged).signers(self.genesis), [])
+        with self.assertRaises(chain.Broken):
+            checkpoint.Checkpoint(note.replace("\n7\n", "\n07\n"))
+
+    def test_a_log_is_a_prefix_of_another_by_its_proof_and_by_no_other(self):
+        for pair in self.vectors["checkpoints"]:
+            older, newer = checkpoint.Checkpoint(pair["older"]), checkpoint.Checkpoint(pair["newer"])
+            proof = [bytes.fromhex(digest) for digest in pair["proof"]]
+            self.assertTrue(checkpoint.is_prefix(older, newer, proof))
+            self.assertFalse(checkpoint.is_prefix(older, newer, proof + [older.root]))
+            if proof:
+                self.assertFalse(checkpoint.is_prefix(older, newer, [bytes(32)] + proof[1:]))
 
 
 class Signatures(unittest.TestCase):

@@ -11,6 +11,7 @@ fn main() {
         "package.json",
         "package-lock.json",
         "build.mjs",
+        "bundle.mjs",
         "source",
         "browser",
     ] {
@@ -21,6 +22,10 @@ fn main() {
     }
     let packages = out.join("npm");
     fetch(&assets, &packages);
+    println!(
+        "cargo::rustc-env=PORTAL_NODE_MODULES={}",
+        packages.join("node_modules").display()
+    );
     let mut prepare = Command::new("node");
     prepare
         .arg(assets.join("build.mjs"))

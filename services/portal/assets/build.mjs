@@ -4,9 +4,10 @@
 // own. Rules that load from other hosts (licensed fonts) are left out, the brand's colours are ours, and every file gets
 // its compressed forms beside it.
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundle } from "./bundle.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [modules, destination] = process.argv.slice(2);
@@ -54,7 +55,7 @@ put(
   "medshare.css",
   styles(join(modules, "nhsuk-frontend/dist/nhsuk/nhsuk-frontend.min.css")) +
     styles(join(modules, "uplot/dist/uPlot.min.css")) +
-    styles(join(here, "source/medshare.css")),
+    ["medshare.css", "explorer.css", "verify.css"].map((name) => styles(join(here, "source", name))).join(""),
 );
 put("nhsuk-frontend.js", script(join(modules, "nhsuk-frontend/dist/nhsuk/nhsuk-frontend.min.js")));
 put("htmx.js", script(join(modules, "htmx.org/dist/htmx.min.js")));
@@ -62,7 +63,7 @@ put("uplot.js", script(join(modules, "uplot/dist/uPlot.iife.min.js")) + "globalT
 for (const name of readdirSync(join(here, "source"))) {
   if (extname(name) !== ".css") put(name, readFileSync(join(here, "source", name)));
 }
-if (existsSync(join(here, "browser"))) cpSync(join(here, "browser"), join(destination, "browser"), { recursive: true });
+bundle(here, modules, destination);
 
 function compress(folder) {
   for (const name of readdirSync(folder)) {

@@ -39,6 +39,16 @@ pub(crate) fn is_asset(path: &str) -> bool {
     path.starts_with("/assets/")
 }
 
+/// The content of an embedded file that is served elsewhere than among the assets.
+///
+/// # Errors
+/// 404 when there is none of this name.
+pub(crate) fn content(name: &str) -> Result<Vec<u8>, Refusal> {
+    Embedded::get(name)
+        .map(|file| file.data.into_owned())
+        .ok_or_else(|| Problem::not_found("no such asset").into())
+}
+
 /// `GET /assets/{build}/{*name}`
 pub(crate) async fn serve(
     Path((build, name)): Path<(String, String)>,

@@ -10,11 +10,13 @@
 //! 2. `guard`: what every request passes; `session`: the cookie; `visit`: one request and how a page is made for it.
 //! 3. `words`: every text in every language; `design`: every component once.
 //! 4. `pages`: one file a page or a few that belong together, one folder a role.
-//! 5. `live`: the ledger's blocks, as they come; `once`: a form is done once.
+//! 5. `explorer`: the ledger to look into, for anyone.
+//! 6. `live`: the ledger's blocks, as they come; `once`: a form is done once.
 
 mod answer;
 mod assets;
 mod design;
+mod explorer;
 mod guard;
 mod hospitals;
 mod language;
@@ -30,5 +32,6 @@ mod viewed;
 mod visit;
 mod words;
 
+pub use explorer::ExplorerConfig;
 pub use language::Currency;
 pub use service::{Config, Display, Sessions, Web, run};

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::explorer::{Explorer, ExplorerConfig};
 use crate::hospitals::Hospitals;
 use crate::language::{Currency, Language, Locale};
 use crate::live::Blocks;
@@ -37,6 +38,8 @@ pub struct Config {
     /// How times and amounts are shown.
     #[serde(default)]
     pub display: Display,
+    /// The explorer.
+    pub explorer: ExplorerConfig,
 }
 
 /// The table `[web]`.
@@ -94,6 +97,7 @@ pub(crate) struct Portal {
     pub(crate) secret: Secret,
     pub(crate) hospitals: Hospitals,
     pub(crate) blocks: Blocks,
+    pub(crate) explorer: Explorer,
     pub(crate) once: Once,
     pub(crate) tries: Tries,
     pub(crate) streams: Arc<Semaphore>,
@@ -134,6 +138,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let portal = Arc::new(Portal {
         hospitals: Hospitals::new(bus.clone()),
         blocks: Blocks::default(),
+        explorer: Explorer::start(&config.explorer, &bus, &shutdown).await?,
         once: Once::default(),
         tries: Tries::new(config.web.tries_per_minute),
         streams: Arc::new(Semaphore::new(config.web.streams)),

@@ -200,6 +200,8 @@ fn portal(source: &Source<'_>) -> anyhow::Result<Table> {
         "cookie_secret_file".to_owned(),
         "keys/cookies.secret".into(),
     );
+    let explorer = self::table([("database", database(source)?)]);
+    table.insert("explorer".to_owned(), Value::Table(explorer));
     Ok(table)
 }
 

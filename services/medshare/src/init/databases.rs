@@ -42,8 +42,5 @@ pub async fn create_databases(consortium: &Consortium) -> anyhow::Result<Vec<Str
 }
 
 fn has_database(process: &ProcessDescription) -> bool {
-    !matches!(
-        process.command.as_str(),
-        "broker" | "ordering" | "gateway" | "portal"
-    )
+    !matches!(process.command.as_str(), "broker" | "ordering" | "gateway")
 }

@@ -8,7 +8,7 @@ mod insurance;
 mod kinds;
 mod oversight;
 mod patient;
-mod receipts;
+pub(crate) mod receipts;
 mod register;
 mod research;
 mod sign;
@@ -53,6 +53,7 @@ pub(crate) fn router(portal: Arc<Portal>) -> Router {
             "/account/withdraw",
             get(account::ask_to_withdraw).post(account::withdraw),
         )
+        .merge(crate::explorer::routes())
         .merge(patient::routes())
         .merge(hospital::routes())
         .merge(research::routes())

@@ -41,6 +41,7 @@ macro_rules! words {
 
 pub(crate) mod authorization;
 pub(crate) mod clinical;
+pub(crate) mod explorer;
 pub(crate) mod frame;
 pub(crate) mod kinds;
 pub(crate) mod organisations;

@@ -1,0 +1,146 @@
+//! `GET /explorer/nodes`: every replica, by its own word and by the certificates it signed.
+
+use interfaces::Problem;
+use ledger_view::{ReplicaView, StatusView};
+
+use super::parts;
+use super::rows::VoteRow;
+use crate::answer::Answer;
+use crate::design::Html;
+use crate::design::lists;
+use crate::design::text::{self, Colour};
+use crate::visit::Visit;
+use crate::words::fill;
+
+/// See the module.
+pub(crate) async fn show(visit: Visit) -> Answer {
+    let words = visit.explorer_words();
+    let bus = &visit.portal.bus;
+    let status = StatusView::of(bus, &bus.epoch(), &bus.status().await);
+    let cluster = fill(
+        words.cluster_text,
+        &[
+            ("quorum", &status.quorum.to_string()),
+            ("all", &status.replicas.len().to_string()),
+            ("faulty", &status.fault_tolerance.to_string()),
+        ],
+    );
+    let health = if status.healthy {
+        text::tag(Colour::Green, words.healthy)
+            .and(Html::text(format!(" {}", words.cluster_healthy)))
+    } else {
+        text::tag(Colour::Red, words.changing_view)
+            .and(Html::text(format!(" {}", words.cluster_unhealthy)))
+    };
+    let content = Html::join([
+        text::lead(&cluster),
+        text::paragraph_of(health),
+        list(&visit, &status, true).await?,
+    ]);
+    Ok(visit.page(visit.explorer_page(words.nodes, "/explorer/nodes", content)))
+}
+
+/// All replicas as a table; with `all` everything that is known of each.
+pub(super) async fn list(visit: &Visit, status: &StatusView, all: bool) -> Result<Html, Problem> {
+    let words = visit.explorer_words();
+    let explorer = &visit.portal.explorer;
+    let (names, votes) = (explorer.organisations().await?, explorer.votes().await?);
+    let mut head = vec![
+        words.nodes,
+        words.health,
+        words.height,
+        words.view,
+        words.last_vote,
+    ];
+    if all {
+        head.extend([
+            words.votes_counted,
+            words.waiting,
+            words.validity,
+            words.voting_key,
+        ]);
+    }
+    let epoch = visit.portal.bus.epoch();
+    let rows: Vec<Vec<Html>> = status
+        .replicas
+        .iter()
+        .map(|node| {
+            let vote = votes.get(&node.replica).copied();
+            let mut row = common(visit, &names, status, node, vote);
+            if all {
+                let described = epoch.replica(ledger::ReplicaId(node.replica));
+                let key = described.map(|it| it.public_key.to_string());
+                let waiting = node.status.as_ref().map(|it| it.waiting_transactions);
+                let since = [("epoch", status.epoch.to_string())];
+                row.extend([
+                    Html::text(vote.map_or_else(|| "0".to_owned(), |it| visit.count(it.votes))),
+                    Html::text(waiting.map_or_else(|| "–".to_owned(), |it| visit.count(it))),
+                    Html::text(fill(
+                        words.key_valid,
+                        &since
+                            .each_ref()
+                            .map(|(name, value)| (*name, value.as_str())),
+                    )),
+                    text::number(key.unwrap_or_default()),
+                ]);
+            }
+            row
+        })
+        .collect();
+    Ok(lists::table(words.nodes, &head, &rows))
+}
+
+fn common(
+    visit: &Visit,
+    names: &std::collections::BTreeMap<String, String>,
+    status: &StatusView,
+    node: &ReplicaView,
+    vote: Option<VoteRow>,
+) -> Vec<Html> {
+    let words = visit.explorer_words();
+    let number = fill(words.replica, &[("number", &node.replica.to_string())]);
+    let operator = names.get(&node.operator.to_string());
+    let mut name = Html::text(operator.unwrap_or(&number));
+    if operator.is_some() {
+        name = name.and(text::span("explorer-sub", &number));
+    }
+    let own = node.status.as_ref();
+    let health = match own {
+        None => text::tag(Colour::Red, words.no_answer),
+        Some(own) if own.changing_view => text::tag(Colour::Orange, words.changing_view),
+        // A block or two on the way are no delay.
+        Some(own) if own.height + 8 < status.height => {
+            let count = visit.count(status.height - own.height);
+            text::tag(Colour::Yellow, &fill(words.behind, &[("count", &count)]))
+        }
+        Some(_) => text::tag(Colour::Green, words.healthy),
+    };
+    let view = own.map_or_else(
+        || Html::text("–"),
+        |own| {
+            let shown = Html::text(visit.count(own.view));
+            if own.primary == node.replica {
+                shown.and(text::span("explorer-sub", words.primary))
+            } else {
+                shown
+            }
+        },
+    );
+    let voted = vote.map_or_else(
+        || Html::text(words.never_voted),
+        |vote| {
+            let block = fill(words.block_link, &[("height", &visit.count(vote.height))]);
+            text::link(&format!("/explorer/blocks/{}", vote.height), &block)
+                .and(Html::text(" · "))
+                .and(visit.ago(vote.time_us))
+        },
+    );
+    let height = own.map_or_else(|| "–".to_owned(), |own| visit.count(own.height));
+    vec![
+        parts::cell(name),
+        health,
+        Html::text(height),
+        parts::cell(view),
+        parts::cell(voted),
+    ]
+}
