@@ -369,8 +369,7 @@ pub struct IssueCertificate {
 }
 use_case!("identity", "issue_certificate", IssueCertificate -> IssuedCertificate);
 
-/// Issues a certificate for a key that its holder made where it is used: a device's, or a partner system's. No session is
-/// needed: the request is signed with that key, and its digest with the key that the ledger has of the member.
+/// Issues a certificate for a key that its holder made where it is used: a device's, or a partner system's. No session is needed: the request is signed with that key, and its digest with the key that the ledger has of the member.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestCertificate {
@@ -379,8 +378,7 @@ pub struct RequestCertificate {
     pub member: LedgerId,
     /// The certificate request (PKCS #10, PEM); its key is Ed25519 or P-256. What else it says does not count.
     pub request: String,
-    /// By the member's current key, domain `medshare/certificate-request/v1`, over chain id, member and the SHA-256 of
-    /// the request's DER; 64 bytes.
+    /// By the member's current key, domain `medshare/certificate-request/v1`, over chain id, member and the SHA-256 of the request's DER; 64 bytes.
     #[schema(value_type = String)]
     pub signature: Base64,
 }

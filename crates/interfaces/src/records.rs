@@ -273,8 +273,7 @@ pub struct ShownCode {
     pub holder: CodeHolder,
     /// The code, in groups of four.
     pub code: String,
-    /// How often it was shown with a wrong patient ID since it last opened the record; after ten it opens nothing until
-    /// it is changed.
+    /// How often it was shown with a wrong patient ID since it last opened the record; after ten it opens nothing until it is changed.
     pub wrong_patient_ids: u32,
     /// Receipt of the command that set it, after a change.
     pub committed: Option<Committed>,

@@ -99,6 +99,7 @@ impl World {
 
 /// A path of the matrix as the OpenAPI document writes it.
 fn is_of(path: &str, template: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
     let (path, template): (Vec<_>, Vec<_>) =
         (path.split('/').collect(), template.split('/').collect());
     path.len() == template.len()
