@@ -5,6 +5,7 @@ use std::process::Command;
 use client::{ClientError, Member};
 use contracts::authorization::command::Command as Authorization;
 use contracts::settlement::command::Command as Settlement;
+use contracts::settlement::event::{Event as Settled, PostingReason};
 use contracts::{ApplicationId, Contract, ItemId, Rejection};
 use e2e::attacked::{Attacked, eventually};
 use interfaces::authorization::{
@@ -258,24 +259,22 @@ async fn attack_17_an_item_is_withdrawn_while_it_is_released() {
     .await;
     // Released if and only if paid, item by item, as the ledger tells it.
     let events = e2e::chain::events(&system.process("replica-0").join("data/blocks"));
-    for item in done {
-        let settled = events.iter().filter_map(|decided| match &decided.event {
-            contracts::Event::Settlement(event) => Some(format!("{event:?}")),
-            _ => None,
+    let postings = |wanted: PostingReason| {
+        let of_it = events.iter().filter(|decided| {
+            matches!(&decided.event, contracts::Event::Settlement(Settled::Posted { reason, .. })
+                if *reason == wanted)
         });
-        let key = format!("{:?}", item.item);
-        let about: Vec<String> = settled.filter(|text| text.contains(&key)).collect();
-        let paid = about
-            .iter()
-            .filter(|text| text.contains("ItemPaid"))
-            .count();
-        let refunded = about.iter().filter(|text| text.contains("Refund")).count();
+        of_it.count()
+    };
+    for item in done {
+        let paid = postings(PostingReason::ItemPaid(item.item));
+        let returned = postings(PostingReason::EscrowReturned(item.item));
         let expected = if item.state == "released" {
             (1, 0)
         } else {
             (0, 1)
         };
-        assert_eq!((paid, refunded), expected, "{}: {about:?}", item.state);
+        assert_eq!((paid, returned), expected, "{}", item.state);
     }
 }
 
@@ -384,8 +383,10 @@ async fn attack_24_a_claim_is_submitted_again_and_inflated() {
     let blocks = system.process("replica-0").join("data/blocks");
     let submitted = |events: &[e2e::chain::Decided]| {
         let payments = events.iter().filter(|decided| {
-            matches!(&decided.event, contracts::Event::Settlement(event)
-                if format!("{event:?}").starts_with("ClaimAdjudicated"))
+            matches!(
+                &decided.event,
+                contracts::Event::Settlement(Settled::ClaimAdjudicated { .. })
+            )
         });
         payments.count()
     };
