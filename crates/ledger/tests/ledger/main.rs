@@ -8,6 +8,7 @@ mod checkpoints;
 mod consortium;
 mod digests;
 mod epochs;
+mod fuzz;
 mod golden;
 mod receipts;
 mod signatures;
