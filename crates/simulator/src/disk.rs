@@ -33,6 +33,8 @@ pub struct Disk {
     pub syncing: usize,
     /// Bodies that were synced with votes.
     pub bodies: BTreeSet<Digest>,
+    /// Bodies in stored blocks.
+    bodies_in_blocks: BTreeSet<Digest>,
     /// The chain from height 1.
     pub blocks: Vec<StoredBlock>,
     /// The state at a checkpoint, from which a restart goes on.
@@ -211,6 +213,7 @@ impl Disk {
         Disk {
             log: self.log.clone(),
             bodies: self.bodies.clone(),
+            bodies_in_blocks: self.bodies_in_blocks.clone(),
             blocks: self.blocks.clone(),
             snapshot: self.snapshot.clone(),
             certificates_synced: self.certificates_synced,
@@ -230,12 +233,7 @@ impl Disk {
 
     /// Whether a body would survive a crash: in the body store or in a stored block.
     pub fn has_body(&self, digest: &Digest) -> bool {
-        self.bodies.contains(digest)
-            || self
-                .blocks
-                .iter()
-                .rev()
-                .any(|stored| stored.block.digests.contains(digest))
+        self.bodies.contains(digest) || self.bodies_in_blocks.contains(digest)
     }
 
     /// Whether an own vote with this signature was synced.
@@ -255,6 +253,8 @@ impl Disk {
             self.blocks.len() + 1,
             "blocks are stored in order"
         );
+        self.bodies_in_blocks
+            .extend(stored.block.digests.iter().copied());
         self.blocks.push(stored);
         self.certificates_synced = self.certified();
     }

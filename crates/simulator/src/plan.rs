@@ -192,7 +192,7 @@ impl Plan {
             every: Every::of(random),
             skew_us: random.pick(&[0, 10_000, 400_000]),
             faulty_us,
-            heal_us: 90_000_000,
+            heal_us: 45_000_000,
         }
     }
 }

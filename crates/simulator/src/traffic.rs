@@ -159,7 +159,7 @@ impl Cluster {
         client.attempt += 1;
         let attempt = client.attempt;
         let pause = if self.network.healed {
-            1_000
+            5_000
         } else {
             self.random.between(0, self.plan.think_us_max)
         };
