@@ -251,7 +251,7 @@ fn one_value(holder: &Value) -> Option<String> {
         return Some(format!(
             "{} {}",
             rounded(&number.to_string()),
-            unit.trim_matches(['{', '}'])
+            unit.replace(['{', '}', '[', ']'], "")
         ));
     }
     concept(&holder["valueCodeableConcept"])

@@ -11,6 +11,7 @@ use crate::design::lists;
 use crate::design::text;
 use crate::pages::sign_in::{BAD_INPUT, password_field};
 use crate::visit::{Page, Submitted, Visit};
+use crate::words::fill;
 
 const PASSWORD_CHARACTERS_MIN: usize = 12;
 
@@ -96,21 +97,25 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
         identity_id: form.get("identity_id"),
         login: form.get("login"),
     };
-    let mut errors: Vec<(&str, &str)> = Vec::new();
+    let mut errors: Vec<(&str, String)> = Vec::new();
     for (field, value, label) in [
         ("real_name", filled.real_name, words.real_name),
         ("identity_id", filled.identity_id, words.identity_id),
         ("login", filled.login, words.choose_login),
     ] {
         if value.is_empty() {
-            errors.push((field, label));
+            errors.push((field, fill(words.required, &[("field", label)])));
         }
     }
     let password = form.raw("password");
     if password.chars().count() < PASSWORD_CHARACTERS_MIN {
-        errors.push(("password", words.password_hint));
+        errors.push(("password", words.password_short.to_owned()));
     }
     if !errors.is_empty() {
+        let errors: Vec<(&str, &str)> = errors
+            .iter()
+            .map(|(field, text)| (*field, text.as_str()))
+            .collect();
         return Ok(visit.page_with(BAD_INPUT, page(visit, &filled, &errors)));
     }
     visit.portal.tries.count(visit.address)?;

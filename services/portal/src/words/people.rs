@@ -41,6 +41,8 @@ words! {
         identity_hint: "It finds your records at the hospitals. It is kept encrypted and never put on the ledger.", "用于在医院找到您的病历。加密保存，绝不上链。";
         choose_login: "Choose a user name", "设置用户名";
         choose_password: "Choose a password", "设置密码";
+        required: "Enter: {field}", "请填写：{field}";
+        password_short: "Choose a password of at least 12 characters", "请设置至少 12 个字符的密码";
         password_hint: "At least 12 characters. It also protects your signing keys: nobody can reset it for you.", "至少 12 个字符。它同时保护您的签名密钥，无人可以代为重置。";
         registering: "Registering you", "正在注册";
         registered: "You are registered", "注册成功";

@@ -192,7 +192,11 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
             Ok(again(&[("patient_number", text)]))
         }
         Err(Refusal(problem)) if problem.status == 202 => {
-            let content = text::paragraph(words.written_waiting);
+            let content = Html::join([
+                text::lead(words.written_waiting),
+                text::action_link("/hospital/write", words.write),
+                text::action_link("/hospital/records", words.find),
+            ]);
             Ok(visit.page(Page::new(words.write, content)))
         }
         other => other,
