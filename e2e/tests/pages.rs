@@ -4,6 +4,7 @@
 //! What each page is checked for stands in `e2e/pages/browser.mjs`: axe-core finds nothing (WCAG 2.2 AA), nothing is wider
 //! than the window, the console says no error, nothing is asked of another host.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -70,8 +71,30 @@ fn packages(folder: &Path) {
     assert!(status.success(), "npm ci failed in {}", folder.display());
 }
 
+fn has_browser() -> bool {
+    let named = std::env::var_os("MEDSHARE_CHROMIUM").map(PathBuf::from);
+    let browser = named.unwrap_or_else(|| PathBuf::from("/usr/bin/chromium"));
+    browser.exists()
+}
+
+/// Says that the test did not run, and why (docs/testing.md).
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+    if let Some(list) = std::env::var_os("MEDSHARE_SKIPPED") {
+        let mut list = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(list)
+            .expect("the list of skipped tests can be written");
+        writeln!(list, "pages: {why}").expect("the list of skipped tests can be written");
+    }
+}
+
 #[test]
 fn every_role_does_its_work_in_a_browser_on_phone_and_desktop_without_a_fault_of_any_page() {
+    if !has_browser() {
+        return skipped("no Chromium; MEDSHARE_CHROMIUM names one");
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pages");
     packages(&folder);
     let demo = demo();
