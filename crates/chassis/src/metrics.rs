@@ -10,8 +10,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of a histogram's buckets, in seconds.
-const BOUNDS_SECONDS: [f64; 14] = [
-    0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+const BOUNDS_SECONDS: [f64; 19] = [
+    0.000_05, 0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.008,
+    0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
 
 static REGISTRY: LazyLock<Mutex<BTreeMap<&'static str, (&'static str, Metric)>>> =

@@ -9,7 +9,7 @@ use ledger::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::once::{self, Known};
+use crate::once::{self, Known, Used};
 use crate::rules::{Call, Rules};
 use crate::state::{Overlay, StateView};
 use crate::state_tree;
@@ -176,13 +176,14 @@ impl<R: Rules> Executor<R> {
         })
     }
 
-    /// Executes the next block over the state after `head`.
+    /// Executes the next block over the state after `head`; `used` is what that state's buckets hold, and follows.
     ///
     /// # Panics
     /// If the order is not for the height after `head`, or not later: the caller's defect.
     pub fn execute_block(
         &self,
         view: &dyn StateView,
+        used: &mut Used,
         head: &ChainHead,
         order: BlockOrder,
     ) -> ExecutedBlock {
@@ -192,7 +193,7 @@ impl<R: Rules> Executor<R> {
             "blocks are executed in order"
         );
         assert!(order.time > head.time, "block time is strictly increasing");
-        let mut run = Run::new(view, &order, &self.chain);
+        let mut run = Run::new(view, used, &order, &self.chain);
         run.expire(&self.rules);
         for transaction in &order.transactions {
             run.transaction(&self.rules, transaction);
@@ -207,6 +208,7 @@ struct Run<'a> {
     chain: &'a Digest,
     order: &'a BlockOrder,
     overlay: Overlay<'a>,
+    used: &'a mut Used,
     system: OutcomeLeaf,
     /// What leaf 0 answers for: what was due, and the at-most-once entries.
     system_writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -218,12 +220,18 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(view: &'a dyn StateView, order: &'a BlockOrder, chain: &'a Digest) -> Run<'a> {
+    fn new(
+        view: &'a dyn StateView,
+        used: &'a mut Used,
+        order: &'a BlockOrder,
+        chain: &'a Digest,
+    ) -> Run<'a> {
         let count = order.transactions.len();
         Run {
             chain,
             order,
             overlay: Overlay::new(view),
+            used,
             system: OutcomeLeaf {
                 transaction: Digest::ZERO,
                 outcome: Outcome::Accepted,
@@ -255,7 +263,7 @@ impl<'a> Run<'a> {
         for (key, value) in decision.writes.0 {
             self.system_write(key, value);
         }
-        for key in once::ended(&self.overlay, self.order.time) {
+        for key in self.used.drop_ended(&self.overlay, self.order.time) {
             self.system_write(key, None);
         }
     }
@@ -272,7 +280,7 @@ impl<'a> Run<'a> {
                 .left_out
                 .push((transaction.clone(), LeftOut::NotValidNow));
         }
-        let known = once::known(&self.overlay, body, &transaction.id);
+        let known = self.used.known(body, &transaction.id);
         let decided = match known {
             Known::Repeat => return self.left_out.push((transaction.clone(), LeftOut::Repeat)),
             Known::OtherBody => Err(rules.nonce_reused()),
@@ -294,8 +302,7 @@ impl<'a> Run<'a> {
                     .map_err(|refused| (refused.contract, refused.code))
             }
         };
-        let (key, value) = self.added.remember(body, &transaction.id, known);
-        self.system_write(key, Some(value));
+        self.added.remember(self.used, body, &transaction.id, known);
         self.commit(transaction, decided);
     }
 
@@ -329,7 +336,8 @@ impl<'a> Run<'a> {
     }
 
     fn into_block(mut self, head: &ChainHead, next_due: Option<Timestamp>) -> ExecutedBlock {
-        for (key, value) in std::mem::take(&mut self.added).into_writes(self.order.height) {
+        let added = std::mem::take(&mut self.added);
+        for (key, value) in added.into_writes(self.used, self.order.height) {
             self.system_write(key, Some(value));
         }
         self.system.writes = WriteSet(self.system_writes.into_iter().collect()).digest();

@@ -13,5 +13,6 @@ pub mod state_tree;
 
 pub use contract_rules::{Contracts, announced_epochs, is_equivocation_proven, missing_version};
 pub use executor::{BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut};
+pub use once::Used;
 pub use rules::{Call, Decision, Refused, Rules};
 pub use state::{Overlay, StateView};

@@ -5,8 +5,8 @@
 //! domain tag. `docs/ledger-format.md` describes the bytes for people who write their own verifier.
 //!
 //! Reading order: [`canonical`], [`digest`], [`identifier`], [`signature`], [`transaction`],
-//! [`outcome`], [`merkle`], [`block`], [`genesis`], [`certificate`], [`equivocation`], [`receipt`], [`chain`],
-//! [`store_format`], [`tree_nodes`], [`tlog`].
+//! [`outcome`], [`merkle`], [`block`], [`genesis`], [`certificate`], [`equivocation`], [`receipt`],
+//! [`receipt_verifier`], [`chain`], [`store_format`], [`tree_nodes`], [`tlog`].
 
 pub mod block;
 pub mod byte_string;
@@ -21,6 +21,7 @@ pub mod merkle;
 pub mod outcome;
 pub mod receipt;
 pub mod receipt_file;
+pub mod receipt_verifier;
 pub mod signature;
 pub mod store_format;
 pub mod tlog;
@@ -41,6 +42,7 @@ pub use identifier::{ContractId, Epoch, Height, LedgerId, ReplicaId, Timestamp};
 pub use merkle::HistoryLog;
 pub use outcome::{LEDGER_CONTRACT, LedgerEvent, Outcome, OutcomeLeaf, RecordedEvent, WriteSet};
 pub use receipt::{BlockProofs, EpochLink, Receipt, ReceiptError, VerifiedReceipt};
+pub use receipt_verifier::ReceiptVerifier;
 pub use signature::{PublicKey, Signature, SignatureBatch, SignatureError, SigningKey};
 pub use transaction::{
     MAX_VALIDITY_US, SignedTransaction, TransactionBody, TransactionError, TransactionId,

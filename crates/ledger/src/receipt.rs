@@ -266,13 +266,23 @@ impl Receipt {
         chain: &Digest,
         first: &EpochDescription,
     ) -> Result<VerifiedReceipt, ReceiptError> {
+        self.verify_with(chain, first, |epoch| self.check_certificate(chain, epoch))
+    }
+
+    /// As [`Receipt::verify_from`], with `certificate` to check the certificate by the epoch that the links lead to.
+    pub(crate) fn verify_with(
+        &self,
+        chain: &Digest,
+        first: &EpochDescription,
+        certificate: impl FnOnce(&EpochDescription) -> Result<VerifiedCertificate, ReceiptError>,
+    ) -> Result<VerifiedReceipt, ReceiptError> {
         if self.header.chain != *chain {
             return Err(ReceiptError::ForeignChain);
         }
         self.check_transaction(chain)?;
         self.check_proofs()?;
         let epoch = self.follow_links(first, chain)?;
-        let certificate = self.check_certificate(chain, &epoch)?;
+        let certificate = certificate(&epoch)?;
         Ok(VerifiedReceipt {
             transaction: self.leaf.transaction,
             outcome: self.leaf.outcome,
@@ -350,7 +360,7 @@ impl Receipt {
         Ok(epoch)
     }
 
-    fn check_certificate(
+    pub(crate) fn check_certificate(
         &self,
         chain: &Digest,
         epoch: &EpochDescription,

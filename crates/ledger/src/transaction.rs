@@ -13,6 +13,9 @@ pub const MAX_VALIDITY_US: u64 = 60_000_000;
 /// The longest signed transaction, in bytes.
 pub const MAX_TRANSACTION_BYTES: usize = 64 * 1024;
 
+/// What stands behind the body in the signed bytes.
+const SIGNATURE_BYTES: usize = 64;
+
 const TRANSACTION_TAG: &str = "medshare/transaction/v1";
 const WIRE_TAG: &str = "medshare/wire/v1";
 
@@ -96,7 +99,7 @@ impl SignedTransaction {
     }
 
     /// As [`SignedTransaction::push_to`], with the transaction's own id at hand.
-    pub(crate) fn push_with_id(&self, id: &TransactionId, batch: &mut SignatureBatch) {
+    pub fn push_with_id(&self, id: &TransactionId, batch: &mut SignatureBatch) {
         batch.push(
             TRANSACTION_TAG,
             &id.0,
@@ -141,4 +144,36 @@ pub fn wire_digest(signed_bytes: &[u8]) -> Digest {
 /// The id of a transaction with these canonical body bytes.
 pub(crate) fn body_digest(body_bytes: &[u8]) -> TransactionId {
     tagged(TRANSACTION_TAG, &[body_bytes])
+}
+
+/// The id of the transaction with these canonical signed bytes: they are the body's and the signature's 64.
+pub fn id_of_signed_bytes(signed_bytes: &[u8]) -> TransactionId {
+    let body = signed_bytes.len().saturating_sub(SIGNATURE_BYTES);
+    body_digest(&signed_bytes[..body])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_same_from_the_signed_bytes() {
+        let key = SigningKey::from_seed([7; 32]);
+        let body = TransactionBody {
+            chain: Digest([1; 32]),
+            submitter: LedgerId([2; 16]),
+            public_key: key.public_key(),
+            nonce: 300,
+            valid_until: Timestamp(5),
+            contract: ContractId(2),
+            command: vec![3; 200],
+        };
+        let signed = SignedTransaction::sign(body, &key);
+        assert_eq!(id_of_signed_bytes(&signed.to_bytes()), signed.id());
+        assert_eq!(
+            id_of_signed_bytes(&[9]),
+            tagged(TRANSACTION_TAG, &[b""]),
+            "bytes that are no transaction have an id like any"
+        );
+    }
 }

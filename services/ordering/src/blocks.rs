@@ -77,6 +77,11 @@ fn segment_path(folder: &Path, first: u64) -> PathBuf {
     folder.join(store_format::segment_name(Height(first)))
 }
 
+fn sync(file: &File) -> std::io::Result<()> {
+    chassis::metrics::counter("ordering_file_syncs_total", "syncs of block files").add(1);
+    file.sync_data()
+}
+
 /// The blocks of the newest segment, found when opening.
 pub type NewestBlocks = Vec<(CertifiedBlock, Location)>;
 
@@ -131,7 +136,8 @@ impl BlockFiles {
                 folder: folder.to_owned(),
                 newest: Some((first, file, length)),
                 next,
-                unsynced: false,
+                // Who wrote it may have been killed before syncing.
+                unsynced: true,
             },
             blocks,
         ))
@@ -192,16 +198,53 @@ impl BlockFiles {
         Ok(())
     }
 
+    /// What is not synced yet, to be synced without holding these files.
+    ///
+    /// # Errors
+    /// [`BlockFileError::Disk`]: the process must stop.
+    pub fn unsynced(&self) -> Result<Unsynced, BlockFileError> {
+        let file = match &self.newest {
+            Some((_, file, _)) => Some(file.try_clone().map_err(disk(&self.folder))?),
+            None => None,
+        };
+        Ok(Unsynced {
+            folder: self.folder.clone(),
+            file,
+            below: Height(self.next),
+        })
+    }
+
     /// Syncs what was appended; all blocks below the returned height are durable.
     ///
     /// # Errors
     /// [`BlockFileError::Disk`]: the process must stop.
     pub fn sync(&mut self) -> Result<Height, BlockFileError> {
         if let (true, Some((_, file, _))) = (self.unsynced, &self.newest) {
-            file.sync_data().map_err(disk(&self.folder))?;
+            sync(file).map_err(disk(&self.folder))?;
             self.unsynced = false;
         }
         Ok(Height(self.next))
+    }
+}
+
+/// The newest segment at a moment; the segments before it were synced when it was started.
+#[derive(Debug)]
+pub struct Unsynced {
+    folder: PathBuf,
+    file: Option<File>,
+    below: Height,
+}
+
+impl Unsynced {
+    /// Syncs; all blocks below the returned height are durable.
+    ///
+    /// # Errors
+    /// [`BlockFileError::Disk`]: the process must stop.
+    pub fn sync(self) -> Result<Height, BlockFileError> {
+        if let Some(file) = &self.file {
+            sync(file).map_err(disk(&self.folder))?;
+        }
+        Ok(self.below)
     }
 }
 

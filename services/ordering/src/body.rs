@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use execution::CheckedTransaction;
-use ledger::{Digest, SignedTransaction};
+use ledger::Digest;
 use pbft::Request;
 
 /// Who published a transaction, and the trace it belongs to.
@@ -33,10 +33,10 @@ pub struct Body {
 }
 
 impl Body {
-    /// A checked transaction.
-    pub fn new(signed: SignedTransaction, bytes: Bytes, origin: Option<Origin>) -> Body {
+    /// A checked transaction and its signed bytes.
+    pub fn new(transaction: CheckedTransaction, bytes: Bytes, origin: Option<Origin>) -> Body {
         let body = Body {
-            transaction: Arc::new(CheckedTransaction::new(signed)),
+            transaction: Arc::new(transaction),
             bytes,
             received: Instant::now(),
             origin: OnceLock::new(),

@@ -18,6 +18,7 @@ use pbft::{CertifiedHash, Durable, InstalledBlock, Sequence};
 
 use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::epochs::Epochs;
+use crate::executed::LatelyExecuted;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
@@ -86,6 +87,8 @@ pub struct Stored {
     pub transactions: AtomicU64,
     /// The epochs, with the links that receipts carry.
     pub epochs: Arc<Epochs>,
+    /// Which of them may come again.
+    pub executed: LatelyExecuted,
 }
 
 impl Stored {
@@ -247,6 +250,7 @@ impl Delivery {
             .store
             .index(header.height, &hash, location, &ids)?;
         self.stored.epochs.note_link(certified);
+        self.stored.executed.add(&ids);
         *self
             .stored
             .tip

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bus::ordering_wire::{SubmitReply, refusal};
 use bus::subjects;
 use bytes::Bytes;
-use ledger::transaction::{MAX_VALIDITY_US, wire_digest};
+use execution::CheckedTransaction;
+use ledger::transaction::{MAX_VALIDITY_US, id_of_signed_bytes, wire_digest};
 use ledger::{Digest, ReplicaId, SignatureBatch, SignedTransaction, TransactionError, canonical};
 use pbft::Request;
 
@@ -193,7 +194,7 @@ impl Checker {
         let mut fresh = Vec::new();
         for arrival in arrivals {
             match self.check_form(reason, arrival, now) {
-                Checked::Fresh(signed, arrival) => fresh.push((signed, arrival)),
+                Checked::Fresh(transaction, arrival) => fresh.push((transaction, arrival)),
                 Checked::Held(wire) => known.push(wire),
                 Checked::Done => {}
             }
@@ -220,7 +221,7 @@ impl Checker {
         let wire = wire_digest(&arrival.bytes);
         if let Some(body) = self.bodies.get(&wire) {
             if let Some(origin) = arrival.origin {
-                body.ask_again(origin);
+                self.ask_again(&body, origin);
             }
             return Checked::Held(wire);
         }
@@ -239,7 +240,7 @@ impl Checker {
                 return Checked::Done;
             }
         };
-        let id = signed.id();
+        let id = id_of_signed_bytes(&arrival.bytes);
         if signed.body.chain != self.chain {
             self.refuse(
                 origin,
@@ -251,20 +252,16 @@ impl Checker {
         }
         if reason == Reason::AskedFor {
             // A proposal names it: block time decides about its validity.
-            return Checked::Fresh(signed, arrival);
+            return Checked::Fresh(CheckedTransaction { signed, id, wire }, arrival);
         }
+        let has_ended = signed.body.valid_until.0 < now;
         if let Some(origin) = origin
-            && matches!(self.stored.store.find(&id), Ok(Some(_)))
+            && (has_ended || self.stored.executed.may_hold(&id))
+            && self.answer_executed(&id, origin)
         {
-            let again = Parcel::Again {
-                transaction: id,
-                requester: origin.requester.clone(),
-            };
-            // Without delivery the process is stopping.
-            let _ = self.delivery.send(again);
             return Checked::Done;
         }
-        if signed.body.valid_until.0 < now {
+        if has_ended {
             self.refuse(
                 origin,
                 &id,
@@ -290,41 +287,66 @@ impl Checker {
             }
             return Checked::Done;
         }
-        Checked::Fresh(signed, arrival)
+        Checked::Fresh(CheckedTransaction { signed, id, wire }, arrival)
     }
 
-    fn check_signatures(&self, fresh: Vec<(SignedTransaction, Arrival)>) -> Vec<Arc<Body>> {
+    /// Whoever asks again for something that is in a certified block gets its receipt.
+    fn answer_executed(&self, transaction: &Digest, origin: &Origin) -> bool {
+        if !matches!(self.stored.store.find(transaction), Ok(Some(_))) {
+            return false;
+        }
+        let again = Parcel::Again {
+            transaction: *transaction,
+            requester: origin.requester.clone(),
+        };
+        // Without delivery the process is stopping.
+        let _ = self.delivery.send(again);
+        true
+    }
+
+    /// A body that is held may be in a certified block already: then its receipt was lost on the way.
+    fn ask_again(&self, body: &Body, origin: Origin) {
+        if !self.answer_executed(&body.transaction.id, &origin) {
+            body.ask_again(origin);
+        }
+    }
+
+    fn check_signatures(&self, fresh: Vec<(CheckedTransaction, Arrival)>) -> Vec<Arc<Body>> {
         if fresh.is_empty() {
             return Vec::new();
         }
         self.checked.add(fresh.len() as u64);
-        let bad = if let [(signed, _)] = &fresh[..] {
-            if signed.verify().is_ok() {
+        let bad = if let [(transaction, _)] = &fresh[..] {
+            if transaction.signed.verify().is_ok() {
                 Vec::new()
             } else {
                 vec![0]
             }
         } else {
             let mut batch = SignatureBatch::new();
-            fresh
-                .iter()
-                .for_each(|(signed, _)| signed.push_to(&mut batch));
+            for (CheckedTransaction { signed, id, .. }, _) in &fresh {
+                signed.push_with_id(id, &mut batch);
+            }
             batch
                 .verify(keys::secret::random())
                 .err()
                 .unwrap_or_default()
         };
         let mut good = Vec::with_capacity(fresh.len());
-        for (index, (signed, arrival)) in fresh.into_iter().enumerate() {
+        for (index, (transaction, arrival)) in fresh.into_iter().enumerate() {
             if bad.contains(&index) {
                 self.refuse(
                     arrival.origin.as_ref(),
-                    &signed.id(),
+                    &transaction.id,
                     refusal::BAD_SIGNATURE,
                     "the signature does not verify",
                 );
             } else {
-                good.push(Arc::new(Body::new(signed, arrival.bytes, arrival.origin)));
+                good.push(Arc::new(Body::new(
+                    transaction,
+                    arrival.bytes,
+                    arrival.origin,
+                )));
             }
         }
         good
@@ -339,8 +361,8 @@ impl Checker {
 }
 
 enum Checked {
-    /// Good so far.
-    Fresh(SignedTransaction, Arrival),
+    /// Good so far, all but its signature.
+    Fresh(CheckedTransaction, Arrival),
     /// It is held already.
     Held(Digest),
     /// Answered, or dropped.

@@ -8,7 +8,7 @@
 //! | is ordered by the pure replica of [`pbft`] | [`core`] | `core` |
 //! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `inbound` |
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `journal` |
-//! | a committed batch is executed, its block made durable | [`run_blocks`], [`state`], [`roots`] | `execution`, `state-tree` |
+//! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`] | `execution`, `state-tree` |
 //! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`] | `delivery` |
 //! | questions of services and replicas | [`serve`], [`fetch`], [`history`], [`phases`] | tasks |
 //!
@@ -27,6 +27,7 @@ pub mod config;
 pub mod core;
 pub mod delivery;
 pub mod epochs;
+pub mod executed;
 pub mod fetch;
 pub mod history;
 pub mod inbound;
@@ -44,6 +45,7 @@ pub mod seat;
 pub mod serve;
 pub mod state;
 pub mod trace;
+pub mod unapplied;
 pub mod wire;
 
 mod change_epoch;

@@ -1,12 +1,13 @@
 //! What a replica knows when it starts: block files, journal and state brought to one height, before anything is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use execution::{Contracts, Executor, Rules as _};
+use execution::{CheckedTransaction, Contracts, Executor, Rules as _};
+use ledger::transaction::id_of_signed_bytes;
 use ledger::{
     Block, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height, store_format,
 };
@@ -379,9 +380,19 @@ fn journaled(
     blocks: BTreeMap<u64, JournaledBlock>,
     certified: Height,
 ) -> (Bodies, Uncertified) {
+    // The files hold these with their blocks.
+    let stored: BTreeSet<Digest> = blocks
+        .range(..=certified.0)
+        .flat_map(|(_, block)| block.wires.iter().copied())
+        .collect();
     let bodies: Bodies = bodies
         .into_iter()
-        .map(|(wire, (signed, bytes))| (wire, Arc::new(Body::new(signed, bytes, None))))
+        .filter(|(wire, _)| !stored.contains(wire))
+        .map(|(wire, (signed, bytes))| {
+            let id = id_of_signed_bytes(&bytes);
+            let transaction = CheckedTransaction { signed, id, wire };
+            (wire, Arc::new(Body::new(transaction, bytes, None)))
+        })
         .collect();
     let mut uncertified = Uncertified::new();
     for (height, block) in blocks {

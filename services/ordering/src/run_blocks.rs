@@ -1,17 +1,16 @@
 //! The thread that executes: committed batches and fetched blocks, in order of height, each over the state that the
 //! ones before it left. Writes reach the state store only after their block is durable.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
 use execution::state_tree::{CHECKPOINT_INTERVAL, checkpoint_of};
 use execution::{
-    BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut, Rules, StateView,
+    BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut, Rules, Used,
 };
-use ledger::{CertifiedBlock, Digest, Height, Timestamp, WriteSet};
+use ledger::{CertifiedBlock, Digest, Height, Timestamp};
 use pbft::CertifiedHash;
 
 use crate::body::Body;
@@ -19,7 +18,8 @@ use crate::epochs::{Epochs, announced_in};
 use crate::journal::{Job, JournaledBlock};
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
-use crate::state::{self, Changes, StateError, StateStore};
+use crate::state::{StateError, StateStore};
+use crate::unapplied::Unapplied;
 
 /// How many executed blocks wait to be durable at most; less than the interval of checkpoints.
 const UNAPPLIED_MAX: usize = 48;
@@ -97,80 +97,6 @@ pub enum ExecutionError {
     },
 }
 
-/// Writes of executed blocks that are not in the store yet, over the store.
-struct Unapplied {
-    store: StateStore,
-    /// The newest write of each key, and the height that made it.
-    writes: BTreeMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
-    blocks: VecDeque<(ChainHead, WriteSet, Changes)>,
-}
-
-impl Unapplied {
-    fn add(&mut self, head: &ChainHead, writes: WriteSet) {
-        for (key, value) in &writes.0 {
-            self.writes
-                .insert(key.clone(), (head.height.0, value.clone()));
-        }
-        let changes = state::hashed(&writes);
-        self.blocks.push_back((head.clone(), writes, changes));
-    }
-
-    /// Moves everything up to `height` into the store; gives the changes by height.
-    fn apply(&mut self, height: Height) -> Result<Vec<(Height, Changes)>, StateError> {
-        let mut applied = Vec::new();
-        while self
-            .blocks
-            .front()
-            .is_some_and(|(head, ..)| head.height <= height)
-        {
-            let Some((head, writes, changes)) = self.blocks.pop_front() else {
-                break;
-            };
-            self.store.apply(&head, &writes, &changes)?;
-            for (key, _) in &writes.0 {
-                if self
-                    .writes
-                    .get(key)
-                    .is_some_and(|(newest, _)| *newest == head.height.0)
-                {
-                    self.writes.remove(key);
-                }
-            }
-            applied.push((head.height, changes));
-        }
-        Ok(applied)
-    }
-}
-
-impl StateView for Unapplied {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        match self.writes.get(key) {
-            Some((_, value)) => value.clone(),
-            None => StateView::get(&self.store, key),
-        }
-    }
-
-    fn range(&self, from: &[u8], until: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        if from >= until || limit == 0 {
-            return Vec::new();
-        }
-        let written = || {
-            self.writes
-                .range::<[u8], _>((Bound::Included(from), Bound::Excluded(until)))
-        };
-        let hidden = written().filter(|(_, (_, value))| value.is_none()).count();
-        let below = self.store.range(from, until, limit.saturating_add(hidden));
-        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
-        for (key, (_, value)) in written() {
-            match value {
-                Some(value) => merged.insert(key.clone(), value.clone()),
-                None => merged.remove(key),
-            };
-        }
-        merged.into_iter().take(limit).collect()
-    }
-}
-
 /// The thread's memory.
 pub struct BlockRunner<R> {
     executor: Executor<R>,
@@ -178,6 +104,7 @@ pub struct BlockRunner<R> {
     /// The last height of the epoch, of an announcement that was not told yet.
     ends: Option<Height>,
     head: ChainHead,
+    used: Used,
     unapplied: Unapplied,
     roots: Roots,
     recent: Arc<RecentBlocks>,
@@ -201,11 +128,8 @@ impl<R: Rules> BlockRunner<R> {
             epochs,
             ends: None,
             head,
-            unapplied: Unapplied {
-                store,
-                writes: BTreeMap::new(),
-                blocks: VecDeque::new(),
-            },
+            used: Used::read(&store),
+            unapplied: Unapplied::over(store),
             roots,
             recent,
             journal,
@@ -219,6 +143,11 @@ impl<R: Rules> BlockRunner<R> {
     /// The head after everything that was executed.
     pub fn head(&self) -> &ChainHead {
         &self.head
+    }
+
+    /// The transactions that the state remembers.
+    pub fn used(&self) -> &Used {
+        &self.used
     }
 
     /// Executes until told to stop.
@@ -265,7 +194,7 @@ impl<R: Rules> BlockRunner<R> {
     /// How many blocks may be executed before others are durable: a root is needed one interval after its checkpoint,
     /// so the checkpoint's writes must be kept by then.
     fn room(&self) -> usize {
-        UNAPPLIED_MAX.saturating_sub(self.unapplied.blocks.len())
+        UNAPPLIED_MAX.saturating_sub(self.unapplied.len())
     }
 
     fn keep(&mut self, height: Height) -> Result<(), ExecutionError> {
@@ -300,9 +229,9 @@ impl<R: Rules> BlockRunner<R> {
             state_root,
             transactions,
         };
-        let mut executed = self
-            .executor
-            .execute_block(&self.unapplied, &self.head, order);
+        let mut executed =
+            self.executor
+                .execute_block(&self.unapplied, &mut self.used, &self.head, order);
         self.head = executed.head.clone();
         self.unapplied
             .add(&self.head, std::mem::take(&mut executed.writes));

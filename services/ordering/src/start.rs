@@ -21,6 +21,7 @@ use crate::body::Origin;
 use crate::config::Config;
 use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
 use crate::delivery::{Delivery, Parcel, Stored};
+use crate::executed::LatelyExecuted;
 use crate::inbound::{self, Inbound};
 use crate::intake::{Arrival, Checker, Intake, Reason};
 use crate::journal::Job;
@@ -180,6 +181,7 @@ impl Running {
             tip: RwLock::new(restored.tip),
             transactions: AtomicU64::new(transactions),
             epochs: epochs.clone(),
+            executed: LatelyExecuted::new(restored.runner.used().transactions()),
         });
         let Inboxes {
             core,

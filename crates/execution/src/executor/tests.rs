@@ -67,6 +67,7 @@ struct Chain {
     executor: Executor<Counting>,
     head: ChainHead,
     state: BTreeMap<Vec<u8>, Vec<u8>>,
+    used: Used,
     key: SigningKey,
 }
 
@@ -96,6 +97,7 @@ impl Chain {
             executor,
             head: block.head.clone(),
             state: BTreeMap::new(),
+            used: Used::default(),
             key,
         };
         chain.keep(&block);
@@ -140,8 +142,12 @@ impl Chain {
                 .map(|transaction| (*transaction).clone())
                 .collect(),
         };
-        let block = self.executor.execute_block(&self.state, &self.head, order);
+        let block = self
+            .executor
+            .execute_block(&self.state, &mut self.used, &self.head, order);
         self.keep(&block);
+        let read = Used::read(&self.state);
+        assert_eq!(read, self.used, "what is in memory is what the state holds");
         block
     }
 }
@@ -249,15 +255,14 @@ fn entries_are_dropped_when_validity_has_ended() {
         .map(|nonce| chain.transaction(nonce, 1_010_000_000 + nonce, 0))
         .collect();
     chain.next(1_001_000_001, &transactions.iter().collect::<Vec<_>>());
-    assert_eq!(
-        chain.state.len(),
-        before + 20 + 1 + 1,
-        "an entry each, one bucket, the counter"
-    );
+    assert_eq!(chain.state.len(), before + 1 + 1, "one bucket, the counter");
     chain.next(1_010_500_000, &[]);
-    assert_eq!(chain.state.len(), before + 20 + 1 + 1);
+    assert_eq!(chain.state.len(), before + 1 + 1);
     chain.next(1_011_000_001, &[]);
     assert_eq!(chain.state.len(), before + 1);
+    let again = chain.transaction(3, 1_030_000_000, 0);
+    let block = chain.next(1_012_000_001, &[&again]);
+    assert_eq!(block.block.transactions.len(), 1, "its nonce is free again");
 }
 
 #[test]

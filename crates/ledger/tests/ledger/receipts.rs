@@ -44,6 +44,31 @@ fn every_receipt_of_a_block_verifies_from_the_genesis_file_alone() {
 }
 
 #[test]
+fn a_verifier_of_many_receipts_accepts_and_refuses_what_single_verification_does() {
+    let mut chain = Chain::new();
+    let blocks = [
+        chain.push(&[2, 3, 4]).clone(),
+        chain.push(&[5, 6, 7]).clone(),
+    ];
+    let mut verifier = ReceiptVerifier::new(genesis().chain_id(), genesis().epoch);
+    for block in &blocks {
+        let proofs = BlockProofs::new(block);
+        for index in 0..3 {
+            let receipt = proofs.receipt(index, &[]).unwrap();
+            let verified = verifier.verify(&receipt).unwrap();
+            assert_eq!(verified, receipt.verify(&genesis()).unwrap());
+            // With the good certificate remembered, others are looked at all the same.
+            let mut forged = receipt.clone();
+            forged.certificate.votes[1].1.0[7] ^= 1;
+            assert_eq!(verifier.verify(&forged).unwrap_err().number(), 16);
+            let mut moved = receipt;
+            moved.header.time = Timestamp(moved.header.time.0 + 1);
+            assert_eq!(verifier.verify(&moved).unwrap_err().number(), 16);
+        }
+    }
+}
+
+#[test]
 fn a_receipt_of_another_chain_is_refused() {
     assert_eq!(judge(|receipt| receipt.header.chain = Digest::ZERO), 4);
     let foreign = GenesisFile {

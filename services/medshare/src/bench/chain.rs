@@ -18,7 +18,9 @@ use contracts::telemetry::command::Command as Telemetry;
 use contracts::{
     ApplicationId, Command, Contract, ItemId, PaymentReference, Purpose, RecordNumber, Sealed,
 };
-use execution::{BlockOrder, ChainHead, CheckedTransaction, Contracts, ExecutedBlock, Executor};
+use execution::{
+    BlockOrder, ChainHead, CheckedTransaction, Contracts, ExecutedBlock, Executor, Used,
+};
 use ledger::store_format::{MAGIC, encode_record, segment_name};
 use ledger::{
     BlockVote, Certificate, CertifiedBlock, Commitment, Digest, DigestAlgorithm, Epoch,
@@ -213,6 +215,7 @@ fn genesis() -> GenesisFile {
 struct Maker {
     executor: Executor<Contracts>,
     state: BTreeMap<Vec<u8>, Vec<u8>>,
+    used: Used,
     head: Option<ChainHead>,
     quorum: usize,
     chain: Digest,
@@ -231,6 +234,7 @@ impl Maker {
         Ok(Maker {
             executor: Executor::new(chain, Contracts),
             state: BTreeMap::new(),
+            used: Used::default(),
             head: None,
             quorum: genesis.epoch.quorum(),
             chain,
@@ -264,7 +268,9 @@ impl Maker {
             state_root: execution::state_tree::empty_root(),
             transactions,
         };
-        let executed = self.executor.execute_block(&self.state, &head, order);
+        let executed = self
+            .executor
+            .execute_block(&self.state, &mut self.used, &head, order);
         ensure!(executed.left_out.is_empty(), "a transaction was left out");
         let mut leaves = executed.block.outcomes.iter();
         if let Some(leaf) = leaves.find(|leaf| !leaf.outcome.is_accepted()) {

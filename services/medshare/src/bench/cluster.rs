@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bus::{Bus, BusConfig, DirectoryEntry, DirectoryFile, subjects};
@@ -14,12 +15,10 @@ use ledger::{
 };
 
 use super::OrderingBench;
+use super::mix::{Members, key};
 use super::process::Process;
 use crate::broker::{BrokerConfig, BrokerUser};
 use crate::files;
-
-/// The patient of all records.
-pub const PATIENT: LedgerId = LedgerId([0xbb; 16]);
 
 /// Users of the broker besides the replicas: who asks, and who submits.
 pub const ASKER: &str = "asker";
@@ -30,28 +29,12 @@ pub const GENERATOR: &str = "generator";
 pub struct Cluster {
     /// The genesis file.
     pub genesis: GenesisFile,
-    /// The hospitals' keys.
-    pub member_keys: Vec<SigningKey>,
-    /// The replicas.
+    /// The replicas that run.
     pub replicas: BTreeMap<ReplicaId, Process>,
     /// The broker.
     pub broker: Process,
     folder: PathBuf,
     port: u16,
-}
-
-/// The key that is derived for a role and number; only for measurements.
-fn key(role: u8, number: u64) -> SigningKey {
-    let mut seed = [role; 32];
-    seed[..8].copy_from_slice(&number.to_be_bytes());
-    SigningKey::from_seed(seed)
-}
-
-/// The pseudonym of a hospital.
-pub fn member_id(number: u64) -> LedgerId {
-    let mut id = [0xaa; 16];
-    id[..8].copy_from_slice(&number.to_be_bytes());
-    LedgerId(id)
 }
 
 fn genesis(arguments: &OrderingBench, voting: &BTreeMap<ReplicaId, Secret>) -> GenesisFile {
@@ -66,42 +49,20 @@ fn genesis(arguments: &OrderingBench, voting: &BTreeMap<ReplicaId, Secret>) -> G
         first_height: Height(0),
         replicas: replicas.collect(),
     };
-    let member = |ledger_id, public_key: PublicKey, kind: &str, name: String| GenesisMember {
-        ledger_id,
-        public_key,
-        kind: kind.to_owned(),
-        name,
+    let operators = voting.keys().map(|replica| GenesisMember {
+        ledger_id: operator(*replica),
+        public_key: key(0xa5, u64::from(replica.0)).public_key(),
+        kind: "NodeOperator".to_owned(),
+        name: format!("Operator {replica}"),
         allowed: Vec::new(),
-    };
-    let mut members = vec![member(
-        PATIENT,
-        key(1, 0).public_key(),
-        "Patient",
-        String::new(),
-    )];
-    members.extend((0..arguments.members).map(|number| {
-        member(
-            member_id(number),
-            key(2, number).public_key(),
-            "Hospital",
-            format!("Hospital {number}"),
-        )
-    }));
-    members.extend(voting.keys().map(|replica| {
-        let key = key(3, u64::from(replica.0)).public_key();
-        member(
-            operator(*replica),
-            key,
-            "NodeOperator",
-            format!("Operator {replica}"),
-        )
-    }));
+    });
+    let members = Members::new(arguments.members).founders();
     GenesisFile {
         name: "measurement".to_owned(),
         time: Timestamp(chassis::clock::now()),
         epoch,
         certificate_authority: Digest::ZERO,
-        members,
+        members: members.into_iter().chain(operators).collect(),
         parameters: GenesisParameters::default(),
     }
 }
@@ -128,60 +89,68 @@ fn tuning(set: &[String]) -> anyhow::Result<ordering::Tuning> {
 }
 
 impl Cluster {
-    /// Makes everything in an empty folder and starts it.
+    /// Makes everything in an empty folder, or takes what an earlier run made there, and starts it.
     pub async fn start(arguments: &OrderingBench, folder: &Path) -> anyhow::Result<Cluster> {
         ensure!(
             !is_in_memory(folder)?,
             "{} is in memory; syncing would cost nothing",
             folder.display()
         );
-        let voting: BTreeMap<ReplicaId, Secret> = (0..arguments.replicas)
-            .map(|number| (ReplicaId(number), Secret::random()))
-            .collect();
-        let genesis = genesis(arguments, &voting);
-        let member_keys = (0..arguments.members)
-            .map(|number| key(2, number))
-            .collect();
-        files::write(&folder.join("genesis.json"), genesis.to_json().as_bytes())?;
+        if !folder.join("genesis.json").exists() {
+            make(arguments, folder)?;
+        }
+        let text = std::fs::read_to_string(folder.join("genesis.json"))?;
+        let genesis = GenesisFile::from_json(&text)?;
         let port = free_port()?;
-        write_users(
-            folder,
-            voting
-                .keys()
-                .map(|replica| subjects::replica_name(*replica)),
-        )?;
         let broker = start_broker(folder, port).await?;
         let tuning = tuning(&arguments.set)?;
-        let mut replicas = BTreeMap::new();
-        for (replica, seed) in &voting {
-            let home = folder.join(subjects::replica_name(*replica));
-            files::make_private_folder(&home)?;
-            let voting_key_file = home.join("voting.seed");
-            seed.save(&voting_key_file)?;
-            let bus = bus_config(folder, port, &subjects::replica_name(*replica));
-            let data = home.join("data");
-            let config = ordering::Config {
-                bus,
-                replica: *replica,
-                voting_key_file,
-                next_voting_key_file: None,
-                data,
-                tuning: tuning.clone(),
-            };
-            files::write(
-                &home.join("config.toml"),
-                toml::to_string(&config)?.as_bytes(),
-            )?;
-            replicas.insert(*replica, Process::start("ordering", &home).await?);
-        }
-        Ok(Cluster {
+        let mut cluster = Cluster {
             genesis,
-            member_keys,
-            replicas,
+            replicas: BTreeMap::new(),
             broker,
             folder: folder.to_owned(),
             port,
-        })
+        };
+        let members: Vec<ReplicaId> = cluster
+            .genesis
+            .epoch
+            .replicas
+            .iter()
+            .map(|member| member.replica)
+            .collect();
+        for replica in members {
+            cluster.configure(replica, tuning.clone())?;
+            cluster.launch(replica).await?;
+        }
+        Ok(cluster)
+    }
+
+    fn home(&self, replica: ReplicaId) -> PathBuf {
+        self.folder.join(subjects::replica_name(replica))
+    }
+
+    fn configure(&self, replica: ReplicaId, tuning: ordering::Tuning) -> anyhow::Result<()> {
+        let home = self.home(replica);
+        let config = ordering::Config {
+            bus: bus_config(&self.folder, self.port, &subjects::replica_name(replica)),
+            replica,
+            voting_key_file: home.join("voting.seed"),
+            next_voting_key_file: None,
+            data: home.join("data"),
+            tuning,
+        };
+        files::write(
+            &home.join("config.toml"),
+            toml::to_string(&config)?.as_bytes(),
+        )
+    }
+
+    /// Starts a replica; gives how long it took until it was ready.
+    pub async fn launch(&mut self, replica: ReplicaId) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        let process = Process::start("ordering", &self.home(replica)).await?;
+        self.replicas.insert(replica, process);
+        Ok(started.elapsed())
     }
 
     /// Connects to the broker as the asker.
@@ -204,12 +173,8 @@ impl Cluster {
         let Some(replica) = self.replicas.keys().next() else {
             return Ok(0);
         };
-        let blocks = self
-            .folder
-            .join(subjects::replica_name(*replica))
-            .join("data/blocks");
         let mut bytes = 0;
-        for entry in std::fs::read_dir(blocks)? {
+        for entry in std::fs::read_dir(self.home(*replica).join("data/blocks"))? {
             bytes += entry?.metadata()?.len();
         }
         Ok(bytes)
@@ -222,6 +187,26 @@ impl Cluster {
         }
         self.broker.stop().await;
     }
+}
+
+/// Keys, genesis file and users of the broker.
+fn make(arguments: &OrderingBench, folder: &Path) -> anyhow::Result<()> {
+    let voting: BTreeMap<ReplicaId, Secret> = (0..arguments.replicas)
+        .map(|number| (ReplicaId(number), Secret::random()))
+        .collect();
+    for (replica, seed) in &voting {
+        let home = folder.join(subjects::replica_name(*replica));
+        files::make_private_folder(&home)?;
+        seed.save(&home.join("voting.seed"))?;
+    }
+    write_users(
+        folder,
+        voting
+            .keys()
+            .map(|replica| subjects::replica_name(*replica)),
+    )?;
+    let genesis = genesis(arguments, &voting);
+    files::write(&folder.join("genesis.json"), genesis.to_json().as_bytes())
 }
 
 fn bus_config(folder: &Path, port: u16, name: &str) -> BusConfig {
@@ -289,8 +274,16 @@ async fn start_broker(folder: &Path, port: u16) -> anyhow::Result<Process> {
     Process::start("broker", &home).await
 }
 
-/// Whether the folder is on a file system in memory, by the longest mount point above it.
+/// Whether the folder is on a file system in memory.
 fn is_in_memory(folder: &Path) -> anyhow::Result<bool> {
+    Ok(matches!(
+        file_system(folder)?.as_str(),
+        "tmpfs" | "ramfs" | "devtmpfs"
+    ))
+}
+
+/// The kind of the file system that a folder is on, by the longest mount point above it.
+pub fn file_system(folder: &Path) -> anyhow::Result<String> {
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
     let folder = folder.canonicalize()?;
     let mount = mounts
@@ -301,5 +294,5 @@ fn is_in_memory(folder: &Path) -> anyhow::Result<bool> {
         })
         .filter(|(point, _)| folder.starts_with(point))
         .max_by_key(|(point, _)| point.len());
-    Ok(mount.is_some_and(|(_, kind)| matches!(kind, "tmpfs" | "ramfs")))
+    Ok(mount.map_or("unknown", |(_, kind)| kind).to_owned())
 }

@@ -1,50 +1,67 @@
-//! Open-loop load: transactions signed shortly before they are sent, sent at a fixed rate whatever comes back, and the
-//! arrival of every first receipt.
+//! Open-loop load: transactions signed before the clock starts, sent at a fixed rate whatever comes back, and the arrival
+//! of every first receipt.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bus::subjects;
-use contracts::RecordNumber;
-use contracts::records::command::{Code, Command, RegisterRecord};
+use bytes::Bytes;
 use futures::StreamExt;
-use ledger::{
-    Commitment, Digest, DigestAlgorithm, SignedTransaction, SigningKey, Timestamp, TransactionBody,
-};
-use tokio::sync::mpsc;
+use ledger::Timestamp;
 
-use super::cluster::{GENERATOR, PATIENT, member_id};
+use super::cluster::GENERATOR;
+use super::mix::{Mix, Step};
 
 /// Receipts that are late by so much are waited for no longer.
 const WAIT_FOR_LAST: Duration = Duration::from_secs(20);
 /// As clients do: the same bytes again when no receipt came.
 const RESEND_AFTER: Duration = Duration::from_millis(1_500);
-const VALID_US: u64 = 59_000_000;
-/// How many seconds of load are signed at once.
-const SIGNED_AHEAD_SECONDS: u64 = 8;
+/// A transaction is valid for so long after it is due; the cluster refuses more than 60 s ahead.
+const VALID_US: u64 = 50_000_000;
+/// How long before it is due a transaction is signed at most.
+const AHEAD_US: u64 = 5_000_000;
+/// Waits shorter than this are spent looking at the clock.
+const SLEEP_MIN: Duration = Duration::from_micros(120);
 
-/// A transaction ready to be sent: the last token of its reply's subject, and the bytes.
-type Ready = (String, bytes::Bytes);
+/// A signed transaction: what its receipt is known by, and its bytes.
+pub struct Ready {
+    token: u64,
+    bytes: Bytes,
+}
 
-/// A first receipt.
-pub struct Reply {
-    /// When it came.
-    pub at: Instant,
-    /// The bytes of the reply.
-    pub payload: bytes::Bytes,
+/// The first 16 digits of the last token of a reply's subject.
+fn token_of(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.get(..16)?, 16).ok()
+}
+
+/// How much load.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount {
+    /// Transactions a second.
+    pub rate: u64,
+    /// All transactions.
+    pub count: u64,
+}
+
+impl Amount {
+    fn due(&self, number: usize) -> Duration {
+        Duration::from_nanos(number as u64 * 1_000_000_000 / self.rate)
+    }
 }
 
 /// What came of the load.
 pub struct Outcome {
     /// When the load began.
     pub started: Instant,
-    /// When each transaction was due, by its token.
-    pub due: Vec<(String, Instant)>,
-    /// The first receipts, by token.
-    pub replies: HashMap<String, Reply>,
+    /// How much there was.
+    pub amount: Amount,
+    /// When each first receipt came, after the beginning; `None` when none did.
+    pub arrived: Vec<Option<Duration>>,
+    /// The receipts as they came, with the transaction's number.
+    pub receipts: Vec<(usize, Bytes)>,
     /// Answers "busy".
     pub busy: u64,
     /// Other refusals.
@@ -53,213 +70,295 @@ pub struct Outcome {
     pub repeats: u64,
     /// How long sending took.
     pub sending: Duration,
-    /// The size of one transaction.
-    pub transaction_bytes: usize,
+    /// The mean size of a transaction.
+    pub transaction_bytes: f64,
 }
 
-/// How much load.
-#[derive(Clone, Copy)]
-pub struct Amount {
-    /// Transactions a second.
-    pub rate: u64,
-    /// All transactions.
-    pub count: u64,
-}
+impl Outcome {
+    /// How long each receipt was under way: from when its transaction was due, so that a late generator hides nothing.
+    pub fn latencies(&self) -> Vec<Duration> {
+        let arrived = self.arrived.iter().enumerate();
+        arrived
+            .filter_map(|(number, at)| Some((*at)?.saturating_sub(self.amount.due(number))))
+            .collect()
+    }
 
-/// A record's registration by one of the members.
-fn register(chain: Digest, number: u64, keys: &[SigningKey], now: u64) -> SignedTransaction {
-    let mut record = [0; 16];
-    record[..8].copy_from_slice(&number.to_be_bytes());
-    record[8..].copy_from_slice(&now.to_be_bytes());
-    let commitment = Commitment::new(
-        DigestAlgorithm::Sha256,
-        &[number as u8; 32],
-        &[&number.to_be_bytes()],
-    );
-    let member = number % keys.len() as u64;
-    let key = &keys[member as usize];
-    let code = Code {
-        key: key.public_key(),
-        uses: 3,
-        until: Timestamp(now + 24 * 3_600 * 1_000_000),
-    };
-    let command = contracts::Command::from(Command::RegisterRecord(RegisterRecord {
-        record: RecordNumber(record),
-        patient: PATIENT,
-        content: commitment,
-        index: commitment,
-        patient_code: code,
-        hospital_code: code,
-    }));
-    let body = TransactionBody {
-        chain,
-        submitter: member_id(member),
-        public_key: key.public_key(),
-        nonce: now + number,
-        valid_until: Timestamp(now + VALID_US),
-        contract: command.contract().id(),
-        command: command.to_bytes(),
-    };
-    SignedTransaction::sign(body, key)
-}
+    /// The latency that so many of a hundred do not exceed.
+    pub fn percentile(&self, percent: usize) -> Duration {
+        let mut latencies = self.latencies();
+        latencies.sort_unstable();
+        let place = (latencies.len() * percent / 100).min(latencies.len().saturating_sub(1));
+        latencies.get(place).copied().unwrap_or_default()
+    }
 
-/// Signs in parts, ahead of sending.
-fn sign_ahead(chain: Digest, keys: Vec<SigningKey>, amount: Amount) -> mpsc::Receiver<Vec<Ready>> {
-    let (sender, receiver) = mpsc::channel(1);
-    let part = (amount.rate * SIGNED_AHEAD_SECONDS).max(1);
-    std::thread::spawn(move || {
-        let mut from = 0;
-        while from < amount.count {
-            let now = chassis::clock::now();
-            let until = (from + part).min(amount.count);
-            let ready = (from..until).map(|number| {
-                let signed = register(chain, number, &keys, now);
-                (
-                    subjects::transaction_token(&signed.id()),
-                    bytes::Bytes::from(signed.to_bytes()),
-                )
-            });
-            if sender.blocking_send(ready.collect()).is_err() {
-                return;
-            }
-            from = until;
-        }
-    });
-    receiver
-}
-
-#[derive(Default)]
-struct Heard {
-    replies: Mutex<HashMap<String, Reply>>,
-    answered: AtomicU64,
-    busy: AtomicU64,
-    refused: AtomicU64,
-}
-
-impl Heard {
-    fn replies(&self) -> std::sync::MutexGuard<'_, HashMap<String, Reply>> {
-        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Receipts a second.
+    pub fn tps(&self) -> f64 {
+        let last = self.arrived.iter().flatten().max().copied();
+        self.receipts.len() as f64
+            / last
+                .unwrap_or_default()
+                .as_secs_f64()
+                .max(f64::MIN_POSITIVE)
     }
 }
 
-async fn hear(mut replies: async_nats::Subscriber, heard: Arc<Heard>) {
+/// Signs steps on two threads; `valid_until` says how long each is valid.
+pub fn sign(
+    mix: &Mix,
+    steps: &[Step],
+    first_nonce: u64,
+    valid_until: impl Fn(usize) -> Timestamp + Sync,
+) -> Vec<Ready> {
+    let half = steps.len().div_ceil(2).max(1);
+    let sign_part = |(part, steps): (usize, &[Step])| {
+        let signed = steps.iter().enumerate().map(|(place, step)| {
+            let number = part * half + place;
+            let signed = mix.transaction(*step, first_nonce + number as u64, valid_until(number));
+            Ready {
+                token: token_of(&subjects::transaction_token(&signed.id())).unwrap_or_default(),
+                bytes: signed.to_bytes().into(),
+            }
+        });
+        signed.collect::<Vec<Ready>>()
+    };
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = steps
+            .chunks(half)
+            .enumerate()
+            .map(|part| scope.spawn(move || sign_part(part)))
+            .collect();
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().expect("signing does not panic"))
+            .collect()
+    })
+}
+
+/// What is heard, shared between who sends, who hears and who sends again.
+struct Shared {
+    started: Instant,
+    /// Nanoseconds after the beginning, plus 1; 0 while there is no receipt.
+    arrived: Vec<AtomicU64>,
+    answered: AtomicU64,
+    busy: AtomicU64,
+    refused: AtomicU64,
+    sent: AtomicU64,
+    repeats: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// A load that is signed and not sent yet.
+pub struct Signed {
+    ready: Vec<Ready>,
+    amount: Amount,
+}
+
+/// Signs the load that `step` names, to be sent at once.
+pub fn sign_load(
+    mix: &Mix,
+    first_nonce: u64,
+    step: impl Fn(u64) -> Step,
+    amount: Amount,
+) -> anyhow::Result<Signed> {
+    let steps: Vec<Step> = (0..amount.count).map(step).collect();
+    // What is due late would be refused if it were valid from the beginning.
+    let now = chassis::clock::now();
+    let valid_until = |number| {
+        let due_us = amount.due(number).as_micros() as u64;
+        Timestamp(now + due_us + VALID_US)
+    };
+    let ready = sign(mix, &steps, first_nonce, valid_until);
+    let signed_us = chassis::clock::now() - now;
+    anyhow::ensure!(
+        signed_us < VALID_US - AHEAD_US,
+        "signing took {} s, as long as transactions are valid: offer less at a time",
+        signed_us / 1_000_000
+    );
+    Ok(Signed { ready, amount })
+}
+
+/// Signs and sends a load.
+pub async fn offer(
+    nats: &async_nats::Client,
+    mix: &Mix,
+    first_nonce: u64,
+    step: impl Fn(u64) -> Step,
+    amount: Amount,
+) -> anyhow::Result<Outcome> {
+    let signed = sign_load(mix, first_nonce, step, amount)?;
+    send(nats, signed, async |_| Ok(())).await
+}
+
+/// Sends a load; `each_second` is called about once a second while it runs, with the seconds since the beginning.
+pub async fn send(
+    nats: &async_nats::Client,
+    load: Signed,
+    mut each_second: impl AsyncFnMut(u64) -> anyhow::Result<()>,
+) -> anyhow::Result<Outcome> {
+    let Signed { ready, amount } = load;
+    let replies = nats.subscribe(subjects::all_replies(GENERATOR)).await?;
+    nats.flush().await?;
+    let transaction_bytes = ready.iter().map(|ready| ready.bytes.len()).sum::<usize>() as f64
+        / ready.len().max(1) as f64;
+    let numbers: HashMap<u64, usize> = ready
+        .iter()
+        .enumerate()
+        .map(|(number, ready)| (ready.token, number))
+        .collect();
+    let shared = Arc::new(Shared {
+        started: Instant::now(),
+        arrived: ready.iter().map(|_| AtomicU64::new(0)).collect(),
+        answered: AtomicU64::new(0),
+        busy: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+        sent: AtomicU64::new(0),
+        repeats: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+    });
+    let ready = Arc::new(ready);
+    let hearing = tokio::spawn(hear(replies, numbers, shared.clone()));
+    let pacing = std::thread::Builder::new()
+        .name("pacing".to_owned())
+        .spawn({
+            let (nats, ready, shared) = (nats.clone(), ready.clone(), shared.clone());
+            move || pace(&nats, &ready, amount, &shared)
+        })?;
+    let mut second = 0;
+    let mut resent = Instant::now();
+    let mut sending = None;
+    let mut quiet_since = Instant::now();
+    let mut answered = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if sending.is_none() && pacing.is_finished() {
+            sending = Some(shared.started.elapsed());
+        }
+        let now_answered = shared.answered.load(Ordering::Relaxed);
+        if now_answered > answered {
+            (answered, quiet_since) = (now_answered, Instant::now());
+        }
+        let is_done = answered >= amount.count || quiet_since.elapsed() > WAIT_FOR_LAST;
+        if sending.is_some() && is_done {
+            break;
+        }
+        if shared.started.elapsed().as_secs() > second {
+            second = shared.started.elapsed().as_secs();
+            each_second(second).await?;
+        }
+        if resent.elapsed() > RESEND_AFTER {
+            resent = Instant::now();
+            resend(nats, &ready, amount, &shared).await?;
+        }
+    }
+    shared.stop.store(true, Ordering::Relaxed);
+    pacing
+        .join()
+        .map_err(|_| anyhow::anyhow!("the sending thread panicked"))??;
+    // Wakes the hearing task, which sees that it shall stop.
+    nats.publish(subjects::reply(GENERATOR, GENERATOR, "stop"), Bytes::new())
+        .await?;
+    nats.flush().await?;
+    let receipts = hearing.await.context("the hearing task")?;
+    Ok(Outcome {
+        started: shared.started,
+        amount,
+        arrived: shared
+            .arrived
+            .iter()
+            .map(|at| {
+                let at = at.load(Ordering::Relaxed).checked_sub(1)?;
+                Some(Duration::from_nanos(at))
+            })
+            .collect(),
+        receipts,
+        busy: shared.busy.load(Ordering::Relaxed),
+        refused: shared.refused.load(Ordering::Relaxed),
+        repeats: shared.repeats.load(Ordering::Relaxed),
+        sending: sending.unwrap_or_default(),
+        transaction_bytes,
+    })
+}
+
+/// Sends each transaction when it is due, on a thread of its own: an asynchronous timer counts milliseconds.
+fn pace(
+    nats: &async_nats::Client,
+    ready: &[Ready],
+    amount: Amount,
+    shared: &Shared,
+) -> anyhow::Result<()> {
+    let subject = async_nats::Subject::from(subjects::transactions(GENERATOR));
+    for (number, ready) in ready.iter().enumerate() {
+        let due = amount.due(number);
+        loop {
+            let left = due.saturating_sub(shared.started.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.max(SLEEP_MIN));
+        }
+        if shared.stop.load(Ordering::Relaxed) {
+            break;
+        }
+        futures::executor::block_on(nats.publish(subject.clone(), ready.bytes.clone()))?;
+        shared.sent.store(number as u64 + 1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+async fn hear(
+    mut replies: async_nats::Subscriber,
+    numbers: HashMap<u64, usize>,
+    shared: Arc<Shared>,
+) -> Vec<(usize, Bytes)> {
+    let mut receipts = Vec::with_capacity(numbers.len());
     while let Some(message) = replies.next().await {
-        let at = Instant::now();
+        let at = shared.started.elapsed();
+        if shared.stop.load(Ordering::Relaxed) {
+            break;
+        }
         // The variant of `SubmitReply` is the first byte; decoding waits until the clock has stopped.
         match message.payload.first() {
             Some(0) => {}
             Some(1) => {
-                heard.busy.fetch_add(1, Ordering::Relaxed);
+                shared.busy.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
             _ => {
-                heard.refused.fetch_add(1, Ordering::Relaxed);
+                shared.refused.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
         }
-        let token = message
-            .subject
-            .rsplit('.')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        if let Entry::Vacant(room) = heard.replies().entry(token) {
-            room.insert(Reply {
-                at,
-                payload: message.payload,
-            });
-            heard.answered.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Offers the load; `each_second` is called about once a second with the seconds since the beginning.
-pub async fn offer(
-    nats: &async_nats::Client,
-    chain: Digest,
-    keys: Vec<SigningKey>,
-    amount: Amount,
-    mut each_second: impl AsyncFnMut(u64) -> anyhow::Result<()>,
-) -> anyhow::Result<Outcome> {
-    let heard: Arc<Heard> = Arc::default();
-    let replies = nats.subscribe(subjects::all_replies(GENERATOR)).await?;
-    nats.flush().await?;
-    let hearing = tokio::spawn(hear(replies, heard.clone()));
-    let mut parts = sign_ahead(chain, keys, amount);
-    let subject = subjects::transactions(GENERATOR);
-    let mut sent: Vec<(String, Instant, bytes::Bytes)> =
-        Vec::with_capacity(usize::try_from(amount.count)?);
-    let mut next = parts.recv().await;
-    let started = Instant::now();
-    let (mut number, mut second) = (0_u64, 0);
-    while let Some(part) = next {
-        for (token, bytes) in part {
-            let due = started + Duration::from_nanos(number * 1_000_000_000 / amount.rate);
-            while Instant::now() < due {
-                nats.flush().await?;
-                // Sleeping is coarse: what is due by then goes out together.
-                let left = due.saturating_duration_since(Instant::now());
-                tokio::time::sleep(left.max(Duration::from_micros(500))).await;
-            }
-            if started.elapsed().as_secs() > second {
-                second = started.elapsed().as_secs();
-                each_second(second).await?;
-            }
-            // Latency counts from when it was due, so that a late generator hides nothing.
-            sent.push((token, due, bytes.clone()));
-            nats.publish(subject.clone(), bytes).await?;
-            number += 1;
-        }
-        next = parts.recv().await;
-    }
-    nats.flush().await?;
-    let sending = started.elapsed();
-    let repeats = wait_for_last(nats, &subject, &sent, &heard).await?;
-    hearing.abort();
-    let replies = std::mem::take(&mut *heard.replies());
-    Ok(Outcome {
-        started,
-        transaction_bytes: sent.first().map_or(0, |(.., bytes)| bytes.len()),
-        due: sent
-            .into_iter()
-            .map(|(token, due, _)| (token, due))
-            .collect(),
-        replies,
-        busy: heard.busy.load(Ordering::Relaxed),
-        refused: heard.refused.load(Ordering::Relaxed),
-        repeats,
-        sending,
-    })
-}
-
-/// Waits for the missing receipts, sending again what has none; gives how many were sent again.
-async fn wait_for_last(
-    nats: &async_nats::Client,
-    subject: &str,
-    sent: &[(String, Instant, bytes::Bytes)],
-    heard: &Heard,
-) -> anyhow::Result<u64> {
-    let deadline = Instant::now() + WAIT_FOR_LAST;
-    let mut resent = Instant::now();
-    let mut repeats = 0;
-    while heard.answered.load(Ordering::Relaxed) < sent.len() as u64 && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        if resent.elapsed() < RESEND_AFTER {
+        let token = message.subject.rsplit('.').next().and_then(token_of);
+        let Some(number) = token.and_then(|token| numbers.get(&token)).copied() else {
             continue;
-        }
-        resent = Instant::now();
-        let missing: Vec<bytes::Bytes> = {
-            let replies = heard.replies();
-            sent.iter()
-                .filter(|(token, ..)| !replies.contains_key(token))
-                .map(|(.., bytes)| bytes.clone())
-                .collect()
         };
-        repeats += missing.len() as u64;
-        for bytes in missing {
-            nats.publish(subject.to_owned(), bytes).await?;
+        if shared.arrived[number].load(Ordering::Relaxed) == 0 {
+            shared.arrived[number].store(at.as_nanos() as u64 + 1, Ordering::Relaxed);
+            shared.answered.fetch_add(1, Ordering::Relaxed);
+            receipts.push((number, message.payload));
         }
-        nats.flush().await?;
     }
-    Ok(repeats)
+    receipts
+}
+
+/// Sends again what was sent a while ago and has no receipt.
+async fn resend(
+    nats: &async_nats::Client,
+    ready: &[Ready],
+    amount: Amount,
+    shared: &Shared,
+) -> anyhow::Result<()> {
+    let sent = shared.sent.load(Ordering::Relaxed) as usize;
+    let now = shared.started.elapsed();
+    for (number, ready) in ready[..sent].iter().enumerate() {
+        if amount.due(number) + RESEND_AFTER > now {
+            break;
+        }
+        if shared.arrived[number].load(Ordering::Relaxed) == 0 {
+            shared.repeats.fetch_add(1, Ordering::Relaxed);
+            nats.publish(subjects::transactions(GENERATOR), ready.bytes.clone())
+                .await?;
+        }
+    }
+    Ok(())
 }

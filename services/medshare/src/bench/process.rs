@@ -1,5 +1,6 @@
 //! A process of a measurement: started, heard ready, read from `/proc`, stopped.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -53,24 +54,27 @@ impl Process {
         Ok(Process { child, id, health })
     }
 
-    /// CPU seconds used so far.
+    /// CPU seconds used so far, by it and its children (the broker's server is one).
     pub fn cpu_seconds(&self) -> f64 {
-        cpu_seconds(self.id)
+        family(self.id).into_iter().map(cpu_seconds).sum()
     }
 
-    /// Resident memory in MiB.
+    /// CPU seconds used so far by its threads, by name; threads of one name are added up.
+    pub fn cpu_seconds_by_thread(&self) -> BTreeMap<String, f64> {
+        let mut seconds = BTreeMap::new();
+        let tasks = format!("/proc/{}/task", self.id);
+        for entry in std::fs::read_dir(tasks).into_iter().flatten().flatten() {
+            let folder = entry.path();
+            let name = std::fs::read_to_string(folder.join("comm")).unwrap_or_default();
+            let stat = std::fs::read_to_string(folder.join("stat")).unwrap_or_default();
+            *seconds.entry(name.trim().to_owned()).or_default() += ticks_of(&stat) / TICKS;
+        }
+        seconds
+    }
+
+    /// Resident memory in MiB, with its children's.
     pub fn rss_mb(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap_or_default();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .unwrap_or_default();
-        line.split_whitespace()
-            .nth(1)
-            .and_then(|kib| kib.parse::<u64>().ok())
-            .unwrap_or(0)
-            / 1024
+        family(self.id).into_iter().map(rss_kib).sum::<u64>() / 1024
     }
 
     /// The metrics it shows.
@@ -114,12 +118,46 @@ impl Metrics {
             .and_then(|value| value.parse().ok())
             .unwrap_or(0.0)
     }
+
+    /// The buckets of a histogram: upper bound in seconds, and how many values are at or below it.
+    pub fn buckets(&self, name: &str) -> Vec<(f64, f64)> {
+        let start = format!("medshare_{name}_bucket{{");
+        let lines = self.0.lines().filter(|line| line.starts_with(&start));
+        lines
+            .filter_map(|line| {
+                let (labels, count) = line.rsplit_once(' ')?;
+                let bound = labels.split("le=\"").nth(1)?.split('"').next()?;
+                // Rust reads "+Inf" as infinity.
+                Some((bound.parse().ok()?, count.parse().ok()?))
+            })
+            .collect()
+    }
+}
+
+/// A process and its children, as far as there are any.
+fn family(id: u32) -> Vec<u32> {
+    let children =
+        std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let children = children.split_whitespace().flat_map(str::parse);
+    [id].into_iter().chain(children.flat_map(family)).collect()
+}
+
+fn rss_kib(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// CPU seconds that a process has used.
 pub fn cpu_seconds(id: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    // Fields 14 and 15 (user and system time); the name in parentheses may hold spaces.
+    ticks_of(&stat) / TICKS
+}
+
+/// The clock ticks in a line of `stat`: user and system time.
+fn ticks_of(stat: &str) -> f64 {
+    // Fields 14 and 15; the name in parentheses may hold spaces.
     let fields: Vec<&str> = stat
         .rsplit(')')
         .next()
@@ -132,5 +170,5 @@ pub fn cpu_seconds(id: u32) -> f64 {
             .and_then(|field| field.parse::<f64>().ok())
             .unwrap_or(0.0)
     };
-    (ticks(11) + ticks(12)) / TICKS
+    ticks(11) + ticks(12)
 }

@@ -7,16 +7,11 @@ use ledger::{
 use pbft::LogRecord;
 use serde::{Deserialize, Serialize};
 
-/// The bytes before a record's payload.
-pub const FRAME_BYTES: usize = 8;
-
-/// The longest payload; longer ones are damage.
-pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024 * 1024;
-
 const KIND_VOTE: u8 = 1;
 const KIND_BODY: u8 = 2;
 const KIND_BLOCK: u8 = 3;
 const KIND_CERTIFICATE: u8 = 4;
+const KIND_VOTES_ANEW: u8 = 5;
 
 /// An executed block without its transactions' bytes, which stand in the journal as bodies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +59,8 @@ pub struct JournaledCertificate {
 pub enum Record {
     /// An entry of the vote log.
     Vote(LogRecord),
+    /// The vote log starts anew here: entries before count no more.
+    VotesAnew,
     /// A transaction.
     Body(SignedTransaction, Bytes),
     /// An executed block.
@@ -92,55 +89,21 @@ pub fn put_certificate(buffer: &mut Vec<u8>, certificate: &JournaledCertificate)
     put(buffer, KIND_CERTIFICATE, &canonical::encode(certificate));
 }
 
+/// Appends the record that starts the vote log anew.
+pub fn put_votes_anew(buffer: &mut Vec<u8>) {
+    put(buffer, KIND_VOTES_ANEW, &[]);
+}
+
 fn put(buffer: &mut Vec<u8>, kind: u8, content: &[u8]) {
-    let mut checksum = crc32fast::Hasher::new();
-    checksum.update(&[kind]);
-    checksum.update(content);
     buffer.extend_from_slice(&(content.len() as u32 + 1).to_le_bytes());
-    buffer.extend_from_slice(&checksum.finalize().to_le_bytes());
     buffer.push(kind);
     buffer.extend_from_slice(content);
 }
 
-/// What stands at the start of some bytes.
-pub enum Frame<'a> {
-    /// A whole payload, and where the next record starts.
-    Payload(&'a [u8], usize),
-    /// Nothing more.
-    End,
-    /// A record that is cut short or does not match its checksum.
-    Broken,
-}
-
-/// Reads the frame at the start of `bytes`, which reach to the end of the file. Zeros are room for later records.
-pub fn frame(bytes: &[u8]) -> Frame<'_> {
-    let Some(head) = bytes.first_chunk::<FRAME_BYTES>() else {
-        return if bytes.iter().all(|byte| *byte == 0) {
-            Frame::End
-        } else {
-            Frame::Broken
-        };
-    };
-    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-    let checksum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-    if length == 0 && checksum == 0 && bytes.iter().all(|byte| *byte == 0) {
-        return Frame::End;
-    }
-    if length == 0 || length > PAYLOAD_BYTES_MAX {
-        return Frame::Broken;
-    }
-    match bytes.get(FRAME_BYTES..FRAME_BYTES + length) {
-        Some(payload) if crc32fast::hash(payload) == checksum => {
-            Frame::Payload(payload, FRAME_BYTES + length)
-        }
-        _ => Frame::Broken,
-    }
-}
-
-/// Whether a whole record starts anywhere in `bytes` after the first byte: then what is broken before it is damage in
-/// the middle of the file and no torn tail.
-pub fn record_follows(bytes: &[u8]) -> bool {
-    (1..bytes.len()).any(|start| matches!(frame(&bytes[start..]), Frame::Payload(payload, _) if parse(payload).is_ok()))
+/// Cuts the first record off some bytes that are whole: the record's payload, and the rest.
+pub fn split_first(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
 
 /// Reads a payload.
@@ -159,6 +122,7 @@ pub fn parse(payload: &[u8]) -> Result<Record, String> {
         KIND_CERTIFICATE => canonical::decode(content)
             .map(Record::Certificate)
             .map_err(|error| error.to_string()),
+        KIND_VOTES_ANEW if content.is_empty() => Ok(Record::VotesAnew),
         KIND_BLOCK => canonical::decode(content)
             .map(Record::Block)
             .map_err(|error| error.to_string()),

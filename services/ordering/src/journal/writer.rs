@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ledger::Digest;
@@ -11,6 +11,7 @@ use pbft::{Durable, ExecutedBlock, LogRecord, Pending, Sequence};
 
 use super::file::{JournalError, JournalFile};
 use super::record::{self, JournaledBlock, JournaledCertificate};
+use super::safe_blocks::SafeBlocks;
 use crate::blocks::{BlockFileError, BlockFiles};
 use crate::body::Body;
 
@@ -61,7 +62,7 @@ pub enum WriteError {
 /// The writer's memory: what the next replacement of the file must hold.
 pub struct Writer {
     journal: JournalFile,
-    block_files: Arc<Mutex<BlockFiles>>,
+    safe_blocks: SafeBlocks,
     /// Bodies in the file that votes still speak for.
     bodies: HashMap<Digest, Arc<Body>>,
     /// Blocks in the file that the block files may lack.
@@ -84,7 +85,7 @@ impl Writer {
     ) -> Writer {
         Writer {
             journal,
-            block_files,
+            safe_blocks: SafeBlocks::start(block_files),
             bodies: bodies.into_iter().map(|body| (body.wire(), body)).collect(),
             blocks: blocks
                 .into_iter()
@@ -189,16 +190,25 @@ impl Writer {
         Ok(())
     }
 
-    /// Replaces the file by these votes, the bodies that votes still speak for, and the blocks that are not safe in
-    /// the block files.
+    /// The vote log from here on. It is appended, behind what it stands for; a full file is replaced.
     fn compact(&mut self, records: &[LogRecord]) -> Result<(), WriteError> {
-        let safe_below = self
-            .block_files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .sync()?;
+        let safe_below = self.safe_blocks.newest()?;
         self.blocks = self.blocks.split_off(&safe_below.0);
         self.certificates = self.certificates.split_off(&safe_below.0);
+        if self.journal.is_full() {
+            return self.replace(records);
+        }
+        // Until the next group is synced the log before it stands, which says the same.
+        record::put_votes_anew(&mut self.buffer);
+        for entry in records {
+            record::put_vote(&mut self.buffer, &entry.to_bytes());
+        }
+        Ok(())
+    }
+
+    /// Replaces the file by these votes, the bodies that votes still speak for, and the blocks that are not safe in
+    /// the block files.
+    fn replace(&mut self, records: &[LogRecord]) -> Result<(), WriteError> {
         // What is in it is written again below.
         self.buffer.clear();
         let mut content = Vec::new();
