@@ -338,11 +338,11 @@ mod tests {
     #[test]
     fn of_a_thousand_transactions_eight_hundred_register_and_each_comes_after_what_it_needs() {
         let mix = Mix::new(Digest::ZERO, Members::new(10), 0, 100);
-        let lag_transactions = mix.lag * ROUND;
+        let lag_transactions = (mix.lag * ROUND) as i64;
         let mut done: BTreeMap<String, i64> = mix
             .preparation()
             .into_iter()
-            .map(|step| (format!("{step:?}"), -(lag_transactions as i64)))
+            .map(|step| (format!("{step:?}"), -lag_transactions))
             .collect();
         let mut kinds: BTreeMap<&str, u32> = BTreeMap::new();
         for number in 0..1_000_i64 {
