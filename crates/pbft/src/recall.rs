@@ -22,6 +22,13 @@ use crate::replica::Replica;
 use crate::statement::{Phase, Statement};
 use crate::verify::pre_prepare_statement;
 
+/// How many words of one replica another can remember. Places are kept over three windows (from one below the stable
+/// checkpoint to two above it, see `checkpoint`), each with at most two proposals, a PREPARE, a COMMIT and a block vote
+/// of it; besides, two VIEW-CHANGEs, a NEW-VIEW, and the vote in the stable checkpoint's certificate.
+pub(crate) fn words_max(window: usize) -> usize {
+    3 * window * 5 + 4
+}
+
 /// The question that stands after a start.
 #[derive(Debug, Default)]
 pub(crate) struct Recall {

@@ -19,6 +19,7 @@ use crate::message::{
 use crate::mutants::mutant;
 use crate::number::Sequence;
 use crate::quorum::Quorum;
+use crate::recall::words_max;
 use crate::statement::{Phase, Statement};
 
 /// The key of a replica. Implemented by [`SigningKey`]; the simulator has a cheap stand-in.
@@ -280,7 +281,9 @@ impl Verifier {
                     4 * self.batch_digests_max,
                 )
             }
-            Message::Recalled(recalled) => length(recalled.words.len(), 5 * slots),
+            Message::Recalled(recalled) => {
+                length(recalled.words.len(), words_max(self.window as usize))
+            }
             Message::Commit(_) | Message::BlockVote(_) | Message::Status(_) => Ok(()),
         }
     }
