@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use e2e::story::PATIENTS;
+
 /// Between two tests there is less.
 const NOBODY_FOR: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -19,7 +21,7 @@ fn main() {
     let told = File::create(folder.join("told.txt")).expect("a log");
     let mut system = Command::new(e2e::story::program())
         .args(["demo", "--keep", "--json", "--tls", "mutual"])
-        .args(["--patients", "6", "--dir"])
+        .args(["--patients", &PATIENTS.to_string(), "--dir"])
         .arg(folder.join("system"))
         .env_remove("DATA")
         .env_remove("VITALS")

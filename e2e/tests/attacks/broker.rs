@@ -6,6 +6,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use bus::subjects;
 use e2e::attacked::Attacked;
 use e2e::canary::{Search, canaries};
+use e2e::story::PATIENTS;
 use futures::StreamExt as _;
 use keys::certificate::{Authority, LeafKey, LeafKind, LeafRequest};
 use keys::nkey::BusUserKey;
@@ -124,7 +125,7 @@ async fn attack_10_stolen_service_credentials_reach_for_the_broker() {
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_19_whoever_reads_bus_and_logs_finds_ciphertext_only() {
     let system = attacked();
-    let search = Search::new(canaries(6));
+    let search = Search::new(canaries(PATIENTS));
     // Everything that the credentials of gateway and iot can hear, while a patient reads own records.
     let (gateway, _) = steal(&system, "gateway").await;
     let (iot, _) = steal(&system, "iot").await;
