@@ -113,7 +113,8 @@ async fn figures(
         Figure {
             id: "figure-rate",
             name: words.per_second,
-            value: Html::text(format!("{:.1}", counted / 60.0)),
+            // The sum of nothing is -0.0.
+            value: Html::text(format!("{:.1}", counted / 60.0 + 0.0)),
         },
         Figure {
             id: "figure-nodes",
