@@ -5,7 +5,11 @@
 mod authority;
 #[path = "requirements/codes.rs"]
 mod codes;
+#[path = "requirements/databases.rs"]
+mod databases;
 #[path = "requirements/finding.rs"]
 mod finding;
+#[path = "requirements/nodes.rs"]
+mod nodes;
 #[path = "requirements/programs.rs"]
 mod programs;

@@ -353,6 +353,34 @@ pub struct OpenedEmergency {
     pub committed: Committed,
 }
 
+/// Views records in an emergency while the ledger cannot be reached: journaled before they are shown, told to the ledger
+/// later, and always reviewed. By a doctor; refused (409, `ledger-answers`) while the ledger can be reached.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ViewInOfflineEmergency {
+    /// The patient, by ledger id at this hospital.
+    #[schema(value_type = String)]
+    pub patient: LedgerId,
+    /// The records, 1 to 256, all of this patient.
+    #[schema(value_type = Vec<String>)]
+    pub records: Vec<RecordNumber>,
+    /// Why, in words.
+    pub reason: String,
+}
+use_case!("records", "view_in_offline_emergency", ViewInOfflineEmergency -> JournaledView);
+
+/// Records shown from the hospital's journal of emergencies.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct JournaledView {
+    /// The emergency, under which the view will stand on the ledger.
+    #[schema(value_type = String)]
+    pub emergency: EmergencyId,
+    /// When it was journaled: RFC 3339.
+    pub journaled: String,
+    /// The records.
+    pub records: Vec<ViewedRecord>,
+}
+
 /// Who viewed the caller's records at this hospital. By the patient.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -386,14 +414,14 @@ pub struct ViewTrace {
     /// The records.
     #[schema(value_type = Vec<String>)]
     pub records: Vec<RecordNumber>,
-    /// When: block time, RFC 3339.
+    /// When: block time, or of an `offline_emergency` when it was journaled, RFC 3339.
     pub time: String,
     /// The viewer's ledger id.
     #[schema(value_type = String)]
     pub viewer: LedgerId,
     /// The viewer's name, opened for the patient.
     pub viewer_name: Option<String>,
-    /// `owner`, `own_hospital`, `grant`, `emergency`, `patient_code` or `hospital_code`.
+    /// `owner`, `own_hospital`, `grant`, `emergency`, `offline_emergency`, `patient_code` or `hospital_code`.
     pub basis: String,
     /// Why.
     #[schema(value_type = String)]

@@ -33,6 +33,9 @@ pub struct Config {
     /// How records are committed.
     #[serde(default)]
     pub intake: IntakeConfig,
+    /// Emergencies while the ledger cannot be reached.
+    #[serde(default)]
+    pub emergencies: EmergenciesConfig,
     /// Which plan a payer's name in a claim means; a payer that is not listed means plan 0, no insurance.
     #[serde(default = "default_plans")]
     pub plans: BTreeMap<String, u16>,
@@ -99,6 +102,22 @@ impl Default for IntakeConfig {
     fn default() -> IntakeConfig {
         IntakeConfig {
             digest: DigestAlgorithm::Sha256,
+        }
+    }
+}
+
+/// Emergencies while the ledger cannot be reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmergenciesConfig {
+    /// The ledger counts as unreachable when no block came for so long, in seconds. An idle cluster makes one every ten.
+    pub ledger_silent_seconds: u64,
+}
+
+impl Default for EmergenciesConfig {
+    fn default() -> EmergenciesConfig {
+        EmergenciesConfig {
+            ledger_silent_seconds: 30,
         }
     }
 }

@@ -20,6 +20,7 @@ mod commands;
 mod configuration;
 mod facts;
 mod failure;
+mod heard;
 mod intake;
 mod integrity;
 mod migrations;
@@ -35,6 +36,7 @@ mod testing;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use bus::{Bus, Router};
 use chassis::{InvalidKey, Shutdown};
@@ -46,12 +48,14 @@ use tokio::sync::Notify;
 pub use rebuilding::rebuild;
 
 pub use configuration::{
-    Config, HospitalConfig, HospitalDatabaseConfig, IntakeConfig, MemberConfig, SecretsConfig,
+    Config, EmergenciesConfig, HospitalConfig, HospitalDatabaseConfig, IntakeConfig, MemberConfig,
+    SecretsConfig,
 };
 
 use crate::adapters::{
     DatabaseKind, HospitalDatabase, Mapping, Mappings, SqlConnector, create_demo_schema,
 };
+use crate::heard::Heard;
 use crate::migrations::MIGRATIONS;
 use crate::projections::Ledger;
 use crate::service::{PatientLocks, Records};
@@ -92,8 +96,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = Bus::connect(&config.bus).await?;
     let outbox = Outbox::start(&store, &bus, &shutdown);
     let (work, activated) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let heard = Heard::new(Duration::from_secs(
+        config.emergencies.ledger_silent_seconds,
+    ));
     let ledger = Ledger {
         hospital,
+        heard: heard.clone(),
         work: work.clone(),
         activated: activated.clone(),
     };
@@ -114,6 +122,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         algorithm: config.intake.digest,
         plans: config.plans,
         patients: PatientLocks::default(),
+        heard,
+        journal: tokio::sync::Mutex::default(),
     });
     let reacting = tokio::spawn(reactions::run(records.clone(), activated, shutdown.clone()));
     let serving = api::router(router, &records).serve(shutdown.clone());

@@ -18,4 +18,15 @@ pub const MIGRATIONS: &[store::Migration] = &[
         "wrong patient ids",
         "ALTER TABLE codes ADD COLUMN wrong_patient_ids BIGINT NOT NULL DEFAULT 0",
     ),
+    (
+        5,
+        "emergency journal",
+        "CREATE TABLE emergency_journal (
+            number BIGINT PRIMARY KEY,
+            emergency TEXT NOT NULL UNIQUE,
+            entry BLOB NOT NULL,
+            signature BLOB NOT NULL,
+            attempt_until BIGINT NOT NULL DEFAULT 0
+        )",
+    ),
 ];

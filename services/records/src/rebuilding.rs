@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use ledger::{CertifiedBlock, LedgerId};
 use store::Store;
 use tokio::sync::{Notify, mpsc};
 
+use crate::heard::Heard;
 use crate::migrations::MIGRATIONS;
 use crate::projections::Ledger;
 
@@ -23,6 +25,7 @@ pub async fn rebuild(
     let store = Store::open(url, MIGRATIONS).await?;
     let ledger = Ledger {
         hospital,
+        heard: Heard::new(Duration::MAX),
         work: Arc::new(Notify::new()),
         activated: Arc::new(AtomicBool::new(false)),
     };

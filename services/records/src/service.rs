@@ -18,6 +18,7 @@ use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::adapters::HospitalDatabase;
 use crate::failure::{Failure, forbidden};
+use crate::heard::Heard;
 use crate::vault::Vault;
 
 /// How long after the end of a transaction's validity its fate is certain, in microseconds.
@@ -57,6 +58,10 @@ pub struct Records {
     pub plans: BTreeMap<String, u16>,
     /// One writer per patient at a time.
     pub patients: PatientLocks,
+    /// Whether the ledger can be reached.
+    pub heard: Heard,
+    /// One writer of the emergency journal at a time.
+    pub journal: tokio::sync::Mutex<()>,
 }
 
 impl Records {

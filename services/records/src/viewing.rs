@@ -108,7 +108,8 @@ impl Records {
         })
     }
 
-    async fn show_one(&self, record: &RecordNumber) -> Result<ViewedRecord, Failure> {
+    /// The content of one record, which its caller is permitted to see; withheld and reported if it does not match.
+    pub async fn show_one(&self, record: &RecordNumber) -> Result<ViewedRecord, Failure> {
         let on_ledger = self.standing_record(record).await?;
         let checked = self.read_checked(&on_ledger).await?;
         let (content, integrity) = match checked.content {

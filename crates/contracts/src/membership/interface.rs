@@ -42,6 +42,11 @@ pub(crate) fn acts_for(
         && is_active(state, hospital, MemberKind::Hospital)
 }
 
+/// Whether the member is a doctor, active or not.
+pub(crate) fn is_doctor(state: &State, member: &LedgerId) -> bool {
+    state::member(state, member).is_some_and(|entry| entry.kind == MemberKind::Doctor)
+}
+
 /// Whether the member is an active node operator.
 pub(crate) fn is_operator(state: &State, member: &LedgerId) -> bool {
     state::member(state, member)

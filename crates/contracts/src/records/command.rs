@@ -37,6 +37,14 @@ pub enum Basis {
         /// The emergency.
         emergency: EmergencyId,
     },
+    /// An emergency while the ledger could not be reached, as the hospital journaled it. Only
+    /// [`Command::ReportOfflineEmergency`] makes views with this basis: it permits none.
+    OfflineEmergency {
+        /// The emergency.
+        emergency: EmergencyId,
+        /// When the content was shown, by the hospital's clock.
+        viewed_at: Timestamp,
+    },
 }
 
 /// What was found to differ when a record was re-hashed.
@@ -156,6 +164,9 @@ pub enum Command {
         /// The record.
         record: RecordNumber,
     },
+    /// Puts an emergency view on the ledger that a doctor had while the ledger could not be reached: it was journaled
+    /// before the content was shown, and is told late. By the hospital that holds the records.
+    ReportOfflineEmergency(ReportOfflineEmergency),
 }
 
 /// The key data of a new record.
@@ -173,6 +184,25 @@ pub struct RegisterRecord {
     pub patient_code: Code,
     /// The hospital's authorization code.
     pub hospital_code: Code,
+}
+
+/// An emergency view that was journaled while the ledger could not be reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportOfflineEmergency {
+    /// The emergency's random id.
+    pub emergency: EmergencyId,
+    /// The doctor who viewed.
+    pub doctor: LedgerId,
+    /// The hospital the doctor acted for.
+    pub hospital: LedgerId,
+    /// The records and versions shown, all of one patient, ascending, 1 to [`RECORDS_PER_ACCESS_MAX`].
+    pub records: Vec<(RecordNumber, u32)>,
+    /// When they were shown, by the hospital's clock.
+    pub viewed_at: Timestamp,
+    /// Commitment to the written reason.
+    pub reason: Commitment,
+    /// The doctor's name and the reason, sealed to the patient and the regulator.
+    pub viewer: Sealed,
 }
 
 /// What the ledger knows of an authorization code: never the code.

@@ -87,6 +87,10 @@ pub fn decide(
         } => integrity::report_tampering(state, context, record, version, kind),
         Command::EraseRecord { record } => integrity::erase_record(state, context, record),
         Command::CertifyErasure { record } => integrity::certify_erasure(state, context, record),
+        Command::ReportOfflineEmergency(report) => {
+            let events = emergencies::report_offline_emergency(state, context, report)?;
+            return Ok(events.map(Into::into).into());
+        }
     }?;
     Ok(vec![event.into()])
 }

@@ -102,7 +102,7 @@ pub enum Event {
         /// Records may be found by, and applied for, research.
         research: bool,
     },
-    /// A doctor opened emergency access.
+    /// A doctor opened emergency access, or had it while the ledger could not be reached.
     EmergencyOpened {
         /// The emergency.
         emergency: EmergencyId,
@@ -112,7 +112,7 @@ pub enum Event {
         doctor: LedgerId,
         /// The doctor's hospital.
         hospital: LedgerId,
-        /// End of the access, exclusive.
+        /// End of the access, exclusive; for an emergency that is reported late, when the records were shown.
         until: Timestamp,
         /// Commitment to the written reason.
         reason: Commitment,

@@ -45,4 +45,7 @@ rejections! {
     39 NotErased "the patient did not ask for this record's erasure"
     40 AlreadyCertified "the erasure was certified before"
     41 ResearchOff "the patient does not share records for research"
+    42 NotAPermission "a view without the ledger is reported by the hospital that journaled it; it permits none"
+    43 ShownInTheFuture "the records were shown after the block's time"
+    44 NotADoctor "the one who viewed is not a doctor"
 }

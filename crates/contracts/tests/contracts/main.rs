@@ -14,6 +14,7 @@ mod money_properties;
 mod records;
 mod records_care;
 mod records_codes;
+mod records_offline;
 mod settlement;
 mod settlement_claims;
 mod submission;

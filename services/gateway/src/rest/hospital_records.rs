@@ -5,7 +5,8 @@ use interfaces::records::{
     AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EraseRecord,
     FindRecords, GetConsent, ImportBundle, ListOwnRecords, ListViews, ListViewsOfOwnRecords,
     ListWaitingPatients, OpenEmergency, RecordSummary, RedeemCode, SetConsent, ShowCode,
-    SweepIntegrity, UndoPatientMatch, ViewRecords, ViewTrace, WithdrawCode, WriteRecord,
+    SweepIntegrity, UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace, WithdrawCode,
+    WriteRecord,
 };
 
 use super::answer::Answer;
@@ -91,6 +92,7 @@ fn viewed(api: Api) -> Api {
         .use_case::<ListViewsOfOwnRecords>(get("/v1/hospitals/{hospital}/records/views/own", "Who viewed the patient's records at this hospital").by("The patient."))
         .use_case::<ListViews>(get("/v1/hospitals/{hospital}/records/views", "All views of this hospital's records, newest first").by("The hospital and regulators."))
         .use_case::<OpenEmergency>(post("/v1/hospitals/{hospital}/emergencies", "Opens emergency access to one patient; patient and regulator are told at once").by("Doctors."))
+        .use_case::<ViewInOfflineEmergency>(post("/v1/hospitals/{hospital}/emergencies/offline", "Views records in an emergency while the ledger cannot be reached; journaled first, told to the ledger later, always reviewed").by("Doctors.").slow())
 }
 
 fn codes(api: Api) -> Api {

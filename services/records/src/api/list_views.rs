@@ -12,11 +12,12 @@ use crate::failure::Failure;
 use crate::projections;
 use crate::service::Records;
 
-const BASES: [&str; 6] = [
+const BASES: [&str; 7] = [
     "owner",
     "own_hospital",
     "grant",
     "emergency",
+    "offline_emergency",
     "patient_code",
     "hospital_code",
 ];

@@ -21,6 +21,7 @@ mod submit_signature;
 mod summary;
 mod sweep_integrity;
 mod undo_patient_match;
+mod view_in_offline_emergency;
 mod view_records;
 mod withdraw_code;
 mod write_record;
@@ -52,6 +53,7 @@ pub fn router(router: Router, records: &Arc<Records>) -> Router {
         .on(set_consent::set_consent)
         .on(get_consent::get_consent)
         .on(open_emergency::open_emergency)
+        .on(view_in_offline_emergency::view_in_offline_emergency)
         .on(list_views_of_own_records::list_views_of_own_records)
         .on(decide_item_as_hospital::decide_item_as_hospital)
         .on(affiliate_doctor::affiliate_doctor)

@@ -87,7 +87,7 @@ async fn viewer_and_basis(
 }
 
 /// The records, ascending and once each, as the contract wants them.
-fn ascending(asked: &[RecordNumber]) -> Result<Vec<RecordNumber>, Failure> {
+pub(super) fn ascending(asked: &[RecordNumber]) -> Result<Vec<RecordNumber>, Failure> {
     let mut asked = asked.to_vec();
     asked.sort();
     asked.dedup();

@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod codes;
 pub mod deliveries;
+pub mod journal;
 pub mod patients;
 pub mod records;
 pub mod versions;

@@ -8,7 +8,7 @@ use contracts::records::command::Basis;
 use contracts::records::event::Event as RecordEvent;
 use contracts::settlement::event::Event as Settlement;
 use contracts::{Event, RecordNumber};
-use ledger::{Commitment, LedgerId, canonical};
+use ledger::{Commitment, LedgerId, Timestamp, canonical};
 use sqlx::AssertSqlSafe;
 use store::projections::{ProjectedBlock, ProjectedEvent, Projection};
 use store::row;
@@ -17,12 +17,15 @@ use tokio::sync::Notify;
 
 use super::{items, members};
 use crate::facts::codes::holder_number;
+use crate::heard::Heard;
 use crate::service::time_us;
 
 /// The rows of this hospital.
 pub struct Ledger {
     /// The hospital.
     pub hospital: LedgerId,
+    /// Told of every block.
+    pub heard: Heard,
     /// Wakes the reactions.
     pub work: Arc<Notify>,
     /// Set when a member was activated: waiting patients may be found now.
@@ -57,6 +60,7 @@ impl Projection for Ledger {
         // Codes and views are kept of own records, which are looked for in the first table.
         let mut rows = Rows::in_order(&["ledger_records", "ledger_codes"]);
         for block in blocks {
+            self.heard.note();
             for (position, event) in block.events.iter().enumerate() {
                 self.fold(&mut rows, event, i64::try_from(position)?);
             }
@@ -263,6 +267,10 @@ impl Ledger {
                     purpose,
                     name: &viewer_name.0,
                     records,
+                    time: match basis {
+                        Basis::OfflineEmergency { viewed_at, .. } => *viewed_at,
+                        _ => event.time,
+                    },
                 };
                 put_view(rows, event, position, view);
             }
@@ -358,6 +366,7 @@ fn fold_redemption(rows: &mut Rows, event: &ProjectedEvent, redeemed: &RecordEve
         purpose,
         name: &viewer_name.0,
         records: &[(*record, *version)],
+        time: event.time,
     };
     put_view(rows, event, position, view);
 }
@@ -405,6 +414,8 @@ struct View<'a> {
     purpose: &'a contracts::Purpose,
     name: &'a [u8],
     records: &'a [(RecordNumber, u32)],
+    /// When the content was shown, or could be.
+    time: Timestamp,
 }
 
 /// One access is about records of one hospital: the first says whether they are own ones.
@@ -424,7 +435,7 @@ fn put_view(rows: &mut Rows, event: &ProjectedEvent, position: i64, view: View<'
             canonical::encode(view.purpose),
             view.name.to_vec(),
             canonical::encode(&view.records.to_vec()),
-            time_us(event.time),
+            time_us(view.time),
             first.to_string()
         ],
     );
@@ -436,5 +447,6 @@ fn basis_text(basis: &Basis) -> &'static str {
         Basis::OwnHospital { .. } => "own_hospital",
         Basis::Grant { .. } => "grant",
         Basis::Emergency { .. } => "emergency",
+        Basis::OfflineEmergency { .. } => "offline_emergency",
     }
 }

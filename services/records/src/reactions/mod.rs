@@ -6,6 +6,7 @@
 mod certify_erasure;
 mod register_waiting_records;
 mod release_key;
+mod report_offline_emergencies;
 mod submit_claims;
 mod tell_locators;
 
@@ -49,6 +50,10 @@ pub async fn run(records: Arc<Records>, activated: Arc<AtomicBool>, shutdown: Sh
         note("tell_locators", records.tell_locators().await);
         note("release_key", records.release_keys().await);
         note("certify_erasure", records.certify_erasures().await);
+        note(
+            "report_offline_emergencies",
+            records.report_offline_emergencies().await,
+        );
         tokio::select! {
             () = records.work.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}

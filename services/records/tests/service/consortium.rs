@@ -72,6 +72,8 @@ pub struct Consortium {
     pub treasurer: Person,
     database: TestDatabase,
     mapping: String,
+    /// When the service takes the ledger for unreachable.
+    pub ledger_silent_seconds: u64,
     /// The newest height of which a receipt came back, as the Rust client keeps it.
     seen: AtomicU64,
     folder: tempfile::TempDir,
@@ -176,6 +178,7 @@ impl Consortium {
             treasurer,
             database,
             mapping: mapping.to_owned(),
+            ledger_silent_seconds: 3_600,
             seen: AtomicU64::new(0),
             folder,
             service: None,
@@ -199,6 +202,7 @@ impl Consortium {
             "[bus]\nservers = [\"{}\"]\nuser = \"records-north\"\nnkey_seed_file = \"{}\"\ndirectory = \"{}\"\n\
              sealing_seed_file = \"{}\"\ngenesis = \"{}\"\n[database]\nurl = \"{}\"\n[member]\nkey_file = \"{}\"\n\
              [sessions]\npublic_key = \"{}\"\n[hospital]\nslug = \"north\"\nname = \"North\"\n\
+             [emergencies]\nledger_silent_seconds = {}\n\
              [hospital_database]\nkind = \"sqlite\"\nurl = \"{}\"\nmapping = \"{}\"\n",
             self.broker.url(),
             path(&broker.nkey_seed_file),
@@ -208,6 +212,7 @@ impl Consortium {
             self.database.url(),
             path(&self.folder.path().join("member.json")),
             self.outside.token.public_key(),
+            self.ledger_silent_seconds,
             self.hospital_url(),
             self.mapping,
         );

@@ -6,6 +6,7 @@ mod codes;
 mod consortium;
 mod delivery;
 mod integrity;
+mod offline_emergencies;
 mod registration;
 mod support;
 mod viewing;

@@ -23,11 +23,7 @@ pub(super) fn log_access(
     viewer: Sealed,
 ) -> Result<Event, Rejection> {
     ensure(is_sealed_fit(&viewer), Rejection::SealedNotFit)?;
-    let counted = (1..=RECORDS_PER_ACCESS_MAX).contains(&numbers.len());
-    ensure(
-        counted && numbers.windows(2).all(|pair| pair[0] < pair[1]),
-        Rejection::RecordsOutOfOrder,
-    )?;
+    ensure(are_in_order(numbers), Rejection::RecordsOutOfOrder)?;
     let records = numbers
         .iter()
         .map(|number| standing_record(state, number))
@@ -51,6 +47,7 @@ pub(super) fn log_access(
         Basis::Emergency { emergency } => {
             check_emergency(state, context, &patient, &emergency, purpose)?
         }
+        Basis::OfflineEmergency { .. } => return Err(Rejection::NotAPermission),
     }
     Ok(Event::AccessLogged {
         records: shown,
@@ -60,6 +57,12 @@ pub(super) fn log_access(
         purpose,
         viewer_name: viewer,
     })
+}
+
+/// Whether there are some, not too many, ascending and each once.
+pub(super) fn are_in_order(numbers: &[RecordNumber]) -> bool {
+    (1..=RECORDS_PER_ACCESS_MAX).contains(&numbers.len())
+        && numbers.windows(2).all(|pair| pair[0] < pair[1])
 }
 
 fn check_own_hospital(
