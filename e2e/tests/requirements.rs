@@ -9,7 +9,7 @@ mod codes;
 mod databases;
 #[path = "requirements/finding.rs"]
 mod finding;
-#[path = "requirements/nodes.rs"]
-mod nodes;
+#[path = "requirements/node_certificates.rs"]
+mod node_certificates;
 #[path = "requirements/programs.rs"]
 mod programs;
