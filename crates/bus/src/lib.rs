@@ -8,7 +8,9 @@
 //! | [`connection`] | [`Bus`] and [`BusConfig`] |
 //! | [`subjects`], [`permissions`], [`streams`] | who publishes and hears what; the server's configuration |
 //! | [`request`], [`router`] | asking and answering |
+//! | [`origin`] | the address that a request came from |
 //! | [`seen`] | the height that the one who asks has seen |
+//! | [`ended_sessions`] | sessions that their owners have ended |
 //! | `renewal` | keeping the process's certificate current |
 //! | [`submit`] | a signed transaction until its receipt |
 //! | [`follow`] | the ledger's blocks, in order, without gaps, verified |
@@ -18,10 +20,12 @@ pub mod ask;
 pub mod checkpoint;
 pub mod connection;
 pub mod directory;
+pub mod ended_sessions;
 mod epochs;
 pub mod error;
 pub mod follow;
 pub mod ordering_wire;
+pub mod origin;
 pub mod permissions;
 mod renewal;
 pub mod request;
@@ -38,6 +42,7 @@ mod waiting;
 
 pub use connection::{Bus, BusConfig};
 pub use directory::{Directory, DirectoryEntry, DirectoryFile};
+pub use ended_sessions::EndedSessions;
 pub use error::{AskError, BusError};
 pub use follow::{Follow, Position};
 pub use request::Target;

@@ -113,7 +113,7 @@ impl Permissions {
 }
 
 fn of_service(name: &str) -> Permissions {
-    Permissions {
+    let mut permissions = Permissions {
         publish: vec![
             subjects::service("*", "*"),
             subjects::parts("*", "*", name),
@@ -127,9 +127,14 @@ fn of_service(name: &str) -> Permissions {
             subjects::all_parts(name, "*"),
             subjects::all_replies(name),
             subjects::BLOCKS_SUBJECTS.into(),
+            subjects::SESSIONS_ENDED.into(),
             format!("{}.>", subjects::inbox_prefix(name)),
         ],
+    };
+    if name == "identity" {
+        permissions.publish.push(subjects::SESSIONS_ENDED.into());
     }
+    permissions
 }
 
 fn of_replica(replica: ReplicaId) -> Permissions {
@@ -179,13 +184,25 @@ mod tests {
     }
 
     #[test]
+    fn identity_alone_says_which_sessions_have_ended() {
+        for name in ["identity", "gateway", "records-lakeside", "iot", "portal"] {
+            let permissions = Permissions::of(&Role::of_bus_name(name));
+            let may =
+                |subjects: &[String]| subjects.iter().any(|one| one == subjects::SESSIONS_ENDED);
+            assert_eq!(may(&permissions.publish), name == "identity", "{name}");
+            assert!(may(&permissions.subscribe), "{name}");
+        }
+    }
+
+    #[test]
     fn no_service_hears_another_ones_requests_replies_or_transactions() {
         let permissions = Permissions::of(&Role::of_bus_name("index"));
         for subject in &permissions.subscribe {
             let own = subject
                 .split('.')
                 .any(|token| token == "index" || token == "_INBOX_index");
-            assert!(own || subject == subjects::BLOCKS_SUBJECTS, "{subject}");
+            let of_all = [subjects::BLOCKS_SUBJECTS, subjects::SESSIONS_ENDED];
+            assert!(own || of_all.contains(&subject.as_str()), "{subject}");
         }
     }
 }

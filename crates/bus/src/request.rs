@@ -85,6 +85,7 @@ impl Bus {
             sent: chassis::clock::now(),
             seen: crate::seen::height().0,
             authorization: authorization.map(str::to_owned),
+            origin: crate::origin::present(),
             request: serde_json::to_vec(request)
                 .map_err(|_| Problem::failure("the request can't be written as JSON"))?,
         });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Call {
     pub authorization: Option<String>,
     /// The bus name of the process that asks, known by the key it sealed with.
     pub caller: String,
+    /// The address that it came from, as `caller` says: worth as much as the caller.
+    pub origin: Option<IpAddr>,
     /// The call's span, a child of the caller's.
     pub span: Span,
 }
@@ -303,6 +306,7 @@ impl Server {
         span.record("caller", opened.caller.as_str());
         let call = Call {
             authorization: opened.body.authorization,
+            origin: opened.body.origin,
             caller: opened.caller,
             span: span.clone(),
         };

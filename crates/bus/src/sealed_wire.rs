@@ -4,6 +4,8 @@
 //! place and the number of parts as associated data. Request parts are sealed by HPKE in mode auth (the service
 //! knows which bus name sealed them), reply parts under a key exported from the same context.
 
+use std::net::IpAddr;
+
 use keys::seal::{OpenError, ReplyKey, RequestOpener, RequestSealer, SealError};
 use ledger::{DigestAlgorithm, byte_string, canonical};
 use serde::{Deserialize, Serialize};
@@ -72,6 +74,8 @@ pub(crate) struct RequestBody {
     /// The height that the caller has seen.
     pub seen: u64,
     pub authorization: Option<String>,
+    /// The address that it came from, where the caller is an edge.
+    pub origin: Option<IpAddr>,
     #[serde(with = "byte_string::vector")]
     pub request: Vec<u8>,
 }

@@ -11,6 +11,7 @@
 //! | `blocks.<replica>.<height>` | that replica | every service; the stream [`BLOCKS_STREAM`] keeps them |
 //! | `devices.<device>.readings` | the device (MQTT topic `devices/<device>/readings`) | the iot service |
 //! | `devices.<device>.acknowledgements` | the iot service | the device |
+//! | [`SESSIONS_ENDED`] | identity | every service |
 
 use ledger::{Digest, Epoch, Height, ReplicaId};
 
@@ -22,6 +23,8 @@ pub const BLOCKS_SUBJECTS: &str = "blocks.*.*";
 pub const ALL_READINGS: &str = "devices.*.readings";
 /// Where replicas receive transactions of all users.
 pub const ALL_TRANSACTIONS: &str = "transactions.*";
+/// Where identity tells every service which sessions have been ended.
+pub const SESSIONS_ENDED: &str = "sessions.ended";
 /// Asked for one stored message of [`BLOCKS_STREAM`].
 pub const BLOCKS_DIRECT_GET: &str = "$JS.API.DIRECT.GET.BLOCKS";
 

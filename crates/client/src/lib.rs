@@ -127,6 +127,7 @@ impl Client {
         let request = SignIn {
             login: login.to_owned(),
             password: password.to_owned(),
+            device: None,
         };
         let session: Session = self.post("/v1/sessions", &request).await?;
         Ok(Member::new(self.clone(), session.token, None))

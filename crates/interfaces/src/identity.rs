@@ -164,6 +164,9 @@ pub struct SignIn {
     pub login: String,
     /// The password.
     pub password: String,
+    /// What an earlier sign-in on the same device gave as `device`. Wrong passwords that are typed elsewhere do not lock it out.
+    #[serde(default)]
+    pub device: Option<String>,
 }
 use_case!("identity", "sign_in", SignIn -> Session);
 
@@ -211,6 +214,9 @@ pub struct Session {
     pub token: String,
     /// End, RFC 3339.
     pub expires: String,
+    /// For the next sign-in with a password on this device; opens nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// Ends the session of the token that comes with it.
@@ -218,6 +224,44 @@ pub struct Session {
 #[serde(deny_unknown_fields)]
 pub struct SignOut {}
 use_case!("identity", "sign_out", SignOut -> Done);
+
+/// The sessions of the one who is signed in that are open, the newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListSessions {}
+use_case!("identity", "list_sessions", ListSessions -> Vec<OpenSession>);
+
+/// An open session, for its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenSession {
+    /// Its id; it opens nothing.
+    pub session: String,
+    /// Whether the list was asked for in it.
+    pub current: bool,
+    /// Beginning, RFC 3339.
+    pub started: String,
+    /// End if nobody ends it before, RFC 3339.
+    pub expires: String,
+    /// How its owner signed in: `password` or `key`.
+    pub method: String,
+    /// Through which process: `portal`, `gateway`.
+    pub through: String,
+}
+
+/// Ends one of the own sessions, everywhere within seconds.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndSession {
+    /// The session.
+    pub session: String,
+}
+use_case!("identity", "end_session", EndSession -> Done);
+
+/// Ends all own sessions but the one of the token that comes with it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndOtherSessions {}
+use_case!("identity", "end_other_sessions", EndOtherSessions -> Done);
 
 /// Done; nothing more to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

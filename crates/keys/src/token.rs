@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::Secret;
 
 const PURPOSE: &[u8] = b"medshare/session/v1";
+const ENDED_PURPOSE: &[u8] = b"medshare/ended-sessions/v1";
 const TOKEN_CHARACTERS_MAX: usize = 16 * 1024;
 
 /// What somebody who is signed in may be treated as by the services.
@@ -75,6 +76,16 @@ impl Session {
     }
 }
 
+/// Sessions that were ended before their tokens end by themselves, as identity tells everybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndedSessions {
+    /// When this was said.
+    pub said: Timestamp,
+    /// Each with when its token ends by itself.
+    pub sessions: BTreeMap<String, Timestamp>,
+}
+
 /// Why a token is refused. Every case is answered alike to the outside: not signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -114,6 +125,13 @@ impl TokenKey {
         let claims = serde_json::to_vec(session).expect("a session is plain JSON");
         PublicToken::sign(&self.secret, &claims, None, Some(PURPOSE)).expect("claims are not empty")
     }
+
+    /// Signs a list of ended sessions; nobody can take it for a session's token.
+    pub fn say_ended(&self, ended: &EndedSessions) -> String {
+        let claims = serde_json::to_vec(ended).expect("a list is plain JSON");
+        PublicToken::sign(&self.secret, &claims, None, Some(ENDED_PURPOSE))
+            .expect("claims are not empty")
+    }
 }
 
 /// The session that `token` stands for, if identity's key signed it and it has not ended at `now`.
@@ -123,18 +141,30 @@ pub fn verify(identity: &PublicKey, token: &str, now: Timestamp) -> Result<Sessi
     if token.len() > TOKEN_CHARACTERS_MAX {
         return Err(TokenError::Invalid);
     }
-    let key = AsymmetricPublicKey::<V4>::from(&identity.0).map_err(|_| TokenError::Invalid)?;
-    let untrusted =
-        UntrustedToken::<Public, V4>::try_from(token).map_err(|_| TokenError::Invalid)?;
-    let trusted = PublicToken::verify(&key, &untrusted, None, Some(PURPOSE))
-        .map_err(|_| TokenError::Invalid)?;
-    let session: Session =
-        serde_json::from_str(trusted.payload()).map_err(|_| TokenError::Invalid)?;
+    let session: Session = claims(identity, token, PURPOSE)?;
     if now >= session.expires {
         Err(TokenError::Expired)
     } else {
         Ok(session)
     }
+}
+
+/// The list that `text` is, if identity's key signed it. It may be an old one: sessions never begin again, so that every
+/// such list counts.
+pub fn verify_ended(identity: &PublicKey, text: &str) -> Result<EndedSessions, TokenError> {
+    claims(identity, text, ENDED_PURPOSE)
+}
+
+fn claims<T: serde::de::DeserializeOwned>(
+    identity: &PublicKey,
+    token: &str,
+    purpose: &[u8],
+) -> Result<T, TokenError> {
+    let invalid = |_| TokenError::Invalid;
+    let key = AsymmetricPublicKey::<V4>::from(&identity.0).map_err(invalid)?;
+    let untrusted = UntrustedToken::<Public, V4>::try_from(token).map_err(invalid)?;
+    let trusted = PublicToken::verify(&key, &untrusted, None, Some(purpose)).map_err(invalid)?;
+    serde_json::from_str(trusted.payload()).map_err(|_| TokenError::Invalid)
 }
 
 #[cfg(test)]
@@ -191,6 +221,31 @@ mod tests {
         );
         assert_eq!(
             verify(&key.public_key(), "v4.public.", Timestamp(0)),
+            Err(TokenError::Invalid)
+        );
+    }
+
+    #[test]
+    fn a_list_of_ended_sessions_is_no_token_and_a_token_is_no_list() {
+        let key = TokenKey::from_seed(&Secret::random());
+        let ended = EndedSessions {
+            said: Timestamp(1_000_000),
+            sessions: BTreeMap::from([("session".to_owned(), Timestamp(2_000_000))]),
+        };
+        let said = key.say_ended(&ended);
+        assert_eq!(verify_ended(&key.public_key(), &said), Ok(ended));
+        assert_eq!(
+            verify(&key.public_key(), &said, Timestamp(0)),
+            Err(TokenError::Invalid)
+        );
+        let token = key.issue(&session());
+        assert_eq!(
+            verify_ended(&key.public_key(), &token),
+            Err(TokenError::Invalid)
+        );
+        let other = TokenKey::from_seed(&Secret::random());
+        assert_eq!(
+            verify_ended(&other.public_key(), &said),
             Err(TokenError::Invalid)
         );
     }

@@ -1,6 +1,6 @@
 //! Who is signed in.
 
-use bus::Call;
+use bus::{Bus, BusError, Call, EndedSessions};
 use interfaces::Problem;
 use keys::token::{self, Role, Session, TokenError};
 use ledger::{LedgerId, PublicKey, Timestamp};
@@ -16,12 +16,17 @@ pub struct SessionsConfig {
 }
 
 impl SessionsConfig {
-    /// With the members whose sessions have ended, as the service's projection has them.
-    pub fn over(&self, stopped: &StoppedMembers) -> Sessions {
-        Sessions {
+    /// With the members that may not act, as the service's projection has them, and the sessions that have been ended, as
+    /// identity says over the bus.
+    ///
+    /// # Errors
+    /// [`BusError`] if the bus does not let the service listen.
+    pub async fn over(&self, stopped: &StoppedMembers, bus: &Bus) -> Result<Sessions, BusError> {
+        Ok(Sessions {
             identity: self.public_key,
             stopped: stopped.clone(),
-        }
+            ended: EndedSessions::follow(bus, self.public_key).await?,
+        })
     }
 }
 
@@ -30,20 +35,23 @@ impl SessionsConfig {
 pub struct Sessions {
     identity: PublicKey,
     stopped: StoppedMembers,
+    ended: EndedSessions,
 }
 
 impl Sessions {
-    /// The verified caller of a call.
+    /// The verified caller of a call, whose session nobody has ended.
     ///
     /// # Errors
-    /// As [`Caller::verify`].
+    /// As [`Caller::verify`] and [`EndedSessions::check`].
     pub fn caller(&self, call: &Call) -> Result<Caller, Problem> {
-        Caller::verify(
+        let caller = Caller::verify(
             &self.identity,
             call.authorization.as_deref(),
             Timestamp(chassis::clock::now()),
             &self.stopped,
-        )
+        )?;
+        self.ended.check(&caller.session.session)?;
+        Ok(caller)
     }
 }
 

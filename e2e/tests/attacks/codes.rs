@@ -156,7 +156,7 @@ async fn sign_in(system: &Attacked) -> Session {
 }
 
 /// A client that comes from 127.0.1.`source`.
-fn guesser(system: &Attacked, source: u8) -> reqwest::Client {
+pub(crate) fn guesser(system: &Attacked, source: u8) -> reqwest::Client {
     let tls = system.identity("organisations/authority/tls.pem");
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls.client_config().unwrap())

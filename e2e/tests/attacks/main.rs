@@ -8,6 +8,7 @@ mod codes;
 mod devices;
 mod edges;
 mod records;
+mod sign_in;
 
 use client::{ClientError, Member};
 use e2e::attacked::Attacked;

@@ -125,14 +125,22 @@ async fn decide(who: &Member, hospital: LedgerId, item: ItemId) -> Result<Value,
     who.post(&path, &json!({})).await
 }
 
-/// The patient of an item, found among the story's by who is shown it once the hospital has approved.
-async fn patient_of(system: &Attacked, item: ItemId) -> Member {
+/// The story's patients, each signed in once.
+async fn patients(system: &Attacked) -> Vec<Member> {
+    let mut patients = Vec::new();
+    for number in 0..6 {
+        patients.push(system.patient(number).await.member);
+    }
+    patients
+}
+
+/// The patient of an item, found by who is shown it once the hospital has approved.
+async fn patient_of(patients: &[Member], item: ItemId) -> Member {
     eventually("the patient is shown the item", async || {
-        for number in 0..6 {
-            let patient = system.patient(number).await.member;
-            let items = items_of(&patient, item.application).await;
+        for patient in patients {
+            let items = items_of(patient, item.application).await;
             if items.iter().any(|shown| shown.item == item) {
-                return Some(patient);
+                return Some(patient.clone());
             }
         }
         None
@@ -151,8 +159,7 @@ async fn attack_14_a_buyer_skips_the_hospital_and_a_patient_answers_first() {
         "/v1/applications/{application}/items/{}/decision",
         item.index
     );
-    for number in 0..6 {
-        let patient = system.patient(number).await.member;
+    for patient in patients(&system).await {
         let refusal = problem(
             "a patient's early answer",
             patient.command(&path, &json!({})).await,
@@ -233,8 +240,9 @@ async fn attack_17_an_item_is_withdrawn_while_it_is_released() {
         .await;
     }
     let mut raced = Vec::new();
+    let patients = patients(&system).await;
     for item in &items {
-        let patient = patient_of(&system, item.item).await;
+        let patient = patient_of(&patients, item.item).await;
         let path = format!("/v1/applications/{application}/items/{}", item.item.index);
         let (decision, withdrawal) = (format!("{path}/decision"), format!("{path}/withdrawal"));
         let institute = institute.clone();

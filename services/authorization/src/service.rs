@@ -68,7 +68,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let desk = Desk::new(bus.clone(), store.clone(), outbox, progress.clone());
     let authorization = Arc::new(Authorization {
         store,
-        sessions: config.sessions.over(desk.stopped()),
+        sessions: config.sessions.over(desk.stopped(), &bus).await?,
         desk,
         bus: bus.clone(),
     });

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bus::origin::network_of;
+
 /// Buckets kept; full ones are forgotten first, and when none is full new addresses share one bucket.
 const BUCKETS_MAX: usize = 65_536;
 
@@ -69,17 +71,6 @@ impl RateLimiter {
     fn filled(&self, bucket: &Bucket, now: Instant) -> f64 {
         let waited = now.saturating_duration_since(bucket.at).as_secs_f64();
         (bucket.left + waited * self.per_second).min(self.burst)
-    }
-}
-
-/// Whoever has one IPv6 address usually has its whole /64.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [first, second, third, fourth, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(first, second, third, fourth, 0, 0, 0, 0))
-        }
     }
 }
 

@@ -16,5 +16,6 @@ mod projections;
 mod reactions;
 mod registration;
 mod service;
+mod sessions;
 
 pub use service::{Config, run};

@@ -1,6 +1,6 @@
 //! The tables of the identity service.
 //!
-//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `ended_sessions`. In flight: `challenges`, `sign_in_attempts`. Projection (droppable): `members`.
+//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `sessions`. In flight: `challenges`, `sign_in_attempts`. Projection (droppable): `members`.
 
 /// All migrations, in order.
 pub const MIGRATIONS: &[store::Migration] = &[
@@ -89,6 +89,38 @@ ALTER TABLE certificates ADD COLUMN chain TEXT;
 CREATE INDEX certificates_by_member ON certificates (member, not_after_us);
 ALTER TABLE members ADD COLUMN suspended_us BIGINT;
 ALTER TABLE members ADD COLUMN rotated_us BIGINT;
+",
+    ),
+    (
+        4,
+        "sessions",
+        "
+CREATE TABLE sessions (
+    session TEXT PRIMARY KEY,
+    subject TEXT NOT NULL,
+    began_us BIGINT NOT NULL,
+    expires_us BIGINT NOT NULL,
+    method TEXT NOT NULL,
+    through TEXT NOT NULL,
+    ended_us BIGINT
+);
+CREATE INDEX sessions_by_subject ON sessions (subject, expires_us);
+CREATE INDEX sessions_by_expiry ON sessions (expires_us);
+DROP TABLE ended_sessions;
+",
+    ),
+    (
+        5,
+        "sign-in attempts by device and address",
+        "
+DROP TABLE sign_in_attempts;
+CREATE TABLE sign_in_attempts (
+    bucket TEXT PRIMARY KEY,
+    wrong BIGINT NOT NULL,
+    locked_until_us BIGINT NOT NULL,
+    last_us BIGINT NOT NULL
+);
+CREATE INDEX sign_in_attempts_by_age ON sign_in_attempts (last_us);
 ",
     ),
 ];

@@ -16,9 +16,8 @@ use ledger::{LedgerId, Timestamp};
 use serde::Deserialize;
 use store::projections::keeping_up;
 use store::{DatabaseConfig, Outbox, Store};
-use submission::row::database;
 use submission::{Caller, Desk};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::members::Members;
@@ -79,6 +78,8 @@ pub(crate) struct Identity {
     pub(crate) issued_read: AtomicU64,
     pub(crate) regulator: SealingPublicKey,
     pub(crate) session_us: u64,
+    /// A session was ended: everybody is told at once.
+    pub(crate) sessions_ended: Notify,
     /// Few password derivations at a time: each takes 19 MiB and a core.
     pub(crate) derivations: Semaphore,
 }
@@ -92,17 +93,7 @@ impl Identity {
             now(),
             self.desk.stopped(),
         )?;
-        let ended: Option<(i64,)> =
-            sqlx::query_as("SELECT ended_us FROM ended_sessions WHERE session = $1")
-                .bind(&caller.session().session)
-                .fetch_optional(self.store.reader())
-                .await
-                .map_err(database)?;
-        if ended.is_some() {
-            return Err(Problem::unauthenticated(
-                "the session was ended; sign in again",
-            ));
-        }
+        crate::sessions::require_open(self, &caller.session().session).await?;
         Ok(caller)
     }
 
@@ -187,10 +178,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         issued_read: AtomicU64::new(0),
         regulator: config.regulator_sealing_key,
         session_us: config.session_minutes * 60_000_000,
+        sessions_ended: Notify::new(),
         derivations: Semaphore::new(2),
         store: store.clone(),
     });
     let registrations = tokio::spawn(crate::reactions::resend_registrations(
+        identity.clone(),
+        shutdown.clone(),
+    ));
+    let saying = tokio::spawn(crate::sessions::say_ended(
         identity.clone(),
         shutdown.clone(),
     ));
@@ -200,6 +196,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tokio::select! {
         served = serving => served?,
         ended = registrations => ended?,
+        ended = saying => ended?,
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let index = Arc::new(Index {
         store,
         handles,
-        sessions: config.sessions.over(progress.stopped()),
+        sessions: config.sessions.over(progress.stopped(), &bus).await?,
         search,
     });
     let serving =

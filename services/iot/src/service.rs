@@ -113,7 +113,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let iot = Arc::new(Iot {
         store,
         bus: bus.clone(),
-        sessions: config.sessions.over(desk.stopped()),
+        sessions: config.sessions.over(desk.stopped(), &bus).await?,
         desk,
         member,
         at_rest: at_rest.derive("medshare/iot/at-rest/v1"),

@@ -109,6 +109,7 @@ fn visit_of(portal: &Arc<Portal>, request: &Request, trace: String) -> Visit {
         locale: portal.locale(language),
         path: path.to_owned(),
         session: session::read(portal, headers),
+        device: session::device(portal, headers),
         trace,
         address: request
             .extensions()

@@ -72,7 +72,7 @@ pub(crate) async fn stream(
     State(portal): State<Arc<Portal>>,
     visit: Visit,
 ) -> Result<Response, Refusal> {
-    visit.signed_in()?;
+    let session = visit.signed_in()?.session.session.clone();
     let asked = visit.query("contracts").unwrap_or_default();
     let wanted: BTreeSet<String> = asked.split(',').map(str::to_owned).collect();
     let permit = portal
@@ -80,7 +80,7 @@ pub(crate) async fn stream(
         .clone()
         .try_acquire_owned()
         .map_err(|_| Problem::busy("too many pages follow the ledger"))?;
-    let stopping = portal.shutdown.clone();
+    let (stopping, ended) = (portal.shutdown.clone(), portal.ended.clone());
     let events = BroadcastStream::new(portal.blocks.subscribe())
         .filter_map(move |block| {
             // A page that fell behind is told so: it asks again as well.
@@ -92,7 +92,12 @@ pub(crate) async fn stream(
             let event = Event::default().event("changed").data(height.to_string());
             std::future::ready(touched.then_some(Ok::<_, Infallible>(event)))
         })
-        .take_until(async move { stopping.requested().await })
+        .take_until(async move {
+            tokio::select! {
+                () = stopping.requested() => {}
+                () = ended.ended(&session) => {}
+            }
+        })
         .map(move |event| {
             let _held = &permit;
             event

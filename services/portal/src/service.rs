@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bus::{Bus, BusConfig};
+use bus::{Bus, BusConfig, EndedSessions};
 use chassis::{InvalidKey, Shutdown};
 use chrono::FixedOffset;
 use keys::Secret;
@@ -93,6 +93,7 @@ pub(crate) struct Portal {
     pub(crate) bus: Bus,
     pub(crate) web: Web,
     pub(crate) sessions: Sessions,
+    pub(crate) ended: EndedSessions,
     pub(crate) cookies: ContentKey,
     pub(crate) secret: Secret,
     pub(crate) hospitals: Hospitals,
@@ -147,6 +148,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         cookies: ContentKey::from_secret(secret.derive("portal/cookies/v1")),
         secret,
         web: config.web,
+        ended: EndedSessions::follow(&bus, config.sessions.public_key).await?,
         sessions: config.sessions,
         shutdown: shutdown.clone(),
         offset,

@@ -63,6 +63,7 @@ pub(crate) fn read(portal: &Portal, headers: &HeaderMap) -> Option<SignedIn> {
     let kept: Kept = serde_json::from_slice(&opened).ok()?;
     let now = Timestamp(clock::now());
     let session = token::verify(&portal.sessions.public_key, &kept.token, now).ok()?;
+    portal.ended.check(&session.session).ok()?;
     Some(SignedIn {
         csrf: csrf(portal, &session.session),
         token: kept.token,
@@ -94,6 +95,30 @@ pub(crate) fn no_cookies(portal: &Portal) -> Vec<HeaderValue> {
     (0..COOKIES_MAX)
         .filter_map(|part| set(portal, part, ""))
         .collect()
+}
+
+/// The cookie by which identity knows that somebody signed in on this device before. It opens nothing; it keeps guesses that
+/// are made elsewhere from locking this device out.
+pub(crate) fn device_cookie(portal: &Portal, device: &str) -> Option<HeaderValue> {
+    let secure = if portal.web.tls { "; Secure" } else { "" };
+    let text = format!(
+        "{}={device}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000{secure}",
+        device_name(portal)
+    );
+    HeaderValue::from_str(&text).ok()
+}
+
+/// What [`device_cookie`] gave this browser.
+pub(crate) fn device(portal: &Portal, headers: &HeaderMap) -> Option<String> {
+    cookie(headers, device_name(portal)).map(str::to_owned)
+}
+
+fn device_name(portal: &Portal) -> &'static str {
+    if portal.web.tls {
+        "__Host-medshare-device"
+    } else {
+        "medshare-device"
+    }
 }
 
 fn set(portal: &Portal, part: usize, value: &str) -> Option<HeaderValue> {

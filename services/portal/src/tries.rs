@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bus::origin::network_of;
 use interfaces::Problem;
 
 use crate::answer::Refusal;
@@ -35,7 +36,9 @@ impl Tries {
         if tries.len() >= ADDRESSES_MAX {
             tries.retain(|_, (since, _)| since.elapsed() < WINDOW);
         }
-        let entry = tries.entry(network(address)).or_insert((Instant::now(), 0));
+        let entry = tries
+            .entry(network_of(address))
+            .or_insert((Instant::now(), 0));
         if entry.0.elapsed() >= WINDOW {
             *entry = (Instant::now(), 0);
         }
@@ -50,14 +53,6 @@ impl Tries {
             "this address tried too often; wait a minute",
         )
         .into())
-    }
-}
-
-/// An IPv6 subscriber has a whole /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => IpAddr::V6((six.to_bits() & !u128::from(u64::MAX)).into()),
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Visit {
     pub(crate) trace: String,
     /// The address it came from.
     pub(crate) address: std::net::IpAddr,
+    /// What a sign-in on this device gave it.
+    pub(crate) device: Option<String>,
 }
 
 /// One page to show.
@@ -157,10 +159,11 @@ impl Visit {
         question: &Q,
     ) -> Result<Q::Reply, Problem> {
         let token = self.session.as_ref().map(|session| session.token.as_str());
-        self.portal
+        let asked = self
+            .portal
             .bus
-            .request_within(target, token, question, SLOW_WITHIN)
-            .await
+            .request_within(target, token, question, SLOW_WITHIN);
+        bus::origin::asked_from(self.address, asked).await
     }
 
     /// A value of the query.

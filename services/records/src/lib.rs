@@ -112,7 +112,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         bus_name,
         vault: Vault::new(hospital, &master),
         key,
-        sessions: config.sessions.over(progress.stopped()),
+        sessions: config.sessions.over(progress.stopped(), &bus).await?,
         database,
         desk: Desk::new(bus.clone(), store.clone(), outbox, progress.clone()),
         store,

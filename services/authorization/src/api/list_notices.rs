@@ -1,4 +1,4 @@
-//! Notices for whoever is signed in: whose turn it is, and what came of it; nobody else's (A55, A56, A64).
+//! Notices of patients, hospitals and applicants: whose turn it is, and what came of it; nobody else's (A55, A56, A64).
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use bus::Call;
 use contracts::ItemId;
 use interfaces::authorization::{ListNotices, Notice};
 use interfaces::{Page, Problem};
+use keys::token::Role;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use submission::row::{database, parse, time_text};
@@ -18,6 +19,12 @@ pub(crate) async fn list_notices(
     request: ListNotices,
 ) -> Result<Page<Notice>, Problem> {
     let caller = authorization.sessions.caller(&call)?;
+    caller.require_any(&[
+        Role::Patient,
+        Role::Hospital,
+        Role::ThirdParty,
+        Role::Insurer,
+    ])?;
     let limit = request.page.limit();
     let before: i64 = match &request.page.after {
         None => i64::MAX,

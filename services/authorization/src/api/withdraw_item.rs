@@ -17,12 +17,15 @@ pub(crate) async fn withdraw_item(
 ) -> Result<CommandReply, Problem> {
     let caller = authorization.sessions.caller(&call)?;
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
+    let applicant = caller.member()?;
+    authorization
+        .item(&request.item)
+        .await?
+        .filter(|item| item.summary.applicant == applicant)
+        .ok_or_else(|| Problem::not_found("no item of yours has this id"))?;
+    let command = Command::WithdrawItem { item: request.item };
     authorization
         .desk
-        .command(
-            &caller,
-            caller.member()?,
-            Command::WithdrawItem { item: request.item },
-        )
+        .command(&caller, applicant, command)
         .await
 }

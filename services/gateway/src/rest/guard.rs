@@ -93,7 +93,8 @@ async fn admit(gateway: &Gateway, request: Request, next: Next) -> Response {
         return Refusal::from(Problem::busy("too many requests are under way")).into_response();
     };
     let seen = seen(request.headers());
-    bus::seen::having_seen(seen, next.run(request)).await
+    let peer = Peer::of(request.extensions());
+    bus::origin::asked_from(peer, bus::seen::having_seen(seen, next.run(request))).await
 }
 
 /// The height of the newest receipt that the caller has, where it says so: what it asks for shows what that receipt is of.

@@ -1,9 +1,10 @@
 //! Members: registration, endorsement, sign-in, certificates.
 
 use interfaces::identity::{
-    ChangeMemberStatus, EndorseMember, GetAuthority, GetMember, GetOwnAccount, GetSignInChallenge,
-    IssueCertificate, ListMembers, ListPendingMembers, MemberSummary, RegisterOrganisation,
-    RegisterPerson, RequestCertificate, SignIn, SignInWithKey, SignOut,
+    ChangeMemberStatus, EndOtherSessions, EndSession, EndorseMember, GetAuthority, GetMember,
+    GetOwnAccount, GetSignInChallenge, IssueCertificate, ListMembers, ListPendingMembers,
+    ListSessions, MemberSummary, OpenSession, RegisterOrganisation, RegisterPerson,
+    RequestCertificate, SignIn, SignInWithKey, SignOut,
 };
 
 use super::api::{Api, Route};
@@ -16,6 +17,7 @@ pub(crate) fn routes(api: Api) -> Api {
     let get = |path, summary| Route::get(path, summary).tag(TAG);
     let post = |path, summary| Route::post(path, summary).tag(TAG);
     api.schema::<MemberSummary>()
+        .schema::<OpenSession>()
         .use_case::<RegisterPerson>(
             post(
                 "/v1/persons",
@@ -76,6 +78,23 @@ pub(crate) fn routes(api: Api) -> Api {
         )
         .use_case::<SignOut>(
             Route::delete("/v1/sessions/current", "Ends the session")
+                .tag(TAG)
+                .by("Whoever is signed in."),
+        )
+        .use_case::<ListSessions>(
+            get(
+                "/v1/sessions",
+                "The open sessions of the one who is signed in",
+            )
+            .by("Whoever is signed in."),
+        )
+        .use_case::<EndSession>(
+            Route::delete("/v1/sessions/{session}", "Ends one of the own sessions")
+                .tag(TAG)
+                .by("Whoever is signed in, for their own."),
+        )
+        .use_case::<EndOtherSessions>(
+            Route::delete("/v1/sessions", "Ends all own sessions but this one")
                 .tag(TAG)
                 .by("Whoever is signed in."),
         )

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use contracts::membership::command::MemberKind;
 use interfaces::identity::GetOwnAccount;
 use interfaces::records::{ListOwnRecords, ListViewsOfOwnRecords, RecordSummary, ViewTrace};
 use interfaces::{Page, PageRequest, Problem, UseCase};
@@ -122,6 +123,11 @@ where
             &GetOwnAccount {},
         )
         .await?;
+    if account.kind != MemberKind::Patient {
+        return Err(Problem::forbidden(
+            "this is not for the role you are signed in with",
+        ));
+    }
     let hospitals: Vec<LedgerId> = account
         .ledger_ids
         .keys()

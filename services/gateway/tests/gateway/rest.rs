@@ -56,6 +56,7 @@ async fn serve_identity(running: &Running) {
                 true => Ok(Session {
                     token: "session".into(),
                     expires: "2030-01-01T00:00:00Z".into(),
+                    device: None,
                 }),
                 false => Err(Problem::unauthenticated("wrong login or password")),
             }

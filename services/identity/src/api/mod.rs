@@ -9,11 +9,11 @@ mod get_viewer_name;
 mod match_patients;
 mod members;
 mod open_sealed;
+mod own_sessions;
 mod register_organisation;
 mod register_person;
 mod sign_in;
 mod sign_in_with_key;
-mod sign_out;
 mod sign_transaction;
 mod undo_match;
 
@@ -38,7 +38,10 @@ pub(crate) fn router(router: Router, identity: Arc<Identity>) -> Router {
         .on(sign_in::sign_in)
         .on(sign_in_with_key::get_sign_in_challenge)
         .on(sign_in_with_key::sign_in_with_key)
-        .on(sign_out::sign_out)
+        .on(own_sessions::list_sessions)
+        .on(own_sessions::end_session)
+        .on(own_sessions::end_other_sessions)
+        .on(own_sessions::sign_out)
         .on(get_own_account::get_own_account)
         .on(sign_transaction::sign_transaction)
         .on(match_patients::match_patients)

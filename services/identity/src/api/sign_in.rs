@@ -1,6 +1,5 @@
 //! Signs a person in with login and password. Anyone may ask.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bus::Call;
@@ -8,22 +7,28 @@ use contracts::membership::command::MemberKind;
 use interfaces::Problem;
 use interfaces::identity::{Session, SignIn};
 use keys::password::PasswordEnvelope;
-use keys::token::{self, Role};
-use ledger::Timestamp;
+use keys::token::Role;
 use sqlx::Row;
 use submission::row::database;
 
 use crate::attempts;
 use crate::custody::CustodyKey;
 use crate::people::OwnedLedgerId;
-use crate::service::{Identity, now};
+use crate::service::Identity;
+use crate::sessions::{self, Method, Opening};
 
 pub(crate) async fn sign_in(
     identity: Arc<Identity>,
-    _call: Call,
+    call: Call,
     request: SignIn,
 ) -> Result<Session, Problem> {
-    attempts::count(&identity, &request.login).await?;
+    let attempt = attempts::count(
+        &identity,
+        &request.login,
+        call.origin,
+        request.device.as_deref(),
+    )
+    .await?;
     let row = sqlx::query("SELECT account, kind, password_envelope FROM accounts WHERE login = $1")
         .bind(&request.login)
         .fetch_optional(identity.store.reader())
@@ -46,11 +51,15 @@ pub(crate) async fn sign_in(
         }
         None => {
             burn_the_same_time(&identity, request.password).await?;
+            tracing::warn!("a sign-in was refused: no such login");
             return Err(wrong());
         }
     };
-    let custody = custody.ok_or_else(wrong)?;
-    attempts::forgive(&identity, &request.login).await?;
+    let Some(custody) = custody else {
+        tracing::warn!(account_id = account, "a sign-in was refused: wrong password");
+        return Err(wrong());
+    };
+    attempts::forgive(&identity, &attempt).await?;
     let role = if kind == MemberKind::Patient.name() {
         Role::Patient
     } else {
@@ -58,10 +67,7 @@ pub(crate) async fn sign_in(
     };
     let owned = identity.ledger_ids_of(&account).await?;
     require_endorsed(&identity, &owned).await?;
-    let session = keys::secret::random::<16>()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
+    let session = sessions::random_name();
     let sealed = custody
         .seal_for_session(&identity.session.public_key(), &session)
         .map_err(|error| Problem::failure(error.to_string()))?;
@@ -69,15 +75,22 @@ pub(crate) async fn sign_in(
         .into_iter()
         .map(|id| (id.context, id.ledger_id))
         .collect();
-    Ok(issue(
-        &identity,
-        account,
+    let opening = Opening {
+        subject: account,
         session,
-        vec![role],
+        method: Method::Password,
+        through: call.caller,
+        roles: vec![role],
         ledger_ids,
-        None,
-        Some(sealed),
-    ))
+        organisation: None,
+        sealed_secret: Some(sealed),
+    };
+    tracing::info!(account_id = opening.subject, "signed in");
+    let session = sessions::open(&identity, opening).await?;
+    Ok(Session {
+        device: Some(attempts::new_device(&identity, &request.login)),
+        ..session
+    })
 }
 
 fn wrong() -> Problem {
@@ -137,34 +150,4 @@ async fn require_endorsed(identity: &Identity, owned: &[OwnedLedgerId]) -> Resul
     Err(Problem::forbidden(
         "the registration waits for endorsement, or was suspended or revoked",
     ))
-}
-
-/// Issues a session token.
-pub(crate) fn issue(
-    identity: &Identity,
-    subject: String,
-    session: String,
-    roles: Vec<Role>,
-    ledger_ids: BTreeMap<String, ledger::LedgerId>,
-    organisation: Option<ledger::LedgerId>,
-    sealed_secret: Option<String>,
-) -> Session {
-    let issued = now();
-    let expires = Timestamp(issued.0 + identity.session_us);
-    let claims = token::Session {
-        subject,
-        session,
-        roles,
-        ledger_ids,
-        organisation,
-        organisation_bus_name: None,
-        sealed_secret,
-        issued,
-        expires,
-    };
-    let time = chrono::DateTime::from_timestamp_micros(expires.0 as i64).unwrap_or_default();
-    Session {
-        token: identity.token.issue(&claims),
-        expires: time.to_rfc3339(),
-    }
 }

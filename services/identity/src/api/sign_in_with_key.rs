@@ -14,8 +14,8 @@ use ledger::{Digest, Signature};
 use sqlx::Row;
 use submission::row::{database, parse};
 
-use super::sign_in::issue;
 use crate::service::{Identity, now};
+use crate::sessions::{self, Method, Opening};
 
 const CHALLENGE_LIFE_US: u64 = 60_000_000;
 
@@ -46,7 +46,7 @@ pub(crate) async fn get_sign_in_challenge(
 
 pub(crate) async fn sign_in_with_key(
     identity: Arc<Identity>,
-    _call: Call,
+    call: Call,
     request: SignInWithKey,
 ) -> Result<Session, Problem> {
     take_challenge(&identity, &request).await?;
@@ -73,19 +73,17 @@ pub(crate) async fn sign_in_with_key(
     }
     let roles = roles(&kind, operator != 0)?;
     let ledger_ids = BTreeMap::from([("self".to_owned(), request.member)]);
-    let session = keys::secret::random::<16>()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(issue(
-        &identity,
-        request.member.to_string(),
-        session,
+    let opening = Opening {
+        subject: request.member.to_string(),
+        session: sessions::random_name(),
+        method: Method::Key,
+        through: call.caller,
         roles,
         ledger_ids,
-        Some(request.member),
-        None,
-    ))
+        organisation: Some(request.member),
+        sealed_secret: None,
+    };
+    sessions::open(&identity, opening).await
 }
 
 /// A challenge is good once, for the member it was made for, within its minute.

@@ -43,6 +43,8 @@ pub struct Consortium {
     pub other_hospital: MemberKey,
     pub regulator: MemberKey,
     pub database: TestDatabase,
+    /// With which tokens are checked.
+    pub token_key: ledger::PublicKey,
     /// The newest height of which a receipt came back, as the Rust client keeps it.
     seen: AtomicU64,
     _broker: TestBroker,
@@ -96,6 +98,7 @@ impl Consortium {
         let folder = tempfile::tempdir().unwrap();
         let database = TestDatabase::sqlite();
         let config = config(&broker, folder.path(), &database, &service);
+        let seed = Secret::load(&config.token_seed).unwrap();
         let shutdown = Shutdown::detached("identity");
         let handle = shutdown.clone();
         tokio::spawn(async move {
@@ -116,6 +119,7 @@ impl Consortium {
             other_hospital,
             regulator,
             database,
+            token_key: keys::token::TokenKey::from_seed(&seed).public_key(),
             seen: AtomicU64::new(0),
             _broker: broker,
             _ordering: ordering,
@@ -195,6 +199,7 @@ impl Consortium {
         let request = SignIn {
             login: format!("login {identity_id}"),
             password: format!("the password of {identity_id}"),
+            device: None,
         };
         Ok(self.ask(None, request).await?.token)
     }

@@ -7,8 +7,16 @@ use contracts::telemetry::command::Command;
 use interfaces::iot::AcknowledgeWarning;
 use interfaces::{CommandReply, Problem};
 use keys::token::Role;
+use ledger::LedgerId;
+use submission::Caller;
+use submission::row::database;
 
-use crate::service::Iot;
+use crate::service::{Iot, now_us};
+
+const OWN: &str = "warnings.patient = $1 AND $3 = $3";
+const SHARED: &str =
+    "EXISTS (SELECT 1 FROM shares WHERE shares.patient = warnings.patient AND shares.hospital = $1
+     AND shares.until_us > $3 AND warnings.time_us >= shares.from_us)";
 
 pub(crate) async fn acknowledge_warning(
     iot: Arc<Iot>,
@@ -22,6 +30,9 @@ pub(crate) async fn acknowledge_warning(
         caller.require(Role::Hospital)?;
         caller.member()?
     };
+    if !shown_to(&iot, &caller, &submitter, &request).await? {
+        return Err(Problem::not_found("no warning of yours has this id"));
+    }
     iot.desk
         .command(
             &caller,
@@ -31,4 +42,28 @@ pub(crate) async fn acknowledge_warning(
             },
         )
         .await
+}
+
+/// Whether the list of warnings shows it to the caller.
+async fn shown_to(
+    iot: &Iot,
+    caller: &Caller,
+    member: &LedgerId,
+    request: &AcknowledgeWarning,
+) -> Result<bool, Problem> {
+    let relation = if caller.session().has_role(Role::Patient) {
+        OWN
+    } else {
+        SHARED
+    };
+    let found = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT 1 FROM warnings WHERE {relation} AND warnings.warning = $2"
+    )))
+    .bind(member.to_string())
+    .bind(request.warning.to_string())
+    .bind(now_us() as i64)
+    .fetch_optional(iot.store.reader())
+    .await
+    .map_err(database)?;
+    Ok(found.is_some())
 }

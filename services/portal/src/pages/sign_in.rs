@@ -1,5 +1,6 @@
 //! Signing in with user name and password, and signing out.
 
+use axum::http::HeaderValue;
 use axum::response::Response;
 use interfaces::identity::{SignIn, SignOut};
 
@@ -109,10 +110,13 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
     let asked = SignIn {
         login: login.to_owned(),
         password: form.raw("password").to_owned(),
+        device: visit.device.clone(),
     };
     match visit.ask(&asked).await {
         Ok(opened) => {
-            let cookies = session::cookies_of(&visit.portal, &opened.token, login);
+            let mut cookies = session::cookies_of(&visit.portal, &opened.token, login);
+            let device = opened.device.as_deref().unwrap_or_default();
+            cookies.extend(session::device_cookie(&visit.portal, device));
             Ok(with_cookies(redirect(local(next)), cookies))
         }
         Err(problem) if problem.status == 401 => {
@@ -140,10 +144,11 @@ pub(crate) async fn sign_out(form: Submitted) -> Answer {
             tracing::warn!(%problem, "a session could not be ended at identity");
         }
     }
-    Ok(with_cookies(
-        redirect("/signed-out"),
-        session::no_cookies(&visit.portal),
-    ))
+    let mut left = with_cookies(redirect("/signed-out"), session::no_cookies(&visit.portal));
+    // Not the storage: members' own keys are there, which nobody can read out and nothing brings back.
+    let cleared = HeaderValue::from_static("\"cache\"");
+    left.headers_mut().insert("clear-site-data", cleared);
+    Ok(left)
 }
 
 /// `GET /signed-out`

@@ -1,4 +1,4 @@
-//! Balances of the caller's accounts. By whoever is signed in, their own only.
+//! Balances of the caller's accounts. By whoever can have an account, their own only.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) async fn get_balances(
 ) -> Result<Vec<Balance>, Problem> {
     let caller = settlement.sessions.caller(&call)?;
     let mut balances = Vec::new();
-    for account in settlement.desk.ledger_ids(&caller).await? {
+    for account in settlement.accounts(&caller).await? {
         let balance: Option<(i64,)> =
             sqlx::query_as("SELECT balance FROM balances WHERE account = $1")
                 .bind(account.to_string())

@@ -1,4 +1,4 @@
-//! The caller's statement, newest first. By whoever is signed in, their own only.
+//! The caller's statement, newest first. By whoever can have an account, their own only.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(crate) async fn get_statement(
         })?,
     };
     let mut lines = Vec::new();
-    for account in settlement.desk.ledger_ids(&caller).await? {
+    for account in settlement.accounts(&caller).await? {
         let rows = sqlx::query(
             "SELECT place, time_us, account, reason, amount, balance, transaction_id FROM statement
              WHERE account = $1 AND place < $2 ORDER BY place DESC LIMIT $3",

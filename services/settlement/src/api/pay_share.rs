@@ -19,6 +19,9 @@ pub(crate) async fn pay_share(
     caller.require(Role::Patient)?;
     let insured = caller.ledger_id("insurance")?;
     settlement
+        .require_claim_of(&insured, &request.claim.0)
+        .await?;
+    settlement
         .desk
         .command(
             &caller,

@@ -17,13 +17,15 @@ pub(crate) async fn publish_rules(
 ) -> Result<CommandReply, Problem> {
     let caller = settlement.sessions.caller(&call)?;
     caller.require(Role::Insurer)?;
+    let insurer = caller.member()?;
+    let owner = settlement.insurer_of(request.plan).await?;
+    if owner.is_some_and(|owner| owner != insurer) {
+        return Err(Problem::forbidden("this is another insurer's plan"));
+    }
     let command = Command::PublishRules {
         plan: request.plan,
         version: request.version,
         rules: request.rules,
     };
-    settlement
-        .desk
-        .command(&caller, caller.member()?, command)
-        .await
+    settlement.desk.command(&caller, insurer, command).await
 }

@@ -17,14 +17,15 @@ pub(crate) async fn register_coverage(
 ) -> Result<CommandReply, Problem> {
     let caller = settlement.sessions.caller(&call)?;
     caller.require(Role::Insurer)?;
+    let insurer = caller.member()?;
+    if settlement.insurer_of(request.plan).await? != Some(insurer) {
+        return Err(Problem::not_found("no plan of yours has this number"));
+    }
     let command = Command::RegisterCoverage {
         insured: request.insured,
         plan: request.plan,
         from_year: request.from_year,
         until_year: request.until_year,
     };
-    settlement
-        .desk
-        .command(&caller, caller.member()?, command)
-        .await
+    settlement.desk.command(&caller, insurer, command).await
 }

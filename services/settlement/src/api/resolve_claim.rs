@@ -17,12 +17,13 @@ pub(crate) async fn resolve_claim(
 ) -> Result<CommandReply, Problem> {
     let caller = settlement.sessions.caller(&call)?;
     caller.require(Role::Insurer)?;
+    let insurer = caller.member()?;
+    settlement
+        .require_own_claim(&insurer, &request.claim.0)
+        .await?;
     let command = Command::ResolveClaim {
         claim: request.claim,
         benefit: request.benefit,
     };
-    settlement
-        .desk
-        .command(&caller, caller.member()?, command)
-        .await
+    settlement.desk.command(&caller, insurer, command).await
 }

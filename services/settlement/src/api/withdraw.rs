@@ -17,8 +17,7 @@ pub(crate) async fn withdraw(
 ) -> Result<CommandReply, Problem> {
     let caller = settlement.sessions.caller(&call)?;
     if !settlement
-        .desk
-        .ledger_ids(&caller)
+        .accounts(&caller)
         .await?
         .contains(&request.account)
     {
