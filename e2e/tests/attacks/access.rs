@@ -273,16 +273,15 @@ async fn no_port_answers_without_a_certificate_of_the_consortium() {
 }
 
 /// What a port says over TLS to whoever begins to speak; nothing if it breaks off.
-fn heard_over_tls(
-    address: std::net::SocketAddr,
-    config: rustls::ClientConfig,
-) -> Option<Vec<u8>> {
+fn heard_over_tls(address: std::net::SocketAddr, config: rustls::ClientConfig) -> Option<Vec<u8>> {
     use std::io::{Read as _, Write as _};
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let mut tls = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
     let mut connection = std::net::TcpStream::connect(address).unwrap();
     let mut stream = rustls::Stream::new(&mut tls, &mut connection);
-    stream.write_all(b"GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n").ok()?;
+    stream
+        .write_all(b"GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n")
+        .ok()?;
     let mut heard = vec![0; 1_024];
     let bytes = stream.read(&mut heard).ok().filter(|bytes| *bytes > 0)?;
     heard.truncate(bytes);

@@ -56,7 +56,10 @@ pub(crate) async fn sign_in(
         }
     };
     let Some(custody) = custody else {
-        tracing::warn!(account_id = account, "a sign-in was refused: wrong password");
+        tracing::warn!(
+            account_id = account,
+            "a sign-in was refused: wrong password"
+        );
         return Err(wrong());
     };
     attempts::forgive(&identity, &attempt).await?;
