@@ -182,7 +182,9 @@ fn session_of(token: &str) -> String {
 async fn attack_29_a_stolen_cookie_of_an_ended_session_goes_on_at_the_portal() {
     let system = attacked();
     let portal = format!("http://{}", system.address("portal", "web"));
+    let tls = system.identity("organisations/authority/tls.pem");
     let http = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.client_config().unwrap())
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();
