@@ -24,6 +24,8 @@ pub mod ended_sessions;
 mod epochs;
 pub mod error;
 pub mod follow;
+#[cfg(test)]
+mod fuzz;
 pub mod ordering_wire;
 pub mod origin;
 pub mod permissions;

@@ -113,7 +113,9 @@ fn reading(record: &Resolved) -> Result<Reading, ReadingFault> {
         }
         Value::Milli(milli) if own_unit => *milli,
         // A temperature in kelvin is the one other unit that RFC 8428 registers for these signs.
-        Value::Milli(milli) if sign == VitalSign::Temperature && unit == "K" => milli - 273_150,
+        Value::Milli(milli) if sign == VitalSign::Temperature && unit == "K" => milli
+            .checked_sub(273_150)
+            .ok_or(ReadingFault::Implausible)?,
         Value::Milli(_) => return Err(ReadingFault::WrongUnit),
         _ => return Err(ReadingFault::NoNumber),
     };

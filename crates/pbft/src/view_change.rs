@@ -28,19 +28,18 @@ impl Replica {
         self.clocks.new_view_deadline = None;
         self.clocks.attempts = self.clocks.attempts.saturating_add(1);
         let stable = self.chain.stable.clone();
-        let prepared: Vec<_> = self
+        let mut prepared: Vec<_> = self
             .slots
             .range(stable.sequence.next()..)
             .filter_map(|(_, slot)| slot.prepared.clone())
             .collect();
+        if mutant!(HighestPreparedDropped, true, false) {
+            prepared.pop();
+        }
         let Some(message) = self.sign(Message::ViewChange(ViewChange {
             view,
             stable,
-            prepared: mutant!(
-                HighestPreparedDropped,
-                prepared[..prepared.len().saturating_sub(1)].to_vec(),
-                prepared
-            ),
+            prepared,
         })) else {
             return;
         };

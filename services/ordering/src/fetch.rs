@@ -123,7 +123,7 @@ async fn some_blocks(
 }
 
 /// The block, if a quorum of the epoch that was asked for certified it at this height.
-fn verified(
+pub(crate) fn verified(
     epochs: &Epochs,
     order: &FetchOrder,
     sequence: Sequence,

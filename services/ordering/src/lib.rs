@@ -52,6 +52,8 @@ mod change_epoch;
 mod divergence;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod fuzz;
 mod reports;
 mod start;
 

@@ -100,6 +100,14 @@ impl Assembly {
         }
     }
 
+    /// The bytes of all incomplete messages.
+    #[cfg(test)]
+    pub(crate) fn kept_bytes(&self) -> usize {
+        let of_senders = self.incomplete.values().flat_map(BTreeMap::values);
+        let pieces = of_senders.flat_map(BTreeMap::values);
+        pieces.map(Vec::len).sum()
+    }
+
     fn piece(
         &mut self,
         from: ReplicaId,

@@ -130,3 +130,18 @@ proptest! {
         let _ = readings(&bytes, &CLOCK);
     }
 }
+
+#[test]
+fn a_temperature_in_kelvin_at_the_end_of_the_numbers_refuses_itself() {
+    let text = r#"[{"bn":"ward3/","n":"temperature","u":"K","v":-9223372036854775.808},
+        {"n":"temperature","u":"K","v":9223372036854775.807},{"n":"temperature","u":"K","v":310.15}]"#;
+    let pack = parse(text).unwrap();
+    assert_eq!(
+        pack.refused,
+        [
+            (0, ReadingFault::Implausible),
+            (1, ReadingFault::Implausible)
+        ]
+    );
+    assert_eq!(pack.readings[0].milli, 37_000);
+}

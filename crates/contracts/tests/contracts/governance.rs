@@ -351,7 +351,7 @@ fn a_replica_gets_another_key_from_the_next_epoch_on_and_no_key_serves_twice() {
 }
 
 /// Replica 2 says two things for one slot.
-fn equivocation(phase: Phase) -> Equivocation {
+pub fn equivocation(phase: Phase) -> Equivocation {
     let slot = VoteSlot {
         replica: ReplicaId(2),
         epoch: Epoch(0),

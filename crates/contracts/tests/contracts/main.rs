@@ -8,6 +8,7 @@ mod authorization_endings;
 mod authorization_properties;
 mod documentation;
 mod founding;
+mod fuzz;
 mod governance;
 mod membership;
 mod money_properties;

@@ -44,7 +44,7 @@ pub fn rotation(member: LedgerId, seed: u8) -> Command {
     }
 }
 
-fn endorse(member: LedgerId) -> Command {
+pub fn endorse(member: LedgerId) -> Command {
     Command::EndorseMember { member }
 }
 
@@ -349,7 +349,7 @@ fn only_who_waits_is_endorsed() {
         .then_rejected(Rejection::NotPending);
 }
 
-fn affiliate(doctor: LedgerId, from: Timestamp, until: Timestamp) -> Command {
+pub fn affiliate(doctor: LedgerId, from: Timestamp, until: Timestamp) -> Command {
     Command::AffiliateDoctor {
         doctor,
         from,

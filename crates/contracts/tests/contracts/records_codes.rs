@@ -30,7 +30,7 @@ fn redeem_with(
 }
 
 /// `redeemer` shows the code that was registered with the record.
-fn redeem(redeemer: LedgerId, holder: CodeHolder, hospital: Option<LedgerId>) -> Command {
+pub fn redeem(redeemer: LedgerId, holder: CodeHolder, hospital: Option<LedgerId>) -> Command {
     redeem_with(
         redeemer,
         holder,

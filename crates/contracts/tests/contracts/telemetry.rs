@@ -22,7 +22,7 @@ pub fn raise(number: u8) -> Command {
     }
 }
 
-fn register() -> Command {
+pub fn register() -> Command {
     Command::RegisterDevice { device: DEVICE }
 }
 
@@ -30,14 +30,14 @@ fn registered() -> Scenario {
     world().when(PATIENT, register()).then_accepted()
 }
 
-fn share(until: Timestamp) -> Command {
+pub fn share(until: Timestamp) -> Command {
     Command::ShareWarnings {
         hospital: HOSPITAL,
         until,
     }
 }
 
-fn acknowledge() -> Command {
+pub fn acknowledge() -> Command {
     Command::AcknowledgeWarning {
         warning: warning(1),
     }
@@ -149,7 +149,7 @@ fn warnings_are_shared_by_a_patient_with_a_hospital_for_a_time_ahead() {
         .then_rejected(Rejection::UnknownHospital);
 }
 
-fn anchor(readings: u32, batch: u64) -> Command {
+pub fn anchor(readings: u32, batch: u64) -> Command {
     Command::AnchorReadings {
         root: Digest([3; 32]),
         readings,

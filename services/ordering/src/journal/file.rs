@@ -87,7 +87,7 @@ impl Recovered {
     }
 }
 
-type Salt = [u8; SALT_BYTES];
+pub(super) type Salt = [u8; SALT_BYTES];
 
 /// The open file.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ fn random_salt() -> Salt {
 }
 
 /// What a file with that salt starts with. Without its checksum a damaged salt would make every group look like room.
-fn file_head(salt: &Salt) -> [u8; FILE_HEAD_BYTES] {
+pub(super) fn file_head(salt: &Salt) -> [u8; FILE_HEAD_BYTES] {
     let mut head = [0; FILE_HEAD_BYTES];
     let (named, checksum) = head.split_at_mut(MAGIC.len() + SALT_BYTES);
     named[..MAGIC.len()].copy_from_slice(&MAGIC);
@@ -136,7 +136,7 @@ fn file_head(salt: &Salt) -> [u8; FILE_HEAD_BYTES] {
 }
 
 /// The head of a group with these records.
-fn group_head(salt: &Salt, records: &[u8]) -> [u8; GROUP_HEAD_BYTES] {
+pub(super) fn group_head(salt: &Salt, records: &[u8]) -> [u8; GROUP_HEAD_BYTES] {
     let length = (records.len() as u32).to_le_bytes();
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(salt);
@@ -297,7 +297,7 @@ fn group_follows(salt: &Salt, bytes: &[u8]) -> bool {
 }
 
 /// What `bytes` hold, the file's salt, and where the next group goes.
-fn read(path: &Path, bytes: &[u8]) -> Result<(Recovered, Salt, usize), JournalError> {
+pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<(Recovered, Salt, usize), JournalError> {
     let damaged = |at: usize, reason: String| JournalError::Damaged {
         path: path.to_owned(),
         at,

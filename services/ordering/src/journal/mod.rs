@@ -10,6 +10,8 @@
 //! nobody could know who sent us bytes then.
 
 pub mod file;
+#[cfg(test)]
+mod fuzz;
 pub mod record;
 mod safe_blocks;
 pub mod writer;
