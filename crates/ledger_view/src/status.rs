@@ -1,7 +1,7 @@
 //! The ordering cluster as people read it.
 
 use bus::error::AskError;
-use bus::ordering_wire::StatusReply;
+use bus::ordering_wire::{Standing, StatusReply};
 use interfaces::time_text;
 use ledger::{Digest, EpochDescription, LedgerId, ReplicaId};
 use serde::Serialize;
@@ -60,6 +60,9 @@ pub struct ReplicaStatus {
     pub primary: u16,
     /// Whether a view change is under way.
     pub changing_view: bool,
+    /// Whether it votes: `votes`, `recalls` (it started a moment ago), `observes` (not voted in), `retired`, or
+    /// `quarantined` (its votes were lost, and it never votes again under its key).
+    pub standing: String,
     /// Last stable checkpoint (sequence number).
     pub stable_checkpoint: u64,
     /// Transactions waiting to be ordered.
@@ -127,9 +130,20 @@ impl ReplicaStatus {
             view: reply.view,
             primary: reply.primary.0,
             changing_view: reply.changing_view,
+            standing: standing_name(reply.standing).to_owned(),
             stable_checkpoint: reply.stable_checkpoint,
             waiting_transactions: reply.waiting_transactions,
             committed_transactions: reply.committed_transactions,
         }
+    }
+}
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Votes => "votes",
+        Standing::Recalls => "recalls",
+        Standing::Observes => "observes",
+        Standing::Retired => "retired",
+        Standing::Quarantined => "quarantined",
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use bus::ordering_wire::StatusReply;
 use futures::{Stream, StreamExt};
 use interfaces::Problem;
 use ledger::{CertifiedBlock, Digest, Height};
@@ -121,7 +122,16 @@ async fn get_status(State(gateway): State<Shared>) -> Answer<StatusView> {
 
 /// How the cluster is.
 pub(crate) async fn status_of(gateway: &Gateway) -> StatusView {
-    let answers = gateway.bus.status().await;
+    let mut answers = gateway.bus.status().await;
+    let known = gateway.bus.epoch().epoch;
+    let is_later = |said: &StatusReply| said.epoch > known;
+    let mut said = answers
+        .iter()
+        .filter_map(|(_, answer)| answer.as_ref().ok());
+    // Nothing here follows the ledger: a later epoch is heard of by the replicas' word, and believed by its links.
+    if said.any(is_later) && gateway.bus.refresh_epochs().await.is_ok() {
+        answers = gateway.bus.status().await;
+    }
     StatusView::of(&gateway.bus, &gateway.bus.epoch(), &answers)
 }
 
