@@ -52,7 +52,7 @@ generated:
 
 # The end-to-end suites: stories, requirements, traces, chaos, attacks or pages.
 e2e suite="stories" *arguments: build
-    @shift; infra/tools/run-tests -p e2e --test {{ quote(suite) }} --ignore-default-filter "$@"
+    @shift; infra/tools/run-tests --workspace --ignore-default-filter -E 'package(e2e) and binary(={{ suite }})' "$@"
 
 # Pictures of every page, on phone and desktop width, into screenshots/ (which git ignores).
 screenshots: build
@@ -71,8 +71,8 @@ mutants *arguments:
 fuzz seconds="30" *arguments:
     @shift || true; infra/tools/fuzz {{ quote(seconds) }} "$@"
 
-# Fresh seeds, scenarios of twins, the model and the fuzz targets, in turn, for so many minutes.
-soak minutes="60":
+# Fresh seeds, scenarios of twins, the model, the fuzz targets and the chaos suite, in turn, for so many minutes.
+soak minutes="60": build
     @cargo build --locked -q -p simulator
     @infra/tools/soak {{ quote(minutes) }} {{ quote(target / "debug" / "simulator") }}
 

@@ -62,6 +62,20 @@ impl Heard {
     }
 }
 
+/// The environment in which a system's brokers run behind the stand-in, and let a listener in under this password.
+pub fn stand_in(password: &str) -> Vec<(String, String)> {
+    let real = std::env::var("MEDSHARE_NATS_SERVER").unwrap_or_else(|_| "nats-server".into());
+    let stand_in = workspace().join("e2e/capture/nats-server");
+    let stand_in = stand_in.to_string_lossy().into_owned();
+    [
+        ("MEDSHARE_NATS_SERVER", stand_in),
+        ("MEDSHARE_REAL_NATS_SERVER", real),
+        ("MEDSHARE_CAPTURE_PASSWORD", password.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
 /// Listens in a thread of its own until it is closed.
 pub struct Listening {
     environment: Vec<(String, String)>,
@@ -78,8 +92,6 @@ impl Listening {
         std::fs::create_dir_all(folder).expect("a folder can be made");
         let random: [u8; PASSWORD_BYTES] = keys::secret::random();
         let password = data_encoding::HEXLOWER.encode(&random);
-        let real = std::env::var("MEDSHARE_NATS_SERVER").unwrap_or_else(|_| "nats-server".into());
-        let stand_in = workspace().join("e2e/capture/nats-server");
         let (close, closed) = oneshot::channel();
         let (started, endpoint) = std::sync::mpsc::channel();
         let thread = std::thread::spawn({
@@ -103,22 +115,13 @@ impl Listening {
                 });
             }
         });
-        let environment = [
-            (
-                "MEDSHARE_NATS_SERVER",
-                stand_in.to_string_lossy().into_owned(),
-            ),
-            ("MEDSHARE_REAL_NATS_SERVER", real),
-            ("MEDSHARE_CAPTURE_PASSWORD", password),
-            (
-                "MEDSHARE__PROCESS__TELEMETRY__ENDPOINT",
-                endpoint.recv().expect("the receiver starts"),
-            ),
-        ];
+        let mut environment = stand_in(&password);
+        environment.push((
+            "MEDSHARE__PROCESS__TELEMETRY__ENDPOINT".to_owned(),
+            endpoint.recv().expect("the receiver starts"),
+        ));
         Listening {
-            environment: environment
-                .map(|(name, value)| (name.to_owned(), value))
-                .into(),
+            environment,
             close,
             thread,
         }
@@ -183,7 +186,7 @@ impl Kept {
 async fn hear(system: &Path, password: &str, kept: &mut Kept) {
     let mut all = Vec::new();
     for account in ACCOUNTS {
-        let client = connect(system, account, password).await;
+        let client = connect(system, "nats-1", account, password).await;
         let heard = client.subscribe(">").await.expect("a subscription");
         client.flush().await.expect("the broker has it");
         // The connection lives as long as what is heard over it.
@@ -195,11 +198,18 @@ async fn hear(system: &Path, password: &str, kept: &mut Kept) {
     }
 }
 
-async fn connect(system: &Path, account: &str, password: &str) -> async_nats::Client {
+/// Connects to a broker of the system in this folder, as soon as there is one, as the listener of an account.
+pub async fn connect(
+    system: &Path,
+    broker: &str,
+    account: &str,
+    password: &str,
+) -> async_nats::Client {
+    let listener = format!("{broker}/client");
     loop {
         let ports = std::fs::read_to_string(system.join("run/ports.json")).unwrap_or_default();
         let ports: Value = serde_json::from_str(&ports).unwrap_or_default();
-        if let Some(port) = ports["nats-1/client"].as_u64() {
+        if let Some(port) = ports[&listener].as_u64() {
             let user = format!("capture-{account}");
             let options =
                 async_nats::ConnectOptions::with_user_and_password(user, password.to_owned());

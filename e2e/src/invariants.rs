@@ -6,14 +6,17 @@
 //! | I2 | every chain verifies from the genesis file, members' signatures included |
 //! | I3 | every receipt that a client was given is on the chain |
 //! | I4 | a transaction is executed at most once; money is conserved |
-//! | I5 | no replica signed two digests for one epoch, view, place and phase |
+//! | I5 | no replica signed two digests for one epoch, view, place and phase: in its journal, and in what
+//!        [`crate::overheard`] heard on the bus |
+//! | I6 | with at most f faulty a commit comes within three seconds, and within five after all is healed: that it comes
+//!        at all is what every test waits for; how long it took is told |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use contracts::Event;
 use contracts::settlement::event::Event as Settlement;
-use ledger::{CertifiedBlock, Digest, Epoch, Receipt, ReplicaId, canonical};
+use ledger::{CertifiedBlock, Digest, Epoch, Receipt, ReplicaId, Signature, canonical};
 use pbft::message::{Checkpoint, PreparedCertificate, SignedMessage};
 use pbft::statement::{Phase, Statement};
 use pbft::{Sequence, View};
@@ -161,66 +164,114 @@ enum Entry {
     CheckpointVote(SignedMessage),
     ViewChange(SignedMessage),
     NewView(SignedMessage),
+    Epoch(Epoch),
 }
 
 type Slot = (ReplicaId, Epoch, View, Sequence, Phase);
 
-/// I5, as far as the journals reach back: each keeps the votes since its last stable checkpoint.
+/// I5, as far as the journals reach back: what a file held before it was written over is gone.
 fn no_double_votes(system: &RunningSystem) {
-    let mut said: BTreeMap<Slot, Digest> = BTreeMap::new();
+    let mut said = Said::default();
     for replica in 0..REPLICAS {
         let folder = system
             .process(&format!("replica-{replica}"))
             .join("data/journal");
         for message in journaled_votes(&folder) {
-            let statement = Statement::of(&message.message);
-            let slot = (
-                message.sender,
-                message.epoch,
-                statement.view,
-                statement.sequence,
-                statement.phase,
-            );
-            let first = *said.entry(slot).or_insert(statement.digest);
-            assert_eq!(first, statement.digest, "I5: {:?} signed two digests", slot);
+            said.take(&message);
         }
+    }
+    assert!(said.count() > 0, "I5: no journal holds a vote");
+}
+
+/// What replicas said, for I5: one word a slot.
+#[derive(Debug, Default)]
+pub struct Said(BTreeMap<Slot, (Digest, Signature)>);
+
+impl Said {
+    /// Takes note of a message.
+    ///
+    /// # Panics
+    /// If its author has said something else for the same slot.
+    pub fn take(&mut self, message: &SignedMessage) {
+        let statement = Statement::of(&message.message);
+        if !statement.phase.binds() {
+            return;
+        }
+        let slot = (
+            message.sender,
+            message.epoch,
+            statement.view,
+            statement.sequence,
+            statement.phase,
+        );
+        let (first, _) = *self
+            .0
+            .entry(slot)
+            .or_insert((statement.digest, message.signature));
+        assert_eq!(first, statement.digest, "I5: {slot:?}: two digests");
+    }
+
+    /// How many slots somebody spoke for.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 }
 
-/// The votes in a replica's journal, its own and those it keeps of others.
+/// The votes in a replica's journal (`services/ordering/src/journal`), its own and those it keeps of others. A file's
+/// head is `MEDSJNL2`, a salt and a checksum; then come groups, each with the salt, its length and a checksum, and
+/// records, each with its length and its kind.
 fn journaled_votes(folder: &Path) -> Vec<SignedMessage> {
-    const MAGIC_BYTES: usize = 8;
-    const FRAME_BYTES: usize = 8;
-    const KIND_VOTE: u8 = 1;
     let mut votes = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().extension().is_none_or(|it| it != "journal") {
             continue;
         }
         let bytes = std::fs::read(entry.path()).expect("a journal can be read");
-        let mut rest = bytes.get(MAGIC_BYTES..).unwrap_or_default();
-        while let Some(head) = rest.first_chunk::<FRAME_BYTES>() {
-            let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-            // Zeros are room for later records; a record that is cut short is a torn tail.
-            let Some(payload) = rest.get(FRAME_BYTES..FRAME_BYTES + length) else {
-                break;
-            };
-            let Some((kind, content)) = payload.split_first() else {
-                break;
-            };
-            if *kind == KIND_VOTE {
-                let entry = canonical::decode(content).expect("an entry of the vote log");
-                votes.extend(messages_of(entry));
-            }
-            rest = &rest[FRAME_BYTES + length..];
+        let (salt, mut rest) = journal_head(&bytes).expect("the head of a journal");
+        // Behind the last group is room, or what is left of a torn one or of an earlier use of the file.
+        while let Some(records) = first_group(salt, rest) {
+            votes.extend(votes_in(records));
+            rest = &rest[SALT_BYTES + 8 + records.len()..];
         }
+    }
+    votes
+}
+
+const SALT_BYTES: usize = 16;
+
+fn journal_head(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = bytes.strip_prefix(b"MEDSJNL2")?;
+    let (salt, rest) = rest.split_at_checked(SALT_BYTES)?;
+    Some((salt, rest.get(4..)?))
+}
+
+/// The records of the group that starts here, if a whole one does.
+fn first_group<'a>(salt: &[u8], bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let rest = bytes.strip_prefix(salt)?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let (checksum, rest) = rest.split_first_chunk::<4>()?;
+    let records = rest.get(..u32::from_le_bytes(*length) as usize)?;
+    let summed = crc32fast::hash(&[salt, length, records].concat());
+    (summed.to_le_bytes() == *checksum).then_some(records)
+}
+
+fn votes_in(mut records: &[u8]) -> Vec<SignedMessage> {
+    const KIND_VOTE: u8 = 1;
+    let mut votes = Vec::new();
+    while let Some((length, rest)) = records.split_first_chunk::<4>() {
+        let (payload, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
+        if let Some((&KIND_VOTE, content)) = payload.split_first() {
+            let entry = canonical::decode(content).expect("an entry of the vote log");
+            votes.extend(messages_of(entry));
+        }
+        records = rest;
     }
     votes
 }
 
 fn messages_of(entry: Entry) -> Vec<SignedMessage> {
     match entry {
-        Entry::Stable(_) => Vec::new(),
+        Entry::Stable(_) | Entry::Epoch(_) => Vec::new(),
         Entry::Prepare {
             pre_prepare,
             prepare,

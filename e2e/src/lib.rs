@@ -8,19 +8,27 @@
 //! | [`chain`] | blocks and events of a replica's files; the independent verifier |
 //! | [`canary`] | personal strings in every spelling, and the search for them in files |
 //! | [`system`], [`cast`] | a whole system of its own, and who takes part in it |
-//! | [`load`], [`invariants`] | clients at work while things break, and what must hold after every fault |
+//! | [`load`], [`linearizable`], [`invariants`] | clients at work while things break, a judge of their history, and what must hold after every fault |
+//! | [`by_hand`], [`proxy`], [`power_cut`], [`postgres`] | ways to break it: a process run otherwise, the network, the disk, a database server |
+//! | [`overheard`] | what replicas tell each other |
 //! | [`capture`] | hears every subject of every account of the brokers, and every span |
 //! | [`grpc`] | the gateway's gRPC interface |
 //! | [`traces`] | a receiver of the spans of all processes |
 
 pub mod attacked;
+pub mod by_hand;
 pub mod canary;
 pub mod capture;
 pub mod cast;
 pub mod chain;
 pub mod grpc;
 pub mod invariants;
+pub mod linearizable;
 pub mod load;
+pub mod overheard;
+pub mod postgres;
+pub mod power_cut;
+pub mod proxy;
 pub mod story;
 pub mod system;
 pub mod traces;

@@ -46,6 +46,7 @@ fn request_body(bytes: usize) -> RequestBody {
         sent: 1_700_000_000_000_000,
         seen: 7,
         authorization: Some("token".to_owned()),
+        origin: None,
         request: vec![b'x'; bytes],
     }
 }

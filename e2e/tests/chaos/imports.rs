@@ -79,7 +79,7 @@ async fn killing_any_process_in_the_middle_of_an_import_loses_nothing_and_double
 }
 
 /// Imports, and again whatever goes wrong, as a hospital's own system would, until everything is on the ledger.
-async fn import_until_taken(hospital: &Hospital, person: &MadeUp) -> ImportReport {
+pub async fn import_until_taken(hospital: &Hospital, person: &MadeUp) -> ImportReport {
     loop {
         match hospital.import(&person.bundle).await {
             Ok(report) if report.unchanged.len() == person.records => return report,
@@ -107,7 +107,7 @@ async fn kill_in_the_middle(system: &RunningSystem, cast: &Cast, victim: &str) {
 }
 
 /// What the services show after all this is everything, once.
-async fn everything_is_shown(cast: &Cast, people: &[MadeUp], patients: &[Registered]) {
+pub async fn everything_is_shown(cast: &Cast, people: &[MadeUp], patients: &[Registered]) {
     for (place, hospital) in cast.hospitals.iter().enumerate() {
         let expected: usize = people
             .iter()
