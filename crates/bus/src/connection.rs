@@ -185,6 +185,8 @@ async fn connect_client(
         let mut options = ConnectOptions::with_nkey(key.expose_seed().to_owned())
             .name(&config.user)
             .custom_inbox_prefix(subjects::inbox_prefix(&config.user))
+            // The nearest broker is named first.
+            .retain_servers_order()
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
             .connection_timeout(Duration::from_secs(5))
             .ping_interval(Duration::from_secs(10))
