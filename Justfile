@@ -76,9 +76,16 @@ soak minutes="60": build
     @cargo build --locked -q -p simulator
     @infra/tools/soak {{ quote(minutes) }} {{ quote(target / "debug" / "simulator") }}
 
+# Signatures are checked with AVX-512 where the processor has it, else with AVX2 or neither: chosen when the program runs.
+# Not in .cargo/config.toml: there it would apply to every profile, and every change of it builds everything anew.
+release_flags := if arch() == "x86_64" { '--cfg curve25519_dalek_backend="avx512"' } else { '' }
+
+# Builds the medshare command in the release profile.
+release:
+    RUSTFLAGS={{ quote(trim(env("RUSTFLAGS", "") + " " + release_flags)) }} cargo build --locked --release -p medshare --bin medshare
+
 # Measurements, in the release profile.
-bench *arguments:
-    cargo build --locked --release -p medshare --bin medshare
+bench *arguments: release
     @cd "${MEDSHARE_CALLED_FROM:-.}" && exec {{ quote(target / "release" / "medshare") }} bench "$@"
 
 # Removes what was built and fetched.

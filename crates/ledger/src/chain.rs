@@ -8,7 +8,7 @@ use crate::identifier::{Epoch, Height, Timestamp};
 use crate::merkle::HistoryLog;
 use crate::outcome::OutcomeLeaf;
 use crate::receipt::{BlockProofs, EpochLink, LinkError, check_succession};
-use crate::signature::SignatureBatch;
+use crate::signature_batch::SignatureBatch;
 
 /// What one verified block holds, for counting and reporting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

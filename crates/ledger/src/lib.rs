@@ -4,8 +4,8 @@
 //! has exactly one encoding ([`canonical`]), and everything that is hashed or signed carries a
 //! domain tag. `docs/ledger-format.md` describes the bytes for people who write their own verifier.
 //!
-//! Reading order: [`canonical`], [`digest`], [`identifier`], [`signature`], [`transaction`],
-//! [`outcome`], [`merkle`], [`block`], [`genesis`], [`certificate`], [`equivocation`], [`receipt`],
+//! Reading order: [`canonical`], [`digest`], [`identifier`], [`signature`], [`signature_batch`],
+//! [`transaction`], [`outcome`], [`merkle`], [`block`], [`genesis`], [`certificate`], [`equivocation`], [`receipt`],
 //! [`receipt_verifier`], [`chain`], [`store_format`], [`tree_nodes`], [`tlog`].
 
 pub mod block;
@@ -23,6 +23,7 @@ pub mod receipt;
 pub mod receipt_file;
 pub mod receipt_verifier;
 pub mod signature;
+pub mod signature_batch;
 pub mod store_format;
 pub mod tlog;
 pub mod transaction;
@@ -43,7 +44,8 @@ pub use merkle::HistoryLog;
 pub use outcome::{LEDGER_CONTRACT, LedgerEvent, Outcome, OutcomeLeaf, RecordedEvent, WriteSet};
 pub use receipt::{BlockProofs, EpochLink, Receipt, ReceiptError, VerifiedReceipt};
 pub use receipt_verifier::ReceiptVerifier;
-pub use signature::{PublicKey, Signature, SignatureBatch, SignatureError, SigningKey};
+pub use signature::{PublicKey, Signature, SignatureError, SigningKey};
+pub use signature_batch::{KeyPoints, SignatureBatch};
 pub use transaction::{
     MAX_VALIDITY_US, SignedTransaction, TransactionBody, TransactionError, TransactionId,
 };

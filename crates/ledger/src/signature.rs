@@ -5,10 +5,7 @@
 
 use std::fmt;
 
-use ed25519_zebra::batch::{Item, Verifier};
 use ed25519_zebra::{VerificationKey, VerificationKeyBytes};
-use rand_core::{TryCryptoRng, TryRng};
-use sha2::{Digest as _, Sha512};
 use zeroize::Zeroize;
 
 crate::hex_bytes! {
@@ -148,7 +145,7 @@ impl PublicKey {
     }
 }
 
-fn in_domain(domain: &str, message: &[u8]) -> Vec<u8> {
+pub(crate) fn in_domain(domain: &str, message: &[u8]) -> Vec<u8> {
     assert!(
         domain.len() <= usize::from(u8::MAX),
         "a signature domain has at most 255 bytes"
@@ -159,128 +156,3 @@ fn in_domain(domain: &str, message: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(message);
     bytes
 }
-
-/// Signatures to be checked together, about twice as fast as one by one.
-#[derive(Default)]
-pub struct SignatureBatch {
-    items: Vec<Item>,
-    /// Hash of everything pushed; the coefficients of the batch equation depend on it.
-    transcript: Sha512,
-}
-
-impl SignatureBatch {
-    /// An empty batch.
-    pub fn new() -> SignatureBatch {
-        SignatureBatch::default()
-    }
-
-    /// Adds one signature; its index is the number of signatures pushed before it.
-    pub fn push(&mut self, domain: &str, message: &[u8], key: &PublicKey, signature: &Signature) {
-        let bytes = in_domain(domain, message);
-        self.transcript.update(key.0);
-        self.transcript.update(signature.0);
-        self.transcript.update((bytes.len() as u64).to_le_bytes());
-        self.transcript.update(&bytes);
-        self.items.push(Item::from((
-            VerificationKeyBytes::from(key.0),
-            ed25519_zebra::Signature::from_bytes(&signature.0),
-            &bytes,
-        )));
-    }
-
-    /// How many signatures were pushed.
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Whether nothing was pushed.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// Checks all; accepts exactly what [`PublicKey::verify`] accepts one by one.
-    ///
-    /// `seed` should be fresh random bytes. The coefficients are derived from it and from the
-    /// whole content of the batch, so that even a known seed gives a forger nothing to aim at.
-    ///
-    /// # Errors
-    /// The ascending indexes of the signatures that do not verify (the batch is bisected).
-    pub fn verify(self, seed: [u8; 32]) -> Result<(), Vec<usize>> {
-        let mut coefficients = Coefficients::new(seed, self.transcript);
-        let mut bad = Vec::new();
-        bisect(&self.items, 0, &mut coefficients, &mut bad);
-        if bad.is_empty() { Ok(()) } else { Err(bad) }
-    }
-}
-
-/// Below this many signatures one by one is as fast as another round of batches.
-const BISECTION_FLOOR: usize = 4;
-
-fn bisect(items: &[Item], offset: usize, coefficients: &mut Coefficients, bad: &mut Vec<usize>) {
-    if items.len() <= BISECTION_FLOOR {
-        let failing = items
-            .iter()
-            .enumerate()
-            .filter(|(_, item)| (*item).clone().verify_single().is_err());
-        bad.extend(failing.map(|(index, _)| offset + index));
-        return;
-    }
-    let mut verifier = Verifier::new();
-    for item in items {
-        verifier.queue(item.clone());
-    }
-    if verifier.verify(&mut *coefficients).is_ok() {
-        return;
-    }
-    let (left, right) = items.split_at(items.len() / 2);
-    bisect(left, offset, coefficients, bad);
-    bisect(right, offset + left.len(), coefficients, bad);
-}
-
-/// SHA-512 in counter mode over seed and transcript.
-struct Coefficients {
-    state: [u8; 64],
-    counter: u64,
-}
-
-impl Coefficients {
-    fn new(seed: [u8; 32], transcript: Sha512) -> Coefficients {
-        let state = Sha512::new()
-            .chain_update(b"medshare/signature-batch/v1")
-            .chain_update(seed)
-            .chain_update(transcript.finalize())
-            .finalize()
-            .into();
-        Coefficients { state, counter: 0 }
-    }
-}
-
-impl TryRng for Coefficients {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Self::Error> {
-        for chunk in target.chunks_mut(64) {
-            let block = Sha512::new()
-                .chain_update(self.state)
-                .chain_update(self.counter.to_le_bytes())
-                .finalize();
-            self.counter += 1;
-            chunk.copy_from_slice(&block[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Coefficients {}

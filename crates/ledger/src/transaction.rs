@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{self, CanonicalError};
 use crate::digest::{Digest, tagged};
 use crate::identifier::{ContractId, LedgerId, Timestamp};
-use crate::signature::{PublicKey, Signature, SignatureBatch, SignatureError, SigningKey};
+use crate::signature::{PublicKey, Signature, SignatureError, SigningKey};
+use crate::signature_batch::SignatureBatch;
 
 /// How long after block time a transaction may at most be valid, in microseconds.
 pub const MAX_VALIDITY_US: u64 = 60_000_000;

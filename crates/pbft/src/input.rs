@@ -12,9 +12,10 @@ use crate::verify::{CertifiedHash, Verified};
 pub enum Input {
     /// A message of another replica whose signatures were verified off the core's thread.
     Message(Verified<SignedMessage>),
-    /// A client's transaction whose body the driver holds and has checked (signature, size, chain).
-    /// The driver keeps the body until [`crate::Effect::ForgetBodies`] names it.
-    Submitted(Request),
+    /// Clients' transactions whose bodies the driver holds and has checked (signature, size, chain), in the order in
+    /// which they came: those at hand together, so that a proposal takes all of them.
+    /// The driver keeps a body until [`crate::Effect::ForgetBodies`] names it.
+    Submitted(Vec<Request>),
     /// Bodies asked for by [`crate::Effect::FetchBodies`] (any subset, at any time) that the driver now
     /// holds and has checked, under the same rule of keeping.
     BodiesHeld(Vec<Digest>),

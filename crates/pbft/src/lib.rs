@@ -117,5 +117,5 @@ pub use number::{Moment, Sequence, View};
 pub use replica::{Replica, Summary};
 pub use restore::{StoredBlock, StoredChain};
 pub use verify::{
-    CertifiedHash, Ed25519, SignatureScheme, Signer, VerificationError, Verified, Verifier,
+    CertifiedHash, Claim, Ed25519, SignatureScheme, Signer, VerificationError, Verified, Verifier,
 };

@@ -173,7 +173,9 @@ impl Replica {
         }
         match input {
             Input::Message(message) => self.on_message(message),
-            Input::Submitted(request) => self.on_submitted(request),
+            Input::Submitted(requests) => requests
+                .into_iter()
+                .for_each(|request| self.on_submitted(request)),
             Input::BodiesHeld(digests) => self.on_bodies_held(digests),
             Input::Persisted(entries) => entries
                 .into_iter()

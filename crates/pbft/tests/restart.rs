@@ -92,7 +92,10 @@ fn recalled(by: u16, of: u16, words: Vec<RecalledWord>) -> Input {
 }
 
 fn verifier() -> pbft::Verifier {
-    pbft::Verifier::new(&configuration(0), std::sync::Arc::new(pbft::Ed25519))
+    pbft::Verifier::new(
+        &configuration(0),
+        std::sync::Arc::new(pbft::Ed25519::default()),
+    )
 }
 
 /// A vote of replica `of` as others remember it.
@@ -115,11 +118,11 @@ fn word(of: u16, phase: Phase, view: u64, sequence: u64) -> RecalledWord {
 
 fn request(byte: u8) -> Input {
     let (digest, client) = (Digest([byte; 32]), LedgerId([1; 16]));
-    Input::Submitted(Request {
+    Input::Submitted(vec![Request {
         digest,
         client,
         valid_until: Timestamp(u64::MAX),
-    })
+    }])
 }
 
 /// Steps, makes what is persisted durable at once, and gives back the log records and what left.

@@ -52,7 +52,7 @@ fn configuration(replica: u16) -> Configuration {
 }
 
 fn verifier() -> Verifier {
-    Verifier::new(&configuration(0), Arc::new(Ed25519))
+    Verifier::new(&configuration(0), Arc::new(Ed25519::default()))
 }
 
 fn sign_statement(replica: u16, statement: &Statement) -> Signature {
@@ -70,8 +70,22 @@ fn sign(replica: u16, message: Message) -> SignedMessage {
     }
 }
 
+/// Why a message is refused: the same alone and among others, which that does not touch.
 fn refusal(message: SignedMessage) -> VerificationError {
-    verifier().verify(message).expect_err("must be refused")
+    let verifier = verifier();
+    let error = verifier
+        .verify(message.clone())
+        .expect_err("must be refused");
+    let good = |replica| sign(replica, Message::Commit(vote(0, 1)));
+    let messages = vec![good(1), message, good(2), good(3)];
+    let verdicts = verifier.verify_all(messages.clone(), [7; 32]);
+    for (place, verdict) in verdicts.into_iter().enumerate() {
+        match verdict {
+            Ok(verified) => assert_eq!(*verified.get(), messages[place]),
+            Err(of_one) => assert_eq!((place, of_one), (1, error)),
+        }
+    }
+    error
 }
 
 fn vote(view: u64, sequence: u64) -> Vote {

@@ -20,7 +20,7 @@ pub fn signer(real: bool, replica: usize) -> Box<dyn Signer> {
 /// The scheme that goes with [`signer`].
 pub fn scheme(real: bool) -> Arc<dyn SignatureScheme> {
     if real {
-        Arc::new(Ed25519)
+        Arc::new(Ed25519::default())
     } else {
         Arc::new(KeyedHashScheme)
     }

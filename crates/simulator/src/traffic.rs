@@ -139,11 +139,11 @@ impl Cluster {
         let client: LedgerId = self.clients[client].ledger_id();
         self.step(
             index,
-            Input::Submitted(Request {
+            Input::Submitted(vec![Request {
                 digest,
                 client,
                 valid_until,
-            }),
+            }]),
         );
     }
 

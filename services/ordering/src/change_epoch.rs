@@ -34,8 +34,7 @@ impl Core {
             return;
         };
         if let Some(order) = observer.order(Instant::now(), epoch, last, &replicas) {
-            // Without the task that fetches, the process is stopping.
-            let _ = self.performers.fetch.send(order);
+            self.order_blocks(order);
         }
     }
 
@@ -96,9 +95,8 @@ impl Core {
         let mut waiting = self.bodies.all();
         waiting.retain(|body| !ordered.contains(&body.wire()));
         waiting.sort_by_key(|body| body.received);
-        for body in waiting {
-            self.step(Input::Submitted(body.request()));
-        }
+        let requests = waiting.iter().map(|body| body.request()).collect();
+        self.step(Input::Submitted(requests));
     }
 
     /// This replica's place among those that may report the accused one.

@@ -1,4 +1,4 @@
-//! The core's thread: one input at a time into the pure replica, and its effects out to who performs them.
+//! The core's thread: one input at a time into the pure replica; its effects go out by `perform`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -7,11 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bus::ordering_wire::SubmitReply;
-use bus::subjects;
 use execution::LeftOut;
-use ledger::{Digest, Epoch, EpochDescription, Height, ReplicaId, Timestamp, canonical};
-use pbft::{Base, Effect, HaltReason, Input, Message, Moment, Refusal, Sequence};
+use ledger::{Digest, Epoch, EpochDescription, Height, ReplicaId, Timestamp};
+use pbft::{Base, HaltReason, Input, Moment, Sequence};
 
 use crate::accusations::Accusations;
 use crate::body::{Body, BodyPool};
@@ -19,17 +17,15 @@ use crate::delivery::Parcel;
 use crate::epochs::Epochs;
 use crate::inbound::Incoming;
 use crate::intake::Admitted;
+use crate::journal::Job;
 use crate::journal::writer::Written;
-use crate::journal::{Job, JournaledCertificate};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
-use crate::phases::Phases;
 use crate::recent::{Ordered, RecentBlocks};
 use crate::reports::HALTED;
 use crate::run_blocks::{Task, Told};
 use crate::seat::{CurrentVerifier, Identity, Position, Seat};
 use crate::state::StateStore;
-use crate::wire::{self, Wire};
 
 /// How long the thread waits at most before it looks at its clocks.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -86,7 +82,7 @@ pub struct Performers {
     /// Delivery.
     pub delivery: Sender<Parcel>,
     /// Fetching blocks.
-    pub fetch: tokio::sync::mpsc::UnboundedSender<FetchOrder>,
+    pub fetch: tokio::sync::mpsc::Sender<FetchOrder>,
     /// The broker.
     pub outbound: Outbound,
     /// The thread that receives: it hears when an epoch begins.
@@ -103,7 +99,6 @@ pub struct Core {
     pub(crate) started: Instant,
     pub(crate) bodies: Arc<BodyPool>,
     pub(crate) recent: Arc<RecentBlocks>,
-    phases: Arc<Phases>,
     pub(crate) performers: Performers,
     pub(crate) verifier: Arc<CurrentVerifier>,
     pub(crate) peers: Arc<Peers>,
@@ -116,22 +111,22 @@ pub struct Core {
     /// The due time that the core was told of last.
     told_due: Option<Timestamp>,
     /// Bodies that were ordered and left out of their block, and may become valid later: the core counts them as held.
-    left_out: HashMap<Digest, Arc<Body>>,
+    pub(crate) left_out: HashMap<Digest, Arc<Body>>,
     /// When batches that are not committed yet passed the phases before; for traces alone.
-    ordered: BTreeMap<Sequence, Ordered>,
-    next_message: u64,
+    pub(crate) ordered: BTreeMap<Sequence, Ordered>,
+    pub(crate) next_message: u64,
     pub(crate) halted: Option<HaltReason>,
     pub(crate) failed: Option<String>,
-    metrics: Metrics,
+    pub(crate) metrics: Metrics,
 }
 
-struct Metrics {
+pub(crate) struct Metrics {
     view: chassis::metrics::Gauge,
     waiting: chassis::metrics::Gauge,
     bodies: chassis::metrics::Gauge,
-    batch: chassis::metrics::Gauge,
-    view_changes: chassis::metrics::Counter,
-    equivocations: chassis::metrics::Counter,
+    pub(crate) batch: chassis::metrics::Gauge,
+    pub(crate) view_changes: chassis::metrics::Counter,
+    pub(crate) equivocations: chassis::metrics::Counter,
 }
 
 impl Metrics {
@@ -170,8 +165,6 @@ pub struct Parts {
     pub bodies: Arc<BodyPool>,
     /// The latest blocks.
     pub recent: Arc<RecentBlocks>,
-    /// When they went through the phases.
-    pub phases: Arc<Phases>,
     /// Where effects go.
     pub performers: Performers,
     /// Who checks messages of the epoch in force.
@@ -209,7 +202,6 @@ impl Core {
             started,
             bodies,
             recent,
-            phases,
             performers,
             verifier,
             peers,
@@ -227,7 +219,6 @@ impl Core {
             started,
             bodies,
             recent,
-            phases,
             performers,
             verifier,
             peers,
@@ -335,11 +326,7 @@ impl Core {
     fn hear(&mut self, heard: Heard) -> Result<(), CoreError> {
         match heard {
             Heard::Input(input) => self.step(input),
-            Heard::Admitted(Admitted::Submitted(requests)) => {
-                requests
-                    .into_iter()
-                    .for_each(|request| self.step(Input::Submitted(request)));
-            }
+            Heard::Admitted(Admitted::Submitted(requests)) => self.step(Input::Submitted(requests)),
             Heard::Admitted(Admitted::Held(digests)) => self.step(Input::BodiesHeld(digests)),
             Heard::Written(Written::Votes(votes)) => self.step(Input::Persisted(votes)),
             Heard::Written(Written::Block(block)) => {
@@ -402,195 +389,16 @@ impl Core {
                     }
                     Input::FetchFailed { peer } => observer.failed(peer, now),
                     // An observer keeps nothing for anybody: what clients want ordered is with those who vote.
-                    Input::Submitted(request) => self.bodies.forget(&[request.digest]),
+                    Input::Submitted(requests) => {
+                        let digests: Vec<Digest> =
+                            requests.iter().map(|request| request.digest).collect();
+                        self.bodies.forget(&digests);
+                    }
                     Input::BodiesHeld(digests) => self.bodies.forget(&digests),
                     _ => {}
                 }
                 self.observe();
             }
         }
-    }
-
-    fn perform(&mut self, effect: Effect) {
-        match effect {
-            Effect::Persist(pending) => {
-                let bodies = self.bodies.get_all(pending.bodies());
-                self.tell_journal(Job::Persist(pending, bodies));
-            }
-            Effect::CompactLog(records) => self.tell_journal(Job::Compact(records)),
-            Effect::Broadcast(message) => {
-                self.phases.sent(&message);
-                self.note_phase(&message.message().message);
-                self.publish(
-                    subjects::pbft_all(self.epoch.epoch, self.identity.me),
-                    &Wire::Consensus(message.to_bytes()),
-                );
-            }
-            Effect::Send { to, message } => self.send(to, &Wire::Consensus(message.to_bytes())),
-            Effect::FetchBodies { digests, from } => self.send(from, &Wire::BodiesWanted(digests)),
-            Effect::ForwardBodies { digests, to } => {
-                let bodies = self.bodies.get_all(&digests);
-                for group in wire::grouped(bodies.iter().map(|body| body.bytes.to_vec())) {
-                    self.send(to, &Wire::Relayed(group));
-                }
-            }
-            Effect::ForgetBodies(digests) => {
-                self.bodies.forget(&digests);
-                self.tell_journal(Job::Forget(digests));
-            }
-            Effect::Execute {
-                sequence,
-                digests,
-                time,
-                ..
-            } => self.execute(sequence, &digests, time),
-            Effect::Certified {
-                sequence,
-                block,
-                certificate,
-            } => {
-                let height = sequence.height();
-                let kept = JournaledCertificate {
-                    height,
-                    block,
-                    certificate: certificate.clone(),
-                };
-                self.tell_journal(Job::Certificate(kept));
-                let _ = self
-                    .performers
-                    .delivery
-                    .send(Parcel::Certified(height, certificate));
-            }
-            Effect::FetchBlocks { first, last, peer } => {
-                let _ = self.performers.fetch.send(FetchOrder {
-                    first,
-                    last,
-                    peer,
-                    epoch: self.epoch.epoch,
-                });
-            }
-            Effect::Evidence(evidence) => {
-                self.metrics.equivocations.add(1);
-                tracing::error!(
-                    replica = evidence.slot.replica.0,
-                    "a replica signed two messages that contradict each other"
-                );
-                let turn = self.turn_after(evidence.slot.replica);
-                self.accusations.add(evidence, turn, Instant::now());
-            }
-            Effect::Refused { digest, reason } => self.refuse(&digest, reason),
-            Effect::EnteredView { view, primary } => {
-                self.metrics.view_changes.add(1);
-                tracing::info!(view = view.0, primary = primary.0, "entered a view");
-            }
-            Effect::LeftView {
-                from,
-                primary,
-                reason,
-            } => tracing::info!(view = from.0, primary = primary.0, %reason, "leaves the view"),
-            Effect::EpochEnded(base) => self.enter_epoch(base),
-            Effect::Halt(reason) => self.halt(reason),
-        }
-    }
-
-    /// What this replica says of a place tells which phase it has reached there; what it says again changes nothing.
-    fn note_phase(&mut self, message: &Message) {
-        let now = Some(Instant::now());
-        match message {
-            Message::PrePrepare(proposal) => {
-                let ordered = self.ordered.entry(proposal.sequence).or_default();
-                ordered.proposed = ordered.proposed.or(now);
-            }
-            Message::Prepare(vote) => {
-                let ordered = self.ordered.entry(vote.sequence).or_default();
-                ordered.proposed = ordered.proposed.or(now);
-            }
-            Message::Commit(vote) => {
-                let ordered = self.ordered.entry(vote.sequence).or_default();
-                ordered.prepared = ordered.prepared.or(now);
-            }
-            _ => {}
-        }
-    }
-
-    fn execute(&mut self, sequence: Sequence, digests: &[Digest], time: Timestamp) {
-        let ordered = Ordered {
-            committed: Some(Instant::now()),
-            ..self.ordered.remove(&sequence).unwrap_or_default()
-        };
-        // Votes may be repeated after their place is executed.
-        self.ordered = self.ordered.split_off(&sequence);
-        let mut bodies = Vec::with_capacity(digests.len());
-        for digest in digests {
-            match self
-                .bodies
-                .get(digest)
-                .or_else(|| self.left_out.get(digest).cloned())
-            {
-                Some(body) => bodies.push(body),
-                // Ordered again after its block: execution would leave the repeat out.
-                None if self.recent.place(digest).is_some() => {}
-                None => {
-                    return self.halt(HaltReason::Driver(
-                        "a batch was handed over without all its bodies",
-                    ));
-                }
-            }
-        }
-        self.metrics.batch.set(bodies.len() as i64);
-        self.phases.committed(sequence.height());
-        self.tell_execution(Task::Execute {
-            height: sequence.height(),
-            time,
-            bodies,
-            ordered,
-        });
-    }
-
-    fn refuse(&mut self, digest: &Digest, reason: Refusal) {
-        if let Some(body) = self.bodies.get(digest)
-            && let Some(origin) = body.origin()
-        {
-            let transaction = body.transaction.id;
-            match reason {
-                Refusal::Busy | Refusal::ClientBusy => {
-                    let subject = subjects::transaction_reply(
-                        self.identity.me,
-                        &origin.requester,
-                        &transaction,
-                    );
-                    self.performers
-                        .outbound
-                        .publish(subject, canonical::encode(&SubmitReply::Busy).into());
-                }
-                Refusal::AlreadyExecuted => {
-                    let requester = origin.requester.clone();
-                    let _ = self.performers.delivery.send(Parcel::Again {
-                        transaction,
-                        requester,
-                    });
-                }
-                // The submitter's clock says so as well.
-                Refusal::Expired => {}
-            }
-        }
-        self.bodies.forget(&[*digest]);
-    }
-
-    fn send(&mut self, to: ReplicaId, message: &Wire) {
-        let subject = subjects::pbft_to(self.epoch.epoch, self.identity.me, to);
-        self.publish(subject, message);
-    }
-
-    fn publish(&mut self, subject: String, message: &Wire) {
-        self.next_message += 1;
-        for payload in wire::payloads(message, self.next_message) {
-            self.performers.outbound.publish(subject.clone(), payload);
-        }
-    }
-
-    // A journal that is gone has failed, and its failure is on its way to this thread.
-    fn tell_journal(&self, job: Job) {
-        let _ = self.performers.journal.send(job);
     }
 }

@@ -146,7 +146,7 @@ impl Epochs {
     pub fn verifier(&self, base: Base) -> Arc<Verifier> {
         // Which replica it is does not matter for checking.
         let configuration = self.configuration(ReplicaId(0), base);
-        Arc::new(Verifier::new(&configuration, Arc::new(Ed25519)))
+        Arc::new(Verifier::new(&configuration, Arc::new(Ed25519::default())))
     }
 
     /// Who checks certificates of the epoch that a height belongs to (the block before the epoch plays no part).
@@ -167,7 +167,7 @@ impl Epochs {
                     },
                     limits: self.limits.clone(),
                 };
-                Arc::new(Verifier::new(&configuration, Arc::new(Ed25519)))
+                Arc::new(Verifier::new(&configuration, Arc::new(Ed25519::default())))
             })
             .clone()
     }

@@ -8,11 +8,14 @@ use bus::Bus;
 use bus::ordering_wire::{BlocksRequest, StatusRequest};
 use ledger::{CertifiedBlock, ReplicaId, canonical};
 use pbft::{CertifiedHash, Input, Sequence};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver as Orders;
 
 use crate::core::{FetchOrder, Heard};
 use crate::epochs::Epochs;
 use crate::run_blocks::Task;
+
+/// How many orders wait at most. The core has one open at a time, and gives it up by itself.
+pub const ORDERS_MAX: usize = 16;
 
 /// How long after one question to a replica that is ahead the next is asked.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -35,7 +38,7 @@ enum FetchError {
 pub async fn fetch(
     bus: Bus,
     epochs: Arc<Epochs>,
-    mut orders: UnboundedReceiver<FetchOrder>,
+    mut orders: Orders<FetchOrder>,
     execution: Sender<Task>,
     core: Sender<Heard>,
 ) {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use ledger::{Epoch, ReplicaId};
 use pbft::statement::Statement;
-use pbft::{Input, SignedMessage};
+use pbft::{Input, Message as Said, SignedMessage};
 
 use crate::body::BodyPool;
 use crate::core::Heard;
@@ -26,6 +26,9 @@ pub const WAITING_MAX: usize = 8_192;
 
 /// How many messages of the next epoch are kept until it begins here as well.
 const EARLY_MAX: usize = 1_024;
+
+/// How many messages are verified together at most.
+const VERIFIED_TOGETHER_MAX: usize = 64;
 
 /// Bodies that one request may ask for.
 const BODIES_WANTED_MAX: usize = 4_096;
@@ -67,6 +70,10 @@ pub struct Inbound {
 struct Desk {
     assembly: Assembly,
     number: u64,
+    /// Consensus messages at hand, each with who delivered it.
+    unverified: Vec<(ReplicaId, SignedMessage)>,
+    /// Messages of the next epoch.
+    early: VecDeque<(Epoch, ReplicaId, Bytes)>,
     refused: chassis::metrics::Counter,
 }
 
@@ -132,31 +139,41 @@ impl Inbound {
         let mut desk = Desk {
             assembly: Assembly::default(),
             number: 0,
+            unverified: Vec::new(),
+            early: VecDeque::new(),
             refused: chassis::metrics::counter(
                 "ordering_refused_messages_total",
                 "messages that did not verify",
             ),
         };
-        let mut early: VecDeque<(Epoch, ReplicaId, Bytes)> = VecDeque::new();
-        while let Ok(incoming) = messages.recv() {
-            let epoch = self.verifier.get().epoch();
-            match incoming {
-                Incoming::Message(of, from, payload) if of > epoch => {
-                    // We are late; whoever is ahead has what we lack. A full queue knows it already.
-                    let _ = self.ahead.try_send(from);
-                    if of.0 == epoch.0 + 1 && early.len() < EARLY_MAX {
-                        early.push_back((of, from, payload));
-                    }
+        while let Ok(first) = messages.recv() {
+            let mut next = Some(first);
+            // What is at hand is verified as one.
+            while let Some(incoming) = next {
+                self.hear(&mut desk, incoming);
+                let room = desk.unverified.len() < VERIFIED_TOGETHER_MAX;
+                next = if room { messages.try_recv().ok() } else { None };
+            }
+            self.verify(&mut desk);
+        }
+    }
+
+    fn hear(&self, desk: &mut Desk, incoming: Incoming) {
+        let epoch = self.verifier.get().epoch();
+        match incoming {
+            Incoming::Message(of, from, payload) if of > epoch => {
+                // We are late; whoever is ahead has what we lack. A full queue knows it already.
+                let _ = self.ahead.try_send(from);
+                if of.0 == epoch.0 + 1 && desk.early.len() < EARLY_MAX {
+                    desk.early.push_back((of, from, payload));
                 }
-                Incoming::Message(of, from, payload) if of == epoch => {
-                    self.take(&mut desk, from, &payload);
-                }
-                Incoming::Message(..) => {}
-                Incoming::EpochBegan => {
-                    for (of, from, payload) in std::mem::take(&mut early) {
-                        if of == epoch {
-                            self.take(&mut desk, from, &payload);
-                        }
+            }
+            Incoming::Message(of, from, payload) if of == epoch => self.take(desk, from, &payload),
+            Incoming::Message(..) => {}
+            Incoming::EpochBegan => {
+                for (of, from, payload) in std::mem::take(&mut desk.early) {
+                    if of == epoch {
+                        self.take(desk, from, &payload);
                     }
                 }
             }
@@ -167,7 +184,40 @@ impl Inbound {
     fn take(&self, desk: &mut Desk, from: ReplicaId, payload: &Bytes) {
         match desk.assembly.take(from, payload) {
             None => {}
-            Some(Wire::Consensus(bytes)) => match self.verifier.get().verify_bytes(&bytes) {
+            Some(Wire::Consensus(bytes)) => match SignedMessage::from_bytes(&bytes) {
+                Ok(message) => desk.unverified.push((from, message)),
+                Err(error) => {
+                    desk.refused.add(1);
+                    tracing::debug!(from = from.0, %error, "a message was refused");
+                }
+            },
+            Some(Wire::BodiesWanted(wanted)) => {
+                self.serve_bodies(from, &wanted, &mut desk.number);
+            }
+            Some(Wire::Bodies(bodies)) => self.check(bodies, Reason::AskedFor),
+            Some(Wire::Relayed(bodies)) => self.check(bodies, Reason::Submitted),
+            Some(Wire::Piece { .. }) => {}
+        }
+    }
+
+    /// Verifies what is at hand, and tells the core in the order in which it came.
+    fn verify(&self, desk: &mut Desk) {
+        let certified = self.stored.tip().height;
+        // Votes for a block that has its certificate say nothing new: the core drops them.
+        let is_late = |signed: &SignedMessage| match &signed.message {
+            Said::BlockVote(vote) => vote.sequence.height() <= certified,
+            _ => false,
+        };
+        let mut at_hand = std::mem::take(&mut desk.unverified);
+        at_hand.retain(|(_, signed)| !is_late(signed));
+        let (deliverers, messages): (Vec<ReplicaId>, Vec<SignedMessage>) =
+            at_hand.into_iter().unzip();
+        let verified = self
+            .verifier
+            .get()
+            .verify_all(messages, keys::secret::random());
+        for (from, verified) in deliverers.into_iter().zip(verified) {
+            match verified {
                 Ok(message) if is_taken_from(from, message.get()) => {
                     if message.get().sender == from {
                         self.peers.note(from);
@@ -180,13 +230,7 @@ impl Inbound {
                     desk.refused.add(1);
                     tracing::debug!(from = from.0, %error, "a message was refused");
                 }
-            },
-            Some(Wire::BodiesWanted(wanted)) => {
-                self.serve_bodies(from, &wanted, &mut desk.number);
             }
-            Some(Wire::Bodies(bodies)) => self.check(bodies, Reason::AskedFor),
-            Some(Wire::Relayed(bodies)) => self.check(bodies, Reason::Submitted),
-            Some(Wire::Piece { .. }) => {}
         }
     }
 

@@ -9,7 +9,9 @@ use bus::subjects;
 use bytes::Bytes;
 use execution::CheckedTransaction;
 use ledger::transaction::{MAX_VALIDITY_US, id_of_signed_bytes, wire_digest};
-use ledger::{Digest, ReplicaId, SignatureBatch, SignedTransaction, TransactionError, canonical};
+use ledger::{
+    Digest, KeyPoints, ReplicaId, SignatureBatch, SignedTransaction, TransactionError, canonical,
+};
 use pbft::Request;
 
 use crate::body::{Body, BodyPool, Origin};
@@ -105,9 +107,10 @@ impl Intake {
                 .name(format!("intake-{number}"))
                 .spawn(move || {
                     let mut held_back = None;
+                    let mut points = KeyPoints::new();
                     while let Some((reason, arrivals)) = next_group(&receiver, &mut held_back) {
                         queued.fetch_sub(arrivals.len(), Ordering::Relaxed);
-                        checker.check(reason, arrivals, &admit);
+                        checker.check(reason, arrivals, &mut points, &admit);
                     }
                 })
                 .expect("a thread can be started");
@@ -188,7 +191,13 @@ impl Checker {
         }
     }
 
-    fn check(&self, reason: Reason, arrivals: Vec<Arrival>, admit: &impl Fn(Admitted)) {
+    fn check(
+        &self,
+        reason: Reason,
+        arrivals: Vec<Arrival>,
+        points: &mut KeyPoints,
+        admit: &impl Fn(Admitted),
+    ) {
         let now = chassis::clock::now();
         let mut known = Vec::new();
         let mut fresh = Vec::new();
@@ -199,7 +208,7 @@ impl Checker {
                 Checked::Done => {}
             }
         }
-        let good = self.check_signatures(fresh);
+        let good = self.check_signatures(fresh, points);
         let requests: Vec<Request> = good
             .into_iter()
             .filter_map(|body| self.keep(body, reason))
@@ -311,30 +320,26 @@ impl Checker {
         }
     }
 
-    fn check_signatures(&self, fresh: Vec<(CheckedTransaction, Arrival)>) -> Vec<Arc<Body>> {
+    fn check_signatures(
+        &self,
+        fresh: Vec<(CheckedTransaction, Arrival)>,
+        points: &mut KeyPoints,
+    ) -> Vec<Arc<Body>> {
         if fresh.is_empty() {
             return Vec::new();
         }
         self.checked.add(fresh.len() as u64);
-        let bad = if let [(transaction, _)] = &fresh[..] {
-            if transaction.signed.verify().is_ok() {
-                Vec::new()
-            } else {
-                vec![0]
-            }
-        } else {
-            let mut batch = SignatureBatch::new();
-            for (CheckedTransaction { signed, id, .. }, _) in &fresh {
-                signed.push_with_id(id, &mut batch);
-            }
-            batch
-                .verify(keys::secret::random())
-                .err()
-                .unwrap_or_default()
-        };
+        let mut batch = SignatureBatch::new();
+        for (CheckedTransaction { signed, id, .. }, _) in &fresh {
+            signed.push_with_id(id, &mut batch);
+        }
+        let bad = batch
+            .verify_with(keys::secret::random(), points)
+            .err()
+            .unwrap_or_default();
         let mut good = Vec::with_capacity(fresh.len());
         for (index, (transaction, arrival)) in fresh.into_iter().enumerate() {
-            if bad.contains(&index) {
+            if bad.binary_search(&index).is_ok() {
                 self.refuse(
                     arrival.origin.as_ref(),
                     &transaction.id,

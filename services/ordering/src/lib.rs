@@ -5,7 +5,7 @@
 //! | step | module | thread |
 //! |---|---|---|
 //! | arrives from the broker, is checked (signatures in batches), kept | [`intake`] | `intake-n` |
-//! | is ordered by the pure replica of [`pbft`] | [`core`] | `core` |
+//! | is ordered by the pure replica of [`pbft`] | [`core`], `perform` | `core` |
 //! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `inbound` |
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `journal` |
 //! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`] | `execution`, `state-tree` |
@@ -54,6 +54,7 @@ mod divergence;
 mod fixtures;
 #[cfg(test)]
 mod fuzz;
+mod perform;
 mod reports;
 mod start;
 

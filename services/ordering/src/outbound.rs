@@ -1,8 +1,5 @@
 //! What goes out to the broker: one task that publishes, in the order given, what other threads hand over.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use ledger::Digest;
@@ -20,26 +17,20 @@ struct Message {
 /// A handle to the publishing task; cheap to clone.
 #[derive(Clone)]
 pub struct Outbound {
-    sender: mpsc::UnboundedSender<Message>,
-    waiting: Arc<AtomicUsize>,
+    sender: mpsc::Sender<Message>,
     dropped: chassis::metrics::Counter,
 }
 
 impl Outbound {
     /// Starts the task.
     pub fn start(client: async_nats::Client) -> Outbound {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(publish(client, receiver, waiting.clone()));
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(publish(client, receiver));
         let dropped = chassis::metrics::counter(
             "ordering_dropped_total",
             "messages dropped because the broker is slow",
         );
-        Outbound {
-            sender,
-            waiting,
-            dropped,
-        }
+        Outbound { sender, dropped }
     }
 
     /// Publishes.
@@ -72,24 +63,16 @@ impl Outbound {
     }
 
     fn send(&self, message: Message) {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.dropped.add(1);
-            return;
-        }
         // Without a receiver the process is stopping.
-        let _ = self.sender.send(message);
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.sender.try_send(message) {
+            self.dropped.add(1);
+        }
     }
 }
 
-async fn publish(
-    client: async_nats::Client,
-    mut messages: mpsc::UnboundedReceiver<Message>,
-    waiting: Arc<AtomicUsize>,
-) {
+async fn publish(client: async_nats::Client, mut messages: mpsc::Receiver<Message>) {
     let mut group = Vec::with_capacity(256);
     while messages.recv_many(&mut group, 256).await > 0 {
-        waiting.fetch_sub(group.len(), Ordering::Relaxed);
         for message in group.drain(..) {
             let Message {
                 subject,

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use bus::ordering_wire::PhaseTimes;
 use ledger::{Height, Timestamp, byte_string};
-use pbft::{Message, Outgoing};
 
 use crate::recent::RecentBlock;
 
@@ -14,8 +13,6 @@ use crate::recent::RecentBlock;
 const TRANSACTIONS_KEPT: usize = 262_144;
 /// How many blocks' times are kept.
 const BLOCKS_KEPT: usize = 16_384;
-/// Marks of blocks that were never certified here (they were fetched) are let go.
-const MARKS_KEPT: usize = 1_024;
 
 /// Times of the latest blocks.
 #[derive(Debug, Default)]
@@ -25,17 +22,8 @@ pub struct Phases {
 
 #[derive(Debug, Default)]
 struct Log {
-    marks: BTreeMap<u64, Marks>,
     blocks: BTreeMap<u64, BlockTimes>,
     transactions: usize,
-}
-
-/// What the core has done for a sequence so far; the first time counts.
-#[derive(Clone, Copy, Debug, Default)]
-struct Marks {
-    proposed: Option<Instant>,
-    prepared: Option<Instant>,
-    committed: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -50,29 +38,6 @@ struct BlockTimes {
 impl Phases {
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The core sends a message.
-    pub fn sent(&self, message: &Outgoing) {
-        match &message.message().message {
-            Message::PrePrepare(it) => self.mark(it.sequence.height(), |marks| &mut marks.proposed),
-            Message::Prepare(it) => self.mark(it.sequence.height(), |marks| &mut marks.proposed),
-            Message::Commit(it) => self.mark(it.sequence.height(), |marks| &mut marks.prepared),
-            _ => {}
-        }
-    }
-
-    /// The core hands a batch to execution.
-    pub fn committed(&self, height: Height) {
-        self.mark(height, |marks| &mut marks.committed);
-    }
-
-    fn mark(&self, height: Height, which: impl FnOnce(&mut Marks) -> &mut Option<Instant>) {
-        let mut log = self.lock();
-        which(log.marks.entry(height.0).or_default()).get_or_insert_with(Instant::now);
-        while log.marks.len() > MARKS_KEPT {
-            log.marks.pop_first();
-        }
     }
 
     /// A block has its certificate.
@@ -90,17 +55,17 @@ impl Phases {
                 )
             })
             .collect();
-        let mut log = self.lock();
-        let marks = log.marks.remove(&height.0).unwrap_or_default();
+        let ordered = &block.phases.ordered;
         let times = PhaseTimes {
             received: None,
-            proposed: marks.proposed.map(wall),
-            prepared: marks.prepared.map(wall),
-            committed: marks.committed.map(wall),
+            proposed: ordered.proposed.map(wall),
+            prepared: ordered.prepared.map(wall),
+            committed: ordered.committed.map(wall),
             executed: wall(block.phases.executed),
             certified: Timestamp(now_us),
             trace: None,
         };
+        let mut log = self.lock();
         log.transactions += transactions.len();
         let kept = BlockTimes {
             times,
@@ -142,15 +107,16 @@ mod tests {
     use ledger::Digest;
 
     use super::*;
+    use crate::recent::Ordered;
 
-    fn block(executed: Instant) -> RecentBlock {
+    fn block(ordered: Ordered, executed: Instant) -> RecentBlock {
         RecentBlock {
             block: None,
             hash: Digest([1; 32]),
             bodies: Vec::new(),
             wires: Vec::new(),
             phases: crate::recent::Phases {
-                ordered: crate::recent::Ordered::default(),
+                ordered,
                 started: executed,
                 executed,
             },
@@ -158,19 +124,22 @@ mod tests {
     }
 
     #[test]
-    fn times_are_in_the_order_of_the_phases_and_the_first_mark_counts() {
+    fn times_are_in_the_order_of_the_phases_and_count_back_from_the_certificate() {
         let phases = Phases::default();
-        phases.mark(Height(7), |marks| &mut marks.proposed);
-        phases.mark(Height(7), |marks| &mut marks.prepared);
-        phases.committed(Height(7));
-        let executed = Instant::now();
-        phases.mark(Height(7), |marks| &mut marks.proposed);
-        let certified = executed + Duration::from_micros(500);
-        phases.certified(Height(7), &block(executed), certified, 1_000_000_000);
+        let proposed = Instant::now();
+        let after = |us| proposed + Duration::from_micros(us);
+        let ordered = Ordered {
+            proposed: Some(proposed),
+            prepared: None,
+            committed: Some(after(200)),
+        };
+        let of_block = block(ordered, after(300));
+        phases.certified(Height(7), &of_block, after(800), 1_000_000_000);
         let times = phases.of(Height(7), 0).unwrap();
+        assert_eq!(times.proposed, Some(Timestamp(1_000_000_000 - 800)));
+        assert_eq!(times.prepared, None);
+        assert_eq!(times.committed, Some(Timestamp(1_000_000_000 - 600)));
         assert_eq!(times.executed, Timestamp(1_000_000_000 - 500));
-        assert!(times.proposed <= times.prepared && times.prepared <= times.committed);
-        assert!(times.committed <= Some(times.executed));
         assert_eq!(times.received, None);
         assert_eq!(phases.of(Height(8), 0), None);
     }
@@ -187,7 +156,7 @@ mod tests {
         let phases = Phases::default();
         let now = Instant::now();
         for height in 0..BLOCKS_KEPT as u64 + 3 {
-            phases.certified(Height(height), &block(now), now, 1);
+            phases.certified(Height(height), &block(Ordered::default(), now), now, 1);
         }
         assert_eq!(phases.of(Height(2), 0), None);
         assert!(phases.of(Height(3), 0).is_some());

@@ -249,7 +249,7 @@ impl Running {
             summary: seat.summary(),
         }));
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (fetch_orders, orders) = tokio::sync::mpsc::unbounded_channel::<FetchOrder>();
+        let (fetch_orders, orders) = tokio::sync::mpsc::channel::<FetchOrder>(fetch::ORDERS_MAX);
         let (queue, messages) = sync_channel(inbound::WAITING_MAX);
         let parts = Parts {
             seat,
@@ -259,7 +259,6 @@ impl Running {
             started,
             bodies: restored.bodies.clone(),
             recent: restored.recent.clone(),
-            phases: phases.clone(),
             performers: Performers {
                 journal: journal.0.clone(),
                 execution: execution.0.clone(),

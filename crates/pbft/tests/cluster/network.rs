@@ -118,7 +118,7 @@ impl Cluster {
             left: Vec::new(),
             ended: BTreeMap::new(),
             withheld: None,
-            verifier: Verifier::new(&configuration(0, &limits), Arc::new(Ed25519)),
+            verifier: Verifier::new(&configuration(0, &limits), Arc::new(Ed25519::default())),
             chains: (0..4).map(|_| Vec::new()).collect(),
             events: BTreeMap::new(),
             ordinal: 0,
@@ -171,7 +171,7 @@ impl Cluster {
             Event::Input(node, input) => self.step(node, input),
             Event::Request(node, digest) => {
                 if self.withheld != Some((node, digest)) {
-                    self.step(node, Input::Submitted(request(digest)));
+                    self.step(node, Input::Submitted(vec![request(digest)]));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use bus::{Bus, BusConfig, DirectoryEntry, DirectoryFile, subjects};
 use keys::nkey::BusUserKey;
 use keys::{SealingKey, Secret};
@@ -91,11 +91,6 @@ fn tuning(set: &[String]) -> anyhow::Result<ordering::Tuning> {
 impl Cluster {
     /// Makes everything in an empty folder, or takes what an earlier run made there, and starts it.
     pub async fn start(arguments: &OrderingBench, folder: &Path) -> anyhow::Result<Cluster> {
-        ensure!(
-            !is_in_memory(folder)?,
-            "{} is in memory; syncing would cost nothing",
-            folder.display()
-        );
         if !folder.join("genesis.json").exists() {
             make(arguments, folder)?;
         }
@@ -272,27 +267,4 @@ async fn start_broker(folder: &Path, port: u16) -> anyhow::Result<Process> {
         toml::to_string(&crate::broker::Config { broker, bus: None })?.as_bytes(),
     )?;
     Process::start("broker", &home).await
-}
-
-/// Whether the folder is on a file system in memory.
-fn is_in_memory(folder: &Path) -> anyhow::Result<bool> {
-    Ok(matches!(
-        file_system(folder)?.as_str(),
-        "tmpfs" | "ramfs" | "devtmpfs"
-    ))
-}
-
-/// The kind of the file system that a folder is on, by the longest mount point above it.
-pub fn file_system(folder: &Path) -> anyhow::Result<String> {
-    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
-    let folder = folder.canonicalize()?;
-    let mount = mounts
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split_whitespace().skip(1);
-            Some((fields.next()?, fields.next()?))
-        })
-        .filter(|(point, _)| folder.starts_with(point))
-        .max_by_key(|(point, _)| point.len());
-    Ok(mount.map_or("unknown", |(_, kind)| kind).to_owned())
 }

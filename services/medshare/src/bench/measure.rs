@@ -100,6 +100,10 @@ impl Latencies {
 pub struct Conditions {
     /// Processors that this process may use.
     pub cores: usize,
+    /// The processor's name.
+    pub processor: String,
+    /// The kernel's release.
+    pub kernel: String,
     /// `release` or `dev`: how this program was built.
     pub profile: &'static str,
     /// How busy the machine was a minute before: runnable threads on average.
@@ -111,10 +115,17 @@ pub struct Conditions {
 impl Conditions {
     /// The machine's, with what the measurement sets up.
     pub fn of(setup: impl Into<String>) -> Conditions {
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+        let load = read("/proc/loadavg");
         let load = load.split(' ').next().and_then(|first| first.parse().ok());
+        let processor = read("/proc/cpuinfo").lines().find_map(|line| {
+            let (_, name) = line.strip_prefix("model name")?.split_once(':')?;
+            Some(name.trim().to_owned())
+        });
         Conditions {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            processor: processor.unwrap_or_default(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             profile: if cfg!(debug_assertions) {
                 "dev"
             } else {
@@ -128,8 +139,8 @@ impl Conditions {
     /// As people read it.
     pub fn text(&self) -> String {
         format!(
-            "{} cores, {} profile, load {:.1} before; {}",
-            self.cores, self.profile, self.load_before, self.setup
+            "{} cores ({}), {} profile, load {:.1} before; {}",
+            self.cores, self.processor, self.profile, self.load_before, self.setup
         )
     }
 }

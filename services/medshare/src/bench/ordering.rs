@@ -11,8 +11,10 @@ use ledger::{CertifiedBlock, Digest, Height, ReplicaId, canonical};
 use super::OrderingBench;
 use super::cluster::Cluster;
 use super::load::{self, Amount, Outcome};
+use super::measure::Conditions;
 use super::mix::{Members, Mix};
-use super::ordering_report::{self as report, Conditions, Counts, Figures};
+use super::ordering_report::{self as report, Counts, Figures};
+use super::scratch::{Scratch, ensure_on_disk};
 
 /// A search looks for the highest rate whose p99 stays under this.
 const P99_MS_MAX: f64 = 100.0;
@@ -26,9 +28,14 @@ const PREPARATION_TPS: u64 = 2_000;
 /// Measures as asked.
 pub async fn run(arguments: &OrderingBench, json: bool) -> anyhow::Result<String> {
     check(arguments)?;
-    let folder = folder(arguments)?;
-    let conditions = Conditions::now(&folder.path)?;
-    let mut bench = Bench::start(arguments, &folder.path, conditions).await?;
+    let folder = Folder::of(arguments)?;
+    let conditions = Conditions::of(format!(
+        "{} replicas, 1 broker, {} members, open loop, on {}",
+        arguments.replicas,
+        arguments.members,
+        ensure_on_disk(folder.path())?
+    ));
+    let mut bench = Bench::start(arguments, folder.path(), conditions).await?;
     let figures = if arguments.search {
         bench.search().await?
     } else {
@@ -58,32 +65,27 @@ fn check(arguments: &OrderingBench) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where a measurement works; a folder that was not asked for is removed at the end.
-struct Folder {
-    path: PathBuf,
-    is_kept: bool,
+/// Where a measurement works: a fresh folder that is removed at the end, or one that is kept.
+enum Folder {
+    Fresh(Scratch),
+    Kept(PathBuf),
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            let _ = std::fs::remove_dir_all(&self.path);
+impl Folder {
+    fn of(arguments: &OrderingBench) -> anyhow::Result<Folder> {
+        let Some(path) = &arguments.keep else {
+            return Ok(Folder::Fresh(Scratch::make(&arguments.dir)?));
+        };
+        crate::files::make_private_folder(path)?;
+        Ok(Folder::Kept(path.canonicalize()?))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Folder::Fresh(scratch) => scratch.path(),
+            Folder::Kept(path) => path,
         }
     }
-}
-
-fn folder(arguments: &OrderingBench) -> anyhow::Result<Folder> {
-    let path = match &arguments.keep {
-        Some(path) => path.clone(),
-        None => arguments
-            .dir
-            .join(format!("bench-{}", chassis::clock::now())),
-    };
-    crate::files::make_private_folder(&path)?;
-    Ok(Folder {
-        path: path.canonicalize()?,
-        is_kept: arguments.keep.is_some(),
-    })
 }
 
 /// A cluster that is measured.

@@ -1,7 +1,6 @@
 //! The figures of a measured load: what came of it, what it cost, under which conditions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -10,9 +9,10 @@ use bytes::Bytes;
 use ledger::{GenesisFile, Receipt, ReceiptVerifier, canonical};
 use serde::Serialize;
 
-use super::cluster::{Cluster, file_system};
+use super::cluster::Cluster;
 use super::length::CatchUp;
 use super::load::Outcome;
+use super::measure::Conditions;
 use super::process::{Metrics, Process, cpu_seconds};
 
 /// How many receipts are verified one by one for the time that it takes.
@@ -86,60 +86,8 @@ pub struct Figures {
     pub cpu_us_per_tx_by_thread: BTreeMap<String, f64>,
     /// By process, at the end.
     pub rss_mb: BTreeMap<String, u64>,
-    /// Where it was measured.
+    /// Under which conditions it was measured.
     pub conditions: Conditions,
-}
-
-/// Where something was measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct Conditions {
-    /// Cores.
-    pub cores: usize,
-    /// The processor.
-    pub processor: String,
-    /// The kernel.
-    pub kernel: String,
-    /// The kind of the file system under the data.
-    pub file_system: String,
-    /// The system's load average over a minute before the measurement.
-    pub load_average_before: String,
-    /// "release" or "dev".
-    pub profile: &'static str,
-}
-
-impl Conditions {
-    /// Of this machine, now.
-    pub fn now(folder: &Path) -> anyhow::Result<Conditions> {
-        let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
-        let processor = read("/proc/cpuinfo")
-            .lines()
-            .find_map(|line| {
-                Some(
-                    line.strip_prefix("model name")?
-                        .split_once(':')?
-                        .1
-                        .trim()
-                        .to_owned(),
-                )
-            })
-            .unwrap_or_default();
-        Ok(Conditions {
-            cores: std::thread::available_parallelism().map_or(0, usize::from),
-            processor,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            file_system: file_system(folder)?,
-            load_average_before: read("/proc/loadavg")
-                .split_whitespace()
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-            profile: if cfg!(debug_assertions) {
-                "dev"
-            } else {
-                "release"
-            },
-        })
-    }
 }
 
 /// What the processes have counted up to a moment.

@@ -12,11 +12,7 @@ impl Scratch {
     pub fn make(dir: &Path) -> anyhow::Result<Scratch> {
         std::fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
-        ensure!(
-            !is_in_memory(&dir),
-            "{} is in memory, where syncing costs nothing: name a folder on a disk with --dir",
-            dir.display()
-        );
+        ensure_on_disk(&dir)?;
         let folder = dir.join(format!("bench-{}", chassis::clock::now()));
         crate::files::make_private_folder(&folder)?;
         Ok(Scratch(folder))
@@ -34,8 +30,19 @@ impl Drop for Scratch {
     }
 }
 
-/// Whether the longest mount point above the folder is of a file system in memory.
-fn is_in_memory(folder: &Path) -> bool {
+/// The kind of the file system that a folder is on, which must not be one in memory: there syncing costs nothing.
+pub fn ensure_on_disk(folder: &Path) -> anyhow::Result<String> {
+    let kind = file_system(folder);
+    ensure!(
+        !matches!(kind.as_str(), "tmpfs" | "ramfs" | "devtmpfs"),
+        "{} is in memory, where syncing costs nothing: name a folder on a disk with --dir",
+        folder.display()
+    );
+    Ok(kind)
+}
+
+/// The kind of the file system that an absolute path is on, by the longest mount point above it.
+fn file_system(folder: &Path) -> String {
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
     let mount = mounts
         .lines()
@@ -45,5 +52,5 @@ fn is_in_memory(folder: &Path) -> bool {
         })
         .filter(|(point, _)| folder.starts_with(point))
         .max_by_key(|(point, _)| point.len());
-    mount.is_some_and(|(_, kind)| matches!(kind, "tmpfs" | "ramfs"))
+    mount.map_or("unknown", |(_, kind)| kind).to_owned()
 }

@@ -1,0 +1,211 @@
+//! What the core wants done, to those who do it: part of the core's thread.
+
+use std::time::Instant;
+
+use bus::ordering_wire::SubmitReply;
+use bus::subjects;
+use ledger::{Digest, ReplicaId, Timestamp, canonical};
+use pbft::{Effect, HaltReason, Message, Refusal, Sequence};
+
+use crate::core::{Core, FetchOrder};
+use crate::delivery::Parcel;
+use crate::journal::{Job, JournaledCertificate};
+use crate::recent::Ordered;
+use crate::run_blocks::Task;
+use crate::wire::{self, Wire};
+
+impl Core {
+    pub(crate) fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist(pending) => {
+                let bodies = self.bodies.get_all(pending.bodies());
+                self.tell_journal(Job::Persist(pending, bodies));
+            }
+            Effect::CompactLog(records) => self.tell_journal(Job::Compact(records)),
+            Effect::Broadcast(message) => {
+                self.note_phase(&message.message().message);
+                self.publish(
+                    subjects::pbft_all(self.epoch.epoch, self.identity.me),
+                    &Wire::Consensus(message.to_bytes()),
+                );
+            }
+            Effect::Send { to, message } => self.send(to, &Wire::Consensus(message.to_bytes())),
+            Effect::FetchBodies { digests, from } => self.send(from, &Wire::BodiesWanted(digests)),
+            Effect::ForwardBodies { digests, to } => {
+                let bodies = self.bodies.get_all(&digests);
+                for group in wire::grouped(bodies.iter().map(|body| body.bytes.to_vec())) {
+                    self.send(to, &Wire::Relayed(group));
+                }
+            }
+            Effect::ForgetBodies(digests) => {
+                self.bodies.forget(&digests);
+                self.tell_journal(Job::Forget(digests));
+            }
+            Effect::Execute {
+                sequence,
+                digests,
+                time,
+                ..
+            } => self.execute(sequence, &digests, time),
+            Effect::Certified {
+                sequence,
+                block,
+                certificate,
+            } => {
+                let height = sequence.height();
+                let kept = JournaledCertificate {
+                    height,
+                    block,
+                    certificate: certificate.clone(),
+                };
+                self.tell_journal(Job::Certificate(kept));
+                let _ = self
+                    .performers
+                    .delivery
+                    .send(Parcel::Certified(height, certificate));
+            }
+            Effect::FetchBlocks { first, last, peer } => {
+                let epoch = self.epoch.epoch;
+                self.order_blocks(FetchOrder {
+                    first,
+                    last,
+                    peer,
+                    epoch,
+                });
+            }
+            Effect::Evidence(evidence) => {
+                self.metrics.equivocations.add(1);
+                tracing::error!(
+                    replica = evidence.slot.replica.0,
+                    "a replica signed two messages that contradict each other"
+                );
+                let turn = self.turn_after(evidence.slot.replica);
+                self.accusations.add(evidence, turn, Instant::now());
+            }
+            Effect::Refused { digest, reason } => self.refuse(&digest, reason),
+            Effect::EnteredView { view, primary } => {
+                self.metrics.view_changes.add(1);
+                tracing::info!(view = view.0, primary = primary.0, "entered a view");
+            }
+            Effect::LeftView {
+                from,
+                primary,
+                reason,
+            } => tracing::info!(view = from.0, primary = primary.0, %reason, "leaves the view"),
+            Effect::EpochEnded(base) => self.enter_epoch(base),
+            Effect::Halt(reason) => self.halt(reason),
+        }
+    }
+
+    /// What this replica says of a place tells which phase it has reached there; what it says again changes nothing.
+    fn note_phase(&mut self, message: &Message) {
+        let now = Some(Instant::now());
+        match message {
+            Message::PrePrepare(proposal) => {
+                let ordered = self.ordered.entry(proposal.sequence).or_default();
+                ordered.proposed = ordered.proposed.or(now);
+            }
+            Message::Prepare(vote) => {
+                let ordered = self.ordered.entry(vote.sequence).or_default();
+                ordered.proposed = ordered.proposed.or(now);
+            }
+            Message::Commit(vote) => {
+                let ordered = self.ordered.entry(vote.sequence).or_default();
+                ordered.prepared = ordered.prepared.or(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn execute(&mut self, sequence: Sequence, digests: &[Digest], time: Timestamp) {
+        let ordered = Ordered {
+            committed: Some(Instant::now()),
+            ..self.ordered.remove(&sequence).unwrap_or_default()
+        };
+        // Votes may be repeated after their place is executed.
+        self.ordered = self.ordered.split_off(&sequence);
+        let mut bodies = Vec::with_capacity(digests.len());
+        for digest in digests {
+            match self
+                .bodies
+                .get(digest)
+                .or_else(|| self.left_out.get(digest).cloned())
+            {
+                Some(body) => bodies.push(body),
+                // Ordered again after its block: execution would leave the repeat out.
+                None if self.recent.place(digest).is_some() => {}
+                None => {
+                    return self.halt(HaltReason::Driver(
+                        "a batch was handed over without all its bodies",
+                    ));
+                }
+            }
+        }
+        self.metrics.batch.set(bodies.len() as i64);
+        self.tell_execution(Task::Execute {
+            height: sequence.height(),
+            time,
+            bodies,
+            ordered,
+        });
+    }
+
+    fn refuse(&mut self, digest: &Digest, reason: Refusal) {
+        if let Some(body) = self.bodies.get(digest)
+            && let Some(origin) = body.origin()
+        {
+            let transaction = body.transaction.id;
+            match reason {
+                Refusal::Busy | Refusal::ClientBusy => {
+                    let subject = subjects::transaction_reply(
+                        self.identity.me,
+                        &origin.requester,
+                        &transaction,
+                    );
+                    self.performers
+                        .outbound
+                        .publish(subject, canonical::encode(&SubmitReply::Busy).into());
+                }
+                Refusal::AlreadyExecuted => {
+                    let requester = origin.requester.clone();
+                    let _ = self.performers.delivery.send(Parcel::Again {
+                        transaction,
+                        requester,
+                    });
+                }
+                // The submitter's clock says so as well.
+                Refusal::Expired => {}
+            }
+        }
+        self.bodies.forget(&[*digest]);
+    }
+
+    fn send(&mut self, to: ReplicaId, message: &Wire) {
+        let subject = subjects::pbft_to(self.epoch.epoch, self.identity.me, to);
+        self.publish(subject, message);
+    }
+
+    fn publish(&mut self, subject: String, message: &Wire) {
+        self.next_message += 1;
+        for payload in wire::payloads(message, self.next_message) {
+            self.performers.outbound.publish(subject.clone(), payload);
+        }
+    }
+
+    /// Fetches one order after another. Who gave one knows when to give it up, so one that finds the queue full is lost
+    /// like an answer that does not come; without the task that fetches, the process is stopping.
+    pub(crate) fn order_blocks(&self, order: FetchOrder) {
+        if self.performers.fetch.try_send(order).is_err() {
+            tracing::info!(
+                peer = order.peer.0,
+                first = order.first.0,
+                "blocks are not fetched: earlier orders wait"
+            );
+        }
+    }
+
+    // A journal that is gone has failed, and its failure is on its way to this thread.
+    fn tell_journal(&self, job: Job) {
+        let _ = self.performers.journal.send(job);
+    }
+}
