@@ -96,9 +96,9 @@ impl Cluster {
         }
         let text = std::fs::read_to_string(folder.join("genesis.json"))?;
         let genesis = GenesisFile::from_json(&text)?;
+        let tuning = tuning(&arguments.set)?;
         let port = free_port()?;
         let broker = start_broker(folder, port).await?;
-        let tuning = tuning(&arguments.set)?;
         let mut cluster = Cluster {
             genesis,
             replicas: BTreeMap::new(),
@@ -106,18 +106,23 @@ impl Cluster {
             folder: folder.to_owned(),
             port,
         };
-        let members: Vec<ReplicaId> = cluster
-            .genesis
-            .epoch
-            .replicas
-            .iter()
-            .map(|member| member.replica)
-            .collect();
-        for replica in members {
-            cluster.configure(replica, tuning.clone())?;
-            cluster.launch(replica).await?;
+        match cluster.launch_all(&tuning).await {
+            Ok(()) => Ok(cluster),
+            Err(error) => {
+                cluster.stop().await;
+                Err(error)
+            }
         }
-        Ok(cluster)
+    }
+
+    async fn launch_all(&mut self, tuning: &ordering::Tuning) -> anyhow::Result<()> {
+        let replicas = self.genesis.epoch.replicas.iter();
+        let members: Vec<ReplicaId> = replicas.map(|member| member.replica).collect();
+        for replica in members {
+            self.configure(replica, tuning.clone())?;
+            self.launch(replica).await?;
+        }
+        Ok(())
     }
 
     fn home(&self, replica: ReplicaId) -> PathBuf {

@@ -37,11 +37,13 @@ pub async fn run(arguments: &OrderingBench, json: bool) -> anyhow::Result<String
     ));
     let mut bench = Bench::start(arguments, folder.path(), conditions).await?;
     let figures = if arguments.search {
-        bench.search().await?
+        bench.search().await
     } else {
-        bench.once(arguments.rate).await?.0
+        bench.once(arguments.rate).await.map(|(figures, _)| figures)
     };
+    // After a failure as well: the broker ends its server only when it is told to.
     bench.stop().await;
+    let figures = figures?;
     Ok(if json {
         serde_json::to_string(&figures)?
     } else {
