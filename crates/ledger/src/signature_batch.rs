@@ -265,7 +265,7 @@ mod tests {
         let point = points.point(&seen).unwrap();
         let unseen = key(1).public_key();
         points.point(&unseen).unwrap();
-        for round in 0..3_u8 {
+        for round in 0..6_u8 {
             for other in 0..POINTS_MAX {
                 let mut bytes = [round; 32];
                 bytes[..8].copy_from_slice(&(other as u64).to_le_bytes());
