@@ -43,6 +43,24 @@ pub struct UnregisterDevice {
 }
 use_case!("iot", "unregister_device", UnregisterDevice -> CommandReply);
 
+/// The devices that are bound to the caller. By the patient.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListDevices {}
+use_case!("iot", "list_devices", ListDevices -> Vec<BoundDevice>);
+
+/// A device of the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoundDevice {
+    /// The device.
+    #[schema(value_type = String)]
+    pub device: LedgerId,
+    /// `pending`, `active`, `suspended` or `revoked`.
+    pub status: String,
+    /// When it was heard last, RFC 3339; none when it never was.
+    pub heard: Option<String>,
+}
+
 /// Lets a hospital receive the caller's warnings. By the patient (custodial).
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,8 +140,10 @@ pub struct WarningSummary {
     /// What raised it.
     #[schema(value_type = String)]
     pub cause: WarningCause,
-    /// In words.
+    /// In words, in English.
     pub message: String,
+    /// The same as facts, for other languages.
+    pub reasons: Vec<WarningReason>,
     /// When, RFC 3339 (block time).
     pub time: String,
     /// Whether somebody acknowledged it.
@@ -131,6 +151,26 @@ pub struct WarningSummary {
     /// The transaction.
     #[schema(value_type = String)]
     pub transaction: Digest,
+}
+
+/// One thing that a warning is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningReason {
+    /// The NEWS2 total.
+    Score(u8),
+    /// One sign by itself is far out of range (LOINC code of the sign, or `consciousness` or `oxygen`).
+    Parameter(String),
+    /// A sign fell below the patient's own limit.
+    BelowLimit(String),
+    /// A sign rose above the patient's own limit.
+    AboveLimit(String),
+    /// A sign falls, away from normal.
+    Falling(String),
+    /// A sign rises, away from normal.
+    Rising(String),
+    /// The device sends nothing any more.
+    Silence,
 }
 
 /// Says that a warning was seen. By the patient (custodial) or the hospital (own key).

@@ -381,10 +381,87 @@ pub struct JournaledView {
     pub records: Vec<ViewedRecord>,
 }
 
+/// Emergencies that were opened at this hospital, newest first. By the hospital or a regulator.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListEmergencies {
+    /// Only those whose review is open.
+    #[serde(default)]
+    pub unreviewed: bool,
+    /// Which part.
+    #[serde(default)]
+    pub page: PageRequest,
+}
+use_case!("records", "list_emergencies", ListEmergencies -> Page<EmergencySummary>);
+
+/// An emergency access, for those who review it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EmergencySummary {
+    /// The emergency.
+    #[schema(value_type = String)]
+    pub emergency: EmergencyId,
+    /// The patient, by ledger id at this hospital.
+    #[schema(value_type = String)]
+    pub patient: LedgerId,
+    /// The doctor who opened it.
+    #[schema(value_type = String)]
+    pub doctor: LedgerId,
+    /// Why, in the doctor's words.
+    pub reason: String,
+    /// When it was opened, RFC 3339 (block time).
+    pub time: String,
+    /// End of the access, RFC 3339.
+    pub until: String,
+    /// What the review said; none while it is open.
+    pub justified: Option<bool>,
+    /// The transaction that opened it.
+    #[schema(value_type = String)]
+    pub transaction: Digest,
+}
+
+/// Closes the review of an emergency. By a regulator (holds the own key).
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewEmergency {
+    /// The emergency.
+    #[schema(value_type = String)]
+    pub emergency: EmergencyId,
+    /// Whether the access was justified.
+    pub justified: bool,
+}
+use_case!("records", "review_emergency", ReviewEmergency -> CommandReply);
+
+/// What stands out in the use of this hospital's records during the last 30 days. By the hospital or a regulator.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListAnomalies {}
+use_case!("records", "list_anomalies", ListAnomalies -> Vec<Anomaly>);
+
+/// Something that stands out, by a rule of `docs/security.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Anomaly {
+    /// `many_patients` (one viewer, many patients within an hour), `many_emergencies` (of one doctor) or `wrong_codes` (an
+    /// authorization code shown with wrong patient IDs).
+    pub rule: String,
+    /// Who, where it is about somebody.
+    #[schema(value_type = Option<String>)]
+    pub member: Option<LedgerId>,
+    /// Which record, where it is about one.
+    #[schema(value_type = Option<String>)]
+    pub record: Option<RecordNumber>,
+    /// How many patients, emergencies or wrong IDs.
+    pub count: u64,
+    /// The newest time it is about, RFC 3339; none where none is kept.
+    pub time: Option<String>,
+}
+
 /// Who viewed the caller's records at this hospital. By the patient.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListViewsOfOwnRecords {
+    /// Only views by others.
+    #[serde(default)]
+    pub by_others: bool,
     /// Which part.
     #[serde(default)]
     pub page: PageRequest,

@@ -1,7 +1,7 @@
 //! Settlement: accounts, coverage, claims.
 
 use contracts::Amount;
-use contracts::settlement::command::{ClaimReference, PlanId, ReimbursementRule};
+use contracts::settlement::command::{BenefitCategory, ClaimReference, PlanId, ReimbursementRule};
 use ledger::{Digest, LedgerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -94,6 +94,38 @@ pub struct PublishRules {
 }
 use_case!("settlement", "publish_rules", PublishRules -> CommandReply);
 
+/// Published rules of the caller's plans, newest version first. By an insurer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListRules {
+    /// Only of this plan.
+    #[serde(default)]
+    #[schema(value_type = Option<u16>)]
+    pub plan: Option<PlanId>,
+    /// Which part.
+    #[serde(default)]
+    pub page: PageRequest,
+}
+use_case!("settlement", "list_rules", ListRules -> Page<PublishedRules>);
+
+/// One version of a plan's rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PublishedRules {
+    /// The plan.
+    #[schema(value_type = u16)]
+    pub plan: PlanId,
+    /// The version.
+    pub version: u32,
+    /// Since when it applies, RFC 3339 (block time).
+    pub time: String,
+    /// The rules; a category without one is not covered.
+    #[schema(value_type = Vec<Object>)]
+    pub rules: Vec<ReimbursementRule>,
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub transaction: Digest,
+}
+
 /// Covers an insured. By an insurer (holds the own key).
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +173,13 @@ pub struct ClaimSummary {
     pub plan: PlanId,
     /// `adjudicated`, `pended` or `share_paid`.
     pub state: String,
+    /// What was paid for.
+    #[schema(value_type = String)]
+    pub category: BenefitCategory,
+    /// Why it waits for the insurer: `not_covered`, `no_rules` or `insurer_funds`; none where it never did.
+    pub pended_because: Option<String>,
+    /// Whether another claim of the same hospital for the same insured has the same category and charge.
+    pub twin: bool,
     /// Charged.
     pub charged: Amount,
     /// Paid by the insurer.

@@ -10,11 +10,17 @@ export async function play({ accounts, open }) {
   for (const name of ["Lakeside", "Hillcrest"]) {
     expect(hospitals.some((text) => text.includes(name)), `records of ${name} are in the one list`);
   }
-  await window.press("Open", page.locator("main"));
-  await page.waitForURL(/\/records\/viewed\//);
-  await window.look();
-  const opened = page.url();
-  await page.getByText("Verified").waitFor();
+  // The demo has edited one record behind the ledger's back: that one is not shown, and another is read.
+  let opened;
+  for (let place = 0; !opened; place += 1) {
+    await page.goto(new URL("/records", accounts.portal).href);
+    const button = page.locator("main").getByRole("button", { name: "Open" }).nth(place);
+    await button.focus();
+    await Promise.all([page.waitForURL(/\/records\/viewed\//, { timeout: 60_000 }), page.keyboard.press("Enter")]);
+    if ((await page.getByText("Verified").count()) > 0) opened = page.url();
+    else expect((await page.getByText("no longer matches the ledger").count()) > 0, "a record is verified or not shown");
+    await window.look(opened ? undefined : "altered");
+  }
   // Back and forward again, and reload: the record stays open and no further view is recorded.
   await page.reload();
   expect(page.url() === opened, "reloading shows the same view");
@@ -52,9 +58,100 @@ export async function play({ accounts, open }) {
   await page.getByLabel(/^Research may find/).first().setChecked(before);
   await window.press("Save");
   await page.getByText("Done", { exact: true }).waitFor();
+  await sessions(window, open, accounts);
+  await downloads(window);
+  await devices(window);
+  await erasure(window);
+  await inChinese(window);
   await window.press("Sign out");
   await page.getByText("You have signed out").waitFor();
   await window.look();
   await page.goto(opened);
   expect(page.url().includes("/sign-in"), "after signing out nothing is shown");
+}
+
+/** Another browser's session is seen, ended, and then opens nothing. */
+async function sessions(window, open, accounts) {
+  const other = await open();
+  await other.signIn(accounts.people[0]);
+  await window.go("/settings");
+  await window.page.getByRole("link", { name: "Where you are signed in" }).click();
+  await window.look();
+  const before = await window.page.getByRole("button", { name: "End it" }).count();
+  expect(before >= 1, "the other session is listed");
+  await window.press("End it", window.page.locator("main"));
+  await window.page.getByText("The session is ended").waitFor();
+  await window.look("ended");
+  expect((await window.page.getByRole("button", { name: "End it" }).count()) === before - 1, "it is listed no more");
+  await other.page.goto(new URL("/records", window.portal).href);
+  expect(other.page.url().includes("/sign-in"), "the ended session is asked to sign in");
+}
+
+/** Everything as one FHIR file; opening it is on the ledger as a view of the patient's own. */
+async function downloads(window) {
+  const { page } = window;
+  await window.go("/settings/download");
+  const coming = page.waitForEvent("download", { timeout: 60_000 });
+  await page.locator("main").getByRole("button", { name: "Download" }).press("Enter");
+  const chunks = [];
+  for await (const chunk of await (await coming).createReadStream()) chunks.push(chunk);
+  const bundle = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  expect(bundle.resourceType === "Bundle" && bundle.entry.length > 1, "the file is a FHIR Bundle of records");
+  expect(bundle.entry.some((entry) => entry.resource.resourceType === "Bundle"), "records are whole");
+  await window.go("/views?all=yes");
+  await page.getByText("You", { exact: true }).first().waitFor();
+}
+
+/** A connected device can be disconnected: the page asks first. */
+async function devices(window) {
+  const { page } = window;
+  await window.go("/devices");
+  const links = page.getByRole("link", { name: "Disconnect" });
+  if ((await links.count()) === 0) return;
+  await links.first().click();
+  await window.look();
+  await page.getByRole("button", { name: "Cancel" }).press("Enter");
+  await page.waitForURL(/\/devices$/);
+  expect((await links.count()) > 0, "nothing happened without a yes");
+}
+
+/** Erasing asks twice, and the record is gone. */
+async function erasure(window) {
+  const { page } = window;
+  await window.go("/records");
+  const button = page.locator("main").getByRole("button", { name: "Open" }).last();
+  await button.focus();
+  await Promise.all([page.waitForURL(/\/records\/viewed\//, { timeout: 60_000 }), page.keyboard.press("Enter")]);
+  await page.getByRole("link", { name: "Erase this record" }).click();
+  const record = page.url().split("/").pop();
+  await window.look();
+  window.mistakes = true;
+  await window.press("Erase for good", page.locator("main"));
+  await page.waitForSelector(".nhsuk-error-summary");
+  await window.look("erase unsure");
+  window.mistakes = false;
+  await page.getByLabel("Yes, I understand").check();
+  await window.press("Erase for good", page.locator("main"));
+  await page.getByText("The record is erased").waitFor({ timeout: 30_000 });
+  await window.look("erased");
+  for (let path = "/records"; path; ) {
+    await page.goto(new URL(path, window.portal).href);
+    expect((await page.locator(`input[name=record][value="${record}"]`).count()) === 0, "an erased record is not listed");
+    path = await page.getByRole("button", { name: "Show more" }).getAttribute("href", { timeout: 500 }).catch(() => null);
+  }
+}
+
+/** Every page of the patient in Chinese; nothing of the warnings stays English. */
+async function inChinese(window) {
+  const { page } = window;
+  await window.press("中文");
+  for (const path of ["/records", "/requests", "/history", "/views", "/account", "/devices", "/settings", "/sessions", "/settings/download"]) {
+    await window.go(path);
+    await window.shoot(`chinese ${path}`);
+  }
+  await window.go("/devices");
+  for (const title of await page.locator("#warnings .medshare-list h3").allInnerTexts()) {
+    expect(/\p{Script=Han}/u.test(title), `a warning is in Chinese: ${title}`);
+  }
+  await window.press("English");
 }

@@ -83,4 +83,12 @@ CREATE INDEX warnings_by_patient ON warnings (patient, place);
         "devices may have several packs on their way",
         "ALTER TABLE device_counters ADD COLUMN had BIGINT NOT NULL DEFAULT -1;",
     ),
+    (
+        4,
+        "reasons of warnings; devices of a patient",
+        "
+ALTER TABLE warning_details ADD COLUMN reasons BLOB;
+CREATE INDEX bindings_by_patient ON bindings (patient, device);
+",
+    ),
 ];

@@ -15,6 +15,7 @@
 
 mod answer;
 mod assets;
+mod concern;
 mod design;
 mod explorer;
 mod guard;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -11,11 +11,12 @@ use axum::response::{IntoResponse, Response};
 use contracts::Contract;
 use futures::StreamExt as _;
 use interfaces::Problem;
-use ledger::{CertifiedBlock, Height};
+use keys::token::Role;
+use ledger::{CertifiedBlock, Height, LedgerId};
 use tokio::sync::broadcast;
-use tokio_stream::wrappers::BroadcastStream;
 
 use crate::answer::Refusal;
+use crate::concern::{Concern, Concerns};
 use crate::service::Portal;
 use crate::visit::Visit;
 
@@ -23,9 +24,15 @@ use crate::visit::Visit;
 const BEHIND_MAX: usize = 256;
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Certified blocks, verified, as they come.
+/// A certified block, verified, and whom it concerns.
+pub(crate) struct Followed {
+    pub(crate) block: CertifiedBlock,
+    concern: Concern,
+}
+
+/// Blocks as they come.
 pub(crate) struct Blocks {
-    sender: broadcast::Sender<Arc<CertifiedBlock>>,
+    sender: broadcast::Sender<Arc<Followed>>,
 }
 
 impl Default for Blocks {
@@ -38,13 +45,14 @@ impl Default for Blocks {
 
 impl Blocks {
     /// Blocks from now on.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<CertifiedBlock>> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Followed>> {
         self.sender.subscribe()
     }
 }
 
 /// Follows the ledger from its newest block on, until the process stops.
 pub(crate) async fn follow(portal: Arc<Portal>) {
+    let mut concerns = Concerns::default();
     while !portal.shutdown.is_requested() {
         let answers = portal.bus.status().await;
         let heights = answers
@@ -58,7 +66,12 @@ pub(crate) async fn follow(portal: Arc<Portal>) {
             Ok(mut blocks) => {
                 while let Some(followed) = blocks.next().await {
                     // Without pages that follow, nobody hears it.
-                    let _ = portal.blocks.sender.send(Arc::new(followed.block));
+                    let concern = concerns.of(&followed.block);
+                    let block = followed.block;
+                    let _ = portal
+                        .blocks
+                        .sender
+                        .send(Arc::new(Followed { block, concern }));
                 }
             }
             Err(error) => tracing::warn!(%error, "the ledger cannot be followed; trying again"),
@@ -67,53 +80,110 @@ pub(crate) async fn follow(portal: Arc<Portal>) {
     }
 }
 
-/// `GET /live?contracts=authorization,records`: an event `changed` for each block that touched one of the contracts.
+/// Events to one page come at least so far apart: what happens meanwhile, the next one says.
+const APART: Duration = Duration::from_millis(500);
+
+/// `GET /live?contracts=authorization,records`: an event `changed` when a block touched one of the contracts and concerns
+/// whoever is signed in; regulators and node operators hear of every one.
 pub(crate) async fn stream(
     State(portal): State<Arc<Portal>>,
     visit: Visit,
 ) -> Result<Response, Refusal> {
-    let session = visit.signed_in()?.session.session.clone();
+    let session = visit.signed_in()?;
+    let sees_all = session.is(Role::Regulator) || session.is(Role::NodeOperator);
+    let members: BTreeSet<LedgerId> = session.session.ledger_ids.values().copied().collect();
     let asked = visit.query("contracts").unwrap_or_default();
-    let wanted: BTreeSet<String> = asked.split(',').map(str::to_owned).collect();
+    let contracts: BTreeSet<Contract> = asked.split(',').filter_map(contract_of).collect();
     let permit = portal
         .streams
         .clone()
         .try_acquire_owned()
         .map_err(|_| Problem::busy("too many pages follow the ledger"))?;
+    let concerns = move |concern: &Concern| {
+        if sees_all {
+            concern.touches_at_all(&contracts)
+        } else {
+            concern.touches(&contracts, &members)
+        }
+    };
+    let follower = Follower {
+        blocks: portal.blocks.subscribe(),
+        concerns,
+        said: None,
+    };
     let (stopping, ended) = (portal.shutdown.clone(), portal.ended.clone());
-    let events = BroadcastStream::new(portal.blocks.subscribe())
-        .filter_map(move |block| {
-            // A page that fell behind is told so: it asks again as well.
-            let touched = match &block {
-                Ok(block) => touches(block, &wanted),
-                Err(_) => true,
-            };
-            let height = block.map_or(0, |block| block.block.header.height.0);
-            let event = Event::default().event("changed").data(height.to_string());
-            std::future::ready(touched.then_some(Ok::<_, Infallible>(event)))
-        })
+    let this = session.session.session.clone();
+    let events = futures::stream::unfold(follower, next_change)
         .take_until(async move {
             tokio::select! {
                 () = stopping.requested() => {}
-                () = ended.ended(&session) => {}
+                () = ended.ended(&this) => {}
             }
         })
-        .map(move |event| {
+        .map(move |height| {
             let _held = &permit;
-            event
+            let event = Event::default().event("changed").data(height.to_string());
+            Ok::<_, Infallible>(event)
         });
     Ok(Sse::new(events)
         .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
         .into_response())
 }
 
-/// Whether a block holds an event of one of the contracts.
-fn touches(block: &CertifiedBlock, contracts: &BTreeSet<String>) -> bool {
-    block
-        .block
-        .outcomes
-        .iter()
-        .flat_map(|leaf| &leaf.events)
-        .filter_map(|event| Contract::from_id(event.contract))
-        .any(|contract| contracts.contains(&format!("{contract:?}").to_ascii_lowercase()))
+/// A page that follows.
+struct Follower<C> {
+    blocks: broadcast::Receiver<Arc<Followed>>,
+    concerns: C,
+    said: Option<Instant>,
+}
+
+/// The height of the next block that concerns the page, no sooner than [`APART`] after the one before; none when the portal
+/// stops.
+async fn next_change<C: Fn(&Concern) -> bool>(
+    mut follower: Follower<C>,
+) -> Option<(u64, Follower<C>)> {
+    let mut height = loop {
+        match follower.blocks.recv().await {
+            Ok(followed) if (follower.concerns)(&followed.concern) => {
+                break followed.block.block.header.height.0;
+            }
+            Ok(_) => {}
+            // A page that fell behind is told so: it asks again as well.
+            Err(broadcast::error::RecvError::Lagged(_)) => break 0,
+            Err(broadcast::error::RecvError::Closed) => return None,
+        }
+    };
+    if let Some(said) = follower.said {
+        tokio::time::sleep(APART.saturating_sub(said.elapsed())).await;
+    }
+    // What came meanwhile is said with this.
+    while let Ok(followed) = follower.blocks.try_recv() {
+        height = followed.block.block.header.height.0;
+    }
+    follower.said = Some(Instant::now());
+    Some((height, follower))
+}
+
+fn contract_of(name: &str) -> Option<Contract> {
+    [
+        Contract::Membership,
+        Contract::Records,
+        Contract::Authorization,
+        Contract::Settlement,
+        Contract::Telemetry,
+        Contract::Governance,
+    ]
+    .into_iter()
+    .find(|contract| format!("{contract:?}").eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contracts_are_known_by_their_names_in_pages() {
+        assert_eq!(contract_of("settlement"), Some(Contract::Settlement));
+        assert_eq!(contract_of("nothing"), None);
+    }
 }

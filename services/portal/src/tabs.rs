@@ -52,6 +52,8 @@ pub(crate) fn of<'a>(session: Option<&SignedIn>, words: &Words, path: &str) -> V
     if session.is(Role::Insurer) {
         tabs.extend([
             ("/insurance/claims", organisations.tab_claims),
+            ("/insurance/audit", organisations.tab_audit),
+            ("/insurance/rules", organisations.tab_rules),
             ("/insurance/coverage", organisations.tab_coverage),
         ]);
     }
@@ -63,7 +65,9 @@ pub(crate) fn of<'a>(session: Option<&SignedIn>, words: &Words, path: &str) -> V
     }
     if session.is(Role::Regulator) {
         tabs.extend([
+            ("/reviews", organisations.tab_reviews),
             ("/use", organisations.tab_use),
+            ("/anomalies", organisations.tab_anomalies),
             ("/sweep", organisations.tab_sweep),
         ]);
     }

@@ -9,9 +9,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bus::Target;
+use data_encoding::BASE64URL_NOPAD;
 use interfaces::{Problem, UseCase};
 use keys::token::Role;
 use ledger::{Digest, LedgerId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
 
 use crate::answer::{Answer, Refusal, redirect};
@@ -188,6 +191,33 @@ impl Visit {
             .unwrap_or_default();
         let key = data_encoding::HEXLOWER.encode(&keys::secret::random::<16>());
         vec![("csrf", csrf), ("key", key)]
+    }
+
+    /// Something that goes through the address: sealed for this session alone, so that an address that is passed on opens
+    /// nothing, and histories and logs hold nothing.
+    pub(crate) fn sealed<T: Serialize>(&self, what: &str, value: &T) -> String {
+        let plain = serde_json::to_vec(value).unwrap_or_default();
+        let sealed = self.portal.cookies.seal(&self.sealed_as(what), &plain);
+        BASE64URL_NOPAD.encode(&sealed)
+    }
+
+    /// What [`Visit::sealed`] sealed in this session.
+    pub(crate) fn opened<T: DeserializeOwned>(&self, what: &str, text: &str) -> Option<T> {
+        let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let plain = self
+            .portal
+            .cookies
+            .open(&self.sealed_as(what), &sealed)
+            .ok()?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    fn sealed_as(&self, what: &str) -> Vec<u8> {
+        let session = self
+            .session
+            .as_ref()
+            .map_or("", |session| session.session.session.as_str());
+        format!("{what}/{session}").into_bytes()
     }
 
     /// The names of hospitals, by ledger id.

@@ -29,4 +29,19 @@ pub const MIGRATIONS: &[store::Migration] = &[
             attempt_until BIGINT NOT NULL DEFAULT 0
         )",
     ),
+    (
+        6,
+        "reviews of emergencies; views by basis, viewer and time",
+        "
+ALTER TABLE ledger_emergencies ADD COLUMN place BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE ledger_emergencies ADD COLUMN time BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE ledger_emergencies ADD COLUMN transaction_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger_emergencies ADD COLUMN review BIGINT NOT NULL DEFAULT -1;
+CREATE INDEX ledger_emergencies_by_place ON ledger_emergencies (place);
+CREATE INDEX ledger_views_basis ON ledger_views (basis, height, position);
+CREATE INDEX ledger_views_viewer ON ledger_views (viewer, height, position);
+CREATE INDEX ledger_views_time ON ledger_views (time);
+CREATE INDEX codes_wrong ON codes (wrong_patient_ids);
+",
+    ),
 ];

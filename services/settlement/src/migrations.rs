@@ -1,10 +1,11 @@
 //! The tables of the settlement service: projections only, droppable; what is in flight is in the outbox.
 
 /// All migrations, in order.
-pub const MIGRATIONS: &[store::Migration] = &[(
-    1,
-    "settlement",
-    "
+pub const MIGRATIONS: &[store::Migration] = &[
+    (
+        1,
+        "settlement",
+        "
 CREATE TABLE balances (
     account TEXT PRIMARY KEY,
     balance BIGINT NOT NULL
@@ -53,4 +54,25 @@ CREATE TABLE claim_transactions (
     PRIMARY KEY (claim, place)
 );
 ",
-)];
+    ),
+    (
+        2,
+        "versions of rules; what a claim is about, and why it waits",
+        "
+CREATE TABLE plan_rules (
+    plan BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    place BIGINT NOT NULL,
+    time_us BIGINT NOT NULL,
+    rules TEXT NOT NULL,
+    transaction_id TEXT NOT NULL,
+    PRIMARY KEY (plan, version)
+);
+CREATE INDEX plans_by_insurer ON plans (insurer, plan);
+ALTER TABLE claims ADD COLUMN category TEXT NOT NULL DEFAULT 'Other';
+ALTER TABLE claims ADD COLUMN pended_because TEXT;
+CREATE INDEX claims_alike ON claims (insured, hospital, category, charged);
+CREATE INDEX claims_by_plan_and_state ON claims (plan, state, claim);
+",
+    ),
+];

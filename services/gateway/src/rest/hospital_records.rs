@@ -2,11 +2,11 @@
 
 use axum::extract::{Request, State};
 use interfaces::records::{
-    AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EraseRecord,
-    FindRecords, GetConsent, ImportBundle, ListOwnRecords, ListViews, ListViewsOfOwnRecords,
-    ListWaitingPatients, OpenEmergency, RecordSummary, RedeemCode, SetConsent, ShowCode,
-    SweepIntegrity, UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace, WithdrawCode,
-    WriteRecord,
+    AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EmergencySummary,
+    EraseRecord, FindRecords, GetConsent, ImportBundle, ListAnomalies, ListEmergencies,
+    ListOwnRecords, ListViews, ListViewsOfOwnRecords, ListWaitingPatients, OpenEmergency,
+    RecordSummary, RedeemCode, ReviewEmergency, SetConsent, ShowCode, SweepIntegrity,
+    UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace, WithdrawCode, WriteRecord,
 };
 
 use super::answer::Answer;
@@ -92,6 +92,10 @@ fn viewed(api: Api) -> Api {
         .use_case::<ListViewsOfOwnRecords>(get("/v1/hospitals/{hospital}/records/views/own", "Who viewed the patient's records at this hospital").by("The patient."))
         .use_case::<ListViews>(get("/v1/hospitals/{hospital}/records/views", "All views of this hospital's records, newest first").by("The hospital and regulators."))
         .use_case::<OpenEmergency>(post("/v1/hospitals/{hospital}/emergencies", "Opens emergency access to one patient; patient and regulator are told at once").by("Doctors."))
+        .schema::<EmergencySummary>()
+        .use_case::<ListEmergencies>(get("/v1/hospitals/{hospital}/emergencies", "Emergencies that were opened at this hospital, newest first").by("The hospital and regulators."))
+        .use_case::<ReviewEmergency>(post("/v1/hospitals/{hospital}/emergencies/{emergency}/review", "Closes the review of an emergency").by("Regulators; they sign with their own key."))
+        .use_case::<ListAnomalies>(get("/v1/hospitals/{hospital}/anomalies", "What stands out in the use of this hospital's records").by("The hospital and regulators."))
         .use_case::<ViewInOfflineEmergency>(post("/v1/hospitals/{hospital}/emergencies/offline", "Views records in an emergency while the ledger cannot be reached; journaled first, told to the ledger later, always reviewed").by("Doctors.").slow())
 }
 

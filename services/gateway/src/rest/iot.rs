@@ -1,8 +1,9 @@
 //! Devices, readings, warnings. Readings themselves come in over MQTT.
 
 use interfaces::iot::{
-    AcknowledgeWarning, GetReadingsKey, ListReadings, ListWarnings, ReadingObservation,
-    RegisterDevice, SetLimit, ShareWarnings, UnregisterDevice, WarningSummary,
+    AcknowledgeWarning, BoundDevice, GetReadingsKey, ListDevices, ListReadings, ListWarnings,
+    ReadingObservation, RegisterDevice, SetLimit, ShareWarnings, UnregisterDevice, WarningReason,
+    WarningSummary,
 };
 
 use super::api::{Api, Route};
@@ -14,6 +15,11 @@ pub(crate) fn routes(api: Api) -> Api {
     let put = |path, summary| Route::put(path, summary).tag(TAG).by("The patient.");
     api.schema::<ReadingObservation>()
         .schema::<WarningSummary>()
+        .schema::<WarningReason>()
+        .schema::<BoundDevice>()
+        .use_case::<ListDevices>(
+            get("/v1/devices", "The devices that are bound to the caller").by("The patient."),
+        )
         .use_case::<RegisterDevice>(put(
             "/v1/devices/{device}",
             "Binds an endorsed device to the caller",

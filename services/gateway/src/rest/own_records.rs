@@ -92,7 +92,10 @@ async fn list_records(State(gateway): State<Shared>, request: Request) -> Answer
 
 async fn list_views(State(gateway): State<Shared>, request: Request) -> Answer<OwnViews> {
     let parts = take_apart(&gateway, &VIEWS, request).await?;
-    let asked = |page| ListViewsOfOwnRecords { page };
+    let asked = |page| ListViewsOfOwnRecords {
+        by_others: false,
+        page,
+    };
     let (mut entries, unavailable) =
         from_all_hospitals(&gateway, parts.authorization.as_deref(), asked).await?;
     entries.sort_by(|one: &ViewTrace, other| {

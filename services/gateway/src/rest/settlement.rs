@@ -1,8 +1,8 @@
 //! Accounts, coverage, claims.
 
 use interfaces::settlement::{
-    ClaimSummary, Deposit, GetBalances, GetStatement, ListClaims, PayShare, PublishRules,
-    RegisterCoverage, ResolveClaim, StatementLine, Withdraw,
+    ClaimSummary, Deposit, GetBalances, GetStatement, ListClaims, ListRules, PayShare,
+    PublishRules, PublishedRules, RegisterCoverage, ResolveClaim, StatementLine, Withdraw,
 };
 
 use super::api::{Api, Route};
@@ -14,6 +14,7 @@ pub(crate) fn routes(api: Api) -> Api {
     let post = |path, summary| Route::post(path, summary).tag(TAG);
     api.schema::<StatementLine>()
         .schema::<ClaimSummary>()
+        .schema::<PublishedRules>()
         .use_case::<Deposit>(
             post("/v1/deposits", "Brings money in")
                 .by("The treasurer, who signs with the own key."),
@@ -39,6 +40,13 @@ pub(crate) fn routes(api: Api) -> Api {
                 "Publishes a version of a plan's rules",
             )
             .by("Insurers; they sign with their own key."),
+        )
+        .use_case::<ListRules>(
+            get(
+                "/v1/rules",
+                "Published rules of the caller's plans, newest first",
+            )
+            .by("Insurers."),
         )
         .use_case::<RegisterCoverage>(
             post("/v1/coverages", "Covers an insured")

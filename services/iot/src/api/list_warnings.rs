@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bus::Call;
-use interfaces::iot::{ListWarnings, WarningSummary};
+use interfaces::iot::{ListWarnings, WarningReason, WarningSummary};
 use interfaces::{Page, Problem};
 use keys::token::Role;
 use ledger::LedgerId;
@@ -12,10 +12,10 @@ use sqlx::any::AnyRow;
 use submission::row::{database, parse, time_text};
 
 use crate::service::{Iot, now_us};
-use crate::watch::WarningDetail;
+use crate::watch::{WarningDetail, reasons_row};
 
 const COLUMNS: &str = "SELECT warnings.warning, warnings.place, warnings.device, warnings.patient, warnings.level, warnings.cause,
-    warnings.time_us, warnings.transaction_id, warnings.acknowledged, warning_details.sealed
+    warnings.time_us, warnings.transaction_id, warnings.acknowledged, warning_details.sealed, warning_details.reasons
     FROM warnings LEFT JOIN warning_details ON warning_details.warning = warnings.warning";
 
 pub(crate) async fn list_warnings(
@@ -76,6 +76,9 @@ fn summary(iot: &Iot, row: &AnyRow) -> Result<WarningSummary, Problem> {
     let warning = text(0)?;
     let detail: Option<WarningDetail> =
         sealed.and_then(|sealed| iot.open_row(&patient, &warning, &sealed));
+    let reasons: Option<Vec<u8>> = row.try_get(10).map_err(database)?;
+    let reasons: Option<Vec<WarningReason>> =
+        reasons.and_then(|sealed| iot.open_row(&patient, &reasons_row(&warning), &sealed));
     let malformed = |_| Problem::failure("a warning's row is malformed");
     Ok(WarningSummary {
         warning: parse(&warning)?,
@@ -83,6 +86,7 @@ fn summary(iot: &Iot, row: &AnyRow) -> Result<WarningSummary, Problem> {
         level: serde_json::from_str(&text(4)?).map_err(malformed)?,
         cause: serde_json::from_str(&text(5)?).map_err(malformed)?,
         message: detail.map(|detail| detail.message).unwrap_or_default(),
+        reasons: reasons.unwrap_or_default(),
         time: time_text(row.try_get(6).map_err(database)?),
         acknowledged: row.try_get::<i64, _>(8).map_err(database)? != 0,
         transaction: parse(&text(7)?)?,

@@ -2,6 +2,7 @@
 
 mod acknowledge_warning;
 mod get_readings_key;
+mod list_devices;
 mod list_readings;
 mod list_warnings;
 mod register_device;
@@ -22,6 +23,7 @@ pub(crate) fn router(router: Router, iot: Arc<Iot>) -> Router {
         .on(get_readings_key::get_readings_key)
         .on(register_device::register_device)
         .on(register_device::unregister_device)
+        .on(list_devices::list_devices)
         .on(share_warnings::share_warnings)
         .on(set_limit::set_limit)
         .on(list_readings::list_readings)

@@ -5,10 +5,14 @@ pub(crate) mod silence;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use clinical::news2::Parameter;
 use clinical::vitals::{Reading, VitalSign};
-use clinical::warning::{Assessment, Cause, Limit, PatientSettings, TREND_WINDOW_MICROS, assess};
+use clinical::warning::{
+    Assessment, Cause, Direction, Limit, PatientSettings, TREND_WINDOW_MICROS, assess,
+};
 use contracts::WarningId;
 use contracts::telemetry::command::{Command, WarningCause, WarningLevel};
+use interfaces::iot::WarningReason;
 use keys::secret;
 use ledger::{Commitment, DigestAlgorithm, LedgerId, canonical};
 use serde::{Deserialize, Serialize};
@@ -152,7 +156,10 @@ impl Watch {
                 id,
                 level(worst),
                 cause(worst),
-                message,
+                Words {
+                    message,
+                    reasons: fresh.iter().map(reason).collect(),
+                },
                 new.to_vec(),
             )
             .await?;
@@ -233,6 +240,50 @@ fn message(assessment: &Assessment, fresh: &[Cause]) -> String {
     format!("{}; response: {response}", words.join(", "))
 }
 
+/// A cause as a fact, for people of any language.
+fn reason(cause: &Cause) -> WarningReason {
+    let name = |sign: &VitalSign| sign.coding().name.to_owned();
+    match cause {
+        Cause::News2 { total } => WarningReason::Score(*total),
+        Cause::SingleParameter { parameter } => {
+            WarningReason::Parameter(parameter_name(*parameter).to_owned())
+        }
+        Cause::Limit { sign, direction } => match direction {
+            Direction::Low => WarningReason::BelowLimit(name(sign)),
+            Direction::High => WarningReason::AboveLimit(name(sign)),
+        },
+        Cause::Trend { sign, direction } => match direction {
+            Direction::Low => WarningReason::Falling(name(sign)),
+            Direction::High => WarningReason::Rising(name(sign)),
+        },
+    }
+}
+
+/// The name of the sign that a parameter of NEWS2 scores.
+fn parameter_name(parameter: Parameter) -> &'static str {
+    let sign = match parameter {
+        Parameter::Respiration => VitalSign::Respiration,
+        Parameter::OxygenSaturation => VitalSign::OxygenSaturation,
+        Parameter::Oxygen => VitalSign::OxygenFlow,
+        Parameter::Systolic => VitalSign::Systolic,
+        Parameter::Pulse => VitalSign::Pulse,
+        Parameter::Consciousness => VitalSign::Consciousness,
+        Parameter::Temperature => VitalSign::Temperature,
+    };
+    sign.coding().name
+}
+
+/// What a warning says: in English, and as facts.
+pub(crate) struct Words {
+    pub(crate) message: String,
+    pub(crate) reasons: Vec<WarningReason>,
+}
+
+/// The name of a warning's reasons for sealing.
+pub(crate) fn reasons_row(warning: &str) -> String {
+    format!("{warning}/reasons")
+}
+
 /// Puts a warning's facts and its transaction into the database transaction.
 #[allow(clippy::too_many_arguments, reason = "each is a column of the warning")]
 pub(crate) async fn raise(
@@ -242,13 +293,13 @@ pub(crate) async fn raise(
     patient: &LedgerId,
     level: WarningLevel,
     cause: WarningCause,
-    message: String,
+    words: Words,
     readings: Vec<Reading>,
 ) -> anyhow::Result<()> {
     let warning = WarningId(secret::random());
     let detail = WarningDetail {
         salt: secret::random(),
-        message,
+        message: words.message,
         readings,
     };
     let committed = canonical::encode(&(&detail.message, &detail.readings));
@@ -257,9 +308,11 @@ pub(crate) async fn raise(
         &detail.salt,
         &[&warning.0, &committed],
     );
-    sqlx::query("INSERT INTO warning_details (warning, sealed) VALUES ($1, $2)")
-        .bind(warning.to_string())
-        .bind(iot.seal_row(patient, &warning.to_string(), &detail))
+    let name = warning.to_string();
+    sqlx::query("INSERT INTO warning_details (warning, sealed, reasons) VALUES ($1, $2, $3)")
+        .bind(&name)
+        .bind(iot.seal_row(patient, &name, &detail))
+        .bind(iot.seal_row(patient, &reasons_row(&name), &words.reasons))
         .execute(&mut **transaction)
         .await?;
     let command = contracts::Command::from(Command::RaiseWarning {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use chassis::Shutdown;
 use contracts::telemetry::command::{WarningCause, WarningLevel};
+use interfaces::iot::WarningReason;
 use sqlx::Row;
 
-use super::raise;
+use super::{Words, raise};
 use crate::service::{Iot, now_us};
 
 /// Looks for silent devices until told to stop.
@@ -41,7 +42,10 @@ async fn look(iot: &Iot) -> anyhow::Result<()> {
             .bind(&device)
             .execute(&mut *transaction)
             .await?;
-        let message = "the device sends no readings any more".to_owned();
+        let words = Words {
+            message: "the device sends no readings any more".to_owned(),
+            reasons: vec![WarningReason::Silence],
+        };
         let (level, cause) = (WarningLevel::Low, WarningCause::Silence);
         raise(
             iot,
@@ -50,7 +54,7 @@ async fn look(iot: &Iot) -> anyhow::Result<()> {
             &patient.parse()?,
             level,
             cause,
-            message,
+            words,
             Vec::new(),
         )
         .await?;

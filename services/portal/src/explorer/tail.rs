@@ -46,7 +46,7 @@ pub(crate) async fn stream(
     let events = BroadcastStream::new(portal.blocks.subscribe())
         .filter_map(move |block| {
             // A page that fell behind goes on with what comes next.
-            let event = block.ok().and_then(|block| event(&visit, &block));
+            let event = block.ok().and_then(|block| event(&visit, &block.block));
             std::future::ready(event.map(Ok::<_, Infallible>))
         })
         .take_until(async move { stopping.requested().await })

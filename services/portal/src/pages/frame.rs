@@ -39,9 +39,22 @@ pub(crate) async fn me(visit: Visit) -> Answer {
     let session = visit.signed_in()?;
     let words = &visit.words;
     let id = session.member().map_or_else(Html::none, text::number);
-    let content =
-        text::lead(words.staff.me_lead).and(lists::summary(vec![(words.frame.your_id, id)]));
-    Ok(visit.page(Page::new(words.staff.me, content)))
+    let content = Html::join([
+        text::lead(match session.member() {
+            Some(_) => words.staff.me_lead,
+            None => words.people.me_lead,
+        }),
+        lists::summary(vec![
+            (words.people.login, Html::text(&session.name)),
+            (words.frame.your_id, id),
+        ]),
+        text::action_link("/sessions", words.people.sessions),
+    ]);
+    let title = match session.member() {
+        Some(_) => words.staff.me,
+        None => words.people.me,
+    };
+    Ok(visit.page(Page::new(title, content)))
 }
 
 /// `POST /language`

@@ -2,6 +2,7 @@
 
 use contracts::Purpose;
 use contracts::authorization::command::RefusalReason;
+use contracts::settlement::command::BenefitCategory;
 use interfaces::records::Integrity;
 
 use crate::design::Html;
@@ -52,11 +53,23 @@ pub(crate) fn basis(words: &Words, basis: &str) -> String {
         "own_hospital" => kinds.basis_own_hospital,
         "grant" => kinds.basis_grant,
         "emergency" => kinds.basis_emergency,
+        "offline_emergency" => kinds.basis_offline_emergency,
         "patient_code" => kinds.basis_patient_code,
         "hospital_code" => kinds.basis_hospital_code,
         other => other,
     }
     .to_owned()
+}
+
+/// As [`basis`], for those whose record it is not.
+pub(crate) fn basis_of_others(words: &Words, basis_name: &str) -> String {
+    let kinds = words.kinds;
+    match basis_name {
+        "grant" => kinds.basis_a_grant.to_owned(),
+        "patient_code" => kinds.basis_a_patient_code.to_owned(),
+        "hospital_code" => kinds.basis_a_hospital_code.to_owned(),
+        other => basis(words, other),
+    }
 }
 
 /// What kind of visit an encounter was (v3 ActCode).
@@ -71,6 +84,19 @@ pub(crate) fn class(words: &Words, class: &str) -> &'static str {
         "WELLNESS" => kinds.class_wellness,
         "URGENTCARE" => kinds.class_urgent,
         _ => kinds.class_other,
+    }
+}
+
+/// What a claim is for.
+pub(crate) fn category(words: &Words, category: BenefitCategory) -> &'static str {
+    let kinds = words.kinds;
+    match category {
+        BenefitCategory::Inpatient => kinds.category_inpatient,
+        BenefitCategory::Outpatient => kinds.category_outpatient,
+        BenefitCategory::Emergency => kinds.category_emergency,
+        BenefitCategory::Preventive => kinds.category_preventive,
+        BenefitCategory::Pharmacy => kinds.category_pharmacy,
+        BenefitCategory::Other => kinds.category_other,
     }
 }
 

@@ -6,14 +6,17 @@ mod frame;
 mod hospital;
 mod insurance;
 mod kinds;
+pub(crate) mod listing;
 mod oversight;
 mod patient;
 pub(crate) mod receipts;
 mod register;
 mod research;
+mod sessions;
 mod sign;
 mod sign_in;
 mod sign_in_with_key;
+mod treasury;
 mod viewed;
 
 use std::sync::Arc;
@@ -47,11 +50,17 @@ pub(crate) fn router(portal: Arc<Portal>) -> Router {
         .route("/receipts/{transaction}/file", get(receipts::download))
         .route("/live", get(live::stream))
         .route("/assets/{build}/{*name}", get(assets::serve))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/end", post(sessions::end))
         .route("/account", get(account::show))
         .route("/account/pay", post(account::pay))
         .route(
             "/account/withdraw",
             get(account::ask_to_withdraw).post(account::withdraw),
+        )
+        .route(
+            "/treasury",
+            get(treasury::ask_deposit).post(treasury::deposit),
         )
         .merge(crate::explorer::routes())
         .merge(patient::routes())

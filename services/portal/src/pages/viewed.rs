@@ -144,6 +144,11 @@ fn facts(visit: &Visit, hospital: LedgerId, viewed: &ViewedRecords, record: &Vie
         let file = format!("{here}/{}/file", record.record);
         actions.push(text::secondary_button(&file, words.patient.download_record));
     }
+    if visit.is(Role::Patient) {
+        let erase = format!("/records/erase/{hospital}/{}", record.record);
+        let link = text::link(&erase, words.patient.erase_link);
+        actions.push(text::paragraph_of(link));
+    }
     Html::join([
         lists::summary(vec![
             (words.patient.record_number, text::number(record.record)),

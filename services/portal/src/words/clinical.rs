@@ -31,5 +31,15 @@ words! {
         pressure: "Blood pressure", "血压";
         systolic: "Systolic pressure", "收缩压";
         diastolic: "Diastolic pressure", "舒张压";
+        oxygen_given: "Oxygen given", "吸氧";
+        consciousness: "Consciousness", "意识";
+        and: ", ", "，";
+        warning_score: "NEWS2 score of {total}", "NEWS2 评分 {total}";
+        warning_parameter: "{sign} far out of range", "{sign}严重超出范围";
+        warning_below: "{sign} below your limit", "{sign}低于您的阈值";
+        warning_above: "{sign} above your limit", "{sign}高于您的阈值";
+        warning_falling: "{sign} falling away from normal", "{sign}持续下降";
+        warning_rising: "{sign} rising away from normal", "{sign}持续上升";
+        warning_silence: "The device sends no readings any more", "设备已停止上传读数";
     }
 }

@@ -35,11 +35,9 @@ words! {
         range_all: "All", "全部";
         range: "Period", "时间范围";
         no_activity: "No transactions in this period.", "该时段没有交易。";
-        chart_needs_script: "The chart needs JavaScript; the same counts are in the table.", "图表需要 JavaScript；下表为相同数据。";
         kind: "Kind", "类型";
         accepted: "Accepted", "已接受";
         rejected: "Rejected", "已拒绝";
-        rejected_by: "Rejected: {reason}", "已拒绝：{reason}";
         height: "Height", "高度";
         hash: "Hash", "哈希";
         time: "Time", "时间";
@@ -48,10 +46,8 @@ words! {
         count_transactions: "{count} transactions", "{count} 笔交易";
         one_transaction: "1 transaction", "1 笔交易";
         count_rejected: "{count} rejected", "{count} 笔被拒绝";
-        newer: "Newer", "较新";
         older: "Older", "较旧";
         newest: "Newest", "最新";
-        filter: "Filter", "筛选";
         from: "From", "从";
         until: "Until", "至";
         to_height: "At or below height", "高度不超过";
@@ -88,11 +84,9 @@ words! {
         system_events: "Recorded by the system", "系统记录";
         transaction: "Transaction", "交易";
         submitter: "Submitted by", "提交者";
-        submitter_hint: "A pseudonym; organisations have public names", "假名；机构有公开名称";
         place: "Place", "位置";
         place_text: "number {place} of {all} in block {height}", "区块 {height} 中第 {place} / {all} 笔";
         valid_until: "Valid until", "有效期至";
-        nonce: "Nonce", "随机数";
         command: "Command", "命令";
         events: "Events", "事件";
         no_events: "It was rejected and changed nothing.", "交易被拒绝，未改变任何状态。";
@@ -125,7 +119,6 @@ words! {
         phase_prepared: "commits", "提交";
         phase_committed: "executes", "执行";
         phase_executed: "is certified", "认证";
-        phase_total: "in all", "合计";
         milliseconds: "{count} ms", "{count} 毫秒";
         trace: "Trace", "追踪";
         record: "Record {number}", "病历 {number}";
@@ -136,7 +129,6 @@ words! {
         no_answer: "No answer", "无响应";
         changing_view: "Changing view", "切换视图中";
         primary: "Primary", "主节点";
-        operator: "Operator", "运营者";
         last_vote: "Last vote", "最近投票";
         block_link: "block {height}", "区块 {height}";
         never_voted: "none yet", "尚无";
@@ -150,7 +142,6 @@ words! {
         cluster_unhealthy: "No quorum is in step: nothing new is certified until it is.", "未达到同步法定数：恢复前不会有新的认证。";
         checkpoint_lead: "The ledger's history is a log that only grows. This is its newest checkpoint in the C2SP tlog-checkpoint form, signed by a quorum of replicas: keep one, and any later one can be shown to extend it.", "账本历史是一个只增不减的日志。这是其最新检查点，采用 C2SP tlog-checkpoint 格式，由法定数副本签名：保存一份，日后任何检查点都可被证明是它的延续。";
         log_size: "Blocks in the log", "日志中的区块数";
-        root: "Root", "根";
         signed_by: "Signed by", "签名者";
         note: "The signed note", "签名文本";
         verifier_keys: "Verifier keys", "验证公钥";

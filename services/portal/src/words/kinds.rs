@@ -25,8 +25,12 @@ words! {
         basis_own_hospital: "Care at this hospital", "本院诊疗";
         basis_grant: "A permission you gave", "您给予的授权";
         basis_emergency: "Emergency access", "紧急访问";
+        basis_offline_emergency: "Emergency access without the ledger", "账本中断时的紧急访问";
         basis_patient_code: "Your authorization code", "您的授权码";
         basis_hospital_code: "The hospital's authorization code", "医院的授权码";
+        basis_a_grant: "A patient's permission", "患者给予的授权";
+        basis_a_patient_code: "A patient's authorization code", "患者的授权码";
+        basis_a_hospital_code: "A hospital's authorization code", "医院的授权码";
         refuse_unstated: "I would rather not say", "不说明原因";
         refuse_purpose: "The purpose does not fit", "用途不合适";
         refuse_price: "The price is too low", "价格过低";
@@ -56,6 +60,12 @@ words! {
         claim_adjudicated: "Your share is due", "待支付自付部分";
         claim_pended: "The insurer decides by hand", "保险公司人工审核";
         claim_share_paid: "Paid", "已支付";
+        category_inpatient: "Hospital stay", "住院";
+        category_outpatient: "Outpatient care", "门诊";
+        category_emergency: "Emergency care", "急诊";
+        category_preventive: "Prevention and check-ups", "预防与体检";
+        category_pharmacy: "Medicines", "药品";
+        category_other: "Anything else", "其他";
         level_low: "Low", "低";
         level_low_medium: "Low to medium", "中低";
         level_medium: "Urgent", "紧急";

@@ -114,5 +114,28 @@ words! {
         warnings_days: "For 30 days", "30 天";
         warnings_stop: "Stop sending", "停止发送";
         you: "You", "您";
+        security: "Your account and your data", "账户与数据";
+        device: "Device", "设备";
+        connected: "Connected devices", "已绑定设备";
+        no_devices: "No device is connected", "尚未绑定设备";
+        no_devices_text: "Connect a device to have its readings watched.", "绑定设备后即可监测其读数。";
+        heard: "Last heard {time}", "最近一次上传：{time}";
+        never_heard: "Has sent nothing yet", "尚未上传数据";
+        disconnect: "Disconnect", "解除绑定";
+        disconnect_ask: "Disconnect this device?", "解除绑定此设备？";
+        disconnect_text: "What it sends from now on is not taken as yours, and raises no warnings. The readings it has sent stay.", "此后上传的数据不再归属于您，也不会触发预警。已上传的读数仍会保留。";
+        erase_link: "Erase this record", "删除该病历";
+        erase: "Erase for good", "永久删除";
+        erase_ask: "Erase this record for good?", "永久删除该病历？";
+        erase_text: "The hospital destroys its content and the keys that open it. Nobody can read it again: not you, not your doctors, not research. This cannot be undone.", "医院将销毁其内容和解密密钥。任何人都无法再阅读，包括您、您的医生和科研机构。此操作不可撤销。";
+        erase_stays: "On the ledger it stays that there was a record and who viewed it, without its content.", "账本上仍保留该病历曾经存在及其查阅记录，但不含内容。";
+        erase_confirm: "Are you sure?", "您确定吗？";
+        erase_sure: "Yes, I understand that it cannot be undone", "是的，我明白此操作不可撤销";
+        erase_unsure: "Tick the box if you are sure, or cancel", "如确定请勾选，否则请取消";
+        erased: "The record is erased. The hospital's certificate of its destruction follows on the ledger.", "该病历已删除，医院的销毁证明将记入账本。";
+        download_all: "Download your records", "下载您的全部病历";
+        download_lead: "One file with every record of every hospital, in the format that health services exchange (FHIR).", "包含各家医院全部病历的一个文件，采用医疗机构通用格式（FHIR）。";
+        download_text: "Opening records for the file is recorded as views of yours. Keep the file safe: it is not protected once it is on your device.", "为生成文件而打开病历将记录为您本人的查阅。请妥善保管文件：保存到设备后不再受保护。";
+        download_button: "Download", "下载";
     }
 }

@@ -50,6 +50,15 @@ words! {
         patient_id: "Your patient ID", "您的患者编号";
         patient_id_hint: "Keep it. Together with an authorization code it opens one record to whoever you give both to.", "请妥善保存。与授权码一起出示，可让对方查看一份病历。";
         not_yet: "Your registration waits for its confirmation by the consortium, or has been suspended.", "您的注册正等待联盟确认，或已被暂停。";
+        me: "Your account", "您的账户";
+        me_lead: "This is the account you are signed in with.", "这是您当前登录的账户。";
+        sessions: "Where you are signed in", "登录的会话";
+        sessions_lead: "End a session that you do not know or no longer use. Nothing can be signed or opened with it from then on.", "请结束不认识或不再使用的会话。此后该会话无法签署或打开任何内容。";
+        session_since: "Signed in {time}", "登录于 {time}";
+        session_until: "Ends by itself {time}", "将于 {time} 自动结束";
+        session_current: "This session", "当前会话";
+        session_end: "End it", "结束";
+        session_ended: "The session is ended.", "会话已结束。";
         sign_title: "Confirm and sign", "确认并签署";
         sign_lead: "Your key, which this browser holds, signs this command. Nothing happens before.", "此浏览器保存的密钥将签署该命令，签署之前不会生效。";
         sign: "Sign and submit", "签署并提交";

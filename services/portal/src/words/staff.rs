@@ -105,6 +105,9 @@ words! {
         tampered: "Records that do not match", "不符的病历";
         all_well: "Every record matches the ledger", "所有病历均与账本一致";
         result: "Result", "结果";
+        own_code: "Code", "授权码";
+        code_title: "This hospital's code for the record", "本院对该病历的授权码";
+        code_lead: "Give it to doctors of another hospital who treat the patient. With the patient ID it opens this one record, as long as the patient lets this hospital share for treatment.", "可提供给为患者诊治的其他医院医生。与患者编号一起可打开这一份病历，前提是患者允许本院共享。";
         me: "Your organisation", "您的机构";
         me_lead: "You are signed in with your organisation's key.", "您已用机构密钥登录。";
     }

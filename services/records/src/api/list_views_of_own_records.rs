@@ -24,8 +24,12 @@ pub(super) async fn list_views_of_own_records(
         page_start(request.page.after.as_deref())?.unwrap_or(Place(i64::MAX, i64::MAX));
     let limit = request.page.limit() as usize;
     let asked = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut views =
-        projections::views_of(records.reader(), &patient, (height, position), asked).await?;
+    let (pool, before) = (records.reader(), (height, position));
+    let mut views = if request.by_others {
+        projections::views_of_by_others(pool, &patient, before, asked).await?
+    } else {
+        projections::views_of(pool, &patient, before, asked).await?
+    };
     let more = views.len() > limit;
     views.truncate(limit);
     let next = views

@@ -9,12 +9,15 @@ mod erase_record;
 mod find_records;
 mod get_consent;
 mod import_bundle;
+mod list_anomalies;
+mod list_emergencies;
 mod list_own_records;
 mod list_views;
 mod list_views_of_own_records;
 mod list_waiting_patients;
 mod open_emergency;
 mod redeem_code;
+mod review_emergency;
 mod set_consent;
 mod show_code;
 mod submit_signature;
@@ -53,6 +56,9 @@ pub fn router(router: Router, records: &Arc<Records>) -> Router {
         .on(set_consent::set_consent)
         .on(get_consent::get_consent)
         .on(open_emergency::open_emergency)
+        .on(list_emergencies::list_emergencies)
+        .on(review_emergency::review_emergency)
+        .on(list_anomalies::list_anomalies)
         .on(view_in_offline_emergency::view_in_offline_emergency)
         .on(list_views_of_own_records::list_views_of_own_records)
         .on(decide_item_as_hospital::decide_item_as_hospital)

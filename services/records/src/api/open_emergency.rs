@@ -18,6 +18,11 @@ use crate::service::{Records, now_us};
 const REASON_BYTES_MAX: usize = 2_000;
 const REASON: &str = "medshare/records/emergency-reason/v1";
 
+/// What a written reason is sealed as.
+pub(super) fn reason_context(emergency: &EmergencyId) -> String {
+    format!("{REASON}/{emergency}")
+}
+
 pub(super) async fn open_emergency(
     records: Arc<Records>,
     call: Call,
@@ -105,7 +110,7 @@ impl Reason {
         connection: &mut Connection,
         emergency: &EmergencyId,
     ) -> Result<(), sqlx::Error> {
-        let context = format!("{REASON}/{emergency}");
+        let context = reason_context(emergency);
         let sealed = self
             .records
             .vault

@@ -42,7 +42,7 @@ pub fn member_activated(event: &Event) -> bool {
 
 impl Projection for Ledger {
     const NAME: &'static str = "records";
-    const VERSION: i64 = 2;
+    const VERSION: i64 = 3;
 
     async fn apply(
         &self,
@@ -150,7 +150,16 @@ static PUT_VIEW: Insert = Insert::new(
 );
 static PUT_EMERGENCY: Insert = Insert::new(
     "ledger_emergencies",
-    &["emergency", "patient", "doctor", "hospital", "until"],
+    &[
+        "emergency",
+        "patient",
+        "doctor",
+        "hospital",
+        "until",
+        "place",
+        "time",
+        "transaction_id",
+    ],
     0,
     "ON CONFLICT (emergency) DO NOTHING",
 );
@@ -288,8 +297,20 @@ impl Ledger {
                     patient.to_string(),
                     doctor.to_string(),
                     hospital.to_string(),
-                    time_us(*until)
+                    time_us(*until),
+                    emergency_place(event, position),
+                    time_us(event.time),
+                    event.transaction.to_string()
                 ],
+            ),
+            RecordEvent::EmergencyReviewed {
+                emergency,
+                justified,
+                ..
+            } => rows.execute(
+                "ledger_emergencies",
+                "UPDATE ledger_emergencies SET review = $1 WHERE emergency = $2",
+                row![i64::from(*justified), emergency.to_string()],
             ),
             RecordEvent::TamperingReported {
                 record,
@@ -319,8 +340,7 @@ impl Ledger {
             RecordEvent::RecordRegistered { .. }
             | RecordEvent::RecordAmended { .. }
             | RecordEvent::CodeRedeemed { .. }
-            | RecordEvent::TamperingReported { .. }
-            | RecordEvent::EmergencyReviewed { .. } => {}
+            | RecordEvent::TamperingReported { .. } => {}
         }
     }
 
@@ -416,6 +436,17 @@ struct View<'a> {
     records: &'a [(RecordNumber, u32)],
     /// When the content was shown, or could be.
     time: Timestamp,
+}
+
+/// Places of one block's events: more than a block can have.
+const PLACES_PER_BLOCK: i64 = 10_000_000;
+
+/// Where in the ledger an emergency was opened, as one number that grows.
+fn emergency_place(event: &ProjectedEvent, position: i64) -> i64 {
+    let height = i64::try_from(event.height.0).unwrap_or(i64::MAX);
+    height
+        .saturating_mul(PLACES_PER_BLOCK)
+        .saturating_add(position)
 }
 
 /// One access is about records of one hospital: the first says whether they are own ones.

@@ -8,7 +8,7 @@ use ledger::{Commitment, Digest, LedgerId, PublicKey, Timestamp, canonical};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyPool, AssertSqlSafe, Row};
 
 use interfaces::records::Consent;
 
@@ -341,6 +341,26 @@ pub async fn views_of(
     rows.iter().map(read_view).collect()
 }
 
+/// As [`views_of`], without the patient's own.
+pub async fn views_of_by_others(
+    pool: &AnyPool,
+    patient: &LedgerId,
+    before: (i64, i64),
+    limit: i64,
+) -> Result<Vec<FoundView>, Failure> {
+    let rows = sqlx::query(
+        "SELECT * FROM ledger_views WHERE patient = $1 AND basis <> 'owner' \
+         AND (height < $2 OR (height = $2 AND position < $3)) ORDER BY height DESC, position DESC LIMIT $4",
+    )
+    .bind(patient.to_string())
+    .bind(before.0)
+    .bind(before.1)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(read_view).collect()
+}
+
 /// Views of this hospital's records, newest first, before `before`; of one basis or viewer where told.
 pub async fn views(
     pool: &AnyPool,
@@ -349,13 +369,15 @@ pub async fn views(
     before: (i64, i64),
     limit: i64,
 ) -> Result<Vec<FoundView>, Failure> {
-    let any = |text: Option<String>| text.unwrap_or_else(|| "%".to_owned());
-    let rows = sqlx::query(
-        "SELECT * FROM ledger_views WHERE basis LIKE $1 AND viewer LIKE $2 \
-         AND (height < $3 OR (height = $3 AND position < $4)) ORDER BY height DESC, position DESC LIMIT $5",
-    )
-    .bind(any(basis.map(str::to_owned)))
-    .bind(any(viewer.map(LedgerId::to_string)))
+    // Each condition by itself, so that its index serves; `$1 = $1` where nothing is asked.
+    let of_basis = basis.map_or("$1 = $1", |_| "basis = $1");
+    let of_viewer = viewer.map_or("$2 = $2", |_| "viewer = $2");
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "SELECT * FROM ledger_views WHERE {of_basis} AND {of_viewer} \
+         AND (height < $3 OR (height = $3 AND position < $4)) ORDER BY height DESC, position DESC LIMIT $5"
+    )))
+    .bind(basis.unwrap_or_default().to_owned())
+    .bind(viewer.map(LedgerId::to_string).unwrap_or_default())
     .bind(before.0)
     .bind(before.1)
     .bind(limit)

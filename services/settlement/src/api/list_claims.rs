@@ -14,7 +14,9 @@ use submission::row::{database, parse};
 
 use crate::service::Settlement;
 
-const COLUMNS: &str = "SELECT claim, insured, hospital, plan, state, charged, benefit, share, rules_version FROM claims";
+const COLUMNS: &str = "SELECT claim, insured, hospital, plan, state, charged, benefit, share, rules_version, category, pended_because,
+    (SELECT COUNT(*) FROM claims AS other WHERE other.insured = claims.insured AND other.hospital = claims.hospital
+     AND other.category = claims.category AND other.charged = claims.charged) FROM claims";
 
 pub(crate) async fn list_claims(
     settlement: Arc<Settlement>,
@@ -87,6 +89,10 @@ async fn summary(settlement: &Settlement, row: &AnyRow) -> Result<ClaimSummary, 
         hospital: parse(&text(2)?)?,
         plan: PlanId(number(3)? as u16),
         state: text(4)?,
+        category: serde_json::from_value(text(9)?.into())
+            .map_err(|_| Problem::failure("a claim's row is malformed"))?,
+        pended_because: row.try_get(10).map_err(database)?,
+        twin: number(11)? > 1,
         charged: number(5)?,
         benefit: number(6)?,
         share: number(7)?,

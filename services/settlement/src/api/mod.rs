@@ -4,6 +4,7 @@ mod deposit;
 mod get_balances;
 mod get_statement;
 mod list_claims;
+mod list_rules;
 mod pay_share;
 mod publish_rules;
 mod register_coverage;
@@ -27,6 +28,7 @@ pub(crate) fn router(router: Router, settlement: Arc<Settlement>) -> Router {
         .on(get_statement::get_statement)
         .on(publish_rules::publish_rules)
         .on(register_coverage::register_coverage)
+        .on(list_rules::list_rules)
         .on(list_claims::list_claims)
         .on(pay_share::pay_share)
         .on(resolve_claim::resolve_claim)

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use contracts::Event;
-use contracts::settlement::event::{Account, Event as Settled, Line, PostingReason};
+use contracts::settlement::command::BenefitCategory;
+use contracts::settlement::event::{Account, Event as Settled, Line, PendReason, PostingReason};
 use ledger::{Digest, LedgerId};
 use sqlx::Row as _;
 use store::projections::ProjectionTransaction;
@@ -18,7 +19,7 @@ pub(crate) struct Books;
 
 impl Projection for Books {
     const NAME: &'static str = "books";
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
 
     async fn apply(
         &self,
@@ -59,6 +60,7 @@ impl Projection for Books {
             "balances",
             "statement",
             "plans",
+            "plan_rules",
             "coverages",
             "claims",
             "claim_transactions",
@@ -131,6 +133,19 @@ static PUT_PLAN: Insert = Insert::new(
     1,
     "ON CONFLICT (plan) DO UPDATE SET version = excluded.version, rules = excluded.rules",
 );
+static PUT_RULES: Insert = Insert::new(
+    "plan_rules",
+    &[
+        "plan",
+        "version",
+        "place",
+        "time_us",
+        "rules",
+        "transaction_id",
+    ],
+    2,
+    "ON CONFLICT (plan, version) DO NOTHING",
+);
 static PUT_COVERAGE: Insert = Insert::new(
     "coverages",
     &["insured", "plan", "from_year", "until_year"],
@@ -149,6 +164,8 @@ static PUT_CLAIM: Insert = Insert::new(
         "benefit",
         "share",
         "rules_version",
+        "category",
+        "pended_because",
     ],
     1,
     "ON CONFLICT (claim) DO UPDATE SET state = excluded.state, benefit = excluded.benefit, share = excluded.share,
@@ -192,6 +209,16 @@ impl Fold {
                 rules,
             } => {
                 let rules = serde_json::to_string(rules).unwrap_or_default();
+                let place = self.next_place();
+                let row = row![
+                    i64::from(plan.0),
+                    *version,
+                    place,
+                    self.time_us,
+                    rules.clone(),
+                    self.transaction.to_string()
+                ];
+                self.rows.insert(&PUT_RULES, row);
                 let row = row![i64::from(plan.0), insurer.to_string(), *version, rules];
                 self.rows.insert(&PUT_PLAN, row);
             }
@@ -248,10 +275,10 @@ impl Fold {
                 insured,
                 plan,
                 rules_version,
+                category,
                 charged,
                 benefit,
                 share,
-                ..
             } => (
                 claim.0,
                 row![
@@ -263,7 +290,9 @@ impl Fold {
                     *charged,
                     *benefit,
                     *share,
-                    *rules_version
+                    *rules_version,
+                    category_name(*category),
+                    None::<String>
                 ],
             ),
             Settled::ClaimPended {
@@ -271,8 +300,9 @@ impl Fold {
                 hospital,
                 insured,
                 plan,
+                category,
                 charged,
-                ..
+                reason,
             } => (
                 claim.0,
                 row![
@@ -284,7 +314,9 @@ impl Fold {
                     *charged,
                     0_i64,
                     0_i64,
-                    0_i64
+                    0_i64,
+                    category_name(*category),
+                    Some(pended_because(*reason).to_owned())
                 ],
             ),
             _ => return,
@@ -305,6 +337,20 @@ impl Fold {
                 .insert(&PUT_BALANCE, row![account.to_string(), balance]);
         }
         self.rows
+    }
+}
+
+/// A category's name in rows, as in JSON.
+fn category_name(category: BenefitCategory) -> String {
+    format!("{category:?}")
+}
+
+/// Why a claim waits, by name.
+fn pended_because(reason: PendReason) -> &'static str {
+    match reason {
+        PendReason::NotCovered => "not_covered",
+        PendReason::NoRules => "no_rules",
+        PendReason::InsurerFunds => "insurer_funds",
     }
 }
 

@@ -1,9 +1,8 @@
 //! Finding a hospital's records by doctor, patient, date and disease, and opening one.
 
 use contracts::{Purpose, RecordNumber};
-use data_encoding::BASE64URL_NOPAD;
+use interfaces::Problem;
 use interfaces::records::{FindRecords, RecordSummary, ViewRecords};
-use interfaces::{PageRequest, Problem};
 use keys::token::Role;
 use ledger::LedgerId;
 use serde::{Deserialize, Serialize};
@@ -14,12 +13,12 @@ use crate::design::Html;
 use crate::design::forms::{Control, Field, Form, error_summary};
 use crate::design::lists::{self, Card};
 use crate::design::text::{self, Colour};
+use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
 use crate::pages::{kinds, sign_in, viewed};
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
-const PAGE: u32 = 25;
 const SEALED_AS: &str = "medshare/portal/search/v1";
 
 /// What was searched. It goes through the address sealed: numbers of people stay out of histories and logs.
@@ -34,19 +33,11 @@ struct Search {
 }
 
 impl Search {
-    fn seal(&self, visit: &Visit) -> String {
-        let plain = serde_json::to_vec(self).unwrap_or_default();
-        let sealed = visit.portal.cookies.seal(&sealed_as(visit), &plain);
-        BASE64URL_NOPAD.encode(&sealed)
-    }
-
     fn of(visit: &Visit) -> Search {
-        let open = |text: String| {
-            let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-            let plain = visit.portal.cookies.open(&sealed_as(visit), &sealed).ok()?;
-            serde_json::from_slice(&plain).ok()
-        };
-        visit.query("search").and_then(open).unwrap_or_default()
+        let search = visit.query("search");
+        search
+            .and_then(|text| visit.opened(SEALED_AS, &text))
+            .unwrap_or_default()
     }
 
     fn is_empty(&self) -> bool {
@@ -60,15 +51,6 @@ impl Search {
         .iter()
         .all(|text| text.is_empty())
     }
-}
-
-/// For this session alone: an address that is passed on opens nothing.
-fn sealed_as(visit: &Visit) -> Vec<u8> {
-    let session = visit
-        .session
-        .as_ref()
-        .map_or("", |session| session.session.session.as_str());
-    format!("{SEALED_AS}/{session}").into_bytes()
 }
 
 /// `GET /hospital/records`
@@ -90,10 +72,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         until: given(&search.until),
         class: None,
         disease: given(&search.disease),
-        page: PageRequest {
-            after: visit.query("after"),
-            limit: Some(PAGE),
-        },
+        page: visit.part(),
     };
     let found = visit.ask_hospital(*hospital, &asked).await?;
     let words = visit.words.staff;
@@ -107,11 +86,16 @@ pub(crate) async fn list(visit: Visit) -> Answer {
     } else {
         lists::cards_in_section(&cards)
     };
-    let sealed = search.seal(&visit);
-    let next = found
-        .next
-        .map(|next| format!("/hospital/records?search={sealed}&after={next}"));
-    let first = format!("/hospital/records?search={sealed}");
+    let path = format!(
+        "/hospital/records?search={}",
+        visit.sealed(SEALED_AS, &search)
+    );
+    let listing = Listing {
+        id: "found",
+        contracts: "records",
+        path: &path,
+        empty: (words.nothing_found, words.nothing_found_text),
+    };
     let heading = match search.is_empty() {
         true => words.newest,
         false => words.found,
@@ -132,12 +116,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         form,
         text::section(heading),
         list,
-        lists::paging(
-            visit
-                .query("after")
-                .map(|_| (first.as_str(), visit.words.frame.first)),
-            next.as_deref().map(|path| (path, visit.words.frame.more)),
-        ),
+        listing.paging(&visit, found.next),
     ]);
     Ok(visit.page(Page {
         title: title.to_owned(),
@@ -221,7 +200,10 @@ fn card(visit: &Visit, hospital: LedgerId, record: &RecordSummary) -> Card {
             }
             .html()
         }
-        Some(_) => Html::none(),
+        Some(number) => {
+            let path = format!("/hospital/code/{hospital}/{number}");
+            text::link(&path, words.staff.own_code)
+        }
         None => text::tag(Colour::Grey, words.patient.waiting_record),
     };
     Card {
@@ -264,7 +246,7 @@ pub(crate) async fn search(form: Submitted) -> Answer {
         }
     }
     if errors.is_empty() {
-        let sealed = search.seal(visit);
+        let sealed = visit.sealed(SEALED_AS, &search);
         return Ok(redirect(&format!("/hospital/records?search={sealed}")));
     }
     let places = workplaces(visit).await?;

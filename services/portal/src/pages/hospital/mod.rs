@@ -18,6 +18,7 @@ use interfaces::records::FindRecords;
 use keys::token::Role;
 use ledger::LedgerId;
 
+use super::patient::codes;
 use super::viewed;
 use crate::answer::{Answer, Refusal};
 use crate::design::lists;
@@ -40,6 +41,13 @@ pub(crate) fn routes() -> Router<Arc<Portal>> {
         .route(
             "/hospital/records/viewed/{hospital}/{transaction}/{record}/file",
             get(viewed::download),
+        )
+        .route("/hospital/code", post(codes::change))
+        .route("/hospital/code/withdraw", post(codes::withdraw))
+        .route("/hospital/code/{hospital}/{record}", get(codes::show))
+        .route(
+            "/hospital/code/{hospital}/{record}/withdraw",
+            get(codes::ask_to_withdraw),
         )
         .route("/hospital/write", get(write::show).post(write::submit))
         .route(

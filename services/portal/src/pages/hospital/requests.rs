@@ -2,7 +2,6 @@
 
 use axum::extract::Path;
 use contracts::ItemId;
-use interfaces::PageRequest;
 use interfaces::authorization::ListItems;
 use interfaces::records::DecideItemAsHospital;
 use ledger::LedgerId;
@@ -13,25 +12,23 @@ use crate::design::forms::{Control, Field, Form};
 use crate::design::lists::{self, Card};
 use crate::design::text;
 use crate::pages::kinds;
+use crate::pages::listing::Listing;
 use crate::pages::patient::requests::{applicant, facts, item_of, path_of};
 use crate::pages::receipts::just_done;
 use crate::visit::{Page, Submitted, Visit, done};
 use crate::words::fill;
 
 const LIST: &str = "/hospital/requests";
+const ALL: &str = "/hospital/requests?all=yes";
 
 /// `GET /hospital/requests`
 pub(crate) async fn list(visit: Visit) -> Answer {
     visit.signed_in()?;
     let all = visit.query("all").is_some();
-    let after = visit.query("after");
     let asked = ListItems {
         waiting_for_me: !all,
         application: None,
-        page: PageRequest {
-            after: after.clone(),
-            limit: Some(25),
-        },
+        page: visit.part(),
     };
     let page = visit.ask(&asked).await?;
     let words = visit.words.staff;
@@ -58,32 +55,21 @@ pub(crate) async fn list(visit: Visit) -> Answer {
             side: text::span("medshare-amount", &visit.locale.money(item.price)),
         })
         .collect();
-    let list = if cards.is_empty() {
-        text::empty(words.no_requests, words.no_requests_text)
-    } else {
-        lists::cards(&cards)
+    let (path, filter) = match all {
+        true => (ALL, text::link(LIST, words.waiting_requests)),
+        false => (LIST, text::link(ALL, words.all_requests)),
     };
-    let filter = match all {
-        true => text::link(LIST, words.waiting_requests),
-        false => text::link("/hospital/requests?all=yes", words.all_requests),
+    let list = Listing {
+        id: "requests",
+        contracts: "authorization",
+        path,
+        empty: (words.no_requests, words.no_requests_text),
     };
-    let query = if all { "all=yes&" } else { "" };
-    let next = page.next.map(|next| format!("{LIST}?{query}after={next}"));
     let content = Html::join([
         just_done(&visit, words.decided),
         text::lead(words.requests_lead),
         text::paragraph_of(filter),
-        text::live(
-            "requests",
-            "authorization",
-            &visit.path,
-            visit.words.frame.live,
-            list,
-        ),
-        lists::paging(
-            after.is_some().then_some((LIST, visit.words.frame.first)),
-            next.as_deref().map(|path| (path, visit.words.frame.more)),
-        ),
+        list.html(&visit, &cards, page.next),
     ]);
     Ok(visit.page(Page::new(words.requests, content)))
 }

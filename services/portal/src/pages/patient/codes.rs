@@ -1,4 +1,4 @@
-//! The patient's authorization code of one record: shown, changed, withdrawn.
+//! The authorization code of one record: shown, changed, withdrawn; a patient's own, or a hospital's own.
 
 use axum::extract::Path;
 use contracts::RecordNumber;
@@ -15,11 +15,37 @@ use crate::design::text;
 use crate::pages::receipts::just_done;
 use crate::visit::{Page, Submitted, Visit, done};
 
-fn path_of(hospital: LedgerId, record: RecordNumber) -> String {
-    format!("/records/code/{hospital}/{record}")
+/// Whose code it is, by the address: where its pages are, and the list above them.
+struct Whose {
+    root: &'static str,
+    list: (&'static str, &'static str),
+    hospital: bool,
 }
 
-fn ids(hospital: &str, record: &str) -> Result<(LedgerId, RecordNumber), Refusal> {
+impl Whose {
+    fn of(visit: &Visit) -> Whose {
+        if visit.path.starts_with("/hospital/") {
+            Whose {
+                root: "/hospital/code",
+                list: ("/hospital/records", visit.words.staff.tab_generated),
+                hospital: true,
+            }
+        } else {
+            Whose {
+                root: "/records/code",
+                list: ("/records", visit.words.patient.tab_records),
+                hospital: false,
+            }
+        }
+    }
+
+    fn path(&self, hospital: LedgerId, record: RecordNumber) -> String {
+        format!("{}/{hospital}/{record}", self.root)
+    }
+}
+
+/// The hospital and the record that an address names.
+pub(crate) fn ids(hospital: &str, record: &str) -> Result<(LedgerId, RecordNumber), Refusal> {
     let unknown = || Problem::not_found("no such record");
     Ok((
         hospital.parse().map_err(|_| unknown())?,
@@ -27,11 +53,11 @@ fn ids(hospital: &str, record: &str) -> Result<(LedgerId, RecordNumber), Refusal
     ))
 }
 
-/// `GET /records/code/{hospital}/{record}`
+/// `GET /records/code/{hospital}/{record}`, `/hospital/code/...`
 pub(crate) async fn show(visit: Visit, Path((hospital, record)): Path<(String, String)>) -> Answer {
     visit.signed_in()?;
     let (hospital, record) = ids(&hospital, &record)?;
-    let words = visit.words.patient;
+    let (words, whose) = (visit.words.patient, Whose::of(&visit));
     let question = ShowCode { record };
     let (shown, account) = tokio::join!(
         visit.ask_hospital(hospital, &question),
@@ -42,12 +68,17 @@ pub(crate) async fn show(visit: Visit, Path((hospital, record)): Path<(String, S
         Err(problem) if problem.status == 404 => None,
         Err(problem) => return Err(problem.into()),
     };
-    let patient_id = account?.patient_id.unwrap_or_default();
-    let withdraw = format!("{}/withdraw", path_of(hospital, record));
+    // Hospitals have none, and their row is left out.
+    let patient_id = match account?.patient_id {
+        Some(id) => text::span("medshare-code", &id),
+        None => Html::none(),
+    };
+    let withdraw = format!("{}/withdraw", whose.path(hospital, record));
     let facts = match &code {
         Some(code) => lists::summary(vec![
+            (words.record_number, text::number(record)),
             (words.code, text::span("medshare-code", code)),
-            (words.patient_id, text::span("medshare-code", &patient_id)),
+            (words.patient_id, patient_id),
         ]),
         None => text::paragraph(words.code_none),
     };
@@ -87,11 +118,14 @@ pub(crate) async fn show(visit: Visit, Path((hospital, record)): Path<(String, S
         ],
         busy: visit.words.authorization.approving,
         look: " nhsuk-button--secondary",
-        ..Form::new("/records/code", words.code_change)
+        ..Form::new(whose.root, words.code_change)
     };
     let content = Html::join([
         just_done(&visit, visit.words.authorization.decided),
-        text::lead(words.code_lead),
+        text::lead(match whose.hospital {
+            true => visit.words.staff.code_lead,
+            false => words.code_lead,
+        }),
         facts,
         match code {
             Some(_) => text::paragraph_of(text::link(&withdraw, words.code_withdraw)),
@@ -101,7 +135,11 @@ pub(crate) async fn show(visit: Visit, Path((hospital, record)): Path<(String, S
         text::paragraph(words.code_change_text),
         form.html(),
     ]);
-    Ok(visit.page(Page::new(words.code_title, content).below("/records", words.tab_records)))
+    let title = match whose.hospital {
+        true => visit.words.staff.code_title,
+        false => words.code_title,
+    };
+    Ok(visit.page(Page::new(title, content).below(whose.list.0, whose.list.1)))
 }
 
 /// `POST /records/code`
@@ -116,7 +154,7 @@ pub(crate) async fn change(form: Submitted) -> Answer {
     };
     form.once(async {
         let changed = visit.ask_hospital(hospital, &question).await?;
-        let path = path_of(hospital, record);
+        let path = Whose::of(visit).path(hospital, record);
         Ok(match changed.committed {
             Some(committed) => done(&path, committed.transaction),
             None => path,
@@ -132,8 +170,9 @@ pub(crate) async fn ask_to_withdraw(
 ) -> Answer {
     visit.signed_in()?;
     let (hospital, record) = ids(&hospital, &record)?;
-    let words = visit.words.patient;
-    let back = path_of(hospital, record);
+    let (words, whose) = (visit.words.patient, Whose::of(&visit));
+    let back = whose.path(hospital, record);
+    let action = format!("{}/withdraw", whose.root);
     let mut hidden = visit.hidden();
     hidden.push(("hospital", hospital.to_string()));
     hidden.push(("record", record.to_string()));
@@ -142,7 +181,7 @@ pub(crate) async fn ask_to_withdraw(
         look: " nhsuk-button--warning",
         busy: visit.words.authorization.approving,
         cancel: Some((&back, visit.words.frame.cancel)),
-        ..Form::new("/records/code/withdraw", words.code_withdraw)
+        ..Form::new(&action, words.code_withdraw)
     };
     let content = text::paragraph(words.code_withdraw_text).and(form.html());
     Ok(visit.page(Page::new(words.code_withdraw_ask, content).below(&back, words.code)))
@@ -157,7 +196,8 @@ pub(crate) async fn withdraw(form: Submitted) -> Answer {
         let committed = visit
             .ask_hospital(hospital, &WithdrawCode { record })
             .await?;
-        Ok(done(&path_of(hospital, record), committed.transaction))
+        let path = Whose::of(visit).path(hospital, record);
+        Ok(done(&path, committed.transaction))
     })
     .await
 }

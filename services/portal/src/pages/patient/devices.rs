@@ -1,16 +1,15 @@
-//! Devices: warnings, vital signs as charts and tables, connecting and own limits.
+//! Devices: what they sent, which are connected, connecting and disconnecting, own limits.
 
-use std::collections::BTreeMap;
-
-use contracts::WarningId;
-use contracts::telemetry::command::WarningLevel;
-use interfaces::PageRequest;
+use axum::extract::Path;
 use interfaces::iot::{
-    AcknowledgeWarning, ListReadings, ListWarnings, ReadingObservation, RegisterDevice, SetLimit,
-    WarningSummary,
+    BoundDevice, ListDevices, ListReadings, ListWarnings, RegisterDevice, SetLimit,
+    UnregisterDevice,
 };
+use interfaces::{PageRequest, Problem};
 use ledger::LedgerId;
 
+use super::vitals::charts;
+use super::warnings::warnings;
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form, error_summary};
@@ -19,32 +18,34 @@ use crate::design::text::{self, Colour};
 use crate::pages::receipts::just_done;
 use crate::pages::{sign, sign_in};
 use crate::visit::{Page, Submitted, Visit};
-use crate::words::clinical::Clinical;
+use crate::words::fill;
 
-/// Readings shown.
-const READINGS: u32 = 500;
+/// Readings shown: some fifty of each sign.
+const READINGS: u32 = 250;
 /// Warnings shown.
 const WARNINGS: u32 = 20;
 
 /// `GET /devices`
 pub(crate) async fn show(visit: Visit) -> Answer {
     visit.signed_in()?;
+    let newest = |limit| PageRequest {
+        after: None,
+        limit: Some(limit),
+    };
     let asked_warnings = ListWarnings {
-        page: PageRequest {
-            after: None,
-            limit: Some(WARNINGS),
-        },
+        page: newest(WARNINGS),
     };
     let asked_readings = ListReadings {
         device: None,
         loinc: None,
-        page: PageRequest {
-            after: None,
-            limit: Some(READINGS),
-        },
+        page: newest(READINGS),
     };
-    let (found, readings) = tokio::join!(visit.ask(&asked_warnings), visit.ask(&asked_readings));
-    let (found, readings) = (found?.entries, readings?.entries);
+    let (found, readings, devices) = tokio::join!(
+        visit.ask(&asked_warnings),
+        visit.ask(&asked_readings),
+        visit.ask(&ListDevices {})
+    );
+    let (found, readings, devices) = (found?.entries, readings?.entries, devices?);
     let words = visit.words.patient;
     let content = Html::join([
         just_done(&visit, visit.words.authorization.decided),
@@ -58,206 +59,84 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         ),
         text::section(words.vitals),
         charts(&visit, &readings),
+        text::section(words.connected),
+        connected(&visit, &devices),
         text::action_link("/devices/add", words.add_device),
         text::action_link("/devices/limits", words.limits),
     ]);
     Ok(visit.page(Page::new(words.devices, content)))
 }
 
-fn warnings(visit: &Visit, warnings: &[WarningSummary]) -> Html {
+fn connected(visit: &Visit, devices: &[BoundDevice]) -> Html {
     let words = visit.words.patient;
-    let heading = text::section(words.warnings);
-    if warnings.is_empty() {
-        return heading.and(text::empty(words.no_warnings, words.no_warnings_text));
+    if devices.is_empty() {
+        return text::empty(words.no_devices, words.no_devices_text);
     }
-    let cards: Vec<Card> = warnings
+    let cards: Vec<Card> = devices
         .iter()
-        .map(|warning| {
-            let kinds = visit.words.kinds;
-            let (colour, level) = match warning.level {
-                WarningLevel::Low => (Colour::Yellow, kinds.level_low),
-                WarningLevel::LowMedium => (Colour::Orange, kinds.level_low_medium),
-                WarningLevel::Medium => (Colour::Orange, kinds.level_medium),
-                WarningLevel::High => (Colour::Red, kinds.level_high),
+        .map(|device| {
+            let when = match &device.heard {
+                Some(time) => fill(words.heard, &[("time", &visit.locale.time(time))]),
+                None => words.never_heard.to_owned(),
             };
-            let side = if warning.acknowledged {
-                text::tag(Colour::Grey, words.acknowledged)
-            } else {
-                let mut hidden = visit.hidden();
-                hidden.push(("warning", warning.warning.to_string()));
-                Form {
-                    hidden,
-                    look: " nhsuk-button--secondary nhsuk-button--small",
-                    busy: visit.words.authorization.approving,
-                    about: &warning.message,
-                    ..Form::new("/devices/acknowledge", words.acknowledge)
-                }
-                .html()
+            let tags = match device.status.as_str() {
+                "active" => Vec::new(),
+                "pending" => vec![text::tag(Colour::Yellow, visit.words.kinds.status_pending)],
+                "suspended" => vec![text::tag(
+                    Colour::Orange,
+                    visit.words.kinds.status_suspended,
+                )],
+                _ => vec![text::tag(Colour::Red, visit.words.kinds.status_revoked)],
             };
+            let path = format!("/devices/{}/disconnect", device.device);
             Card {
-                when: visit.locale.time(&warning.time),
-                title: warning.message.clone(),
-                tags: vec![text::tag(colour, level)],
-                side,
+                when,
+                title: words.device.to_owned(),
+                tags,
+                text: text::paragraph_of(text::number(device.device)),
+                side: text::link(&path, words.disconnect),
                 ..Card::default()
             }
         })
         .collect();
-    heading.and(lists::cards_in_section(&cards))
+    lists::cards_in_section(&cards)
 }
 
-/// One vital sign's readings: names of its lines, and (seconds, values) ascending.
-struct Series {
-    name: &'static str,
-    unit: &'static str,
-    lines: Vec<&'static str>,
-    points: Vec<(i64, Vec<Option<f64>>)>,
-}
-
-#[derive(askama::Template)]
-#[template(
-    ext = "html",
-    source = r#"<section class="medshare-chart" aria-label="{{ name }}"><h3>{{ name }} <span class="medshare-muted">{{ unit }}</span></h3><div class="medshare-chart__plot" data-chart data-unit="{{ unit }}" aria-hidden="true"></div><details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">{{ as_table }}</span></summary><div class="nhsuk-details__text">{{ table }}</div></details><template>{{ points }}</template></section>"#
-)]
-struct Chart<'a> {
-    name: &'a str,
-    unit: &'a str,
-    as_table: &'a str,
-    table: &'a Html,
-    points: String,
-}
-
-fn charts(visit: &Visit, readings: &[ReadingObservation]) -> Html {
+/// `GET /devices/{device}/disconnect`
+pub(crate) async fn ask_to_disconnect(visit: Visit, Path(device): Path<String>) -> Answer {
+    visit.signed_in()?;
+    let device = device_of(&device)?;
     let words = visit.words.patient;
-    let series = series(visit.words.clinical, readings);
-    if series.is_empty() {
-        return text::empty(words.no_readings, words.no_readings_text);
-    }
-    Html::join(series.iter().map(|one| chart(visit, one)))
-}
-
-/// Rows of a chart's table; the chart shows all.
-const TABLE_ROWS: usize = 50;
-
-fn chart(visit: &Visit, series: &Series) -> Html {
-    let time = |seconds: i64| {
-        let time = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
-        visit.locale.time(&time.to_rfc3339())
+    let action = format!("/devices/{device}/disconnect");
+    let form = Form {
+        hidden: visit.hidden(),
+        look: " nhsuk-button--warning",
+        busy: visit.words.authorization.approving,
+        cancel: Some(("/devices", visit.words.frame.cancel)),
+        ..Form::new(&action, words.disconnect)
     };
-    let rows: Vec<Vec<Html>> = series
-        .points
-        .iter()
-        .rev()
-        .take(TABLE_ROWS)
-        .map(|(seconds, values)| {
-            let values = values
-                .iter()
-                .map(|value| Html::text(value.map_or(String::new(), |value| value.to_string())));
-            std::iter::once(Html::text(time(*seconds)))
-                .chain(values)
-                .collect()
-        })
-        .collect();
-    let mut head = vec![visit.words.frame.time];
-    head.extend(&series.lines);
-    let table = lists::table(series.name, &head, &rows);
-    let mut columns: Vec<serde_json::Value> =
-        vec![series.points.iter().map(|(seconds, _)| *seconds).collect()];
-    for line in 0..series.lines.len() {
-        columns.push(
-            series
-                .points
-                .iter()
-                .map(|(_, values)| values[line])
-                .collect(),
-        );
-    }
-    let points = serde_json::json!({ "lines": series.lines, "columns": columns }).to_string();
-    Html::of(&Chart {
-        name: series.name,
-        unit: series.unit,
-        as_table: visit.words.patient.as_table,
-        table: &table,
-        points,
-    })
+    let content = Html::join([
+        lists::summary(vec![(words.device_id, text::number(device))]),
+        text::paragraph(words.disconnect_text),
+        form.html(),
+    ]);
+    Ok(visit.page(Page::new(words.disconnect_ask, content).below("/devices", words.tab_devices)))
 }
 
-/// The vital signs, in the order in which they are shown: LOINC codes, lines, unit.
-fn kinds(words: &Clinical) -> [(&'static [&'static str], &'static str, &'static str); 5] {
-    [
-        (&["8867-4"], words.pulse, "/min"),
-        (&["2708-6", "59408-5"], words.oxygen, "%"),
-        (&["85354-9"], words.pressure, "mmHg"),
-        (&["9279-1"], words.respiration, "/min"),
-        (&["8310-5"], words.temperature, "°C"),
-    ]
+fn device_of(text: &str) -> Result<LedgerId, Problem> {
+    text.parse()
+        .map_err(|_| Problem::not_found("no such device"))
 }
 
-fn series(words: &'static Clinical, readings: &[ReadingObservation]) -> Vec<Series> {
-    let mut found = Vec::new();
-    for (codes, name, unit) in kinds(words) {
-        let pressure = unit == "mmHg";
-        let mut points = BTreeMap::new();
-        for reading in readings {
-            let observation = &reading.observation;
-            if !has_code(&observation["code"], codes) {
-                continue;
-            }
-            let time = observation["effectiveDateTime"]
-                .as_str()
-                .unwrap_or_default();
-            let Ok(time) = chrono::DateTime::parse_from_rfc3339(time) else {
-                continue;
-            };
-            let number = |holder: &serde_json::Value| holder["valueQuantity"]["value"].as_f64();
-            let values = if pressure {
-                let parts = &observation["component"];
-                vec![number(&parts[0]), number(&parts[1])]
-            } else {
-                vec![number(observation)]
-            };
-            points.insert(time.timestamp(), values);
-        }
-        if !points.is_empty() {
-            let lines = match pressure {
-                true => vec![words.systolic, words.diastolic],
-                false => vec![name],
-            };
-            found.push(Series {
-                name,
-                unit,
-                lines,
-                points: points.into_iter().collect(),
-            });
-        }
-    }
-    found
-}
-
-fn has_code(concept: &serde_json::Value, codes: &[&str]) -> bool {
-    concept["coding"].as_array().is_some_and(|codings| {
-        codings.iter().any(|coding| {
-            coding["code"]
-                .as_str()
-                .is_some_and(|code| codes.contains(&code))
-        })
-    })
-}
-
-/// `POST /devices/acknowledge`
-pub(crate) async fn acknowledge(form: Submitted) -> Answer {
+/// `POST /devices/{device}/disconnect`
+pub(crate) async fn disconnect(Path(device): Path<String>, form: Submitted) -> Answer {
     let visit = &form.visit;
     visit.signed_in()?;
-    let warning: WarningId = form.id("warning")?;
+    let device = device_of(&device)?;
     form.once(async {
-        let reply = visit.ask(&AcknowledgeWarning { warning }).await?;
-        sign::committed_or_sign(
-            visit,
-            reply,
-            visit.words.patient.acknowledge,
-            "/devices",
-            "/devices",
-        )
+        let reply = visit.ask(&UnregisterDevice { device }).await?;
+        let what = visit.words.patient.disconnect;
+        sign::committed_or_sign(visit, reply, what, "/devices", "/devices")
     })
     .await
 }

@@ -2,7 +2,6 @@
 
 use axum::extract::Path;
 use contracts::GrantId;
-use interfaces::PageRequest;
 use interfaces::authorization::{ListItems, WithdrawGrant};
 
 use super::requests::{applicant, facts, item_of, path_of};
@@ -11,6 +10,7 @@ use crate::design::Html;
 use crate::design::forms::Form;
 use crate::design::lists::{self, Card};
 use crate::design::text;
+use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
 use crate::pages::{kinds, sign};
 use crate::visit::{Page, Submitted, Visit};
@@ -19,14 +19,10 @@ use crate::words::fill;
 /// `GET /history`
 pub(crate) async fn list(visit: Visit) -> Answer {
     visit.signed_in()?;
-    let after = visit.query("after");
     let asked = ListItems {
         waiting_for_me: false,
         application: None,
-        page: PageRequest {
-            after: after.clone(),
-            limit: Some(25),
-        },
+        page: visit.part(),
     };
     let page = visit.ask(&asked).await?;
     let words = visit.words.authorization;
@@ -47,28 +43,16 @@ pub(crate) async fn list(visit: Visit) -> Answer {
             side: text::span("medshare-amount", &visit.locale.money(item.price)),
         })
         .collect();
-    let list = if cards.is_empty() {
-        text::empty(words.no_history, words.no_history_text)
-    } else {
-        lists::cards(&cards)
+    let list = Listing {
+        id: "history",
+        contracts: "authorization",
+        path: "/history",
+        empty: (words.no_history, words.no_history_text),
     };
-    let next = page.next.map(|next| format!("/history?after={next}"));
     let content = Html::join([
         just_done(&visit, words.decided),
         text::lead(words.history_lead),
-        text::live(
-            "history",
-            "authorization",
-            visit.path_alone(),
-            visit.words.frame.live,
-            list,
-        ),
-        lists::paging(
-            after
-                .is_some()
-                .then_some(("/history", visit.words.frame.first)),
-            next.as_deref().map(|path| (path, visit.words.frame.more)),
-        ),
+        list.html(&visit, &cards, page.next),
     ]);
     Ok(visit.page(Page::new(words.history, content)))
 }

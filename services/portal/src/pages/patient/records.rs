@@ -4,35 +4,39 @@ use contracts::{Purpose, RecordNumber};
 use interfaces::records::{ListOwnRecords, RecordSummary, ViewRecords};
 use ledger::LedgerId;
 
-use super::{from_all_hospitals, missing_part};
+use super::merged::{merged, missing_part};
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::Form;
 use crate::design::lists::{self, Card};
 use crate::design::text::{self, Colour};
+use crate::pages::listing::Listing;
+use crate::pages::receipts::just_done;
 use crate::pages::{kinds, viewed};
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
-/// Records a page.
-const PAGE: usize = 25;
-
 /// `GET /records`
 pub(crate) async fn list(visit: Visit) -> Answer {
-    let (mut records, away) = from_all_hospitals(&visit, |page| ListOwnRecords { page }).await?;
-    // Newest first; the order must not depend on which hospital answered first.
-    records.sort_by(|one, other| (&other.start, other.record).cmp(&(&one.start, one.record)));
+    let page = merged(
+        &visit,
+        |page| ListOwnRecords { page },
+        |record| (record.start.clone(), record.record),
+    )
+    .await?;
     let words = visit.words.patient;
+    let list = Listing {
+        id: "records",
+        contracts: "records",
+        path: "/records",
+        empty: (words.no_records, words.no_records_text),
+    };
     let content = Html::join([
+        just_done(&visit, words.erased),
         text::lead(words.records_lead),
-        missing_part(&visit, &away).await,
-        text::live(
-            "records",
-            "records",
-            &visit.path,
-            visit.words.frame.live,
-            shown(&visit, &records).await,
-        ),
+        missing_part(&visit, &page.away).await,
+        list.living(&visit, shown(&visit, &page.entries).await),
+        list.paging(&visit, page.next),
     ]);
     Ok(visit.page(Page::new(words.records, content)))
 }
@@ -43,16 +47,8 @@ async fn shown(visit: &Visit, records: &[RecordSummary]) -> Html {
         return text::empty(words.no_records, words.no_records_text);
     }
     let names = visit.hospital_names().await;
-    let from: usize = visit
-        .query("from")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
-        .min(records.len());
-    let until = (from + PAGE).min(records.len());
     let mut parts = Vec::new();
-    for year in
-        records[from..until].chunk_by(|one, other| one.start.get(..4) == other.start.get(..4))
-    {
+    for year in records.chunk_by(|one, other| one.start.get(..4) == other.start.get(..4)) {
         let cards: Vec<Card> = year
             .iter()
             .map(|record| card(visit, record, names.get(&record.hospital)))
@@ -60,11 +56,6 @@ async fn shown(visit: &Visit, records: &[RecordSummary]) -> Html {
         parts.push(text::section(&visit.locale.year(&year[0].start)));
         parts.push(lists::cards_in_section(&cards));
     }
-    let next = (until < records.len()).then(|| format!("/records?from={until}"));
-    parts.push(lists::paging(
-        (from > 0).then_some(("/records", visit.words.frame.first)),
-        next.as_deref().map(|path| (path, visit.words.frame.more)),
-    ));
     Html::join(parts)
 }
 

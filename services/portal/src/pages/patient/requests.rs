@@ -9,6 +9,7 @@ use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
 use crate::design::lists::{self, Card};
 use crate::design::text;
+use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
 use crate::pages::{kinds, sign};
 use crate::visit::{Page, Submitted, Visit};
@@ -20,10 +21,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
     let asked = ListItems {
         waiting_for_me: true,
         application: None,
-        page: PageRequest {
-            after: visit.query("after"),
-            limit: Some(25),
-        },
+        page: visit.part(),
     };
     let page = visit.ask(&asked).await?;
     let words = visit.words.authorization;
@@ -50,26 +48,16 @@ pub(crate) async fn list(visit: Visit) -> Answer {
             ..Card::default()
         })
         .collect();
-    let list = if cards.is_empty() {
-        text::empty(words.no_requests, words.no_requests_text)
-    } else {
-        lists::cards(&cards)
+    let list = Listing {
+        id: "requests",
+        contracts: "authorization",
+        path: "/requests",
+        empty: (words.no_requests, words.no_requests_text),
     };
-    let next = page.next.map(|next| format!("/requests?after={next}"));
     let content = Html::join([
         just_done(&visit, words.decided),
         text::lead(words.requests_lead),
-        text::live(
-            "requests",
-            "authorization",
-            visit.path_alone(),
-            visit.words.frame.live,
-            list,
-        ),
-        lists::paging(
-            None,
-            next.as_deref().map(|path| (path, visit.words.frame.more)),
-        ),
+        list.html(&visit, &cards, page.next),
     ]);
     Ok(visit.page(Page::new(words.requests, content)))
 }

@@ -5,7 +5,7 @@ use interfaces::iot::ShareWarnings;
 use interfaces::records::{Consent, GetConsent, SetConsent};
 use ledger::LedgerId;
 
-use super::{missing_part, own_hospitals};
+use super::merged::{missing_part, own_hospitals};
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
@@ -65,6 +65,9 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         Html::join(forms),
         text::section(words.you),
         lists::summary(you),
+        text::section(words.security),
+        text::action_link("/sessions", visit.words.people.sessions),
+        text::action_link("/settings/download", words.download_all),
     ]);
     Ok(visit.page(Page::new(words.settings, content)))
 }

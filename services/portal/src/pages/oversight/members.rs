@@ -1,41 +1,25 @@
-//! Members to endorse, suspend and revoke; use of records; integrity sweeps. For node operators and regulators.
+//! Members to endorse, suspend, reinstate and revoke.
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::extract::Path;
-use axum::routing::{get, post};
 use contracts::membership::command::MemberKind;
 use interfaces::identity::{
     ChangeMemberStatus, EndorseMember, GetMember, ListMembers, ListPendingMembers,
     MemberStatusChange, MemberSummary,
 };
-use interfaces::records::{ListViews, SweepIntegrity};
 use interfaces::{PageRequest, Problem};
 use keys::token::Role;
 use ledger::LedgerId;
 
-use super::hospital::integrity::report_of;
-use super::receipts::just_done;
-use super::{kinds, sign};
 use crate::answer::{Answer, Refusal};
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
 use crate::design::lists::{self, Card};
 use crate::design::text::{self, Colour};
-use crate::service::Portal;
+use crate::pages::listing::Listing;
+use crate::pages::receipts::just_done;
+use crate::pages::sign;
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::{Words, fill};
-
-pub(crate) fn routes() -> Router<Arc<Portal>> {
-    Router::new()
-        .route("/members", get(members))
-        .route("/members/endorse", post(endorse))
-        .route("/members/change", post(change))
-        .route("/members/{member}/revoke", get(ask_to_revoke))
-        .route("/use", get(usage))
-        .route("/sweep", get(ask_to_sweep).post(sweep))
-}
 
 const KINDS: [MemberKind; 9] = [
     MemberKind::Hospital,
@@ -66,7 +50,7 @@ fn kind_name(words: &Words, kind: MemberKind) -> &'static str {
 }
 
 /// `GET /members`: those that wait, and, for regulators, all of a kind.
-async fn members(visit: Visit) -> Answer {
+pub(super) async fn members(visit: Visit) -> Answer {
     visit.signed_in()?;
     let pending = ListPendingMembers {
         page: PageRequest {
@@ -110,10 +94,7 @@ async fn everyone(visit: &Visit) -> Result<Html, Problem> {
         .unwrap_or(MemberKind::Hospital);
     let asked = ListMembers {
         kind: Some(chosen),
-        page: PageRequest {
-            after: visit.query("after"),
-            limit: Some(25),
-        },
+        page: visit.part(),
     };
     let page = visit.ask(&asked).await?;
     let choices = KINDS
@@ -140,17 +121,18 @@ async fn everyone(visit: &Visit) -> Result<Html, Problem> {
     } else {
         lists::cards_in_section(&cards)
     };
-    let next = page
-        .next
-        .map(|next| format!("/members?kind={}&after={next}", chosen.name()));
+    let path = format!("/members?kind={}", chosen.name());
+    let listing = Listing {
+        id: "everyone",
+        contracts: "membership",
+        path: &path,
+        empty: (words.nobody, words.nobody_text),
+    };
     Ok(Html::join([
         text::section(words.everyone),
         form.html(),
         list,
-        lists::paging(
-            None,
-            next.as_deref().map(|path| (path, visit.words.frame.more)),
-        ),
+        listing.paging(visit, page.next),
     ]))
 }
 
@@ -174,10 +156,11 @@ fn card(visit: &Visit, member: &MemberSummary) -> Card {
     let mut tags = vec![text::tag(colour, status)];
     if member.status == "pending" {
         let count = member.endorsements.to_string();
-        tags.push(text::tag(
-            Colour::Grey,
-            &fill(words.endorsements, &[("count", &count)]),
-        ));
+        let so_far = match member.endorsements {
+            1 => words.endorsement.to_owned(),
+            _ => fill(words.endorsements, &[("count", &count)]),
+        };
+        tags.push(text::tag(Colour::Grey, &so_far));
     }
     Card {
         when: kind_name(&visit.words, member.kind).to_owned(),
@@ -233,7 +216,7 @@ async fn named(visit: &Visit, member: LedgerId) -> Result<String, Refusal> {
 }
 
 /// `POST /members/endorse`
-async fn endorse(form: Submitted) -> Answer {
+pub(super) async fn endorse(form: Submitted) -> Answer {
     let visit = &form.visit;
     visit.signed_in()?;
     let member: LedgerId = form.id("member")?;
@@ -247,7 +230,7 @@ async fn endorse(form: Submitted) -> Answer {
 }
 
 /// `POST /members/change`
-async fn change(form: Submitted) -> Answer {
+pub(super) async fn change(form: Submitted) -> Answer {
     let visit = &form.visit;
     visit.signed_in()?;
     let member: LedgerId = form.id("member")?;
@@ -268,7 +251,7 @@ async fn change(form: Submitted) -> Answer {
 }
 
 /// `GET /members/{member}/revoke`
-async fn ask_to_revoke(visit: Visit, Path(member): Path<String>) -> Answer {
+pub(super) async fn ask_to_revoke(visit: Visit, Path(member): Path<String>) -> Answer {
     visit.signed_in()?;
     let member: LedgerId = member
         .parse()
@@ -290,146 +273,4 @@ async fn ask_to_revoke(visit: Visit, Path(member): Path<String>) -> Answer {
         form.html(),
     ]);
     Ok(visit.page(Page::new(words.revoke_ask, content).below("/members", words.tab_members)))
-}
-
-/// The hospital in the query, else the first.
-async fn chosen_hospital(visit: &Visit) -> Result<(LedgerId, Vec<(String, String)>), Refusal> {
-    let names = visit.portal.hospitals.names().await?;
-    let asked = visit
-        .query("hospital")
-        .and_then(|text| text.parse().ok())
-        .filter(|id| names.contains_key(id));
-    let chosen = asked
-        .or_else(|| names.keys().next().copied())
-        .ok_or_else(|| Problem::not_found("no hospital takes part"))?;
-    let choices = names
-        .into_iter()
-        .map(|(id, name)| (id.to_string(), name))
-        .collect();
-    Ok((chosen, choices))
-}
-
-/// `GET /use`: views at a hospital.
-async fn usage(visit: Visit) -> Answer {
-    visit.signed_in()?;
-    let (hospital, hospitals) = chosen_hospital(&visit).await?;
-    let basis = visit.query("basis");
-    let asked = ListViews {
-        basis: basis.clone(),
-        viewer: None,
-        page: PageRequest {
-            after: visit.query("after"),
-            limit: Some(25),
-        },
-    };
-    let page = visit.ask_hospital(hospital, &asked).await?;
-    let (words, of_kinds) = (visit.words.organisations, visit.words.kinds);
-    let bases = [
-        ("", words.any_basis),
-        ("emergency", of_kinds.basis_emergency),
-        ("own_hospital", of_kinds.basis_own_hospital),
-        ("grant", of_kinds.basis_grant),
-        ("patient_code", of_kinds.basis_patient_code),
-        ("hospital_code", of_kinds.basis_hospital_code),
-        ("owner", of_kinds.basis_owner),
-    ];
-    let bases = bases
-        .map(|(value, name)| (value.to_owned(), name.to_owned()))
-        .into();
-    let form = Form {
-        asks: true,
-        fields: vec![
-            Field::new(
-                "hospital",
-                words.dimension_hospital,
-                Control::Select(hospitals),
-            )
-            .value(hospital.to_string()),
-            Field::new("basis", words.basis, Control::Select(bases))
-                .value(basis.clone().unwrap_or_default()),
-        ],
-        look: " nhsuk-button--secondary",
-        ..Form::new("/use", words.show)
-    };
-    let cards: Vec<Card> = page
-        .entries
-        .iter()
-        .map(|view| {
-            let colour = match view.basis.as_str() {
-                "emergency" => Colour::Red,
-                _ => Colour::Blue,
-            };
-            let receipt = format!("/receipts/{}", view.transaction);
-            let count = view.records.len().to_string();
-            Card {
-                when: visit.locale.time(&view.time),
-                title: fill(visit.words.patient.records_count, &[("count", &count)]),
-                tags: vec![text::tag(colour, &kinds::basis(&visit.words, &view.basis))],
-                text: Html::join([
-                    text::paragraph(kinds::purpose(&visit.words, view.purpose)),
-                    text::paragraph_of(text::number(view.viewer)),
-                ]),
-                side: text::link(&receipt, visit.words.frame.receipt),
-                ..Card::default()
-            }
-        })
-        .collect();
-    let list = if cards.is_empty() {
-        text::empty(words.no_use, words.no_use_text)
-    } else {
-        lists::cards(&cards)
-    };
-    let basis = basis.unwrap_or_default();
-    let next = page
-        .next
-        .map(|next| format!("/use?hospital={hospital}&basis={basis}&after={next}"));
-    let content = Html::join([
-        text::lead(words.use_lead),
-        form.html(),
-        text::live("use", "records", &visit.path, visit.words.frame.live, list),
-        lists::paging(
-            None,
-            next.as_deref().map(|path| (path, visit.words.frame.more)),
-        ),
-    ]);
-    Ok(visit.page(Page::new(words.use_title, content)))
-}
-
-/// `GET /sweep`
-async fn ask_to_sweep(visit: Visit) -> Answer {
-    visit.signed_in()?;
-    let form = sweep_form(&visit).await?;
-    let words = visit.words.organisations;
-    let content = text::lead(words.sweep_lead).and(form);
-    Ok(visit.page(Page::new(words.sweep, content)))
-}
-
-async fn sweep_form(visit: &Visit) -> Result<Html, Refusal> {
-    let (hospital, hospitals) = chosen_hospital(visit).await?;
-    let words = visit.words.organisations;
-    let form = Form {
-        hidden: visit.hidden(),
-        fields: vec![
-            Field::new(
-                "hospital",
-                words.dimension_hospital,
-                Control::Select(hospitals),
-            )
-            .value(hospital.to_string()),
-        ],
-        busy: visit.words.staff.sweeping,
-        ..Form::new("/sweep", words.sweep_button)
-    };
-    Ok(form.html())
-}
-
-/// `POST /sweep`: the report is the answer; sweeping again harms nothing.
-async fn sweep(form: Submitted) -> Answer {
-    let visit = &form.visit;
-    visit.signed_in()?;
-    let hospital: LedgerId = form.id("hospital")?;
-    let report = visit.ask_hospital(hospital, &SweepIntegrity {}).await?;
-    let again = sweep_form(visit).await?;
-    let content = report_of(visit, &report).and(again);
-    Ok(visit.page(Page::new(visit.words.organisations.sweep, content)))
 }

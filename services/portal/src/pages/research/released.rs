@@ -1,0 +1,139 @@
+//! Released records: the list, reading one (which is recorded), and opening it in the browser.
+
+use axum::extract::Path;
+use contracts::GrantId;
+use interfaces::authorization::{CollectReleased, ListItems, ReadReleased, ReleasedContent};
+use interfaces::{CommandReply, Problem};
+use ledger::Digest;
+
+use crate::answer::Answer;
+use crate::design::Html;
+use crate::design::forms::Form;
+use crate::design::lists::Card;
+use crate::design::text;
+use crate::pages::listing::Listing;
+use crate::pages::patient::requests::{item_of, path_of};
+use crate::pages::{kinds, sign};
+use crate::visit::{Page, Submitted, Visit};
+use crate::words::fill;
+
+/// `GET /research/released`
+pub(super) async fn list(visit: Visit) -> Answer {
+    visit.signed_in()?;
+    let asked = ListItems {
+        waiting_for_me: true,
+        application: None,
+        page: visit.part(),
+    };
+    let page = visit.ask(&asked).await?;
+    let words = visit.words.organisations;
+    let names = visit.hospital_names().await;
+    let cards: Vec<Card> = page
+        .entries
+        .iter()
+        .filter_map(|item| {
+            let mut hidden = visit.hidden();
+            hidden.push(("grant", item.grant?.to_string()));
+            let side = Form {
+                hidden,
+                look: " nhsuk-button--small",
+                about: &path_of("", &item.item),
+                ..Form::new("/research/released/read", words.read)
+            }
+            .html();
+            let until = visit.locale.day(&item.until);
+            Some(Card {
+                when: fill(words.read_until, &[("date", &until)]),
+                title: names.get(&item.hospital).cloned().unwrap_or_default(),
+                text: text::paragraph(kinds::purpose(&visit.words, item.purpose)),
+                side,
+                ..Card::default()
+            })
+        })
+        .collect();
+    let list = Listing {
+        id: "released",
+        contracts: "authorization",
+        path: "/research/released",
+        empty: (words.no_released, words.no_released_text),
+    };
+    let content = Html::join([
+        text::lead(words.released_lead),
+        list.html(&visit, &cards, page.next),
+    ]);
+    Ok(visit.page(Page::new(words.released, content)))
+}
+
+/// `POST /research/released/read`
+pub(super) async fn read(form: Submitted) -> Answer {
+    let visit = &form.visit;
+    visit.signed_in()?;
+    let grant: GrantId = form.id("grant")?;
+    form.once(async {
+        let unsigned = visit.ask(&ReadReleased { grant }).await?;
+        let then = format!("/research/released/{}", unsigned.transaction);
+        sign::committed_or_sign(
+            visit,
+            CommandReply::SignatureNeeded(unsigned),
+            visit.words.organisations.read_what,
+            &then,
+            "/research/released",
+        )
+    })
+    .await
+}
+
+/// What the page's script opens with the member's key.
+#[derive(askama::Template)]
+#[template(
+    ext = "html",
+    source = r#"<div data-released data-member="{{ member }}" data-application="{{ application }}" data-index="{{ index }}" data-sealed-key="{{ sealed_key }}" data-ciphertext="{{ ciphertext }}" data-item-key="{{ item_key }}" data-algorithm="{{ algorithm }}" data-release="{{ release }}" data-opened="{{ opened }}"><p class="nhsuk-error-message" role="alert" data-problem></p><p data-status></p><pre class="medshare-number" data-content tabindex="0" role="region" aria-label="{{ label }}"></pre></div><noscript><p>{{ needs_script }}</p></noscript>"#
+)]
+struct Released<'a> {
+    member: String,
+    application: String,
+    index: u16,
+    sealed_key: String,
+    ciphertext: String,
+    item_key: String,
+    algorithm: u8,
+    release: String,
+    opened: &'a str,
+    label: &'a str,
+    needs_script: &'a str,
+}
+
+/// `GET /research/released/{transaction}`
+pub(super) async fn opened(visit: Visit, Path(transaction): Path<String>) -> Answer {
+    let session = visit.signed_in()?;
+    let words = visit.words.organisations;
+    let transaction: Digest = transaction
+        .parse()
+        .map_err(|_| Problem::not_found("no such reading"))?;
+    let content: ReleasedContent = visit.ask(&CollectReleased { transaction }).await?;
+    let application = content.item.application.to_string();
+    let item = item_of(&visit, &application, &content.item.index.to_string()).await?;
+    let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+    let released = Released {
+        member: session
+            .member()
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+        application: content.item.application.to_string(),
+        index: content.item.index,
+        sealed_key: encode(&content.sealed_key.0),
+        ciphertext: encode(&content.ciphertext.0),
+        item_key: encode(&item.item_key.0),
+        algorithm: content.release.algorithm as u8,
+        release: content.release.value.to_string(),
+        opened: words.opened_ok,
+        label: words.opened,
+        needs_script: visit.words.people.key_needs_script,
+    };
+    let content = text::lead(words.opened_lead).and(Html::of(&released));
+    let mut page = Page::new(words.opened, content)
+        .below("/research/released", words.tab_released)
+        .wide();
+    page.scripts.push("keys.js");
+    Ok(visit.page(page))
+}
