@@ -82,6 +82,8 @@ async fn roles_meet_behind_pages_a_relational_hospital_database_and_an_index_of_
     }
 
     // The pages stand before the same services.
+    // Another test of this program may have done so before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let portal = system.address("portal", "web");
     let page = reqwest::get(format!("http://{portal}/sign-in"))
         .await

@@ -53,6 +53,7 @@ async fn add_hospital(arguments: &AddHospital, json: bool) -> anyhow::Result<Str
         kind: arguments.database_kind.clone(),
         url: arguments.database_url.clone().unwrap_or(own.url),
         mapping: arguments.mapping.clone(),
+        demo_schema: None,
     };
     let layout = Layout::new(std::path::absolute(&arguments.folder.dir)?);
     let added = init::add_hospital(&layout, &arguments.slug, &arguments.name, database)?;

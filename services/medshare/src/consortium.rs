@@ -91,6 +91,9 @@ pub struct HospitalDatabase {
     pub url: String,
     /// The name of the mapping from its tables.
     pub mapping: String,
+    /// Whether the tables of mapping `a` or `b` are made where they are missing; unless told, only in an SQLite file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demo_schema: Option<bool>,
 }
 
 /// Why a description cannot be used.
@@ -277,6 +280,7 @@ impl HospitalDatabase {
             kind: "sqlite".to_owned(),
             url: "sqlite://data/hospital.db?mode=rwc".to_owned(),
             mapping: mapping.to_owned(),
+            demo_schema: None,
         }
     }
 }

@@ -230,6 +230,7 @@ enum records.Command {
   9 ReportTampering { record: RecordNumber, version: u32, kind: TamperingKind }
   10 EraseRecord { record: RecordNumber }
   11 CertifyErasure { record: RecordNumber }
+  12 ReportOfflineEmergency (ReportOfflineEmergency)
 }
 struct records.RegisterRecord {
   record: RecordNumber
@@ -238,6 +239,15 @@ struct records.RegisterRecord {
   index: Commitment
   patient_code: Code
   hospital_code: Code
+}
+struct records.ReportOfflineEmergency {
+  emergency: EmergencyId
+  doctor: LedgerId
+  hospital: LedgerId
+  records: [(RecordNumber, u32)]
+  viewed_at: u64
+  reason: Commitment
+  viewer: Sealed
 }
 struct records.Code {
   key: PublicKey
@@ -253,6 +263,7 @@ enum records.Basis {
   1 OwnHospital { hospital: LedgerId }
   2 Grant { grant: GrantId }
   3 Emergency { emergency: EmergencyId }
+  4 OfflineEmergency { emergency: EmergencyId, viewed_at: u64 }
 }
 enum records.TamperingKind {
   0 Edited
