@@ -1,6 +1,6 @@
 //! The thread behind the certificate: stores certified blocks, answers who waits, publishes blocks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
@@ -28,6 +28,9 @@ use crate::trace;
 
 /// Blocks above this many bytes are not published (the broker takes 1 MiB): consumers ask a replica for them.
 const PUBLISHED_BYTES_MAX: usize = 960 * 1024;
+
+/// How many who ask again are answered at once at most.
+const AGAIN_MAX: usize = 4_096;
 
 /// Something to deliver.
 #[derive(Debug)]
@@ -189,23 +192,31 @@ impl Delivery {
         parcels: &Receiver<Parcel>,
         stored: &mut dyn FnMut(StoredBlocks),
     ) -> Result<(), DeliveryError> {
-        while let Ok(parcel) = parcels.recv() {
-            match parcel {
-                Parcel::Certified(height, certificate) => {
-                    self.early.insert(height.0, certificate);
-                    self.deliver_in_order()?;
+        let mut again = Vec::new();
+        'run: while let Ok(first) = parcels.recv() {
+            let mut next = Some(first);
+            while let Some(parcel) = next {
+                match parcel {
+                    Parcel::Certified(height, certificate) => {
+                        self.early.insert(height.0, certificate);
+                        self.deliver_in_order()?;
+                    }
+                    Parcel::Installed(blocks) => {
+                        let durable = self.install(blocks)?;
+                        stored(durable);
+                        self.deliver_in_order()?;
+                    }
+                    // Whoever finds no room asks once more.
+                    Parcel::Again { .. } if again.len() >= AGAIN_MAX => {}
+                    Parcel::Again {
+                        transaction,
+                        requester,
+                    } => again.push((transaction, requester)),
+                    Parcel::Stop => break 'run,
                 }
-                Parcel::Installed(blocks) => {
-                    let durable = self.install(blocks)?;
-                    stored(durable);
-                    self.deliver_in_order()?;
-                }
-                Parcel::Again {
-                    transaction,
-                    requester,
-                } => self.answer_again(&transaction, &requester)?,
-                Parcel::Stop => break,
+                next = parcels.try_recv().ok();
             }
+            self.answer_again(std::mem::take(&mut again))?;
         }
         self.lock_files().sync()?;
         Ok(())
@@ -320,9 +331,27 @@ impl Delivery {
             .publish(subject, canonical::encode(reply).into());
     }
 
-    fn answer_again(&self, transaction: &Digest, requester: &str) -> Result<(), DeliveryError> {
-        if let Some(receipt) = self.stored.receipt(transaction)? {
-            self.reply(requester, transaction, &SubmitReply::Receipt(receipt));
+    /// Answers all who ask again, block by block: reading one and building its trees costs as much as hundreds of receipts.
+    fn answer_again(&self, asked: Vec<(Digest, String)>) -> Result<(), DeliveryError> {
+        let mut by_block: BTreeMap<Height, BTreeSet<(u32, Digest, String)>> = BTreeMap::new();
+        for (transaction, requester) in asked {
+            if let Some((height, index)) = self.stored.store.find(&transaction)? {
+                let of_block = by_block.entry(height).or_default();
+                of_block.insert((index, transaction, requester));
+            }
+        }
+        for (height, asked) in by_block {
+            let Some(block) = self.stored.block(height)? else {
+                continue;
+            };
+            let proofs = BlockProofs::new(&block);
+            let links = self.stored.epochs.links_to(block.block.header.epoch);
+            for (index, transaction, requester) in asked {
+                if let Some(receipt) = proofs.receipt(index, &links) {
+                    let reply = SubmitReply::Receipt(receipt.to_bytes());
+                    self.reply(&requester, &transaction, &reply);
+                }
+            }
         }
         Ok(())
     }

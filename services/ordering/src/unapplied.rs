@@ -11,6 +11,9 @@ use crate::state::{self, Changes, StateError, StateStore};
 /// How many values that were read from the store are kept at most.
 const READ_MAX: usize = 32_768;
 
+/// How many ranges are remembered.
+const RANGES_MAX: usize = 16;
+
 /// Writes of executed blocks over the store.
 pub struct Unapplied {
     store: StateStore,
@@ -18,8 +21,18 @@ pub struct Unapplied {
     writes: HashMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
     /// By height, each with its writes ascending by key.
     blocks: VecDeque<(ChainHead, WriteSet, Changes)>,
-    /// Values as the store has them: members are read for every transaction of theirs.
-    read: RefCell<HashMap<Vec<u8>, Vec<u8>>>,
+    /// Values as the store has them, or that it has none: members are read for every transaction of theirs.
+    read: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>,
+    /// Where the ranges that were asked for begin.
+    ranges: RefCell<Vec<Range>>,
+}
+
+/// A range and a key below which the store has nothing of it. What was deleted there costs the store a step each until it
+/// is compacted, and the deadlines of all that is done are deleted from the front of one range.
+struct Range {
+    from: Vec<u8>,
+    until: Vec<u8>,
+    first: Vec<u8>,
 }
 
 impl Unapplied {
@@ -30,6 +43,7 @@ impl Unapplied {
             writes: HashMap::new(),
             blocks: VecDeque::new(),
             read: RefCell::default(),
+            ranges: RefCell::default(),
         }
     }
 
@@ -68,8 +82,11 @@ impl Unapplied {
                 break;
             };
             self.store.apply(&head, &writes, &changes)?;
-            for (key, _) in &writes.0 {
+            for (key, value) in &writes.0 {
                 self.read.get_mut().remove(key);
+                if value.is_some() {
+                    self.note_in_ranges(key);
+                }
                 if self
                     .writes
                     .get(key)
@@ -83,17 +100,53 @@ impl Unapplied {
         Ok(applied)
     }
 
+    /// The store has this key now.
+    fn note_in_ranges(&mut self, key: &[u8]) {
+        for range in self.ranges.get_mut() {
+            if range.from.as_slice() <= key && key < range.first.as_slice() {
+                range.first = key.to_vec();
+            }
+        }
+    }
+
     fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
         let mut read = self.read.borrow_mut();
         if let Some(value) = read.get(key) {
-            return Some(value.clone());
+            return value.clone();
         }
-        let value = StateView::get(&self.store, key)?;
+        let value = StateView::get(&self.store, key);
         if read.len() >= READ_MAX {
             read.clear();
         }
         read.insert(key.to_vec(), value.clone());
-        Some(value)
+        value
+    }
+
+    /// What the store has in a range.
+    fn stored(&self, from: &[u8], until: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut ranges = self.ranges.borrow_mut();
+        let known = ranges
+            .iter()
+            .position(|range| range.from == from && range.until == until);
+        let first = known.map_or(from, |place| ranges[place].first.as_slice());
+        let found = self.store.range(first, until, limit);
+        let first = found
+            .first()
+            .map_or_else(|| until.to_vec(), |(key, _)| key.clone());
+        match known {
+            Some(place) => ranges[place].first = first,
+            None => {
+                if ranges.len() >= RANGES_MAX {
+                    ranges.clear();
+                }
+                ranges.push(Range {
+                    from: from.to_vec(),
+                    until: until.to_vec(),
+                    first,
+                });
+            }
+        }
+        found
     }
 
     /// What blocks wrote in a range, the newest of each key.
@@ -124,7 +177,7 @@ impl StateView for Unapplied {
         }
         let written = self.written(from, until);
         let hidden = written.values().filter(|value| value.is_none()).count();
-        let below = self.store.range(from, until, limit.saturating_add(hidden));
+        let below = self.stored(from, until, limit.saturating_add(hidden));
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
         for (key, value) in written {
             match value {
@@ -179,5 +232,44 @@ mod tests {
             state.apply(Height(kept)).unwrap();
         }
         assert!(state.is_empty() && state.writes.is_empty());
+    }
+
+    #[test]
+    fn a_range_is_the_same_however_often_it_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut state = Unapplied::over(StateStore::open(folder.path()).unwrap());
+        let mut expected = BTreeMap::new();
+        let mut height = 0;
+        let mut write = |state: &mut Unapplied, key: &str, value: Option<&str>| {
+            state.add(&head(height), writes(&[(key, value)]));
+            state.apply(Height(height)).unwrap();
+            height += 1;
+            match value {
+                Some(value) => expected.insert(key.as_bytes().to_vec(), value.as_bytes().to_vec()),
+                None => expected.remove(key.as_bytes()),
+            };
+            // Other ranges in between, at times more than are remembered.
+            for other in 0..(height % 2) as u8 * 20 {
+                state.range(&[b'a', other], b"z", 1);
+            }
+            let all: Vec<(Vec<u8>, Vec<u8>)> = expected.clone().into_iter().collect();
+            assert_eq!(state.range(b"b", b"y", 9), all);
+            assert_eq!(state.range(b"b", b"y", 1), all[..all.len().min(1)]);
+            assert_eq!(
+                StateView::get(&*state, key.as_bytes()),
+                value.map(Into::into)
+            );
+        };
+        write(&mut state, "m", Some("1"));
+        write(&mut state, "m", None);
+        write(&mut state, "t", Some("2"));
+        write(&mut state, "c", Some("3"));
+        write(&mut state, "p", Some("4"));
+        write(&mut state, "c", None);
+        write(&mut state, "p", None);
+        write(&mut state, "d", Some("5"));
+        write(&mut state, "t", None);
+        write(&mut state, "d", None);
+        write(&mut state, "x", Some("6"));
     }
 }
