@@ -39,6 +39,10 @@ impl Attacked {
     ///
     /// # Panics
     /// If it cannot be started.
+    #[expect(
+        clippy::zombie_processes,
+        reason = "the keeper outlives the test that starts it: it ends when no test uses its system"
+    )]
     pub fn system(keeper: &str) -> Attacked {
         let run = std::env::var("NEXTEST_RUN_ID")
             .unwrap_or_else(|_| format!("process-{}", std::process::id()));

@@ -78,7 +78,7 @@ impl Explorer {
         let store = Store::open(&config.database.url, migrations::MIGRATIONS)
             .await
             .map_err(|error| InvalidKey::new("explorer.database.url", error))?;
-        store::projections::start(&store, bus, fold::Fold::default(), shutdown).await?;
+        store::projections::start(&store, bus, fold::Fold, shutdown).await?;
         Ok(Explorer {
             store,
             source: Source::new(bus.clone()),
