@@ -8,6 +8,7 @@ use contracts::settlement::command::Command as Settlement;
 use contracts::settlement::event::{Event as Settled, PostingReason};
 use contracts::{ApplicationId, Contract, ItemId, Rejection};
 use e2e::attacked::{Attacked, eventually};
+use e2e::story::PATIENTS;
 use interfaces::authorization::{
     ApplicationItem, ApplicationPrepared, ApplyForRecords, ItemSummary,
 };
@@ -125,10 +126,10 @@ async fn decide(who: &Member, hospital: LedgerId, item: ItemId) -> Result<Value,
     who.post(&path, &json!({})).await
 }
 
-/// The story's patients, each signed in once.
+/// All of the story's patients, each signed in once: an item may be anybody's.
 async fn patients(system: &Attacked) -> Vec<Member> {
     let mut patients = Vec::new();
-    for number in 0..6 {
+    for number in 0..PATIENTS {
         patients.push(system.patient(number).await.member);
     }
     patients
