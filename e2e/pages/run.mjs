@@ -1,7 +1,7 @@
 // `node run.mjs ACCOUNTS [STORY ...]`: plays every story (or those named) in both widths against the system whose accounts
 // are in the file that `medshare demo --keep` writes. Exit code 1 when anything is not as it should be.
 import { readFileSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launch, sizes, Window } from "./browser.mjs";
 
@@ -21,7 +21,7 @@ for (const name of names) {
     const windows = [];
     const problems = [];
     try {
-      await story.play({ accounts, size, open: async (locale) => windows[windows.push(await open(locale)) - 1] });
+      await story.play({ accounts, folder: dirname(resolve(file)), size, open: async (locale) => windows[windows.push(await open(locale)) - 1] });
     } catch (error) {
       problems.push(`${name} (${size}): ${error.stack.split("\n").slice(0, 4).join("\n    ")}`);
       for (const window of windows) {

@@ -381,6 +381,44 @@ pub struct JournaledView {
     pub records: Vec<ViewedRecord>,
 }
 
+/// What this hospital's journal of emergencies without the ledger has, newest first, and whether the ledger has it yet. A
+/// doctor sees the own entries; the hospital and a regulator all.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListOfflineEmergencies {
+    /// Only this one.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub emergency: Option<EmergencyId>,
+    /// Which part.
+    #[serde(default)]
+    pub page: PageRequest,
+}
+use_case!("records", "list_offline_emergencies", ListOfflineEmergencies -> Page<OfflineEmergency>);
+
+/// An entry of the journal of emergencies without the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OfflineEmergency {
+    /// The emergency, under which the view stands on the ledger, or will.
+    #[schema(value_type = String)]
+    pub emergency: EmergencyId,
+    /// The doctor who viewed.
+    #[schema(value_type = String)]
+    pub doctor: LedgerId,
+    /// The records that were shown.
+    #[schema(value_type = Vec<String>)]
+    pub records: Vec<RecordNumber>,
+    /// Why, in the doctor's words.
+    pub reason: String,
+    /// When it was journaled, before the records were shown: RFC 3339.
+    pub journaled: String,
+    /// The transaction that told the ledger; none while it has not been told.
+    #[schema(value_type = Option<String>)]
+    pub transaction: Option<Digest>,
+    /// What the review said; none while it is open.
+    pub justified: Option<bool>,
+}
+
 /// Emergencies that were opened at this hospital, newest first. By the hospital or a regulator.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -410,8 +448,10 @@ pub struct EmergencySummary {
     pub reason: String,
     /// When it was opened, RFC 3339 (block time).
     pub time: String,
-    /// End of the access, RFC 3339.
+    /// End of the access, RFC 3339; of a view without the ledger when it was journaled.
     pub until: String,
+    /// Whether records were shown while the ledger could not be reached: journaled first, told to the ledger later.
+    pub without_ledger: bool,
     /// What the review said; none while it is open.
     pub justified: Option<bool>,
     /// The transaction that opened it.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use contracts::authorization::event::Event as Authorization;
+use contracts::records::event::Event as Records;
 use contracts::{Contract, Event, ItemId};
 use ledger::{CertifiedBlock, LedgerId};
 use serde_json::Value;
@@ -109,7 +110,9 @@ impl Concerns {
                 _ => {}
             }
         }
-        if named.is_empty() {
+        // A review names the emergency alone, and whoever it was about waits for it.
+        let is_review = matches!(event, Event::Records(Records::EmergencyReviewed { .. }));
+        if named.is_empty() || is_review {
             Whom::Everybody
         } else {
             Whom::Members(named)
@@ -142,7 +145,7 @@ fn collect(value: &Value, named: &mut BTreeSet<LedgerId>) {
 mod tests {
     use contracts::authorization::event::Event as Authorization;
     use contracts::telemetry::event::Event as Telemetry;
-    use contracts::{ApplicationId, RecordNumber};
+    use contracts::{ApplicationId, EmergencyId, RecordNumber};
     use ledger::Timestamp;
 
     use super::*;
@@ -173,6 +176,17 @@ mod tests {
             touched: vec![(Contract::Telemetry, whom)],
         };
         assert!(!concern.touches(&other, &BTreeSet::from([PATIENT])));
+    }
+
+    #[test]
+    fn the_review_of_an_emergency_reaches_the_doctor_who_opened_it() {
+        let reviewed = Event::Records(Records::EmergencyReviewed {
+            emergency: EmergencyId([5; 16]),
+            regulator: HOSPITAL,
+            justified: true,
+        });
+        let whom = Concerns::default().of_event(&reviewed);
+        assert!(concerns(whom, Contract::Records, STRANGER));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -30,15 +30,21 @@ pub(crate) struct Followed {
     concern: Concern,
 }
 
+/// An idle cluster makes a block every ten seconds: a ledger from which none comes for so long does not answer. Hospitals
+/// decide by the same time of their own whether an emergency may go without the ledger.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+
 /// Blocks as they come.
 pub(crate) struct Blocks {
     sender: broadcast::Sender<Arc<Followed>>,
+    heard: Mutex<Instant>,
 }
 
 impl Default for Blocks {
     fn default() -> Self {
         Blocks {
             sender: broadcast::channel(BEHIND_MAX).0,
+            heard: Mutex::new(Instant::now()),
         }
     }
 }
@@ -47,6 +53,18 @@ impl Blocks {
     /// Blocks from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Followed>> {
         self.sender.subscribe()
+    }
+
+    /// Whether no block has come for so long that the ledger does not answer.
+    pub(crate) fn is_silent(&self) -> bool {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.elapsed() > SILENT_AFTER
+    }
+
+    /// A block came; without pages that follow, nobody hears it.
+    fn came(&self, followed: Followed) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let _ = self.sender.send(Arc::new(followed));
     }
 }
 
@@ -65,13 +83,9 @@ pub(crate) async fn follow(portal: Arc<Portal>) {
         match portal.bus.follow(Height(newest.saturating_add(1))).await {
             Ok(mut blocks) => {
                 while let Some(followed) = blocks.next().await {
-                    // Without pages that follow, nobody hears it.
                     let concern = concerns.of(&followed.block);
                     let block = followed.block;
-                    let _ = portal
-                        .blocks
-                        .sender
-                        .send(Arc::new(Followed { block, concern }));
+                    portal.blocks.came(Followed { block, concern });
                 }
             }
             Err(error) => tracing::warn!(%error, "the ledger cannot be followed; trying again"),

@@ -1,35 +1,90 @@
 //! Records that somebody has just opened: reading on, going back and reloading do not open them again.
 //!
-//! The view is on the ledger before anything is here. What is here is in memory alone, for the session that opened it, for a
+//! The view is on the ledger before anything is here; or, in an emergency without the ledger, in the hospital's signed
+//! journal. What is here is in memory alone, for the session that opened it, for a
 //! quarter of an hour at most, and gone at sign-out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use interfaces::records::ViewedRecords;
+use contracts::EmergencyId;
+use interfaces::records::{JournaledView, ViewedRecord, ViewedRecords};
 use ledger::Digest;
 
 const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 const BYTES_MAX: usize = 128 * 1024 * 1024;
 
+/// Where a view was put down before its content was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PutDown {
+    /// On the ledger, by this transaction.
+    Committed(Digest),
+    /// In the hospital's journal of emergencies without the ledger.
+    Journaled(EmergencyId),
+}
+
+impl std::fmt::Display for PutDown {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PutDown::Committed(transaction) => transaction.fmt(formatter),
+            PutDown::Journaled(emergency) => emergency.fmt(formatter),
+        }
+    }
+}
+
+impl std::str::FromStr for PutDown {
+    type Err = ();
+
+    /// A transaction has 64 digits, an emergency 32.
+    fn from_str(text: &str) -> Result<PutDown, ()> {
+        let transaction = text.parse().map(PutDown::Committed).map_err(|_| ());
+        transaction.or_else(|()| text.parse().map(PutDown::Journaled).map_err(|_| ()))
+    }
+}
+
+/// Records that were opened, and where that was put down.
+pub(crate) struct Opened {
+    pub(crate) put_down: PutDown,
+    pub(crate) records: Vec<ViewedRecord>,
+}
+
+impl From<ViewedRecords> for Opened {
+    fn from(viewed: ViewedRecords) -> Opened {
+        Opened {
+            put_down: PutDown::Committed(viewed.committed.transaction),
+            records: viewed.records,
+        }
+    }
+}
+
+impl From<JournaledView> for Opened {
+    fn from(viewed: JournaledView) -> Opened {
+        Opened {
+            put_down: PutDown::Journaled(viewed.emergency),
+            records: viewed.records,
+        }
+    }
+}
+
 struct Kept {
     session: String,
     at: Instant,
     bytes: usize,
-    viewed: Arc<ViewedRecords>,
+    viewed: Arc<Opened>,
 }
 
-/// By the transaction of the view.
+/// By where the view was put down.
 #[derive(Default)]
 pub(crate) struct Viewed {
-    kept: Mutex<HashMap<Digest, Kept>>,
+    kept: Mutex<HashMap<PutDown, Kept>>,
 }
 
 impl Viewed {
     /// Keeps what a session opened; the oldest gives way.
-    pub(crate) fn keep(&self, session: &str, viewed: ViewedRecords) -> Digest {
-        let transaction = viewed.committed.transaction;
+    pub(crate) fn keep(&self, session: &str, viewed: impl Into<Opened>) -> PutDown {
+        let viewed = viewed.into();
+        let put_down = viewed.put_down;
         let bytes = viewed
             .records
             .iter()
@@ -41,7 +96,7 @@ impl Viewed {
             let Some(oldest) = kept
                 .iter()
                 .min_by_key(|(_, entry)| entry.at)
-                .map(|(transaction, _)| *transaction)
+                .map(|(put_down, _)| *put_down)
             else {
                 break;
             };
@@ -53,14 +108,14 @@ impl Viewed {
             bytes,
             viewed: Arc::new(viewed),
         };
-        kept.insert(transaction, entry);
-        transaction
+        kept.insert(put_down, entry);
+        put_down
     }
 
-    /// What this session opened under a transaction, while it is kept.
-    pub(crate) fn get(&self, session: &str, transaction: &Digest) -> Option<Arc<ViewedRecords>> {
+    /// What this session opened, while it is kept.
+    pub(crate) fn get(&self, session: &str, put_down: &PutDown) -> Option<Arc<Opened>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(transaction)
+        kept.get(put_down)
             .filter(|entry| entry.session == session && entry.at.elapsed() < KEPT_FOR)
             .map(|entry| entry.viewed.clone())
     }
@@ -91,10 +146,31 @@ mod tests {
             },
             records: Vec::new(),
         };
-        let transaction = viewed.keep("mine", records);
-        assert!(viewed.get("mine", &transaction).is_some());
-        assert!(viewed.get("another", &transaction).is_none());
+        let journaled = JournaledView {
+            emergency: EmergencyId([8; 16]),
+            journaled: String::new(),
+            records: Vec::new(),
+        };
+        let put_down = [viewed.keep("mine", records), viewed.keep("mine", journaled)];
+        for place in &put_down {
+            assert!(viewed.get("mine", place).is_some(), "{place}");
+            assert!(viewed.get("another", place).is_none(), "{place}");
+        }
         viewed.forget("mine");
-        assert!(viewed.get("mine", &transaction).is_none());
+        for place in &put_down {
+            assert!(viewed.get("mine", place).is_none(), "{place}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_view_says_whether_it_is_on_the_ledger_or_in_the_journal() {
+        let places = [
+            PutDown::Committed(Digest([7; 32])),
+            PutDown::Journaled(EmergencyId([8; 16])),
+        ];
+        for place in places {
+            assert_eq!(place.to_string().parse(), Ok(place));
+        }
+        assert!("journal".parse::<PutDown>().is_err());
     }
 }

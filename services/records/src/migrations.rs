@@ -44,4 +44,12 @@ CREATE INDEX ledger_views_time ON ledger_views (time);
 CREATE INDEX codes_wrong ON codes (wrong_patient_ids);
 ",
     ),
+    (
+        7,
+        "journaled emergencies of one doctor; of entries that were journaled before, the doctor stands in the entry alone",
+        "
+ALTER TABLE emergency_journal ADD COLUMN doctor TEXT NOT NULL DEFAULT '';
+CREATE INDEX emergency_journal_by_doctor ON emergency_journal (doctor, number);
+",
+    ),
 ];

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use interfaces::records::{
     AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EmergencySummary,
     EraseRecord, FindRecords, GetConsent, ImportBundle, ListAnomalies, ListEmergencies,
-    ListOwnRecords, ListViews, ListViewsOfOwnRecords, ListWaitingPatients, OpenEmergency,
+    ListOfflineEmergencies, ListOwnRecords, ListViews, ListViewsOfOwnRecords, ListWaitingPatients, OfflineEmergency, OpenEmergency,
     RecordSummary, RedeemCode, ReviewEmergency, SetConsent, ShowCode, SweepIntegrity,
     UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace, WithdrawCode, WriteRecord,
 };
@@ -97,6 +97,8 @@ fn viewed(api: Api) -> Api {
         .use_case::<ReviewEmergency>(post("/v1/hospitals/{hospital}/emergencies/{emergency}/review", "Closes the review of an emergency").by("Regulators; they sign with their own key."))
         .use_case::<ListAnomalies>(get("/v1/hospitals/{hospital}/anomalies", "What stands out in the use of this hospital's records").by("The hospital and regulators."))
         .use_case::<ViewInOfflineEmergency>(post("/v1/hospitals/{hospital}/emergencies/offline", "Views records in an emergency while the ledger cannot be reached; journaled first, told to the ledger later, always reviewed").by("Doctors.").slow())
+        .schema::<OfflineEmergency>()
+        .use_case::<ListOfflineEmergencies>(get("/v1/hospitals/{hospital}/emergencies/offline", "The hospital's journal of emergencies without the ledger, newest first, and whether the ledger has each yet").by("Doctors their own; the hospital and regulators all."))
 }
 
 fn codes(api: Api) -> Api {

@@ -111,3 +111,27 @@ pub(crate) fn paging(first: Option<(&str, &str)>, next: Option<(&str, &str)>) ->
     }
     Html::of(&Paging { first, next })
 }
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<ul class="nhsuk-task-list">{% for task in tasks %}<li class="nhsuk-task-list__item"><div class="nhsuk-task-list__name-and-hint"><div>{{ task.name }}</div><div class="nhsuk-task-list__hint">{{ task.hint }}</div></div><div class="nhsuk-task-list__status">{{ task.status }}</div></li>{% endfor %}</ul>"#
+)]
+struct Tasks<'a> {
+    tasks: &'a [Task<'a>],
+}
+
+/// A step on the way of something.
+pub(crate) struct Task<'a> {
+    /// What.
+    pub(crate) name: &'a str,
+    /// When, or what it waits for.
+    pub(crate) hint: Html,
+    /// How it stands: a tag.
+    pub(crate) status: Html,
+}
+
+/// The steps on the way of something, each with how it stands.
+pub(crate) fn tasks(tasks: &[Task<'_>]) -> Html {
+    Html::of(&Tasks { tasks })
+}

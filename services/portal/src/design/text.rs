@@ -140,6 +140,12 @@ pub(crate) fn secondary_button(path: &str, text: &str) -> Html {
     })
 }
 
+/// What happens, in this order.
+pub(crate) fn steps(steps: &[&str]) -> Html {
+    template!(Steps, 'a, r#"<ol class="nhsuk-list nhsuk-list--number">{% for step in steps %}<li>{{ step }}</li>{% endfor %}</ol>"#, { steps: &'a [&'a str] });
+    Html::of(&Steps { steps })
+}
+
 /// Something set apart.
 pub(crate) fn inset(label: &str, content: Html) -> Html {
     Html::of(&Inset {
@@ -150,9 +156,23 @@ pub(crate) fn inset(label: &str, content: Html) -> Html {
 
 /// Something to know before going on.
 pub(crate) fn warning(title: &str, text: &str) -> Html {
+    warning_of(title, paragraph(text))
+}
+
+/// Something to know before going on, in markup.
+pub(crate) fn warning_of(title: &str, content: Html) -> Html {
     Html::of(&Warning {
         title,
-        content: &paragraph(text),
+        content: &content,
+    })
+}
+
+/// A link that looks like a button for what is not done lightly.
+pub(crate) fn warning_button(path: &str, text: &str) -> Html {
+    Html::of(&Button {
+        class: " nhsuk-button--warning",
+        path,
+        text,
     })
 }
 

@@ -1,5 +1,6 @@
 //! An account: balance, bills to settle, statement, withdrawal. Of patients and of organisations.
 
+use axum::response::Response;
 use contracts::settlement::command::ClaimReference;
 use interfaces::settlement::{
     Balance, ClaimSummary, GetBalances, GetStatement, ListClaims, PayShare, StatementLine, Withdraw,
@@ -8,11 +9,12 @@ use interfaces::{PageRequest, Problem};
 use keys::token::Role;
 use ledger::LedgerId;
 
+use super::form_page::FormPage;
 use super::receipts::just_done;
 use super::sign;
 use crate::answer::Answer;
 use crate::design::Html;
-use crate::design::forms::{Field, Form, error_summary};
+use crate::design::forms::{Field, Form};
 use crate::design::lists::{self, Card};
 use crate::design::text::{self, Colour};
 use crate::visit::{Page, Submitted, Visit};
@@ -195,7 +197,7 @@ pub(crate) async fn pay(form: Submitted) -> Answer {
 /// `GET /account/withdraw`
 pub(crate) async fn ask_to_withdraw(visit: Visit) -> Answer {
     let balances = visit_balances(&visit).await?;
-    Ok(visit.page(withdraw_page(&visit, &balances, "", &[])))
+    Ok(withdraw_page(&visit, &balances, "", &[]))
 }
 
 async fn visit_balances(visit: &Visit) -> Result<Vec<Balance>, Problem> {
@@ -210,7 +212,7 @@ fn withdraw_page(
     balances: &[Balance],
     amount: &str,
     errors: &[(&str, &str)],
-) -> Page {
+) -> Response {
     let words = visit.words.patient;
     let largest = balances.first();
     let balance = largest.map_or(0, |balance| balance.balance);
@@ -231,20 +233,16 @@ fn withdraw_page(
         cancel: Some(("/account", visit.words.frame.cancel)),
         ..Form::new("/account/withdraw", words.withdraw)
     };
-    Page {
-        title: words.withdraw.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            text::title(words.withdraw),
-            lists::summary(vec![(
-                words.balance,
-                Html::text(visit.locale.money(balance)),
-            )]),
-            form.html(),
-        ]),
-        ..Page::default()
+    FormPage {
+        lead: lists::summary(vec![(
+            words.balance,
+            Html::text(visit.locale.money(balance)),
+        )]),
+        errors,
+        below: Some(("/account", words.tab_account)),
+        ..FormPage::new(words.withdraw, "", form)
     }
-    .below("/account", words.tab_account)
+    .answer(visit)
 }
 
 /// `POST /account/withdraw`
@@ -259,8 +257,8 @@ pub(crate) async fn withdraw(form: Submitted) -> Answer {
     let amount = minor_units(form.get("amount")).filter(|amount| (1..=balance).contains(amount));
     let Some(amount) = amount else {
         let errors = [("amount", visit.words.patient.withdraw_bad)];
-        let page = withdraw_page(visit, &balances, form.get("amount"), &errors);
-        return Ok(visit.page_with(super::sign_in::BAD_INPUT, page));
+        let typed = form.get("amount");
+        return Ok(withdraw_page(visit, &balances, typed, &errors));
     };
     form.once(async {
         let reply = visit.ask(&Withdraw { account, amount }).await?;

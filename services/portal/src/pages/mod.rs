@@ -2,9 +2,11 @@
 
 mod account;
 mod fhir;
+mod form_page;
 mod frame;
 mod hospital;
 mod insurance;
+mod items;
 mod kinds;
 pub(crate) mod listing;
 mod oversight;

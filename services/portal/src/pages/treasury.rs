@@ -4,22 +4,24 @@ use interfaces::settlement::Deposit;
 use ledger::LedgerId;
 
 use super::account::minor_units;
-use super::receipts::just_done;
-use super::{sign, sign_in};
+use super::form_page::{FormPage, mistakes};
+use super::sign;
 use crate::answer::Answer;
-use crate::design::Html;
-use crate::design::forms::{Field, Form, error_summary};
-use crate::design::text;
-use crate::visit::{Page, Submitted, Visit};
+use crate::design::forms::{Field, Form};
+use crate::visit::{Submitted, Visit};
 use crate::words::fill;
 
 /// `GET /treasury`
 pub(crate) async fn ask_deposit(visit: Visit) -> Answer {
     visit.signed_in()?;
-    Ok(visit.page(deposit_page(&visit, &|_| String::new(), &[])))
+    Ok(deposit_page(&visit, &|_| String::new(), &[]).answer(&visit))
 }
 
-fn deposit_page(visit: &Visit, value: &dyn Fn(&str) -> String, errors: &[(&str, &str)]) -> Page {
+fn deposit_page<'a>(
+    visit: &Visit,
+    value: &dyn Fn(&str) -> String,
+    errors: &'a [(&'a str, &'a str)],
+) -> FormPage<'a> {
     let words = visit.words.organisations;
     let field = |name: &'static str, label: &'static str, width: u8| {
         Field::line(name, label)
@@ -36,16 +38,10 @@ fn deposit_page(visit: &Visit, value: &dyn Fn(&str) -> String, errors: &[(&str, 
         ],
         ..Form::new("/treasury", words.deposit)
     };
-    Page {
-        title: words.deposits.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            just_done(visit, words.done),
-            text::title(words.deposits),
-            text::lead(words.deposits_lead),
-            form.html(),
-        ]),
-        ..Page::default()
+    FormPage {
+        done: words.done,
+        errors,
+        ..FormPage::new(words.deposits, words.deposits_lead, form)
     }
 }
 
@@ -59,19 +55,14 @@ pub(crate) async fn deposit(form: Submitted) -> Answer {
         reference.len() == 32 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
     let account = form.get("account").parse::<LedgerId>().ok();
     let amount = minor_units(form.get("amount")).filter(|amount| *amount > 0);
-    let checks = [
+    let errors = mistakes(&[
         ("reference", !well_formed, words.reference_hint),
         ("account", account.is_none(), words.insured_bad),
         ("amount", amount.is_none(), words.price_bad),
-    ];
-    let errors: Vec<(&str, &str)> = checks
-        .iter()
-        .filter(|(_, wrong, _)| *wrong)
-        .map(|(name, _, text)| (*name, *text))
-        .collect();
+    ]);
     let (true, Some(account), Some(amount)) = (well_formed, account, amount) else {
         let page = deposit_page(visit, &|name| form.get(name).to_owned(), &errors);
-        return Ok(visit.page_with(sign_in::BAD_INPUT, page));
+        return Ok(page.answer(visit));
     };
     form.once(async {
         let question = Deposit {

@@ -8,17 +8,19 @@ use axum::response::IntoResponse;
 use contracts::records::command::content_parts;
 use contracts::records::event::Event as RecordEvent;
 use contracts::{Event, RecordNumber};
-use interfaces::records::{CollectView, Integrity, ViewedRecord, ViewedRecords};
+use interfaces::records::{CollectView, Integrity, ViewedRecord};
 use interfaces::{Problem, time_text};
 use keys::token::Role;
-use ledger::{Commitment, Digest, LedgerId, Receipt};
+use ledger::{Commitment, LedgerId, Receipt};
 
+use super::hospital::offline_emergency;
 use super::receipts::receipt;
 use super::{fhir, kinds};
 use crate::answer::{Answer, Refusal};
 use crate::design::Html;
 use crate::design::lists;
 use crate::design::text::{self, Colour};
+use crate::viewed::{Opened, PutDown};
 use crate::visit::{Page, Visit};
 
 /// Keeps what was opened, and gives the path on which it is shown.
@@ -26,33 +28,36 @@ pub(crate) fn keep(
     visit: &Visit,
     below: &str,
     hospital: LedgerId,
-    viewed: ViewedRecords,
+    viewed: impl Into<Opened>,
 ) -> Result<String, Refusal> {
     let session = &visit.signed_in()?.session.session;
-    let transaction = visit.portal.viewed.keep(session, viewed);
-    Ok(format!("{below}/viewed/{hospital}/{transaction}"))
+    let put_down = visit.portal.viewed.keep(session, viewed);
+    Ok(format!("{below}/viewed/{hospital}/{put_down}"))
 }
 
-/// What this session opened under a transaction; collected again from the hospital while that is possible.
+/// What this session opened; what is on the ledger is collected again from the hospital while that is possible.
 async fn opened(
     visit: &Visit,
     hospital: &str,
-    transaction: &str,
-) -> Result<(LedgerId, Option<Arc<ViewedRecords>>), Refusal> {
+    put_down: &str,
+) -> Result<(LedgerId, Option<Arc<Opened>>), Refusal> {
     let unknown = || Problem::not_found("no such view");
     let session = &visit.signed_in()?.session.session;
     let hospital: LedgerId = hospital.parse().map_err(|_| unknown())?;
-    let transaction: Digest = transaction.parse().map_err(|_| unknown())?;
-    if let Some(kept) = visit.portal.viewed.get(session, &transaction) {
+    let put_down: PutDown = put_down.parse().map_err(|()| unknown())?;
+    if let Some(kept) = visit.portal.viewed.get(session, &put_down) {
         return Ok((hospital, Some(kept)));
     }
+    let PutDown::Committed(transaction) = put_down else {
+        return Ok((hospital, None));
+    };
     match visit
         .ask_hospital(hospital, &CollectView { transaction })
         .await
     {
         Ok(viewed) => {
             visit.portal.viewed.keep(session, viewed);
-            Ok((hospital, visit.portal.viewed.get(session, &transaction)))
+            Ok((hospital, visit.portal.viewed.get(session, &put_down)))
         }
         Err(problem) if problem.status == 403 => Ok((hospital, None)),
         Err(problem) => Err(problem.into()),
@@ -83,7 +88,7 @@ pub(crate) async fn show(
     };
     let names = visit.hospital_names().await;
     let place = names.get(&hospital).map_or("", String::as_str);
-    let mut parts = Vec::new();
+    let mut parts = vec![offline_emergency::notice(&visit, hospital, &viewed.put_down)];
     let mut title = words.record.to_owned();
     for record in &viewed.records {
         let bundle = record.content.as_deref().map(fhir::Bundle::read);
@@ -131,10 +136,15 @@ fn badge(visit: &Visit, record: &ViewedRecord) -> Html {
     )
 }
 
-fn facts(visit: &Visit, hospital: LedgerId, viewed: &ViewedRecords, record: &ViewedRecord) -> Html {
+fn facts(visit: &Visit, hospital: LedgerId, viewed: &Opened, record: &ViewedRecord) -> Html {
     let words = &visit.words;
     let here = visit.path_alone();
-    let receipt = format!("/receipts/{}", viewed.committed.transaction);
+    let receipt = match viewed.put_down {
+        PutDown::Committed(transaction) => {
+            text::link(&format!("/receipts/{transaction}"), words.frame.see_receipt)
+        }
+        PutDown::Journaled(_) => Html::none(),
+    };
     let mut actions = Vec::new();
     if visit.is(Role::Patient) {
         let code = format!("/records/code/{hospital}/{}", record.record);
@@ -159,10 +169,7 @@ fn facts(visit: &Visit, hospital: LedgerId, viewed: &ViewedRecords, record: &Vie
                     &[("version", &record.version.to_string())],
                 )),
             ),
-            (
-                words.frame.receipt,
-                text::link(&receipt, words.frame.see_receipt),
-            ),
+            (words.frame.receipt, receipt),
         ]),
         Html::join(actions),
     ])
@@ -251,7 +258,7 @@ fn commitments(
     Some((committed, computed))
 }
 
-fn found<'a>(viewed: &'a ViewedRecords, record: &str) -> Result<&'a ViewedRecord, Refusal> {
+fn found<'a>(viewed: &'a Opened, record: &str) -> Result<&'a ViewedRecord, Refusal> {
     let unknown = || Problem::not_found("no such record in this view");
     let number: RecordNumber = record.parse().map_err(|_| unknown())?;
     viewed

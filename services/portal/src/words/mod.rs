@@ -41,6 +41,7 @@ macro_rules! words {
 
 pub(crate) mod authorization;
 pub(crate) mod clinical;
+pub(crate) mod emergency;
 pub(crate) mod explorer;
 pub(crate) mod frame;
 pub(crate) mod kinds;
@@ -78,6 +79,7 @@ pub(crate) struct Words {
     pub(crate) authorization: &'static authorization::Authorization,
     pub(crate) clinical: &'static clinical::Clinical,
     pub(crate) staff: &'static staff::Staff,
+    pub(crate) emergency: &'static emergency::Emergency,
     pub(crate) kinds: &'static kinds::Kinds,
     pub(crate) organisations: &'static organisations::Organisations,
 }
@@ -93,6 +95,7 @@ impl Words {
             authorization: authorization::Authorization::of(language),
             clinical: clinical::Clinical::of(language),
             staff: staff::Staff::of(language),
+            emergency: emergency::Emergency::of(language),
             kinds: kinds::Kinds::of(language),
             organisations: organisations::Organisations::of(language),
         }

@@ -167,6 +167,8 @@ words! {
         review_unjustified: "Not justified", "不正当";
         review_was_justified: "It was justified", "认定正当";
         review_was_not: "It was not justified", "认定不正当";
+        review_without_ledger: "Without the ledger", "账本中断";
+        review_journaled: "told to the ledger; records were shown {time}", "已记入账本；病历显示于 {time}";
         review_until: "access until {time}", "访问至 {time}";
         review_justified_what: "Close the review: the emergency access was justified", "结案：该紧急访问正当";
         review_unjustified_what: "Close the review: the emergency access was not justified", "结案：该紧急访问不正当";

@@ -61,17 +61,6 @@ words! {
         code_wrong: "This code and this patient ID open no record for you", "此授权码与患者编号无法为您打开病历";
         patient_id: "Patient ID", "患者编号";
         receive_button: "Open the record", "打开病历";
-        emergency: "Emergency access", "紧急访问";
-        emergency_lead: "Break the glass only to save life or limb. The patient and the regulator are told at once, your name and reason are recorded, and every use is reviewed.", "仅在抢救生命时使用。患者和监管方会立即收到通知，您的姓名和理由将被记录，每次使用都会审查。";
-        emergency_patient: "Patient's ledger id at that hospital", "患者在该院的账本标识";
-        emergency_patient_hint: "32 digits and letters, from the patient's card or from a found record", "32 位，见患者卡或检索到的病历";
-        emergency_patient_bad: "Enter the 32 digits and letters of the patient's id", "请输入 32 位患者标识";
-        emergency_records: "Record numbers", "病历号";
-        emergency_records_hint: "One a line", "每行一个";
-        emergency_reason: "Reason", "理由";
-        emergency_reason_bad: "Say why", "请说明理由";
-        emergency_open: "Open emergency access", "开启紧急访问";
-        emergency_opened: "Emergency access is open for four hours.", "紧急访问已开启，四小时内有效。";
         requests: "Requests waiting for this hospital", "等待本院审核的请求";
         requests_lead: "An institution applies for records of yours. You check the request first; only if you approve is the patient asked.", "有机构申请本院病历。由您先行审核，通过后才会询问患者。";
         no_requests: "No requests are waiting", "没有待审请求";

@@ -36,8 +36,9 @@ pub(super) async fn list_emergencies(
     // Opened here: the written reason is a fact of this hospital.
     let rows = sqlx::query(AssertSqlSafe(format!(
         "SELECT ledger_emergencies.emergency, ledger_emergencies.patient, ledger_emergencies.doctor, ledger_emergencies.until, \
-         ledger_emergencies.place, ledger_emergencies.time, ledger_emergencies.transaction_id, ledger_emergencies.review, emergencies.sealed \
-         FROM ledger_emergencies JOIN emergencies ON emergencies.emergency = ledger_emergencies.emergency \
+         ledger_emergencies.place, ledger_emergencies.time, ledger_emergencies.transaction_id, ledger_emergencies.review, emergencies.sealed, \
+         COALESCE(emergency_journal.emergency, '') AS journaled \
+         FROM ledger_emergencies LEFT JOIN emergency_journal ON emergency_journal.emergency = ledger_emergencies.emergency JOIN emergencies ON emergencies.emergency = ledger_emergencies.emergency \
          WHERE ledger_emergencies.place < $1 {open} ORDER BY ledger_emergencies.place DESC LIMIT $2"
     )))
     .bind(before)
@@ -62,10 +63,7 @@ pub(super) async fn list_emergencies(
 fn summary(records: &Records, row: &AnyRow) -> Result<EmergencySummary, Failure> {
     let emergency: EmergencyId = parsed(row, "emergency")?;
     let time = |name| Ok::<_, Failure>(Timestamp(column::<i64>(row, name)?.unsigned_abs()));
-    let sealed: Vec<u8> = column(row, "sealed")?;
-    let (_, reason): ([u8; 32], String) = records
-        .vault
-        .open_own(&reason_context(&emergency), &sealed)?;
+    let reason = written_reason(records, &emergency, row)?;
     Ok(EmergencySummary {
         emergency,
         patient: parsed(row, "patient")?,
@@ -73,10 +71,29 @@ fn summary(records: &Records, row: &AnyRow) -> Result<EmergencySummary, Failure>
         reason,
         time: time_text(time("time")?),
         until: time_text(time("until")?),
-        justified: match column::<i64>(row, "review")? {
-            ..0 => None,
-            review => Some(review != 0),
-        },
+        without_ledger: !column::<String>(row, "journaled")?.is_empty(),
+        justified: justified(column(row, "review")?),
         transaction: parsed(row, "transaction_id")?,
     })
+}
+
+/// The reason of a row (`sealed`), opened.
+pub(super) fn written_reason(
+    records: &Records,
+    emergency: &EmergencyId,
+    row: &AnyRow,
+) -> Result<String, Failure> {
+    let sealed: Vec<u8> = column(row, "sealed")?;
+    let (_, reason): ([u8; 32], String) = records
+        .vault
+        .open_own(&reason_context(emergency), &sealed)?;
+    Ok(reason)
+}
+
+/// What a review said, as the table holds it.
+pub(super) fn justified(review: i64) -> Option<bool> {
+    match review {
+        ..0 => None,
+        review => Some(review != 0),
+    }
 }

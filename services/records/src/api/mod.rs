@@ -11,6 +11,7 @@ mod get_consent;
 mod import_bundle;
 mod list_anomalies;
 mod list_emergencies;
+mod list_offline_emergencies;
 mod list_own_records;
 mod list_views;
 mod list_views_of_own_records;
@@ -57,6 +58,7 @@ pub fn router(router: Router, records: &Arc<Records>) -> Router {
         .on(get_consent::get_consent)
         .on(open_emergency::open_emergency)
         .on(list_emergencies::list_emergencies)
+        .on(list_offline_emergencies::list_offline_emergencies)
         .on(review_emergency::review_emergency)
         .on(list_anomalies::list_anomalies)
         .on(view_in_offline_emergency::view_in_offline_emergency)

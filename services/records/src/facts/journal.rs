@@ -6,6 +6,7 @@ use contracts::records::command::ReportOfflineEmergency;
 use keys::MemberKey;
 use ledger::{Digest, DigestAlgorithm, PublicKey, Signature, canonical};
 use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
 use super::{Connection, column, parsed};
@@ -44,10 +45,11 @@ pub async fn append(
     });
     let signature = key.sign_message(DOMAIN, &entry);
     sqlx::query(
-        "INSERT INTO emergency_journal (number, emergency, entry, signature) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO emergency_journal (number, emergency, doctor, entry, signature) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(number)
     .bind(report.emergency.to_string())
+    .bind(report.doctor.to_string())
     .bind(entry)
     .bind(signature.0.to_vec())
     .execute(connection)
@@ -72,18 +74,23 @@ pub async fn unreported(
     .await?;
     let mut reports = Vec::with_capacity(rows.len());
     for row in rows {
-        let entry: Vec<u8> = column(&row, "entry")?;
-        let signature: Vec<u8> = column(&row, "signature")?;
-        let holds = <[u8; 64]>::try_from(signature)
-            .is_ok_and(|bytes| hospital.verify(DOMAIN, &entry, &Signature(bytes)).is_ok());
-        let Some(entry) = canonical::decode::<Entry>(&entry).ok().filter(|_| holds) else {
-            let emergency: EmergencyId = parsed(&row, "emergency")?;
-            tracing::error!(%emergency, "an entry of the emergency journal was changed and is not reported");
-            continue;
-        };
-        reports.push(entry.report);
+        reports.extend(read(&row, hospital)?);
     }
     Ok(reports)
+}
+
+/// The report of a row (`emergency`, `entry`, `signature`); none when it is not what the hospital signed.
+pub fn read(row: &AnyRow, hospital: &PublicKey) -> Result<Option<ReportOfflineEmergency>, Failure> {
+    let entry: Vec<u8> = column(row, "entry")?;
+    let signature: Vec<u8> = column(row, "signature")?;
+    let holds = <[u8; 64]>::try_from(signature)
+        .is_ok_and(|bytes| hospital.verify(DOMAIN, &entry, &Signature(bytes)).is_ok());
+    let entry = canonical::decode::<Entry>(&entry).ok().filter(|_| holds);
+    if entry.is_none() {
+        let emergency: EmergencyId = parsed(row, "emergency")?;
+        tracing::error!(%emergency, "an entry of the emergency journal was changed and is left out");
+    }
+    Ok(entry.map(|entry| entry.report))
 }
 
 /// Notes that an entry's transaction goes into the outbox.

@@ -72,6 +72,26 @@ async fn an_emergency_without_the_ledger_is_journaled_shown_and_told_once_the_le
         403
     );
 
+    let own = ListOfflineEmergencies {
+        emergency: Some(viewed.emergency),
+        ..Default::default()
+    };
+    let journaled = consortium
+        .ask(&consortium.visitor, own.clone())
+        .await
+        .unwrap();
+    let entry = &journaled.entries[0];
+    assert_eq!(entry.records, records);
+    assert_eq!(entry.reason, "unconscious");
+    assert_eq!(entry.journaled, viewed.journaled);
+    assert_eq!((entry.transaction, entry.justified), (None, None));
+    // Another doctor has no entry; whoever is neither doctor, hospital nor regulator asks in vain.
+    let of_another = consortium.ask(&consortium.doctor, own.clone()).await;
+    assert!(of_another.unwrap().entries.is_empty());
+    for who in [&consortium.patient, &consortium.institute] {
+        assert_eq!(status(consortium.ask(who, own.clone()).await), 403);
+    }
+
     // What was journaled outlives the process, and is told once.
     consortium.kill_service();
     consortium.ordering.set_deaf(false);
@@ -92,4 +112,14 @@ async fn an_emergency_without_the_ledger_is_journaled_shown_and_told_once_the_le
         trace.viewer_name.as_deref(),
         Some("name of visitor: unconscious")
     );
+    let told = consortium.ask(&consortium.visitor, own).await.unwrap();
+    assert_eq!(told.entries[0].transaction, Some(trace.transaction));
+    let emergencies = consortium
+        .ask(&consortium.north, ListEmergencies::default())
+        .await
+        .unwrap();
+    let emergency = &emergencies.entries[0];
+    assert!(emergency.without_ledger);
+    assert_eq!(emergency.until, viewed.journaled);
+    assert_eq!(emergency.justified, None);
 }

@@ -23,7 +23,8 @@ impl Visit {
         let time = chrono::DateTime::parse_from_rfc3339(&rfc3339).unwrap_or_default();
         let local = time.with_timezone(&self.locale.offset);
         let shown = format!("{}:{}", self.locale.time(&rfc3339), local.format("%S"));
-        Html::of(&Moment {
+        Html::of(&Time {
+            kept_as: "time",
             time_us,
             rfc3339: &rfc3339,
             shown: &shown,
@@ -41,7 +42,8 @@ impl Visit {
             _ => (words.ago_days, seconds / 86_400),
         };
         let rfc3339 = interfaces::time_text(ledger::Timestamp(time_us));
-        Html::of(&Ago {
+        Html::of(&Time {
+            kept_as: "ago",
             time_us,
             rfc3339: &rfc3339,
             shown: &fill(text, &[("count", &count.to_string())]),
@@ -109,23 +111,14 @@ impl Visit {
     }
 }
 
+/// A time; the page's script keeps it as it is called: `time` in the visitor's own zone, `ago` up to date.
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r#"<time datetime="{{ rfc3339 }}" data-time="{{ time_us }}">{{ shown }}</time>"#
+    source = r#"<time datetime="{{ rfc3339 }}" data-{{ kept_as }}="{{ time_us }}">{{ shown }}</time>"#
 )]
-struct Moment<'a> {
-    time_us: u64,
-    rfc3339: &'a str,
-    shown: &'a str,
-}
-
-#[derive(Template)]
-#[template(
-    ext = "html",
-    source = r#"<time datetime="{{ rfc3339 }}" data-ago="{{ time_us }}">{{ shown }}</time>"#
-)]
-struct Ago<'a> {
+struct Time<'a> {
+    kept_as: &'static str,
     time_us: u64,
     rfc3339: &'a str,
     shown: &'a str,

@@ -1,71 +1,192 @@
-//! Emergency access (break-glass): one patient, a reason, everybody concerned told at once.
+//! Emergency access (break-glass): one patient, a reason, everybody concerned told at once. While the ledger does not answer,
+//! the page offers the way that goes without it ([`super::offline_emergency`]).
 
 use contracts::RecordNumber;
+use interfaces::Problem;
 use interfaces::records::OpenEmergency;
 use ledger::LedgerId;
+use serde::{Deserialize, Serialize};
 
-use crate::answer::Answer;
+use super::offline_emergency;
+use crate::answer::{Answer, Refusal, redirect};
 use crate::design::Html;
-use crate::design::forms::{Control, Field, Form, error_summary};
+use crate::design::forms::{Control, Field, Form};
 use crate::design::lists;
 use crate::design::text;
-use crate::pages::sign_in;
+use crate::pages::form_page::{FormPage, mistakes};
 use crate::visit::{Page, Submitted, Visit};
+
+pub(super) const HERE: &str = "/hospital/emergency";
+const SEALED_AS: &str = "medshare/portal/emergency/v1";
+
+/// One emergency as it was typed, or as a found record says it. It goes through addresses sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Case {
+    pub(super) hospital: String,
+    pub(super) patient: String,
+    pub(super) records: String,
+    pub(super) reason: String,
+    /// Whether the ledger was asked in vain.
+    pub(super) unanswered: bool,
+}
+
+/// A case that can be asked about.
+pub(super) struct Checked {
+    pub(super) hospital: LedgerId,
+    pub(super) patient: LedgerId,
+    pub(super) records: Vec<RecordNumber>,
+}
+
+impl Case {
+    /// The case that the address holds; else an empty one.
+    pub(super) fn of(visit: &Visit) -> Case {
+        visit
+            .query("case")
+            .and_then(|text| visit.opened(SEALED_AS, &text))
+            .unwrap_or_default()
+    }
+
+    /// What a form says.
+    pub(super) fn typed(form: &Submitted) -> Case {
+        let field = |name| form.get(name).to_owned();
+        Case {
+            hospital: field("hospital"),
+            patient: field("patient"),
+            records: field("records"),
+            reason: field("reason"),
+            unanswered: false,
+        }
+    }
+
+    /// A page with this case in its address.
+    pub(super) fn at(&self, visit: &Visit, path: &str) -> String {
+        match self == &Case::default() {
+            true => path.to_owned(),
+            false => format!("{path}?case={}", visit.sealed(SEALED_AS, self)),
+        }
+    }
+
+    /// The records' numbers; none when one of them is not a number.
+    fn numbers(&self) -> Option<Vec<RecordNumber>> {
+        let separated = |character: char| character.is_whitespace() || character == ',';
+        let numbers = self
+            .records
+            .split(separated)
+            .filter(|number| !number.is_empty());
+        numbers.map(|number| number.parse().ok()).collect()
+    }
+
+    /// The case, or what is wrong with it: field, text.
+    ///
+    /// # Errors
+    /// The mistakes.
+    pub(super) fn checked(
+        &self,
+        visit: &Visit,
+        needs_records: bool,
+    ) -> Result<Checked, Vec<(&'static str, &'static str)>> {
+        let words = visit.words.emergency;
+        let hospital = self.hospital.parse().ok();
+        let patient = self.patient.to_ascii_lowercase().parse().ok();
+        let numbers = self.numbers();
+        let records_wrong = numbers
+            .as_ref()
+            .is_none_or(|numbers| needs_records && numbers.is_empty());
+        let errors = mistakes(&[
+            ("hospital", hospital.is_none(), words.hospital_bad),
+            ("patient", patient.is_none(), words.patient_bad),
+            ("records", records_wrong, words.records_bad),
+            ("reason", self.reason.is_empty(), words.reason_bad),
+        ]);
+        match (hospital, patient, numbers) {
+            (Some(hospital), Some(patient), Some(records)) if errors.is_empty() => Ok(Checked {
+                hospital,
+                patient,
+                records,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    /// The fields of a form for it.
+    pub(super) async fn fields<'a>(
+        &self,
+        visit: &Visit,
+        errors: &[(&str, &'a str)],
+    ) -> Vec<Field<'a>>
+    where
+        'static: 'a,
+    {
+        let words = visit.words.emergency;
+        let names = visit.hospital_names().await.into_iter();
+        let hospitals = names.map(|(id, name)| (id.to_string(), name)).collect();
+        let which = visit.words.staff.which_hospital;
+        vec![
+            Field::new("hospital", which, Control::Select(hospitals))
+                .value(&self.hospital)
+                .error(errors),
+            Field::line("patient", words.patient)
+                .hint(words.patient_hint)
+                .width(30)
+                .value(&self.patient)
+                .error(errors),
+            Field::new("records", words.records, Control::Text { rows: 3 })
+                .hint(words.records_hint)
+                .value(&self.records)
+                .error(errors),
+            Field::new("reason", words.reason, Control::Text { rows: 3 })
+                .value(&self.reason)
+                .error(errors),
+        ]
+    }
+}
+
+/// Whether a problem says that the ledger did not answer.
+pub(super) fn is_without_answer(problem: &Problem) -> bool {
+    matches!(problem.status, 503 | 504)
+}
+
+/// Where a doctor goes on whom the ledger does not answer: the emergency page, which then offers the way without it.
+pub(super) fn unanswered(visit: &Visit, case: Case) -> Answer {
+    let case = Case {
+        unanswered: true,
+        ..case
+    };
+    Ok(redirect(&case.at(visit, HERE)))
+}
 
 /// `GET /hospital/emergency`
 pub(crate) async fn show(visit: Visit) -> Answer {
     visit.signed_in()?;
-    let hospitals = hospitals(&visit).await;
-    Ok(visit.page(page(&visit, hospitals, &|_| String::new(), &[])))
+    let case = Case::of(&visit);
+    Ok(page(&visit, &case, &[]).await.answer(&visit))
 }
 
-async fn hospitals(visit: &Visit) -> Vec<(String, String)> {
-    let names = visit.hospital_names().await.into_iter();
-    names.map(|(id, name)| (id.to_string(), name)).collect()
-}
-
-fn page(
-    visit: &Visit,
-    hospitals: Vec<(String, String)>,
-    value: &dyn Fn(&str) -> String,
-    errors: &[(&str, &str)],
-) -> Page {
-    let words = visit.words.staff;
+async fn page<'a>(visit: &Visit, case: &Case, errors: &'a [(&'a str, &'a str)]) -> FormPage<'a> {
+    let words = visit.words.emergency;
     let form = Form {
         hidden: visit.hidden(),
-        fields: vec![
-            Field::new("hospital", words.which_hospital, Control::Select(hospitals))
-                .value(value("hospital")),
-            Field::line("patient", words.emergency_patient)
-                .hint(words.emergency_patient_hint)
-                .width(30)
-                .value(value("patient"))
-                .error(errors),
-            Field::new(
-                "records",
-                words.emergency_records,
-                Control::Text { rows: 3 },
-            )
-            .hint(words.emergency_records_hint)
-            .value(value("records"))
-            .error(errors),
-            Field::new("reason", words.emergency_reason, Control::Text { rows: 3 })
-                .value(value("reason"))
-                .error(errors),
-        ],
+        fields: case.fields(visit, errors).await,
         busy: visit.words.patient.opening,
         look: " nhsuk-button--warning",
-        ..Form::new("/hospital/emergency", words.emergency_open)
+        ..Form::new(HERE, words.open)
     };
-    Page {
-        title: words.emergency.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            text::title(words.emergency),
-            text::warning(visit.words.frame.important, words.emergency_lead),
-            form.html(),
-        ]),
-        ..Page::default()
+    let notice = match case.unanswered || visit.portal.blocks.is_silent() {
+        true => {
+            let path = case.at(visit, offline_emergency::HERE);
+            text::warning_of(
+                words.silent,
+                text::paragraph(words.silent_text)
+                    .and(text::warning_button(&path, words.without)),
+            )
+        }
+        false => Html::none(),
+    };
+    FormPage {
+        lead: notice.and(text::warning(visit.words.frame.important, words.lead)),
+        errors,
+        after: offline_emergency::own(visit).await,
+        ..FormPage::new(words.title, "", form)
     }
 }
 
@@ -73,49 +194,36 @@ fn page(
 pub(crate) async fn submit(form: Submitted) -> Answer {
     let visit = &form.visit;
     visit.signed_in()?;
-    let words = visit.words.staff;
-    let patient = form.get("patient").to_ascii_lowercase().parse::<LedgerId>();
-    let reason = form.get("reason");
-    let mut errors = Vec::new();
-    if patient.is_err() {
-        errors.push(("patient", words.emergency_patient_bad));
-    }
-    if reason.is_empty() {
-        errors.push(("reason", words.emergency_reason_bad));
-    }
-    let Ok(patient) = patient
-        .map_err(|_| ())
-        .and_then(|patient| match errors.is_empty() {
-            true => Ok(patient),
-            false => Err(()),
-        })
-    else {
-        let hospitals = hospitals(visit).await;
-        let value = |name: &str| form.get(name).to_owned();
-        let page = page(visit, hospitals, &value, &errors);
-        return Ok(visit.page_with(sign_in::BAD_INPUT, page));
+    let case = Case::typed(&form);
+    let checked = match case.checked(visit, false) {
+        Ok(checked) => checked,
+        Err(errors) => return Ok(page(visit, &case, &errors).await.answer(visit)),
     };
-    let hospital: LedgerId = form.id("hospital")?;
-    let records: Vec<RecordNumber> = form
-        .get("records")
-        .split_whitespace()
-        .filter_map(|line| line.parse().ok())
-        .collect();
-    form.once(async {
-        let question = OpenEmergency {
-            patient,
-            reason: reason.to_owned(),
-        };
-        let opened = visit.ask_hospital(hospital, &question).await?;
-        let list: Vec<String> = records.iter().map(RecordNumber::to_string).collect();
-        Ok(format!(
-            "/hospital/emergency/{hospital}/{}?records={}&done={}",
-            opened.emergency,
-            list.join(","),
-            opened.committed.transaction
-        ))
-    })
-    .await
+    // In an emergency nobody waits a minute for what will not come.
+    if visit.portal.blocks.is_silent() {
+        return unanswered(visit, case);
+    }
+    let opened = form.once(open(visit, &checked, &case.reason)).await;
+    match opened {
+        Err(Refusal(problem)) if is_without_answer(&problem) => unanswered(visit, case),
+        other => other,
+    }
+}
+
+async fn open(visit: &Visit, case: &Checked, reason: &str) -> Result<String, Refusal> {
+    let question = OpenEmergency {
+        patient: case.patient,
+        reason: reason.to_owned(),
+    };
+    let opened = visit.ask_hospital(case.hospital, &question).await?;
+    let list: Vec<String> = case.records.iter().map(RecordNumber::to_string).collect();
+    Ok(format!(
+        "{HERE}/{}/{}?records={}&done={}",
+        case.hospital,
+        opened.emergency,
+        list.join(","),
+        opened.committed.transaction
+    ))
 }
 
 /// `GET /hospital/emergency/{hospital}/{emergency}`: what may be opened under it.
@@ -124,7 +232,7 @@ pub(crate) async fn opened(
     axum::extract::Path((hospital, emergency)): axum::extract::Path<(String, String)>,
 ) -> Answer {
     visit.signed_in()?;
-    let words = visit.words.staff;
+    let words = visit.words.emergency;
     let records = visit.query("records").unwrap_or_default();
     let cards: Vec<lists::Card> = records
         .split(',')
@@ -139,7 +247,7 @@ pub(crate) async fn opened(
                 busy: visit.words.patient.opening,
                 look: " nhsuk-button--warning nhsuk-button--small",
                 about: record,
-                ..Form::new("/hospital/records/open", words.open_record)
+                ..Form::new("/hospital/records/open", visit.words.staff.open_record)
             }
             .html();
             lists::Card {
@@ -150,10 +258,35 @@ pub(crate) async fn opened(
         })
         .collect();
     let content = Html::join([
-        crate::pages::receipts::just_done(&visit, words.emergency_opened),
+        crate::pages::receipts::just_done(&visit, words.opened),
         lists::cards(&cards),
     ]);
-    Ok(visit.page(
-        Page::new(words.emergency, content).below("/hospital/emergency", words.tab_emergency),
-    ))
+    Ok(visit
+        .page(Page::new(words.title, content).below(HERE, visit.words.staff.tab_emergency)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_read_one_a_line_and_a_wrong_number_is_not_passed_over() {
+        let number = RecordNumber([7; 16]);
+        let case = |records: String| Case {
+            records,
+            ..Case::default()
+        };
+        let two = case(format!("{number}\n  {number},\n"));
+        assert_eq!(two.numbers(), Some(vec![number, number]));
+        assert_eq!(case(String::new()).numbers(), Some(Vec::new()));
+        assert_eq!(case(format!("{number}\nnumber")).numbers(), None);
+    }
+
+    #[test]
+    fn only_silence_leads_to_the_way_without_the_ledger() {
+        assert!(is_without_answer(&Problem::new(504, "x", "x", "x")));
+        assert!(is_without_answer(&Problem::new(503, "x", "x", "x")));
+        assert!(!is_without_answer(&Problem::new(403, "x", "x", "x")));
+        assert!(!is_without_answer(&Problem::new(409, "x", "x", "x")));
+    }
 }

@@ -1,14 +1,14 @@
 //! Finding a hospital's records by doctor, patient, date and disease, and opening one.
 
 use contracts::{Purpose, RecordNumber};
-use interfaces::Problem;
 use interfaces::records::{FindRecords, RecordSummary, ViewRecords};
 use keys::token::Role;
 use ledger::LedgerId;
 use serde::{Deserialize, Serialize};
 
+use super::emergency::{self, Case};
 use super::{nowhere, workplaces};
-use crate::answer::{Answer, redirect};
+use crate::answer::{Answer, Refusal, redirect};
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form, error_summary};
 use crate::design::lists::{self, Card};
@@ -191,6 +191,7 @@ fn card(visit: &Visit, hospital: LedgerId, record: &RecordSummary) -> Card {
             let mut hidden = visit.hidden();
             hidden.push(("hospital", hospital.to_string()));
             hidden.push(("record", number.to_string()));
+            hidden.extend(record.patient.map(|patient| ("patient", patient.to_string())));
             Form {
                 hidden,
                 busy: words.patient.opening,
@@ -268,22 +269,36 @@ pub(crate) async fn open(form: Submitted) -> Answer {
     visit.signed_in()?;
     let hospital: LedgerId = form.id("hospital")?;
     let record: RecordNumber = form.id("record")?;
-    let emergency = form.get("emergency");
-    let (purpose, emergency) = match emergency.is_empty() {
+    let under = form.get("emergency");
+    let (purpose, opened_under) = match under.is_empty() {
         true => (Purpose::Treatment, None),
         false => (Purpose::EmergencyTreatment, Some(form.id("emergency")?)),
     };
-    form.once(async {
-        let asked = ViewRecords {
-            records: vec![record],
-            purpose,
-            emergency,
-        };
-        let opened = visit
-            .ask_hospital(hospital, &asked)
-            .await
-            .map_err(|problem: Problem| problem)?;
-        viewed::keep(visit, "/hospital/records", hospital, opened)
-    })
-    .await
+    // Where the ledger does not answer, no view can be committed: the emergency page says what can be done.
+    let case = Case {
+        hospital: hospital.to_string(),
+        patient: form.get("patient").to_owned(),
+        records: record.to_string(),
+        ..Case::default()
+    };
+    if visit.portal.blocks.is_silent() {
+        return emergency::unanswered(visit, case);
+    }
+    let opened = form
+        .once(async {
+            let asked = ViewRecords {
+                records: vec![record],
+                purpose,
+                emergency: opened_under,
+            };
+            let opened = visit.ask_hospital(hospital, &asked).await?;
+            viewed::keep(visit, "/hospital/records", hospital, opened)
+        })
+        .await;
+    match opened {
+        Err(Refusal(problem)) if emergency::is_without_answer(&problem) => {
+            emergency::unanswered(visit, case)
+        }
+        other => other,
+    }
 }

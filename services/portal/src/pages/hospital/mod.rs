@@ -3,6 +3,7 @@
 mod emergency;
 mod find;
 pub(crate) mod integrity;
+pub(crate) mod offline_emergency;
 mod people;
 mod receive;
 mod requests;
@@ -57,6 +58,14 @@ pub(crate) fn routes() -> Router<Arc<Portal>> {
         .route(
             "/hospital/emergency",
             get(emergency::show).post(emergency::submit),
+        )
+        .route(
+            offline_emergency::HERE,
+            get(offline_emergency::show).post(offline_emergency::submit),
+        )
+        .route(
+            "/hospital/emergency/offline/{hospital}/{emergency}",
+            get(offline_emergency::state),
         )
         .route(
             "/hospital/emergency/{hospital}/{emergency}",

@@ -9,19 +9,23 @@ use keys::code::AuthorizationCode;
 use ledger::LedgerId;
 
 use crate::answer::{Answer, Refusal};
-use crate::design::Html;
-use crate::design::forms::{Field, Form, error_summary};
-use crate::design::text;
-use crate::pages::{sign_in, viewed};
-use crate::visit::{Page, Submitted, Visit};
+use crate::design::forms::{Field, Form};
+use crate::pages::form_page::FormPage;
+use crate::pages::viewed;
+use crate::visit::{Submitted, Visit};
 
 /// `GET /hospital/receive`
 pub(crate) async fn show(visit: Visit) -> Answer {
     visit.signed_in()?;
-    Ok(visit.page(page(&visit, "", "", &[])))
+    Ok(page(&visit, "", "", &[]).answer(&visit))
 }
 
-fn page(visit: &Visit, code: &str, patient_id: &str, errors: &[(&str, &str)]) -> Page {
+fn page<'a>(
+    visit: &Visit,
+    code: &str,
+    patient_id: &str,
+    errors: &'a [(&'a str, &'a str)],
+) -> FormPage<'a> {
     let words = visit.words.staff;
     let form = Form {
         hidden: visit.hidden(),
@@ -38,15 +42,9 @@ fn page(visit: &Visit, code: &str, patient_id: &str, errors: &[(&str, &str)]) ->
         busy: visit.words.patient.opening,
         ..Form::new("/hospital/receive", words.receive_button)
     };
-    Page {
-        title: words.receive.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            text::title(words.receive),
-            text::lead(words.receive_lead),
-            form.html(),
-        ]),
-        ..Page::default()
+    FormPage {
+        errors,
+        ..FormPage::new(words.receive, words.receive_lead, form)
     }
 }
 
@@ -58,8 +56,7 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
     let words = visit.words.staff;
     let Ok(code) = typed.parse::<AuthorizationCode>() else {
         let errors = [("code", words.code_bad)];
-        let page = page(visit, typed, patient_id, &errors);
-        return Ok(visit.page_with(sign_in::BAD_INPUT, page));
+        return Ok(page(visit, typed, patient_id, &errors).answer(visit));
     };
     visit.portal.tries.count(visit.address)?;
     let answer = form
@@ -69,8 +66,7 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
         // Whatever is wrong with a code gives the same answer.
         Err(Refusal(problem)) if matches!(problem.status, 403 | 404) => {
             let errors = [("code", words.code_wrong)];
-            let page = page(visit, typed, patient_id, &errors);
-            Ok(visit.page_with(sign_in::BAD_INPUT, page))
+            Ok(page(visit, typed, patient_id, &errors).answer(visit))
         }
         other => other,
     }

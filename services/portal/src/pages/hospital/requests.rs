@@ -2,7 +2,6 @@
 
 use axum::extract::Path;
 use contracts::ItemId;
-use interfaces::authorization::ListItems;
 use interfaces::records::DecideItemAsHospital;
 use ledger::LedgerId;
 
@@ -11,50 +10,27 @@ use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
 use crate::design::lists::{self, Card};
 use crate::design::text;
+use crate::pages::items::{Items, facts, item_of, path_of, title_of};
 use crate::pages::kinds;
 use crate::pages::listing::Listing;
-use crate::pages::patient::requests::{applicant, facts, item_of, path_of};
 use crate::pages::receipts::just_done;
 use crate::visit::{Page, Submitted, Visit, done};
-use crate::words::fill;
 
 const LIST: &str = "/hospital/requests";
 const ALL: &str = "/hospital/requests?all=yes";
 
 /// `GET /hospital/requests`
 pub(crate) async fn list(visit: Visit) -> Answer {
-    visit.signed_in()?;
     let all = visit.query("all").is_some();
-    let asked = ListItems {
-        waiting_for_me: !all,
-        application: None,
-        page: visit.part(),
-    };
-    let page = visit.ask(&asked).await?;
+    let items = Items::of(&visit, !all).await?;
     let words = visit.words.staff;
-    let cards: Vec<Card> = page
-        .entries
-        .iter()
-        .map(|item| Card {
-            when: format!(
-                "{}: {}",
-                visit.words.authorization.deadline,
-                visit.locale.time(&item.deadline)
-            ),
-            title: fill(
-                visit.words.authorization.request_title,
-                &[("who", &applicant(&visit, item))],
-            ),
+    let cards = items.cards(&visit, |usual, item| {
+        Some(Card {
+            title: title_of(&visit, item),
             path: Some(path_of(LIST, &item.item)),
-            tags: vec![kinds::item_state(
-                &visit.words,
-                &item.state,
-                item.grant_withdrawn,
-            )],
-            text: text::paragraph(kinds::purpose(&visit.words, item.purpose)),
-            side: text::span("medshare-amount", &visit.locale.money(item.price)),
+            ..usual
         })
-        .collect();
+    });
     let (path, filter) = match all {
         true => (ALL, text::link(LIST, words.waiting_requests)),
         false => (LIST, text::link(ALL, words.all_requests)),
@@ -69,7 +45,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         just_done(&visit, words.decided),
         text::lead(words.requests_lead),
         text::paragraph_of(filter),
-        list.html(&visit, &cards, page.next),
+        list.html(&visit, &cards, items.next),
     ]);
     Ok(visit.page(Page::new(words.requests, content)))
 }
@@ -109,10 +85,7 @@ pub(crate) async fn show(
         )]),
         form,
     ]);
-    let title = fill(
-        visit.words.authorization.request_title,
-        &[("who", &applicant(&visit, &item))],
-    );
+    let title = title_of(&visit, &item);
     Ok(visit.page(Page::new(&title, content).below(LIST, words.tab_requests)))
 }
 

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{nowhere, workplaces};
 use crate::answer::{Answer, Refusal};
 use crate::design::Html;
-use crate::design::forms::{Control, Field, Form, error_summary};
+use crate::design::forms::{Control, Field, Form};
 use crate::design::text;
-use crate::pages::sign_in;
+use crate::pages::form_page::FormPage;
 use crate::visit::{Page, Submitted, Visit, done};
 use crate::words::fill;
 
@@ -40,15 +40,15 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     if places.is_empty() {
         return nowhere(&visit);
     }
-    Ok(visit.page(page(&visit, &places, &|_| String::new(), &[])))
+    Ok(page(&visit, &places, &|_| String::new(), &[]).answer(&visit))
 }
 
-fn page(
+fn page<'a>(
     visit: &Visit,
     places: &[(LedgerId, String)],
     value: &dyn Fn(&str) -> String,
-    errors: &[(&str, &str)],
-) -> Page {
+    errors: &'a [(&'a str, &'a str)],
+) -> FormPage<'a> {
     let words = visit.words.staff;
     let choices = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs
@@ -124,15 +124,9 @@ fn page(
         busy: words.saving,
         ..Form::new("/hospital/write", words.save_record)
     };
-    Page {
-        title: words.write.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            text::title(words.write),
-            text::lead(words.write_lead),
-            form.html(),
-        ]),
-        ..Page::default()
+    FormPage {
+        errors,
+        ..FormPage::new(words.write, words.write_lead, form)
     }
 }
 
@@ -168,7 +162,7 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
             .iter()
             .map(|(name, text)| (*name, text.as_str()))
             .collect();
-        visit.page_with(sign_in::BAD_INPUT, page(visit, &places, &value, &errors))
+        page(visit, &places, &value, &errors).answer(visit)
     };
     if !errors.is_empty() {
         return Ok(again(&errors));

@@ -5,21 +5,23 @@ use interfaces::settlement::RegisterCoverage;
 use ledger::LedgerId;
 
 use crate::answer::Answer;
-use crate::design::Html;
-use crate::design::forms::{Field, Form, error_summary};
-use crate::design::text;
-use crate::pages::receipts::just_done;
-use crate::pages::{sign, sign_in};
-use crate::visit::{Page, Submitted, Visit};
+use crate::design::forms::{Field, Form};
+use crate::pages::form_page::{FormPage, mistakes};
+use crate::pages::sign;
+use crate::visit::{Submitted, Visit};
 use crate::words::fill;
 
 /// `GET /insurance/coverage`
 pub(super) async fn ask_coverage(visit: Visit) -> Answer {
     visit.signed_in()?;
-    Ok(visit.page(coverage_page(&visit, &|_| String::new(), &[])))
+    Ok(coverage_page(&visit, &|_| String::new(), &[]).answer(&visit))
 }
 
-fn coverage_page(visit: &Visit, value: &dyn Fn(&str) -> String, errors: &[(&str, &str)]) -> Page {
+fn coverage_page<'a>(
+    visit: &Visit,
+    value: &dyn Fn(&str) -> String,
+    errors: &'a [(&'a str, &'a str)],
+) -> FormPage<'a> {
     let words = visit.words.organisations;
     let field = |name: &'static str, label: &'static str, width: u8| {
         Field::line(name, label)
@@ -37,16 +39,10 @@ fn coverage_page(visit: &Visit, value: &dyn Fn(&str) -> String, errors: &[(&str,
         ],
         ..Form::new("/insurance/coverage", words.cover)
     };
-    Page {
-        title: words.coverage.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            just_done(visit, words.done),
-            text::title(words.coverage),
-            text::lead(words.coverage_lead),
-            form.html(),
-        ]),
-        ..Page::default()
+    FormPage {
+        done: words.done,
+        errors,
+        ..FormPage::new(words.coverage, words.coverage_lead, form)
     }
 }
 
@@ -58,22 +54,17 @@ pub(super) async fn cover(form: Submitted) -> Answer {
     let insured = form.get("insured").parse::<LedgerId>().ok();
     let number = |name: &str| form.get(name).parse::<u16>().ok();
     let (plan, from, until) = (number("plan"), number("from"), number("until"));
-    let checks = [
+    let errors = mistakes(&[
         ("insured", insured.is_none(), words.insured_bad),
         ("plan", plan.is_none(), words.number_bad),
         ("from", from.is_none(), words.number_bad),
         ("until", until.is_none(), words.number_bad),
-    ];
-    let errors: Vec<(&str, &str)> = checks
-        .iter()
-        .filter(|(_, wrong, _)| *wrong)
-        .map(|(name, _, text)| (*name, *text))
-        .collect();
+    ]);
     let (Some(insured), Some(plan), Some(from_year), Some(until_year)) =
         (insured, plan, from, until)
     else {
         let page = coverage_page(visit, &|name| form.get(name).to_owned(), &errors);
-        return Ok(visit.page_with(sign_in::BAD_INPUT, page));
+        return Ok(page.answer(visit));
     };
     form.once(async {
         let question = RegisterCoverage {

@@ -1,5 +1,6 @@
 //! Reimbursement rules by version, what a claim would come to under them, and publishing the next version.
 
+use axum::response::Response;
 use contracts::settlement::adjudication::{benefit, is_within_bounds};
 use contracts::settlement::command::{BenefitCategory, PlanId, ReimbursementRule};
 use interfaces::settlement::{ListRules, PublishRules, PublishedRules};
@@ -7,13 +8,14 @@ use interfaces::{PageRequest, Problem};
 
 use crate::answer::{Answer, Refusal};
 use crate::design::Html;
-use crate::design::forms::{Control, Field, Form, error_summary};
+use crate::design::forms::{Control, Field, Form};
 use crate::design::lists;
 use crate::design::text::{self, Colour};
 use crate::pages::account::minor_units;
+use crate::pages::form_page::FormPage;
 use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
-use crate::pages::{kinds, sign, sign_in};
+use crate::pages::{kinds, sign};
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
@@ -237,7 +239,7 @@ pub(super) async fn ask(visit: Visit) -> Answer {
     };
     let current = visit.ask(&asked).await?.entries.into_iter().next();
     let value = |field: &str| value_of(current.as_ref(), field);
-    Ok(visit.page(publish_page(&visit, &value, &[])))
+    Ok(publish_page(&visit, &value, &[]))
 }
 
 fn field_name(category: BenefitCategory, what: &str) -> String {
@@ -268,7 +270,11 @@ fn value_of(current: Option<&PublishedRules>, field: &str) -> String {
     })
 }
 
-fn publish_page(visit: &Visit, value: &dyn Fn(&str) -> String, errors: &[(&str, &str)]) -> Page {
+fn publish_page(
+    visit: &Visit,
+    value: &dyn Fn(&str) -> String,
+    errors: &[(&str, &str)],
+) -> Response {
     let words = visit.words.organisations;
     let parts = [
         ("percent", words.proportion),
@@ -300,17 +306,12 @@ fn publish_page(visit: &Visit, value: &dyn Fn(&str) -> String, errors: &[(&str, 
         cancel: Some((LIST, visit.words.frame.cancel)),
         ..Form::new(PUBLISH, words.rules_publish)
     };
-    Page {
-        title: words.rules_publish.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            text::title(words.rules_publish),
-            text::lead(words.rules_publish_lead),
-            form.html(),
-        ]),
-        ..Page::default()
+    FormPage {
+        errors,
+        below: Some((LIST, words.tab_rules)),
+        ..FormPage::new(words.rules_publish, words.rules_publish_lead, form)
     }
-    .below(LIST, words.tab_rules)
+    .answer(visit)
 }
 
 /// The rules of a form; a category that is left empty is not covered.
@@ -352,8 +353,8 @@ pub(super) async fn publish(form: Submitted) -> Answer {
         errors.push((field.as_str(), words.rule_bad));
     }
     let (Some(plan), Ok(rules)) = (plan.map(PlanId), &rules) else {
-        let page = publish_page(visit, &|name| form.get(name).to_owned(), &errors);
-        return Ok(visit.page_with(sign_in::BAD_INPUT, page));
+        let value = |name: &str| form.get(name).to_owned();
+        return Ok(publish_page(visit, &value, &errors));
     };
     form.once(async {
         let version = match newest(visit, plan).await? {

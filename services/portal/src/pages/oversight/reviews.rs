@@ -81,6 +81,14 @@ fn card(visit: &Visit, hospital: LedgerId, emergency: &EmergencySummary) -> Card
         Some(_) => Html::none(),
     };
     let until = visit.locale.time(&emergency.until);
+    let mut tags = vec![text::tag(colour, state)];
+    let access = match emergency.without_ledger {
+        true => {
+            tags.push(text::tag(Colour::Orange, words.review_without_ledger));
+            words.review_journaled
+        }
+        false => words.review_until,
+    };
     let doctor = Html::text(format!("{} ", visit.words.kinds.role_doctor))
         .and(text::number(emergency.doctor));
     let patient = Html::text(format!("{} ", visit.words.kinds.role_patient))
@@ -90,10 +98,10 @@ fn card(visit: &Visit, hospital: LedgerId, emergency: &EmergencySummary) -> Card
         when: format!(
             "{} · {}",
             visit.locale.time(&emergency.time),
-            fill(words.review_until, &[("time", &until)])
+            fill(access, &[("time", &until)])
         ),
         title: emergency.reason.clone(),
-        tags: vec![text::tag(colour, state)],
+        tags,
         text: Html::join([
             text::paragraph_of(doctor),
             text::paragraph_of(patient),

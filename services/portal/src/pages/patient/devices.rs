@@ -1,6 +1,7 @@
 //! Devices: what they sent, which are connected, connecting and disconnecting, own limits.
 
 use axum::extract::Path;
+use axum::response::Response;
 use interfaces::iot::{
     BoundDevice, ListDevices, ListReadings, ListWarnings, RegisterDevice, SetLimit,
     UnregisterDevice,
@@ -12,11 +13,12 @@ use super::vitals::charts;
 use super::warnings::warnings;
 use crate::answer::Answer;
 use crate::design::Html;
-use crate::design::forms::{Control, Field, Form, error_summary};
+use crate::design::forms::{Control, Field, Form};
 use crate::design::lists::{self, Card};
 use crate::design::text::{self, Colour};
+use crate::pages::form_page::FormPage;
 use crate::pages::receipts::just_done;
-use crate::pages::{sign, sign_in};
+use crate::pages::sign;
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
@@ -144,10 +146,10 @@ pub(crate) async fn disconnect(Path(device): Path<String>, form: Submitted) -> A
 /// `GET /devices/add`
 pub(crate) async fn ask_to_add(visit: Visit) -> Answer {
     visit.signed_in()?;
-    Ok(visit.page(add_page(&visit, "", &[])))
+    Ok(add_page(&visit, "", &[]))
 }
 
-fn add_page(visit: &Visit, device: &str, errors: &[(&str, &str)]) -> Page {
+fn add_page(visit: &Visit, device: &str, errors: &[(&str, &str)]) -> Response {
     let words = visit.words.patient;
     let form = Form {
         hidden: visit.hidden(),
@@ -161,17 +163,12 @@ fn add_page(visit: &Visit, device: &str, errors: &[(&str, &str)]) -> Page {
         cancel: Some(("/devices", visit.words.frame.cancel)),
         ..Form::new("/devices/add", words.add_device)
     };
-    Page {
-        title: words.add_device.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            text::title(words.add_device),
-            text::lead(words.add_device_lead),
-            form.html(),
-        ]),
-        ..Page::default()
+    FormPage {
+        errors,
+        below: Some(("/devices", words.tab_devices)),
+        ..FormPage::new(words.add_device, words.add_device_lead, form)
     }
-    .below("/devices", words.tab_devices)
+    .answer(visit)
 }
 
 /// `POST /devices/add`
@@ -179,8 +176,7 @@ pub(crate) async fn add(form: Submitted) -> Answer {
     let visit = &form.visit;
     let Ok(device) = form.get("device").to_ascii_lowercase().parse::<LedgerId>() else {
         let errors = [("device", visit.words.patient.device_bad)];
-        let page = add_page(visit, form.get("device"), &errors);
-        return Ok(visit.page_with(sign_in::BAD_INPUT, page));
+        return Ok(add_page(visit, form.get("device"), &errors));
     };
     form.once(async {
         let reply = visit.ask(&RegisterDevice { device }).await?;
@@ -198,10 +194,10 @@ pub(crate) async fn add(form: Submitted) -> Answer {
 /// `GET /devices/limits`
 pub(crate) async fn ask_limits(visit: Visit) -> Answer {
     visit.signed_in()?;
-    Ok(visit.page(limits_page(&visit, "", &[])))
+    Ok(limits_page(&visit, "", &[]))
 }
 
-fn limits_page(visit: &Visit, sign: &str, errors: &[(&str, &str)]) -> Page {
+fn limits_page(visit: &Visit, sign: &str, errors: &[(&str, &str)]) -> Response {
     let words = visit.words.patient;
     let clinical = visit.words.clinical;
     let signs: Vec<(String, String)> = [
@@ -229,18 +225,13 @@ fn limits_page(visit: &Visit, sign: &str, errors: &[(&str, &str)]) -> Page {
         cancel: Some(("/devices", visit.words.frame.cancel)),
         ..Form::new("/devices/limits", words.limit_set)
     };
-    Page {
-        title: words.limits.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            done,
-            text::title(words.limits),
-            text::lead(words.limits_lead),
-            form.html(),
-        ]),
-        ..Page::default()
+    FormPage {
+        lead: done.and(text::lead(words.limits_lead)),
+        errors,
+        below: Some(("/devices", words.tab_devices)),
+        ..FormPage::new(words.limits, "", form)
     }
-    .below("/devices", words.tab_devices)
+    .answer(visit)
 }
 
 /// `POST /devices/limits`
@@ -264,8 +255,7 @@ pub(crate) async fn set_limits(form: Submitted) -> Answer {
         errors.push(("low", words.limit_low));
     }
     if !errors.is_empty() {
-        let page = limits_page(visit, form.get("sign"), &errors);
-        return Ok(visit.page_with(sign_in::BAD_INPUT, page));
+        return Ok(limits_page(visit, form.get("sign"), &errors));
     }
     form.once(async {
         let limit = SetLimit {

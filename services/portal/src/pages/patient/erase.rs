@@ -6,17 +6,16 @@ use interfaces::records::EraseRecord;
 use super::codes::ids;
 use crate::answer::Answer;
 use crate::design::Html;
-use crate::design::forms::{Control, Field, Form, error_summary};
+use crate::design::forms::{Control, Field, Form};
 use crate::design::lists;
 use crate::design::text;
-use crate::pages::sign_in;
-use crate::visit::{Page, Submitted, Visit, done};
+use crate::pages::form_page::FormPage;
+use crate::visit::{Submitted, Visit, done};
 
 /// `GET /records/erase/{hospital}/{record}`
 pub(crate) async fn ask(visit: Visit, Path((hospital, record)): Path<(String, String)>) -> Answer {
     visit.signed_in()?;
-    let page = page(&visit, &hospital, &record, &[]).await?;
-    Ok(visit.page(page))
+    page(&visit, &hospital, &record, &[]).await
 }
 
 async fn page(
@@ -24,7 +23,7 @@ async fn page(
     hospital: &str,
     record: &str,
     errors: &[(&str, &str)],
-) -> Result<Page, crate::answer::Refusal> {
+) -> Answer {
     let (hospital, record) = ids(hospital, record)?;
     let words = visit.words.patient;
     let names = visit.hospital_names().await;
@@ -41,22 +40,20 @@ async fn page(
         cancel: Some(("/records", visit.words.frame.cancel)),
         ..Form::new(&action, words.erase)
     };
-    Ok(Page {
-        title: words.erase_ask.to_owned(),
-        content: Html::join([
-            error_summary(visit.words.problems.check, errors),
-            text::title(words.erase_ask),
+    Ok(FormPage {
+        lead: Html::join([
             lists::summary(vec![
                 (words.hospital, Html::text(place)),
                 (words.record_number, text::number(record)),
             ]),
             text::paragraph(words.erase_text),
             text::paragraph(words.erase_stays),
-            form.html(),
         ]),
-        ..Page::default()
+        errors,
+        below: Some(("/records", words.tab_records)),
+        ..FormPage::new(words.erase_ask, "", form)
     }
-    .below("/records", words.tab_records))
+    .answer(visit))
 }
 
 /// `POST /records/erase/{hospital}/{record}`
@@ -68,8 +65,7 @@ pub(crate) async fn erase(
     visit.signed_in()?;
     if form.get("sure") != "yes" {
         let errors = [("sure", visit.words.patient.erase_unsure)];
-        let page = page(visit, &hospital, &record, &errors).await?;
-        return Ok(visit.page_with(sign_in::BAD_INPUT, page));
+        return page(visit, &hospital, &record, &errors).await;
     }
     let (hospital, record) = ids(&hospital, &record)?;
     form.once(async {

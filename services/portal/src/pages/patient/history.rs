@@ -2,47 +2,32 @@
 
 use axum::extract::Path;
 use contracts::GrantId;
-use interfaces::authorization::{ListItems, WithdrawGrant};
+use interfaces::authorization::WithdrawGrant;
 
-use super::requests::{applicant, facts, item_of, path_of};
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::Form;
 use crate::design::lists::{self, Card};
 use crate::design::text;
+use crate::pages::items::{Items, applicant, facts, item_of, path_of, title_of};
 use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
-use crate::pages::{kinds, sign};
+use crate::pages::sign;
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
 /// `GET /history`
 pub(crate) async fn list(visit: Visit) -> Answer {
-    visit.signed_in()?;
-    let asked = ListItems {
-        waiting_for_me: false,
-        application: None,
-        page: visit.part(),
-    };
-    let page = visit.ask(&asked).await?;
+    let items = Items::of(&visit, false).await?;
     let words = visit.words.authorization;
-    let names = visit.hospital_names().await;
-    let cards: Vec<Card> = page
-        .entries
-        .iter()
-        .map(|item| Card {
-            when: names.get(&item.hospital).cloned().unwrap_or_default(),
+    let cards = items.cards(&visit, |usual, item| {
+        Some(Card {
+            when: usual.title,
             title: applicant(&visit, item),
             path: Some(path_of("/history", &item.item)),
-            tags: vec![kinds::item_state(
-                &visit.words,
-                &item.state,
-                item.grant_withdrawn,
-            )],
-            text: text::paragraph(kinds::purpose(&visit.words, item.purpose)),
-            side: text::span("medshare-amount", &visit.locale.money(item.price)),
+            ..usual
         })
-        .collect();
+    });
     let list = Listing {
         id: "history",
         contracts: "authorization",
@@ -52,7 +37,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
     let content = Html::join([
         just_done(&visit, words.decided),
         text::lead(words.history_lead),
-        list.html(&visit, &cards, page.next),
+        list.html(&visit, &cards, items.next),
     ]);
     Ok(visit.page(Page::new(words.history, content)))
 }
@@ -93,7 +78,7 @@ pub(crate) async fn show(
             &steps,
         ),
     ]);
-    let title = fill(words.request_title, &[("who", &applicant(&visit, &item))]);
+    let title = title_of(&visit, &item);
     Ok(visit.page(Page::new(&title, content).below("/history", visit.words.patient.tab_history)))
 }
 

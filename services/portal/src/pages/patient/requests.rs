@@ -1,14 +1,14 @@
 //! Authorization requests that wait for the patient: who, what, why, how long, how much; and the decision.
 
-use contracts::{ApplicationId, ItemId};
-use interfaces::authorization::{DecideItemAsPatient, ItemSummary, ListItems};
-use interfaces::{PageRequest, Problem};
+use contracts::ItemId;
+use interfaces::authorization::{DecideItemAsPatient, ItemSummary};
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
-use crate::design::lists::{self, Card};
+use crate::design::lists::Card;
 use crate::design::text;
+use crate::pages::items::{Items, applicant, facts, item_of, path_of, title_of};
 use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
 use crate::pages::{kinds, sign};
@@ -17,37 +17,18 @@ use crate::words::fill;
 
 /// `GET /requests`
 pub(crate) async fn list(visit: Visit) -> Answer {
-    visit.signed_in()?;
-    let asked = ListItems {
-        waiting_for_me: true,
-        application: None,
-        page: visit.part(),
-    };
-    let page = visit.ask(&asked).await?;
+    let items = Items::of(&visit, true).await?;
     let words = visit.words.authorization;
-    let names = visit.hospital_names().await;
-    let cards: Vec<Card> = page
-        .entries
-        .iter()
-        .map(|item| Card {
-            when: fill(
-                "{label}: {time}",
-                &[
-                    ("label", words.deadline),
-                    ("time", &visit.locale.time(&item.deadline)),
-                ],
-            ),
-            title: fill(words.request_title, &[("who", &applicant(&visit, item))]),
+    let cards = items.cards(&visit, |usual, item| {
+        let purpose = kinds::purpose(&visit.words, item.purpose);
+        Some(Card {
+            title: title_of(&visit, item),
             path: Some(path_of("/requests", &item.item)),
-            text: text::paragraph(&format!(
-                "{} · {}",
-                kinds::purpose(&visit.words, item.purpose),
-                names.get(&item.hospital).map_or("", String::as_str)
-            )),
-            side: text::span("medshare-amount", &visit.locale.money(item.price)),
-            ..Card::default()
+            tags: Vec::new(),
+            text: text::paragraph(&format!("{purpose} · {}", usual.title)),
+            ..usual
         })
-        .collect();
+    });
     let list = Listing {
         id: "requests",
         contracts: "authorization",
@@ -57,78 +38,9 @@ pub(crate) async fn list(visit: Visit) -> Answer {
     let content = Html::join([
         just_done(&visit, words.decided),
         text::lead(words.requests_lead),
-        list.html(&visit, &cards, page.next),
+        list.html(&visit, &cards, items.next),
     ]);
     Ok(visit.page(Page::new(words.requests, content)))
-}
-
-/// The path of an item's page below a list.
-pub(crate) fn path_of(list: &str, item: &ItemId) -> String {
-    format!("{list}/{}/{}", item.application, item.index)
-}
-
-/// The applicant's name.
-pub(crate) fn applicant(visit: &Visit, item: &ItemSummary) -> String {
-    item.applicant_name
-        .clone()
-        .unwrap_or_else(|| visit.words.authorization.somebody.to_owned())
-}
-
-/// The item in a path, for whom it concerns.
-pub(crate) async fn item_of(
-    visit: &Visit,
-    application: &str,
-    index: &str,
-) -> Result<ItemSummary, Refusal> {
-    let unknown = || Problem::not_found("no such request");
-    visit.signed_in()?;
-    let application: ApplicationId = application.parse().map_err(|_| unknown())?;
-    let index: u16 = index.parse().map_err(|_| unknown())?;
-    let asked = ListItems {
-        waiting_for_me: false,
-        application: Some(application),
-        page: PageRequest {
-            after: None,
-            limit: Some(500),
-        },
-    };
-    let page = visit.ask(&asked).await?;
-    page.entries
-        .into_iter()
-        .find(|item| item.item.index == index)
-        .ok_or_else(|| unknown().into())
-}
-
-/// The whole of an item, in words and as facts.
-pub(crate) async fn facts(visit: &Visit, item: &ItemSummary) -> Html {
-    let words = visit.words.authorization;
-    let names = visit.hospital_names().await;
-    let hospital = names.get(&item.hospital).map_or("", String::as_str);
-    lists::summary(vec![
-        (words.who, Html::text(applicant(visit, item))),
-        (
-            words.why,
-            Html::text(kinds::purpose(&visit.words, item.purpose)),
-        ),
-        (words.statement, Html::text(&item.statement)),
-        (
-            words.what,
-            Html::text(fill(words.what_text, &[("hospital", hospital)])),
-        ),
-        (words.until, Html::text(visit.locale.day(&item.until))),
-        (
-            words.price,
-            text::span("medshare-amount", &visit.locale.money(item.price)),
-        ),
-        (
-            words.deadline,
-            Html::text(visit.locale.time(&item.deadline)),
-        ),
-        (
-            words.status,
-            kinds::item_state(&visit.words, &item.state, item.grant_withdrawn),
-        ),
-    ])
 }
 
 /// `GET /requests/{application}/{index}`
@@ -159,7 +71,7 @@ pub(crate) async fn show(
         Html::none()
     };
     let content = Html::join([text::lead(&summary), facts(&visit, &item).await, decisions]);
-    let title = fill(words.request_title, &[("who", &who)]);
+    let title = title_of(&visit, &item);
     Ok(visit.page(Page::new(&title, content).below("/requests", visit.words.patient.tab_requests)))
 }
 

@@ -1,50 +1,30 @@
 //! Every record that was applied for, and where it is on its way.
 
 use contracts::{ApplicationId, ItemId};
-use interfaces::authorization::{ItemSummary, ListItems, WithdrawItem};
+use interfaces::authorization::{ItemSummary, WithdrawItem};
 
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::Form;
 use crate::design::lists::Card;
 use crate::design::text;
+use crate::pages::items::Items;
 use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
-use crate::pages::{kinds, sign};
+use crate::pages::sign;
 use crate::visit::{Page, Submitted, Visit};
 
 /// `GET /research/applications`
 pub(super) async fn list(visit: Visit) -> Answer {
-    visit.signed_in()?;
-    let asked = ListItems {
-        waiting_for_me: false,
-        application: None,
-        page: visit.part(),
-    };
-    let page = visit.ask(&asked).await?;
+    let items = Items::of(&visit, false).await?;
     let words = visit.words.organisations;
-    let names = visit.hospital_names().await;
-    let cards: Vec<Card> = page
-        .entries
-        .iter()
-        .map(|item| Card {
-            when: format!(
-                "{}: {}",
-                visit.words.authorization.deadline,
-                visit.locale.time(&item.deadline)
-            ),
-            title: names.get(&item.hospital).cloned().unwrap_or_default(),
-            path: None,
-            tags: vec![kinds::item_state(
-                &visit.words,
-                &item.state,
-                item.grant_withdrawn,
-            )],
+    let cards = items.cards(&visit, |usual, item| {
+        Some(Card {
             text: text::paragraph(&item.statement),
-            side: text::span("medshare-amount", &visit.locale.money(item.price))
-                .and(take_back(&visit, item)),
+            side: usual.side.and(take_back(&visit, item)),
+            ..usual
         })
-        .collect();
+    });
     let list = Listing {
         id: "applications",
         contracts: "authorization",
@@ -54,7 +34,7 @@ pub(super) async fn list(visit: Visit) -> Answer {
     let content = Html::join([
         just_done(&visit, words.applied),
         text::lead(words.applications_lead),
-        list.html(&visit, &cards, page.next),
+        list.html(&visit, &cards, items.next),
     ]);
     Ok(visit.page(Page::new(words.applications, content)))
 }

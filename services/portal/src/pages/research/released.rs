@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use contracts::GrantId;
-use interfaces::authorization::{CollectReleased, ListItems, ReadReleased, ReleasedContent};
+use interfaces::authorization::{CollectReleased, ReadReleased, ReleasedContent};
 use interfaces::{CommandReply, Problem};
 use ledger::Digest;
 
@@ -11,46 +11,34 @@ use crate::design::Html;
 use crate::design::forms::Form;
 use crate::design::lists::Card;
 use crate::design::text;
+use crate::pages::items::{Items, item_of, path_of};
 use crate::pages::listing::Listing;
-use crate::pages::patient::requests::{item_of, path_of};
-use crate::pages::{kinds, sign};
+use crate::pages::sign;
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
 /// `GET /research/released`
 pub(super) async fn list(visit: Visit) -> Answer {
-    visit.signed_in()?;
-    let asked = ListItems {
-        waiting_for_me: true,
-        application: None,
-        page: visit.part(),
-    };
-    let page = visit.ask(&asked).await?;
+    let items = Items::of(&visit, true).await?;
     let words = visit.words.organisations;
-    let names = visit.hospital_names().await;
-    let cards: Vec<Card> = page
-        .entries
-        .iter()
-        .filter_map(|item| {
-            let mut hidden = visit.hidden();
-            hidden.push(("grant", item.grant?.to_string()));
-            let side = Form {
-                hidden,
-                look: " nhsuk-button--small",
-                about: &path_of("", &item.item),
-                ..Form::new("/research/released/read", words.read)
-            }
-            .html();
-            let until = visit.locale.day(&item.until);
-            Some(Card {
-                when: fill(words.read_until, &[("date", &until)]),
-                title: names.get(&item.hospital).cloned().unwrap_or_default(),
-                text: text::paragraph(kinds::purpose(&visit.words, item.purpose)),
-                side,
-                ..Card::default()
-            })
+    let cards = items.cards(&visit, |usual, item| {
+        let mut hidden = visit.hidden();
+        hidden.push(("grant", item.grant?.to_string()));
+        let side = Form {
+            hidden,
+            look: " nhsuk-button--small",
+            about: &path_of("", &item.item),
+            ..Form::new("/research/released/read", words.read)
+        }
+        .html();
+        let until = visit.locale.day(&item.until);
+        Some(Card {
+            when: fill(words.read_until, &[("date", &until)]),
+            tags: Vec::new(),
+            side,
+            ..usual
         })
-        .collect();
+    });
     let list = Listing {
         id: "released",
         contracts: "authorization",
@@ -59,7 +47,7 @@ pub(super) async fn list(visit: Visit) -> Answer {
     };
     let content = Html::join([
         text::lead(words.released_lead),
-        list.html(&visit, &cards, page.next),
+        list.html(&visit, &cards, items.next),
     ]);
     Ok(visit.page(Page::new(words.released, content)))
 }
