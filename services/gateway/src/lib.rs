@@ -8,13 +8,11 @@
 //! |---|---|
 //! | [`rest`] | every use case over HTTP: one file a service, the document at `/v1/openapi.json` |
 //! | [`grpc`] | `proto/medshare/v1/ledger.proto` |
-//! | `hospitals` | from a hospital's ledger id to its records service |
 //! | crate `ledger_view` | blocks, transactions and replicas as people read them |
 //! | `tls` | mutual TLS with partner systems |
 //! | `rate` | how much one address may ask |
 
 pub mod grpc;
-mod hospitals;
 mod rate;
 pub mod rest;
 mod service;

@@ -11,7 +11,6 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::hospitals::Hospitals;
 use crate::rate::RateLimiter;
 use crate::tls::Partners;
 use crate::{grpc, rest};

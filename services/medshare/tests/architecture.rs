@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["pbft", "contracts", "keys"],
     &["execution", "interfaces", "simulator"],
     &["bus", "client"],
-    &["store", "ledger_view"],
+    &["store", "ledger_view", "hospitals"],
     &["submission"],
     &[
         "identity",

@@ -19,7 +19,6 @@ mod concern;
 mod design;
 mod explorer;
 mod guard;
-mod hospitals;
 mod language;
 mod live;
 mod once;

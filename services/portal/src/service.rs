@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bus::{Bus, BusConfig, EndedSessions};
 use chassis::{InvalidKey, Shutdown};
 use chrono::FixedOffset;
+use hospitals::Hospitals;
 use keys::Secret;
 use keys::content::ContentKey;
 use ledger::PublicKey;
@@ -15,7 +16,6 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::explorer::{Explorer, ExplorerConfig};
-use crate::hospitals::Hospitals;
 use crate::language::{Currency, Language, Locale};
 use crate::live::Blocks;
 use crate::once::Once;

@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use bus::Target;
 use contracts::Purpose;
+use hospitals::is_records_service;
 use interfaces::Problem;
 use interfaces::identity::GetOwnAccount;
 use interfaces::index::{LocateCode, LocatedCode};
@@ -15,7 +16,6 @@ use super::answer::Answer;
 use super::api::{Api, Route, Shared, answer, take_apart};
 use super::document::{json_body, json_response, own_operation};
 use super::input::from_slice;
-use crate::hospitals::is_records_service;
 use crate::service::Gateway;
 
 const REDEEM: Route = Route::post("/v1/codes/redeem", "Opens one record by an authorization code and the patient ID")

@@ -1,19 +1,21 @@
 //! Everything of the patient who is signed in, from all hospitals at once.
 
-use std::time::Duration;
-
 use axum::extract::{Request, State};
-use contracts::membership::command::MemberKind;
-use interfaces::identity::GetOwnAccount;
+use data_encoding::BASE64URL_NOPAD;
+use hospitals::{Merged, Place};
 use interfaces::records::{ListOwnRecords, ListViewsOfOwnRecords, RecordSummary, ViewTrace};
 use interfaces::{Page, PageRequest, Problem, UseCase};
 use ledger::LedgerId;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::path::OperationBuilder;
 
 use super::answer::Answer;
 use super::api::{Api, Route, Shared, answer, take_apart};
-use super::document::{json_response, own_operation};
+use super::document::{json_response, own_operation, query_parameter};
+use super::input::Kind;
+use super::ledger::number;
+use super::parts::RequestParts;
 use crate::service::Gateway;
 
 const TAG: &str = "patient";
@@ -30,19 +32,17 @@ const VIEWS: Route = Route::get(
 .tag(TAG)
 .by("Patients.");
 
-/// How long one hospital is waited for.
-const HOSPITAL_WITHIN: Duration = Duration::from_secs(5);
-/// Entries a page, and pages of one hospital; what is beyond is marked as left out.
-const PAGE: u32 = 500;
-const PAGES_MAX: usize = 10;
-/// What a context of a patient's ledger ids is called at a hospital.
-const CONTEXT_PREFIX: &str = "hospital:";
+/// Hospitals that a page asks: whoever writes `after` by hand does not make the gateway ask the world.
+const HOSPITALS_MAX: usize = 256;
 
 /// Records of all hospitals.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnRecords {
     /// Newest encounter first.
     entries: Vec<RecordSummary>,
+    /// Give it back as `after` for more; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     /// Hospitals that did not answer; their records are missing.
     unavailable: Vec<UnavailableHospital>,
 }
@@ -52,11 +52,14 @@ pub(crate) struct OwnRecords {
 pub(crate) struct OwnViews {
     /// Newest first.
     entries: Vec<ViewTrace>,
+    /// Give it back as `after` for more; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     /// Hospitals that did not answer; their views are missing.
     unavailable: Vec<UnavailableHospital>,
 }
 
-/// A hospital whose part is missing or incomplete.
+/// A hospital whose part is missing.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct UnavailableHospital {
     /// The hospital.
@@ -67,9 +70,9 @@ pub(crate) struct UnavailableHospital {
 }
 
 pub(crate) fn routes(api: Api) -> Api {
-    let records = own_operation(&RECORDS, "list_my_records")
+    let records = paged(&RECORDS, "list_my_records")
         .response("200", json_response::<OwnRecords>("The records."));
-    let views = own_operation(&VIEWS, "list_my_views")
+    let views = paged(&VIEWS, "list_my_views")
         .response("200", json_response::<OwnViews>("The views."));
     api.schema::<OwnRecords>()
         .schema::<OwnViews>()
@@ -77,16 +80,31 @@ pub(crate) fn routes(api: Api) -> Api {
         .own(VIEWS, views, list_views)
 }
 
+fn paged(route: &Route, id: &str) -> OperationBuilder {
+    own_operation(route, id)
+        .parameter(query_parameter(
+            "after",
+            Kind::Text,
+            "Where the page before ended (`next`); empty for the first.",
+        ))
+        .parameter(query_parameter(
+            "limit",
+            Kind::Integer,
+            "At most how many, 1 to 500; 50 unless told.",
+        ))
+}
+
 async fn list_records(State(gateway): State<Shared>, request: Request) -> Answer<OwnRecords> {
     let parts = take_apart(&gateway, &RECORDS, request).await?;
     let asked = |page| ListOwnRecords { page };
-    let (mut entries, unavailable) =
-        from_all_hospitals(&gateway, parts.authorization.as_deref(), asked).await?;
-    // Newest first; the order must not depend on which hospital answered first.
-    entries.sort_by(|one, other| (&other.start, other.record).cmp(&(&one.start, one.record)));
+    let merged = merged(&gateway, &parts, asked, |record: &RecordSummary| {
+        (record.start.clone(), record.record)
+    })
+    .await?;
     answer(OwnRecords {
-        entries,
-        unavailable,
+        next: merged.next.as_deref().map(written),
+        unavailable: unavailable(merged.away),
+        entries: merged.entries,
     })
 }
 
@@ -96,101 +114,58 @@ async fn list_views(State(gateway): State<Shared>, request: Request) -> Answer<O
         by_others: false,
         page,
     };
-    let (mut entries, unavailable) =
-        from_all_hospitals(&gateway, parts.authorization.as_deref(), asked).await?;
-    entries.sort_by(|one: &ViewTrace, other| {
-        (&other.time, other.transaction).cmp(&(&one.time, one.transaction))
-    });
+    let merged = merged(&gateway, &parts, asked, |view: &ViewTrace| {
+        (view.time.clone(), view.transaction)
+    })
+    .await?;
     answer(OwnViews {
-        entries,
-        unavailable,
+        next: merged.next.as_deref().map(written),
+        unavailable: unavailable(merged.away),
+        entries: merged.entries,
     })
 }
 
-/// Asks every hospital where the patient has a ledger id, all at once.
-async fn from_all_hospitals<Q, T>(
+async fn merged<Q, T, K: Ord>(
     gateway: &Gateway,
-    token: Option<&str>,
+    parts: &RequestParts,
     question: impl Fn(PageRequest) -> Q + Sync,
-) -> Result<(Vec<T>, Vec<UnavailableHospital>), Problem>
+    key: impl Fn(&T) -> K,
+) -> Result<Merged<T>, Problem>
 where
     Q: UseCase<Reply = Page<T>> + Sync,
 {
-    let token =
-        token.ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
-    let account = gateway
-        .bus
-        .request(
-            &bus::Target::of::<GetOwnAccount>(),
-            Some(token),
-            &GetOwnAccount {},
-        )
-        .await?;
-    if account.kind != MemberKind::Patient {
-        return Err(Problem::forbidden(
-            "this is not for the role you are signed in with",
-        ));
-    }
-    let hospitals: Vec<LedgerId> = account
-        .ledger_ids
-        .keys()
-        .filter_map(|context| context.strip_prefix(CONTEXT_PREFIX)?.parse().ok())
-        .collect();
-    let asked = hospitals
-        .iter()
-        .map(|hospital| from_hospital(gateway, token, *hospital, &question));
-    let mut entries = Vec::new();
-    let mut unavailable = Vec::new();
-    for (hospital, answer) in hospitals.iter().zip(futures::future::join_all(asked).await) {
-        match answer {
-            Ok((some, complete)) => {
-                entries.extend(some);
-                if !complete {
-                    let reason =
-                        "the hospital holds more than is shown here; ask it directly".to_owned();
-                    unavailable.push(UnavailableHospital {
-                        hospital: *hospital,
-                        reason,
-                    });
-                }
-            }
-            // The session ended meanwhile: that is no matter of this hospital.
-            Err(problem) if problem.status == 401 => return Err(problem),
-            Err(problem) => unavailable.push(UnavailableHospital {
-                hospital: *hospital,
-                reason: problem.detail,
-            }),
-        }
-    }
-    Ok((entries, unavailable))
+    let token = parts
+        .authorization
+        .as_deref()
+        .ok_or_else(|| Problem::unauthenticated("no session token came with the request"))?;
+    let limit = number(parts, "limit")?.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
+    let limit = PageRequest { after: None, limit }.limit();
+    let after = parts.query.iter().find(|(name, _)| name == "after");
+    let places = match after {
+        Some((_, text)) if !text.is_empty() => Some(read(text)?),
+        _ => None,
+    };
+    let hospitals = &gateway.hospitals;
+    hospitals.merged(token, places, limit, question, key).await
 }
 
-async fn from_hospital<Q, T>(
-    gateway: &Gateway,
-    token: &str,
-    hospital: LedgerId,
-    question: &(impl Fn(PageRequest) -> Q + Sync),
-) -> Result<(Vec<T>, bool), Problem>
-where
-    Q: UseCase<Reply = Page<T>> + Sync,
-{
-    let target = gateway.hospitals.records_service(hospital).await?;
-    let mut entries = Vec::new();
-    let mut after = None;
-    for _ in 0..PAGES_MAX {
-        let asked = question(PageRequest {
-            after,
-            limit: Some(PAGE),
-        });
-        let page = gateway
-            .bus
-            .request_within(&target, Some(token), &asked, HOSPITAL_WITHIN)
-            .await?;
-        entries.extend(page.entries);
-        after = page.next;
-        if after.is_none() {
-            return Ok((entries, true));
-        }
-    }
-    Ok((entries, false))
+/// Places as text. They are the patient's own, and nothing is permitted by them: each hospital looks at the session.
+fn written(places: &[Place]) -> String {
+    BASE64URL_NOPAD.encode(&serde_json::to_vec(places).unwrap_or_default())
+}
+
+fn read(text: &str) -> Result<Vec<Place>, Problem> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+    bytes
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .filter(|places: &Vec<Place>| places.len() <= HOSPITALS_MAX)
+        .ok_or_else(|| Problem::bad_input("after", "is not what a page before gave as next"))
+}
+
+fn unavailable(away: Vec<(LedgerId, Problem)>) -> Vec<UnavailableHospital> {
+    let named = away.into_iter().map(|(hospital, problem)| UnavailableHospital {
+        hospital,
+        reason: problem.detail,
+    });
+    named.collect()
 }

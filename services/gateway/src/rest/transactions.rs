@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bus::{SubmitError, Target};
+use hospitals::is_records_service;
 use interfaces::{Base64, Committed, Problem, SubmitSignature};
 use ledger::{Digest, Receipt, SignedTransaction};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,6 @@ use super::api::{Api, Route, Shared, answer, ask, id_of, take_apart};
 use super::document::{json_body, json_response, own_operation};
 use super::input::{from_slice, unsupported};
 use super::parts::ContentType;
-use crate::hospitals::is_records_service;
 use crate::service::Gateway;
 use ledger_view::{TransactionView, outcome_name, rejection_text};
 

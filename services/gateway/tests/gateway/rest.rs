@@ -414,6 +414,28 @@ async fn own_records_of_all_hospitals_appear_together_and_a_missing_hospital_is_
         .map(|entry| &entry["start"].as_str().unwrap()[..4])
         .collect();
     assert_eq!(years, ["2020", "2015", "2010", "2005"]);
+
+    // A page at a time: every entry once, in the same order.
+    let mut paged = Vec::new();
+    let mut after = String::new();
+    loop {
+        let path = format!("/v1/me/records?limit=3&after={after}");
+        let request = running.http.get(running.url(&path)).bearer_auth("session");
+        let page: Value = request.send().await.unwrap().json().await.unwrap();
+        let entries = page["entries"].as_array().unwrap();
+        assert!(entries.len() <= 3, "{entries:?}");
+        paged.extend(entries.iter().map(|entry| entry["start"].as_str().unwrap()[..4].to_owned()));
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(paged, years);
+    let wrong = running
+        .http
+        .get(running.url("/v1/me/records?after=nonsense"))
+        .bearer_auth("session");
+    problem(wrong.send().await.unwrap(), 400).await;
     problem(running.get("/v1/me/records").await, 401).await;
 }
 

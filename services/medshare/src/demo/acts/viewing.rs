@@ -17,6 +17,8 @@ use crate::demo::story::{Hospital, Story, refused, wait_for};
 #[derive(Deserialize)]
 pub(super) struct FromAllHospitals<T> {
     pub(super) entries: Vec<T>,
+    #[serde(default)]
+    next: Option<String>,
     pub(super) unavailable: Vec<serde_json::Value>,
 }
 
@@ -124,13 +126,22 @@ async fn a_doctor_reads(story: &Story, own: &[RecordSummary]) -> anyhow::Result<
 
 /// All records of the patient who is signed in.
 pub(super) async fn own_records(member: &Member) -> anyhow::Result<Vec<RecordSummary>> {
-    let own: FromAllHospitals<RecordSummary> = member.get("/v1/me/records").await?;
-    ensure!(
-        own.unavailable.is_empty(),
-        "hospitals do not answer: {:?}",
-        own.unavailable
-    );
-    Ok(own.entries)
+    let mut records = Vec::new();
+    let mut after = String::new();
+    loop {
+        let path = format!("/v1/me/records?limit=500&after={after}");
+        let own: FromAllHospitals<RecordSummary> = member.get(&path).await?;
+        ensure!(
+            own.unavailable.is_empty(),
+            "hospitals do not answer: {:?}",
+            own.unavailable
+        );
+        records.extend(own.entries);
+        match own.next {
+            Some(next) => after = next,
+            None => return Ok(records),
+        }
+    }
 }
 
 /// The numbers of the records at one hospital.

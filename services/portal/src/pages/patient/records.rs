@@ -4,7 +4,7 @@ use contracts::{Purpose, RecordNumber};
 use interfaces::records::{ListOwnRecords, RecordSummary, ViewRecords};
 use ledger::LedgerId;
 
-use super::merged::{merged, missing_part};
+use super::merged::{merged, missing_part, sealed_next};
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::Form;
@@ -36,7 +36,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         text::lead(words.records_lead),
         missing_part(&visit, &page.away).await,
         list.living(&visit, shown(&visit, &page.entries).await),
-        list.paging(&visit, page.next),
+        list.paging(&visit, sealed_next(&visit, &page)),
     ]);
     Ok(visit.page(Page::new(words.records, content)))
 }

@@ -39,7 +39,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         match answer {
             Ok(consent) => forms.push(consent_form(&visit, *hospital, name, consent)),
             Err(problem) if problem.status == 401 => return Err(problem.into()),
-            Err(_) => away.push(*hospital),
+            Err(problem) => away.push((*hospital, problem)),
         }
     }
     let mut you = vec![(

@@ -2,7 +2,7 @@
 
 use interfaces::records::{ListViewsOfOwnRecords, ViewTrace};
 
-use super::merged::{merged, missing_part};
+use super::merged::{merged, missing_part, sealed_next};
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::lists::Card;
@@ -37,7 +37,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         text::lead(words.views_lead),
         missing_part(&visit, &page.away).await,
         text::paragraph_of(filter),
-        list.html(&visit, &cards, page.next),
+        list.html(&visit, &cards, sealed_next(&visit, &page)),
     ]);
     Ok(visit.page(Page::new(words.views, content)))
 }
