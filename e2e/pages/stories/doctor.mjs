@@ -48,6 +48,9 @@ export async function play({ accounts, open, size }) {
   await patient.press("Open", cards.first());
   await patient.page.waitForURL(/\/records\/viewed\//);
   await patient.page.getByRole("button", { name: "Share this record with a code" }).click();
+  // A code of its own: one that another story made may be used up.
+  await patient.press("Change the code");
+  await patient.page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
   const [code, id] = await patient.page.locator(".medshare-code").allInnerTexts();
   await window.go("/hospital/receive");
   await page.getByLabel("Authorization code").fill(code.toLowerCase());

@@ -13,25 +13,24 @@ export async function play({ accounts, open, size }) {
   await operator.press("Endorse", waiting.first());
   await operator.page.waitForURL(/\/sign\//, { timeout: 30_000 });
   await operator.look();
+  // On a system where an earlier run has endorsed already, the ledger refuses a second time, and the page says so.
+  operator.mistakes = true;
   await operator.press("Sign and submit");
-  await operator.page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
-  const after = await waiting.first().innerText().catch(() => "");
-  expect(after === "" || after.includes(`${before + 1} endorsement`), "the endorsement counts");
+  operator.mistakes = false;
+  const refused = operator.page.getByText("That is not possible any more");
+  await operator.page.getByText("Done", { exact: true }).or(refused).first().waitFor({ timeout: 30_000 });
+  if ((await refused.count()) === 0) {
+    const after = await waiting.first().innerText().catch(() => "");
+    expect(after === "" || after.includes(`${before + 1} endorsement`), "the endorsement counts");
+  }
   await operator.look("endorsed");
   const regulator = await open();
   await regulator.signInWithKey(key(accounts, "regulator"));
   await regulator.go("/members?kind=Insurer");
-  await regulator.press("Suspend", regulator.page.locator("main"));
-  await regulator.page.waitForURL(/\/sign\//, { timeout: 30_000 });
-  await regulator.press("Sign and submit");
-  await regulator.page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
-  await regulator.go("/members?kind=Insurer");
+  if ((await regulator.page.getByRole("button", { name: "Reinstate" }).count()) > 0) await change(regulator, "Reinstate");
+  await change(regulator, "Suspend");
   expect((await regulator.page.getByText("Suspended").count()) > 0, "the insurer is suspended");
-  await regulator.press("Reinstate", regulator.page.locator("main"));
-  await regulator.page.waitForURL(/\/sign\//, { timeout: 30_000 });
-  await regulator.press("Sign and submit");
-  await regulator.page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
-  await regulator.page.goto(new URL("/members?kind=Insurer", accounts.portal).href);
+  await change(regulator, "Reinstate");
   await regulator.page.getByRole("link", { name: "Revoke" }).first().click();
   await regulator.look("asks before revoking");
   for (const path of ["/use", "/use?basis=emergency", "/anomalies"]) await regulator.go(path);
@@ -49,6 +48,15 @@ export async function play({ accounts, open, size }) {
   const treasury = await open();
   await treasury.signInWithKey(key(accounts, "treasury"));
   await treasury.go("/treasury");
+}
+
+/** The regulator signs a change of the insurer's standing; the list of insurers is open then. */
+async function change(regulator, name) {
+  await regulator.press(name, regulator.page.locator("main"));
+  await regulator.page.waitForURL(/\/sign\//, { timeout: 30_000 });
+  await regulator.press("Sign and submit");
+  await regulator.page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
+  await regulator.go("/members?kind=Insurer");
 }
 
 /** The views of a hospital as files: every line whole. */
