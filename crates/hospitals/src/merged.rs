@@ -102,7 +102,9 @@ impl Hospitals {
             Some(places) => places,
             None => {
                 let hospitals = self.of_patient(token).await?.into_iter();
-                hospitals.map(|(hospital, _)| Place::first(hospital)).collect()
+                hospitals
+                    .map(|(hospital, _)| Place::first(hospital))
+                    .collect()
             }
         };
         let asked = places
@@ -245,6 +247,9 @@ mod tests {
         assert_eq!(gone_on(place(None, 2), 23, second, 20), place(None, 22));
         assert_eq!(gone_on(place(None, 2), 23, second, 23), place(second, 0));
         assert_eq!(gone_on(place(None, 2), 23, second, 25), place(second, 2));
-        assert_eq!(gone_on(place(Some("a"), 0), 7, None, 7), place(Some("a"), 7));
+        assert_eq!(
+            gone_on(place(Some("a"), 0), 7, None, 7),
+            place(Some("a"), 7)
+        );
     }
 }

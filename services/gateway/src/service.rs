@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bus::{Bus, BusConfig};
 use chassis::{InvalidKey, Shutdown};
+use hospitals::Hospitals;
 use keys::tls::TlsFiles;
 use serde::Deserialize;
 use tokio::net::TcpListener;

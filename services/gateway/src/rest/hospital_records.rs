@@ -5,9 +5,10 @@ use hospitals::Hospital;
 use interfaces::records::{
     AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EmergencySummary,
     EraseRecord, FindRecords, GetConsent, ImportBundle, ListAnomalies, ListEmergencies,
-    ListOfflineEmergencies, ListOwnRecords, ListViews, ListViewsOfOwnRecords, ListWaitingPatients, OfflineEmergency, OpenEmergency,
-    RecordSummary, RedeemCode, ReviewEmergency, SetConsent, ShowCode, SweepIntegrity,
-    UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace, WithdrawCode, WriteRecord,
+    ListOfflineEmergencies, ListOwnRecords, ListViews, ListViewsOfOwnRecords, ListWaitingPatients,
+    OfflineEmergency, OpenEmergency, RecordSummary, RedeemCode, ReviewEmergency, SetConsent,
+    ShowCode, SweepIntegrity, UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace,
+    WithdrawCode, WriteRecord,
 };
 
 use super::answer::Answer;

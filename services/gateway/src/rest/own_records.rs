@@ -72,8 +72,8 @@ pub(crate) struct UnavailableHospital {
 pub(crate) fn routes(api: Api) -> Api {
     let records = paged(&RECORDS, "list_my_records")
         .response("200", json_response::<OwnRecords>("The records."));
-    let views = paged(&VIEWS, "list_my_views")
-        .response("200", json_response::<OwnViews>("The views."));
+    let views =
+        paged(&VIEWS, "list_my_views").response("200", json_response::<OwnViews>("The views."));
     api.schema::<OwnRecords>()
         .schema::<OwnViews>()
         .own(RECORDS, records, list_records)
@@ -163,9 +163,11 @@ fn read(text: &str) -> Result<Vec<Place>, Problem> {
 }
 
 fn unavailable(away: Vec<(LedgerId, Problem)>) -> Vec<UnavailableHospital> {
-    let named = away.into_iter().map(|(hospital, problem)| UnavailableHospital {
-        hospital,
-        reason: problem.detail,
-    });
+    let named = away
+        .into_iter()
+        .map(|(hospital, problem)| UnavailableHospital {
+            hospital,
+            reason: problem.detail,
+        });
     named.collect()
 }

@@ -424,7 +424,11 @@ async fn own_records_of_all_hospitals_appear_together_and_a_missing_hospital_is_
         let page: Value = request.send().await.unwrap().json().await.unwrap();
         let entries = page["entries"].as_array().unwrap();
         assert!(entries.len() <= 3, "{entries:?}");
-        paged.extend(entries.iter().map(|entry| entry["start"].as_str().unwrap()[..4].to_owned()));
+        paged.extend(
+            entries
+                .iter()
+                .map(|entry| entry["start"].as_str().unwrap()[..4].to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => after = next.to_owned(),
             None => break,

@@ -88,7 +88,11 @@ pub(crate) async fn show(
     };
     let names = visit.hospital_names().await;
     let place = names.get(&hospital).map_or("", String::as_str);
-    let mut parts = vec![offline_emergency::notice(&visit, hospital, &viewed.put_down)];
+    let mut parts = vec![offline_emergency::notice(
+        &visit,
+        hospital,
+        &viewed.put_down,
+    )];
     let mut title = words.record.to_owned();
     for record in &viewed.records {
         let bundle = record.content.as_deref().map(fhir::Bundle::read);

@@ -176,8 +176,7 @@ async fn page<'a>(visit: &Visit, case: &Case, errors: &'a [(&'a str, &'a str)]) 
             let path = case.at(visit, offline_emergency::HERE);
             text::warning_of(
                 words.silent,
-                text::paragraph(words.silent_text)
-                    .and(text::warning_button(&path, words.without)),
+                text::paragraph(words.silent_text).and(text::warning_button(&path, words.without)),
             )
         }
         false => Html::none(),
@@ -261,8 +260,7 @@ pub(crate) async fn opened(
         crate::pages::receipts::just_done(&visit, words.opened),
         lists::cards(&cards),
     ]);
-    Ok(visit
-        .page(Page::new(words.title, content).below(HERE, visit.words.staff.tab_emergency)))
+    Ok(visit.page(Page::new(words.title, content).below(HERE, visit.words.staff.tab_emergency)))
 }
 
 #[cfg(test)]

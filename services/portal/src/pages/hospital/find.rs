@@ -191,7 +191,11 @@ fn card(visit: &Visit, hospital: LedgerId, record: &RecordSummary) -> Card {
             let mut hidden = visit.hidden();
             hidden.push(("hospital", hospital.to_string()));
             hidden.push(("record", number.to_string()));
-            hidden.extend(record.patient.map(|patient| ("patient", patient.to_string())));
+            hidden.extend(
+                record
+                    .patient
+                    .map(|patient| ("patient", patient.to_string())),
+            );
             Form {
                 hidden,
                 busy: words.patient.opening,

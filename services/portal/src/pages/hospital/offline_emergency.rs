@@ -28,11 +28,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     Ok(page(&visit, &case, &[]).await)
 }
 
-async fn page(
-    visit: &Visit,
-    case: &Case,
-    errors: &[(&str, &str)],
-) -> axum::response::Response {
+async fn page(visit: &Visit, case: &Case, errors: &[(&str, &str)]) -> axum::response::Response {
     let words = visit.words.emergency;
     let form = Form {
         hidden: visit.hidden(),
@@ -157,10 +153,7 @@ pub(crate) async fn state(
             steps,
         ),
         lists::summary(vec![
-            (
-                visit.words.staff.which_hospital,
-                Html::text(hospital_name),
-            ),
+            (visit.words.staff.which_hospital, Html::text(hospital_name)),
             (words.reason, Html::text(&found.reason)),
             (words.records, Html::join(numbers)),
         ]),
@@ -231,7 +224,11 @@ pub(super) async fn own(visit: &Visit) -> Html {
     for ((hospital, name), answer) in workplaces.iter().zip(answers) {
         // A hospital that does not answer leaves its part out: the form above matters more.
         let entries = answer.map(|page| page.entries).unwrap_or_default();
-        views.extend(entries.into_iter().map(|view| (name.as_str(), *hospital, view)));
+        views.extend(
+            entries
+                .into_iter()
+                .map(|view| (name.as_str(), *hospital, view)),
+        );
     }
     if views.is_empty() {
         return Html::none();

@@ -18,12 +18,7 @@ pub(crate) async fn ask(visit: Visit, Path((hospital, record)): Path<(String, St
     page(&visit, &hospital, &record, &[]).await
 }
 
-async fn page(
-    visit: &Visit,
-    hospital: &str,
-    record: &str,
-    errors: &[(&str, &str)],
-) -> Answer {
+async fn page(visit: &Visit, hospital: &str, record: &str, errors: &[(&str, &str)]) -> Answer {
     let (hospital, record) = ids(hospital, record)?;
     let words = visit.words.patient;
     let names = visit.hospital_names().await;
