@@ -124,7 +124,7 @@ impl Cluster {
     /// A request arrives at a process: answered if it is done, taken in otherwise.
     pub(crate) fn submission(&mut self, index: usize, digest: Digest, client: usize) {
         let node = &mut self.nodes[index];
-        let is_censored = node.behaviour == Some(Behaviour::Censoring) && client % 2 == 0;
+        let is_censored = node.behaviour == Some(Behaviour::Censoring) && client.is_multiple_of(2);
         if node.replica.is_none() || is_censored {
             return;
         }

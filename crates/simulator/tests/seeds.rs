@@ -96,7 +96,7 @@ fn two_thousand_scenarios_of_twins_end_in_agreement() {
 fn scenarios_of_twins_are_all_different() {
     let numbers = (0..5_000).chain(twins::count() - 5_000..twins::count());
     let scenarios: std::collections::BTreeSet<_> = numbers
-        .map(|number| twins::Scenario::of(number))
+        .map(twins::Scenario::of)
         .map(|scenario| (scenario.twin, scenario.rounds))
         .collect();
     assert_eq!(scenarios.len(), 10_000);

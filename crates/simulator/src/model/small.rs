@@ -205,15 +205,15 @@ impl Small {
             Stage::InOne(proposals) => proposals,
             _ => [None; PLACES],
         };
-        for at in 0..PLACES {
+        for (at, opened) in opening.into_iter().enumerate() {
             let place = place(at);
             let prepared = own.prepared[view.0 as usize][at];
-            if is_primary && prepared.is_none() && opening[at].is_none() {
+            if is_primary && prepared.is_none() && opened.is_none() {
                 let value = BATCHES[view.0 as usize];
                 steps.push(Step::Propose(id, view, place, value));
             }
             for value in ALL {
-                let fits = match opening[at] {
+                let fits = match opened {
                     Some(proposed) => proposed == value,
                     None => value != Value::Null,
                 };

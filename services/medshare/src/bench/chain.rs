@@ -124,7 +124,7 @@ impl Chain {
             let due = (transactions - chain.transactions).min(per_block as u64);
             let block = maker.next_block(due as usize)?;
             chain.add(&mut file, &block);
-            if chain.count % BLOCKS_PER_FILE == 0 || chain.transactions == transactions {
+            if chain.count.is_multiple_of(BLOCKS_PER_FILE) || chain.transactions == transactions {
                 let path = chain.blocks.join(segment_name(first_height));
                 chain.bytes += file.len() as u64;
                 crate::files::write(&path, &file)?;

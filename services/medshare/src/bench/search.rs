@@ -254,7 +254,7 @@ impl Population {
             record: RecordNumber(bytes(of_record)),
             version: 1,
             hospital,
-            patient: LedgerId(bytes(of_person ^ of_record % HOSPITALS)),
+            patient: LedgerId(bytes(of_person ^ (of_record % HOSPITALS))),
             person: Digest(bytes(of_person)),
             facts: Base64(canonical::encode(&brief)),
             salt: Digest(bytes(of_record ^ 0xa17)),
