@@ -205,6 +205,15 @@ impl Replica {
             return false;
         }
         if sequence > self.chain.executed {
+            // A vote for a block is cast when the block is stored: a vote of ours for one that we lack was lost with it.
+            let votes = &proof.certificate().votes;
+            if votes.iter().any(|(replica, _)| *replica == self.me) {
+                self.halt(HaltReason::LostVotes {
+                    view: self.view,
+                    sequence,
+                });
+                return false;
+            }
             let batch = self
                 .chain
                 .blocks

@@ -7,8 +7,9 @@ use ledger::{
 use pbft::message::{Recalled, RecalledWord};
 use pbft::statement::{Phase, Statement};
 use pbft::{
-    Base, Configuration, Durable, Effect, HaltReason, Input, Limits, LogRecord, Message, Moment,
-    Outgoing, Pending, Replica, Request, RestoreError, Sequence, SignedMessage, StoredChain, View,
+    Base, Configuration, Durable, Effect, HaltReason, Input, InstalledBlock, Limits, LogRecord,
+    Message, Moment, Outgoing, Pending, Replica, Request, RestoreError, Sequence, SignedMessage,
+    StoredChain, View,
 };
 
 fn key(replica: u16) -> SigningKey {
@@ -342,4 +343,40 @@ fn words_that_somebody_else_signed_are_no_words_of_ours() {
         message,
     };
     assert!(verifier().verify(signed).is_err());
+}
+
+/// The block of height 1, certified by these.
+fn installed(by: [u16; 3]) -> Input {
+    let vote = |replica| {
+        let signed = word(replica, Phase::BlockVote, 0, 1);
+        (ReplicaId(replica), signed.signature)
+    };
+    let certificate = ledger::Certificate {
+        epoch: Epoch(0),
+        votes: by.map(vote).to_vec(),
+    };
+    let proof = verifier()
+        .certified(Sequence(1), Digest([77; 32]), certificate)
+        .expect("a quorum certifies");
+    let block = InstalledBlock {
+        proof,
+        time: Timestamp(1),
+        digests: Vec::new(),
+    };
+    let durable = Durable::after(vec![block], |_| Ok::<(), ledger::CanonicalError>(()));
+    Input::BlocksInstalled(durable.expect("nothing fails"))
+}
+
+#[test]
+fn a_fetched_block_with_our_own_vote_stops_the_replica_and_one_without_does_not() {
+    let mut replica = silent(0, Vec::new()).expect("starts");
+    replica.step(at(1), installed([1, 2, 3]));
+    assert!(!replica.summary().halted);
+    let mut replica = silent(0, Vec::new()).expect("starts");
+    let effects = replica.step(at(1), installed([0, 2, 3]));
+    let lost = HaltReason::LostVotes {
+        view: View(0),
+        sequence: Sequence(1),
+    };
+    assert_eq!(effects, [Effect::Halt(lost)]);
 }

@@ -41,6 +41,13 @@ pub enum Heard {
     Written(Written),
     /// Word from execution.
     Told(Told),
+    /// An order of blocks is done: all that came of it was handed to execution.
+    Fetched {
+        /// Who was asked.
+        peer: ReplicaId,
+        /// The last height that came.
+        last: Height,
+    },
     /// A thread failed: this replica must stop.
     Failed(String),
     /// Execution gave another block than the others certified: this replica must stop.
@@ -338,6 +345,13 @@ impl Core {
             Heard::Told(Told::LeftOut(left)) => self.keep_left_out(&left),
             Heard::Told(Told::Installed(blocks)) => {
                 let _ = self.performers.delivery.send(Parcel::Installed(blocks));
+            }
+            Heard::Fetched { peer, last } => {
+                // A replica that votes knows by its own clocks what it still lacks.
+                if let Seat::Observes(observer, _) = &mut self.seat {
+                    observer.fetched(peer, last, Instant::now());
+                    self.observe();
+                }
             }
             Heard::Failed(reason) => {
                 self.write_report(HALTED, &reason, None);

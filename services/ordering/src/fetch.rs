@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bus::Bus;
 use bus::ordering_wire::{BlocksRequest, StatusRequest};
-use ledger::{CertifiedBlock, ReplicaId, canonical};
+use ledger::{CertifiedBlock, Height, ReplicaId, canonical};
 use pbft::{CertifiedHash, Input, Sequence};
 use tokio::sync::mpsc::Receiver as Orders;
 
@@ -64,11 +64,14 @@ pub async fn fetch(
             }
         }
         // A prefix of the range is an answer; nothing at all is a failure.
-        if next == order.first
-            && core
-                .send(Heard::Input(Input::FetchFailed { peer: order.peer }))
-                .is_err()
-        {
+        let end = match next.0.checked_sub(1).filter(|_| next > order.first) {
+            Some(last) => Heard::Fetched {
+                peer: order.peer,
+                last: Height(last),
+            },
+            None => Heard::Input(Input::FetchFailed { peer: order.peer }),
+        };
+        if core.send(end).is_err() {
             return;
         }
     }

@@ -23,10 +23,20 @@ const BLOCKS_MAX: u64 = 256;
 pub struct Observer {
     /// The newest certified height here.
     certified: Height,
-    /// Whom it asked, and until when it waits.
-    asked: Option<(ReplicaId, Instant)>,
+    asked: Option<Asked>,
     turn: usize,
     look_at: Instant,
+}
+
+/// An order that is open. There is one at a time: two would fetch the same blocks, and an answer in parts would open more
+/// and more of them.
+#[derive(Debug)]
+struct Asked {
+    peer: ReplicaId,
+    /// Until when something must come of it.
+    until: Instant,
+    /// The last height that came, once no more will.
+    fetched: Option<Height>,
 }
 
 impl Observer {
@@ -47,7 +57,9 @@ impl Observer {
 
     /// When something is to be done.
     pub fn next_wakeup(&self) -> Instant {
-        self.asked.map_or(self.look_at, |(_, until)| until)
+        self.asked
+            .as_ref()
+            .map_or(self.look_at, |asked| asked.until)
     }
 
     /// What to fetch now, if anything: blocks of this epoch from one of its replicas, each in turn.
@@ -74,7 +86,11 @@ impl Observer {
         if last < first {
             return None;
         }
-        self.asked = Some((peer, now + ANSWER_WITHIN));
+        self.asked = Some(Asked {
+            peer,
+            until: now + ANSWER_WITHIN,
+            fetched: None,
+        });
         Some(FetchOrder {
             first: Sequence::from(first),
             last: Sequence::from(last),
@@ -86,16 +102,35 @@ impl Observer {
     /// Blocks up to this height were stored.
     pub fn installed(&mut self, height: Height, now: Instant) {
         self.certified = self.certified.max(height);
-        // There may be more at once.
-        self.asked = None;
-        self.look_at = now;
+        if let Some(asked) = &mut self.asked {
+            asked.until = now + ANSWER_WITHIN;
+        }
+        self.settle(now);
+    }
+
+    /// No more blocks come of the order: they came up to this height, and are stored by and by.
+    pub fn fetched(&mut self, peer: ReplicaId, last: Height, now: Instant) {
+        if let Some(asked) = self.asked.as_mut().filter(|asked| asked.peer == peer) {
+            asked.fetched = Some(last);
+        }
+        self.settle(now);
     }
 
     /// The replica asked had nothing.
     pub fn failed(&mut self, peer: ReplicaId, now: Instant) {
-        if self.asked.is_some_and(|(asked, _)| asked == peer) {
+        if self.asked.as_ref().is_some_and(|asked| asked.peer == peer) {
             self.asked = None;
             self.look_at = now + LOOK_AGAIN_AFTER;
+        }
+    }
+
+    /// An order of which everything is stored is done, and there may be more at once.
+    fn settle(&mut self, now: Instant) {
+        let is_done = |last: Height| last <= self.certified;
+        let fetched = self.asked.as_ref().and_then(|asked| asked.fetched);
+        if fetched.is_some_and(is_done) {
+            self.asked = None;
+            self.look_at = now;
         }
     }
 }
@@ -120,6 +155,27 @@ mod tests {
         let second = order(&mut observer, start + LOOK_AGAIN_AFTER).expect("asks again");
         assert_ne!(second.peer, first.peer);
         observer.installed(Height(256), start);
+        observer.fetched(second.peer, Height(256), start);
         assert!(order(&mut observer, start).is_none(), "the epoch is over");
+    }
+
+    #[test]
+    fn an_answer_in_parts_opens_no_second_order() {
+        let now = Instant::now();
+        let mut observer = Observer::after(Height(0), now);
+        let order = |observer: &mut Observer| observer.order(now, Epoch(0), None, &[ReplicaId(1)]);
+        let first = order(&mut observer).expect("asks at once");
+        for part in [Height(90), Height(180)] {
+            observer.installed(part, now);
+            assert!(
+                order(&mut observer).is_none(),
+                "more of the first is to come"
+            );
+        }
+        observer.fetched(ReplicaId(1), Height(200), now);
+        assert!(order(&mut observer).is_none(), "its end is not stored yet");
+        observer.installed(Height(200), now);
+        let second = order(&mut observer).expect("asks for what follows at once");
+        assert_eq!((first.first, second.first), (Sequence(1), Sequence(201)));
     }
 }

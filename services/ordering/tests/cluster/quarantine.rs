@@ -46,8 +46,8 @@ async fn a_replica_that_lost_its_disk_follows_the_chain_and_never_votes_again() 
     cluster.assert_equal_chains().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replica_restored_from_an_old_copy_finds_it_out_from_the_others_before_it_votes() {
+/// A replica's folder is replaced by a copy from so many blocks ago.
+async fn restore_an_old_copy(rounds: u64) {
     let mut cluster = Cluster::start().await;
     cluster.submit_all(0..20).await;
     cluster.kill(LOST);
@@ -55,18 +55,30 @@ async fn a_replica_restored_from_an_old_copy_finds_it_out_from_the_others_before
     copy(&cluster.data(LOST), &copied);
     cluster.launch(LOST);
     cluster.wait_for_standing(LOST, Standing::Votes).await;
-    for round in 0..30 {
+    for round in 0..rounds {
         cluster.submit_all(20 + round * 2..22 + round * 2).await;
     }
     cluster.kill(LOST);
     std::fs::remove_dir_all(cluster.data(LOST)).unwrap();
     std::fs::rename(&copied, cluster.data(LOST)).unwrap();
     cluster.launch(LOST);
-    assert_never_votes(&mut cluster, 100..130).await;
+    let next = 20 + rounds * 2;
+    assert_never_votes(&mut cluster, next..next + 30).await;
     let report = std::fs::read_to_string(cluster.data(LOST).join("quarantine.json")).unwrap();
     assert!(report.contains("is not in our log"), "{report}");
     cluster.kill(LOST);
     cluster.launch(LOST);
-    assert_never_votes(&mut cluster, 130..140).await;
+    assert_never_votes(&mut cluster, next + 30..next + 40).await;
     cluster.assert_equal_chains().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_restored_from_an_old_copy_finds_it_out_from_the_others_before_it_votes() {
+    restore_an_old_copy(30).await;
+}
+
+/// Over two intervals of checkpoints: nobody remembers its lost votes any more, but the certificates hold them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_restored_from_a_very_old_copy_finds_it_out_from_the_blocks_that_it_fetches() {
+    restore_an_old_copy(220).await;
 }
