@@ -61,6 +61,8 @@ pub struct Permissions {
     pub publish: Vec<String>,
     /// What may be subscribed to, also as a queue group.
     pub subscribe: Vec<String>,
+    /// What of it is not delivered all the same.
+    pub not_delivered: Vec<String>,
 }
 
 impl Permissions {
@@ -87,11 +89,13 @@ impl Permissions {
                     subjects::BLOCKS_SUBJECTS.into(),
                     format!("{}.>", subjects::inbox_prefix(name)),
                 ],
+                ..Permissions::default()
             },
             Role::Device { name } => Permissions {
                 publish: vec![subjects::readings(name)],
                 // The second is the server's own delivery subject of an MQTT session with QoS 1.
                 subscribe: vec![subjects::acknowledgements(name), "$MQTT.sub.>".into()],
+                ..Permissions::default()
             },
             Role::Administrator { name } => Permissions {
                 publish: [
@@ -107,6 +111,7 @@ impl Permissions {
                     subjects::all_replies(name),
                     format!("{}.>", subjects::inbox_prefix(name)),
                 ],
+                ..Permissions::default()
             },
         }
     }
@@ -130,6 +135,7 @@ fn of_service(name: &str) -> Permissions {
             subjects::SESSIONS_ENDED.into(),
             format!("{}.>", subjects::inbox_prefix(name)),
         ],
+        ..Permissions::default()
     };
     if name == "identity" {
         permissions.publish.push(subjects::SESSIONS_ENDED.into());
@@ -139,9 +145,10 @@ fn of_service(name: &str) -> Permissions {
 
 fn of_replica(replica: ReplicaId) -> Permissions {
     let name = subjects::replica_name(replica);
+    let own_broadcasts = format!("pbft.*.{}.all", replica.0);
     Permissions {
         publish: vec![
-            format!("pbft.*.{}.all", replica.0),
+            own_broadcasts.clone(),
             format!("pbft.*.{}.to.*", replica.0),
             format!("blocks.{}.*", replica.0),
             subjects::reply(&name, "*", "*"),
@@ -158,6 +165,8 @@ fn of_replica(replica: ReplicaId) -> Permissions {
             subjects::all_replies(&name),
             format!("{}.>", subjects::inbox_prefix(&name)),
         ],
+        // It knows what it said: a quarter of all deliveries between four replicas.
+        not_delivered: vec![own_broadcasts],
     }
 }
 

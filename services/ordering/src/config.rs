@@ -36,7 +36,8 @@ pub struct Tuning {
     pub block_transactions_max: usize,
     /// How many proposals may be in flight at once.
     pub pipeline_depth: u64,
-    /// How long a batch fills while another is in flight, in microseconds.
+    /// How long a batch fills while another is in flight, in microseconds. About as long as one takes: a block costs each
+    /// replica as much as some tens of transactions do, so a busy machine is not to make more of them than it must.
     pub batch_wait_us: u64,
     /// How many transactions wait at most before the intake answers "busy".
     pub waiting_transactions_max: usize,
@@ -55,7 +56,7 @@ impl Default for Tuning {
         Tuning {
             block_transactions_max: 500,
             pipeline_depth: 4,
-            batch_wait_us: 2_000,
+            batch_wait_us: 8_000,
             waiting_transactions_max: 20_000,
             member_transactions_max: 8_192,
             request_timeout_ms: 1_000,

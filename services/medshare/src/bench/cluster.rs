@@ -139,10 +139,10 @@ impl Cluster {
             data: home.join("data"),
             tuning,
         };
-        files::write(
-            &home.join("config.toml"),
-            toml::to_string(&config)?.as_bytes(),
-        )
+        // As `medshare init` has it.
+        let process = "[process]\nthreads = 1\n";
+        let text = format!("{}{process}", toml::to_string(&config)?);
+        files::write(&home.join("config.toml"), text.as_bytes())
     }
 
     /// Starts a replica; gives how long it took until it was ready.

@@ -118,7 +118,11 @@ fn rendered_user(user: &BrokerUser) -> anyhow::Result<Value> {
 /// What is not allowed is denied.
 fn permissions(role: &Role) -> Value {
     let permissions = Permissions::of(role);
-    json!({ "publish": allowed(&permissions.publish), "subscribe": allowed(&permissions.subscribe) })
+    let mut subscribe = allowed(&permissions.subscribe);
+    if !permissions.not_delivered.is_empty() {
+        subscribe["deny"] = json!(permissions.not_delivered);
+    }
+    json!({ "publish": allowed(&permissions.publish), "subscribe": subscribe })
 }
 
 /// The server takes an empty list for "everything", so an empty one is said as a denial.
