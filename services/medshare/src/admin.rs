@@ -5,13 +5,16 @@ use keys::Secret;
 use keys::certificate::Authority;
 use ledger::{LedgerId, Timestamp};
 
-use crate::arguments::{AddDevice, AddHospital, Admin, Folder, Named, NewIssuingAuthority};
+use crate::arguments::{
+    AddDevice, AddHospital, AddNode, Admin, Folder, Named, NewIssuingAuthority,
+};
 use crate::broker::BrokerUser;
 use crate::consortium::{Consortium, HospitalDatabase, Tls};
 use crate::files;
 use crate::init;
 use crate::init::certificates::{self, Issuer};
 use crate::layout::Layout;
+use crate::nodes;
 use crate::supervisor::control::{self, Action};
 use crate::up;
 
@@ -29,6 +32,8 @@ pub async fn run(command: &Admin, json: bool) -> anyhow::Result<String> {
         Admin::Pause(Named { name, folder }) => (folder, Action::Pause(name.clone())),
         Admin::Resume(Named { name, folder }) => (folder, Action::Resume(name.clone())),
         Admin::AddHospital(arguments) => return add_hospital(arguments, json).await,
+        Admin::AddNode(arguments) => return add_node(arguments, json).await,
+        Admin::ReplaceNode(arguments) => return nodes::replace(arguments, json).await,
         Admin::AddDevice(arguments) => return add_device(arguments, json),
         Admin::NewIssuingAuthority(arguments) => return new_issuing_authority(arguments, json),
     };
@@ -59,19 +64,7 @@ async fn add_hospital(arguments: &AddHospital, json: bool) -> anyhow::Result<Str
     let added = init::add_hospital(&layout, &arguments.slug, &arguments.name, database)?;
     let consortium = Consortium::from_toml(&std::fs::read_to_string(layout.consortium())?)?;
     init::create_databases(&consortium).await?;
-    let started = if layout.control().exists() {
-        let answer = control::ask(&layout, Action::TakeUp).await?;
-        if !answer.done {
-            bail!(
-                "{} was added but not started: {}",
-                added.process,
-                answer.reason.unwrap_or_default()
-            );
-        }
-        true
-    } else {
-        false
-    };
+    let started = take_up(&layout, &added.process).await?;
     if json {
         return Ok(serde_json::json!({ "added": added, "started": started }).to_string());
     }
@@ -84,6 +77,40 @@ async fn add_hospital(arguments: &AddHospital, json: bool) -> anyhow::Result<Str
         "{} {then}\n  ledger id   {}\n  public key  {}\n  member key  {}\nIt can act once it is registered and endorsed.",
         added.process, added.ledger_id, added.public_key, added.member_key
     ))
+}
+
+async fn add_node(arguments: &AddNode, json: bool) -> anyhow::Result<String> {
+    let layout = Layout::new(std::path::absolute(&arguments.folder.dir)?);
+    let added = init::add_node(&layout, &arguments.slug, arguments.name.as_deref())?;
+    let started = take_up(&layout, &added.process).await?;
+    if json {
+        return Ok(serde_json::json!({ "added": added, "started": started }).to_string());
+    }
+    let then = if started {
+        "follows the ledger"
+    } else {
+        "follows the ledger from the next `up` on"
+    };
+    Ok(format!(
+        "{} {then}\n  operator      {}\n  operator key  {}\n  voting key    {}\n\
+         It votes once it is voted in: medshare admin replace-node --add {} --retire NUMBER --as SLUG --as SLUG --as SLUG",
+        added.process, added.operator, added.operator_key, added.voting_key, added.replica
+    ))
+}
+
+/// Has the system that runs, if it does, start a process that is new.
+async fn take_up(layout: &Layout, process: &str) -> anyhow::Result<bool> {
+    if !layout.control().exists() {
+        return Ok(false);
+    }
+    let answer = control::ask(layout, Action::TakeUp).await?;
+    if !answer.done {
+        bail!(
+            "{process} was added but not started: {}",
+            answer.reason.unwrap_or_default()
+        );
+    }
+    Ok(true)
 }
 
 fn add_device(arguments: &AddDevice, json: bool) -> anyhow::Result<String> {

@@ -113,6 +113,13 @@ pub enum Admin {
     /// Add a hospital: makes its keys and configuration, and starts its records service when the system runs. On the
     /// ledger it is registered and endorsed like any organisation.
     AddHospital(AddHospital),
+    /// Add a node: makes the keys and the configuration of one more replica, and starts it when the system runs. It
+    /// follows the ledger, and votes once `replace-node` has voted it in.
+    AddNode(AddNode),
+    /// Vote a node in, an old one out, or both in one change, as operators of nodes: each `--as` signs. Registers and
+    /// endorses the new node's operator first where that is still to be done. Once a quorum has voted, waits until the
+    /// change is in force.
+    ReplaceNode(ReplaceNode),
     /// Let a device connect to the brokers by MQTT. With mutual TLS: issues a certificate for the key that the device
     /// made (`--request`), which counts for as long as the ledger has the device as active. Without: prints a password,
     /// once. On the ledger it is registered to a patient like any device.
@@ -168,6 +175,40 @@ pub struct AddHospital {
     /// The name of the mapping from its tables.
     #[arg(long, value_name = "NAME", default_value = "a")]
     pub mapping: String,
+    /// The system's folder.
+    #[command(flatten)]
+    pub folder: Folder,
+}
+
+/// `medshare admin add-node`
+#[derive(Debug, Args)]
+pub struct AddNode {
+    /// The organisation that operates it, by its short name: a new one, or one that takes part already.
+    pub slug: String,
+    /// The public name of an organisation that is new.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The system's folder.
+    #[command(flatten)]
+    pub folder: Folder,
+}
+
+/// `medshare admin replace-node`
+#[derive(Debug, Args)]
+pub struct ReplaceNode {
+    /// The number of the replica that comes, as `add-node` said.
+    #[arg(long, value_name = "NUMBER", required_unless_present = "retire")]
+    pub add: Option<u16>,
+    /// The number of the replica that goes.
+    #[arg(long, value_name = "NUMBER")]
+    pub retire: Option<u16>,
+    /// An organisation whose operator votes, by its short name; its `operator.json` must be in the system's folder. The
+    /// first one proposes.
+    #[arg(long = "as", value_name = "SLUG", required = true)]
+    pub voters: Vec<String>,
+    /// Vote on this proposal, which another operator has made, instead of proposing: the same change is to be named.
+    #[arg(long, value_name = "ID")]
+    pub proposal: Option<String>,
     /// The system's folder.
     #[command(flatten)]
     pub folder: Folder,

@@ -7,6 +7,7 @@
 //! | [`layout`], [`system`] | where they lie, and which processes there are |
 //! | [`supervisor`], [`up`], [`admin`] | starting, keeping and steering the processes |
 //! | [`broker`] | the process around a message broker |
+//! | [`nodes`] | voting nodes in and out |
 //! | [`partner`] | reaching the gateway as a partner system |
 //! | [`wiring`] | which subcommand runs which service |
 //! | [`bench`] | measurements |
@@ -22,6 +23,7 @@ pub mod demo;
 pub mod files;
 pub mod init;
 pub mod layout;
+pub mod nodes;
 pub mod partner;
 pub mod supervisor;
 pub mod system;

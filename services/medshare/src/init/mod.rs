@@ -10,6 +10,7 @@ mod configuration;
 mod databases;
 mod hospital;
 mod members;
+mod node;
 mod process_keys;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use certificates::organisation_files;
 pub use databases::create_databases;
 pub use hospital::{HospitalAdded, add_hospital};
+pub use node::{NodeAdded, add_node};
 
 use crate::consortium::{Consortium, OrganisationKind, Tls};
 use crate::files;
@@ -202,13 +204,8 @@ fn processes(consortium: &Consortium) -> SystemDescription {
         .map(|(index, name)| broker(&brokers, index, name, authority))
         .collect();
     for (index, operator) in consortium.operators().enumerate() {
-        processes.push(process(
-            format!("replica-{index}"),
-            "ordering",
-            &operator.slug,
-            STAGE_REPLICAS,
-            index,
-        ));
+        let number = u16::try_from(index).unwrap_or(u16::MAX);
+        processes.push(replica(number, &operator.slug, brokers_from(index)));
     }
     processes.push(process(
         "identity".into(),
@@ -232,6 +229,17 @@ fn processes(consortium: &Consortium) -> SystemDescription {
         processes.push(records(&hospital.slug, brokers_from(index + 1)));
     }
     SystemDescription { processes }
+}
+
+fn replica(number: u16, operator: &str, brokers: Vec<String>) -> ProcessDescription {
+    ProcessDescription {
+        name: format!("replica-{number}"),
+        command: "ordering".to_owned(),
+        operator: operator.to_owned(),
+        stage: STAGE_REPLICAS,
+        brokers,
+        listeners: Vec::new(),
+    }
 }
 
 fn records(slug: &str, brokers: Vec<String>) -> ProcessDescription {
