@@ -52,11 +52,11 @@ generated:
 
 # The end-to-end suites: stories, requirements, traces, chaos, attacks or pages.
 e2e suite="stories" *arguments: build
-    @shift; infra/tools/run-tests --workspace --ignore-default-filter -E 'package(e2e) and binary(={{ suite }})' "$@"
+    @shift || true; infra/tools/run-tests --workspace --test {{ quote(suite) }} --ignore-default-filter "$@"
 
 # Pictures of every page, on phone and desktop width, into screenshots/ (which git ignores).
 screenshots: build
-    @rm -rf screenshots && MEDSHARE_SCREENSHOTS="$PWD/screenshots" infra/tools/run-tests -p e2e --test pages --ignore-default-filter
+    @rm -rf screenshots && MEDSHARE_SCREENSHOTS="$PWD/screenshots" infra/tools/run-tests --workspace --test pages --ignore-default-filter
 
 # The seeded simulator of the ordering cluster; a wrong argument lists the right ones.
 sim *arguments:

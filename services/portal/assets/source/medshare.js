@@ -4,6 +4,11 @@ import { initAll } from "./nhsuk-frontend.js";
 document.body.classList.add("js-enabled", "nhsuk-frontend-supported");
 initAll();
 
+// On a phone the navigation scrolls sideways: where one is, is in sight.
+const list = document.querySelector(".nhsuk-header__navigation-list");
+const current = list?.querySelector(".nhsuk-header__navigation-item--current");
+if (current) list.scrollLeft = Math.max(0, current.offsetLeft - (list.clientWidth - current.offsetWidth) / 2);
+
 // A form is sent once; the server would refuse to do it twice as well.
 document.addEventListener("submit", (event) => {
   const form = event.target;

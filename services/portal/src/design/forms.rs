@@ -32,6 +32,8 @@ pub(crate) struct Field<'a> {
     pub(crate) name: &'a str,
     pub(crate) label: &'a str,
     pub(crate) hint: &'a str,
+    /// What this field and those behind it are about, up to the next that says so; nothing for none of them.
+    pub(crate) section: &'a str,
     pub(crate) value: String,
     pub(crate) error: Option<&'a str>,
     pub(crate) control: Control,
@@ -57,6 +59,7 @@ impl<'a> Field<'a> {
             name,
             label,
             hint: "",
+            section: "",
             value: String::new(),
             error: None,
             control,
@@ -66,6 +69,12 @@ impl<'a> Field<'a> {
     /// With a hint.
     pub(crate) fn hint(mut self, hint: &'a str) -> Self {
         self.hint = hint;
+        self
+    }
+
+    /// The first of those about something.
+    pub(crate) fn section(mut self, section: &'a str) -> Self {
+        self.section = section;
         self
     }
 
@@ -159,6 +168,13 @@ impl<'a> Form<'a> {
     pub(crate) fn html(&self) -> Html {
         Html::of(self)
     }
+
+    /// The place of the first field that says what it and those behind it are about; behind the last where none does.
+    fn first_section(&self) -> usize {
+        let mut fields = self.fields.iter();
+        let first = fields.position(|field| !field.section.is_empty());
+        first.unwrap_or(self.fields.len())
+    }
 }
 
 #[derive(Template)]
@@ -177,4 +193,30 @@ pub(crate) fn error_summary(title: &str, errors: &[(&str, &str)]) -> Html {
         return Html::none();
     }
     Html::of(&ErrorSummary { title, errors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_about_one_thing_stand_in_a_fieldset_that_ends_where_the_next_begins() {
+        let form = |sections: &[&'static str]| {
+            let fields = sections
+                .iter()
+                .map(|section| Field::line("amount", "Amount").section(section));
+            Form {
+                fields: fields.collect(),
+                ..Form::new("/rules", "Publish")
+            }
+            .html()
+            .to_string()
+        };
+        let count = |html: &str, text: &str| html.matches(text).count();
+        let grouped = form(&["", "Hospital stay", "", "Medicines", ""]);
+        assert_eq!(count(&grouped, "<fieldset"), 2);
+        assert_eq!(count(&grouped, "</fieldset>"), 2);
+        assert_eq!(count(&grouped, "Hospital stay"), 1);
+        assert_eq!(count(&form(&["", ""]), "fieldset"), 0);
+    }
 }

@@ -63,10 +63,11 @@ pub(crate) fn cards_in_section(cards: &[Card]) -> Html {
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r#"<table class="nhsuk-table nhsuk-table-responsive" role="table"><caption class="nhsuk-table__caption">{{ caption }}</caption><thead class="nhsuk-table__head" role="rowgroup"><tr role="row">{% for name in head %}<th role="columnheader" scope="col">{{ name }}</th>{% endfor %}</tr></thead><tbody class="nhsuk-table__body">{% for row in rows %}<tr role="row" class="nhsuk-table__row">{% for (name, value) in head.iter().zip(row.iter()) %}<td role="cell" class="nhsuk-table__cell"><span class="nhsuk-table-responsive__heading" aria-hidden="true">{{ name }} </span>{{ value }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>"#
+    source = r#"<table class="nhsuk-table nhsuk-table-responsive" role="table"><caption class="nhsuk-table__caption{% if repeats %} nhsuk-u-visually-hidden{% endif %}">{{ caption }}</caption><thead class="nhsuk-table__head" role="rowgroup"><tr role="row">{% for name in head %}<th role="columnheader" scope="col">{{ name }}</th>{% endfor %}</tr></thead><tbody class="nhsuk-table__body">{% for row in rows %}<tr role="row" class="nhsuk-table__row">{% for (name, value) in head.iter().zip(row.iter()) %}<td role="cell" class="nhsuk-table__cell"><span class="nhsuk-table-responsive__heading" aria-hidden="true">{{ name }} </span>{{ value }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>"#
 )]
 struct Table<'a> {
     caption: &'a str,
+    repeats: bool,
     head: &'a [&'a str],
     rows: &'a [Vec<Html>],
 }
@@ -75,6 +76,17 @@ struct Table<'a> {
 pub(crate) fn table(caption: &str, head: &[&str], rows: &[Vec<Html>]) -> Html {
     Html::of(&Table {
         caption,
+        repeats: false,
+        head,
+        rows,
+    })
+}
+
+/// A table whose section's title says already what it is.
+pub(crate) fn table_in_section(caption: &str, head: &[&str], rows: &[Vec<Html>]) -> Html {
+    Html::of(&Table {
+        caption,
+        repeats: true,
         head,
         rows,
     })

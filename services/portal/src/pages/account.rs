@@ -80,7 +80,10 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     ]);
     let content = Html::join([
         just_done(&visit, visit.words.authorization.decided),
-        text::lead(words.account_lead),
+        text::lead(match visit.is(Role::Patient) {
+            true => words.account_lead,
+            false => visit.words.organisations.account_lead,
+        }),
         text::live(
             "account",
             "settlement authorization",

@@ -172,7 +172,7 @@ fn observations(visit: &Visit, heading: &str, resources: &[&Value]) -> Html {
             vec![
                 Html::text(name(resource)),
                 Html::text(value(resource)),
-                Html::text(when(visit, resource)),
+                text::span("medshare-date", &when(visit, resource)),
             ]
         })
         .collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use contracts::{ApplicationId, ItemId};
 use interfaces::authorization::{ItemSummary, ListItems};
 use interfaces::{PageRequest, Problem};
+use keys::token::Role;
 use ledger::LedgerId;
 
 use super::kinds;
@@ -113,6 +114,10 @@ pub(crate) async fn facts(visit: &Visit, item: &ItemSummary) -> Html {
     let words = visit.words.authorization;
     let names = visit.hospital_names().await;
     let hospital = names.get(&item.hospital).map_or("", String::as_str);
+    let (what, price) = match visit.is(Role::Patient) {
+        true => (words.what_text, words.price),
+        false => (words.what_text_others, words.price_others),
+    };
     lists::summary(vec![
         (words.who, Html::text(applicant(visit, item))),
         (
@@ -122,11 +127,11 @@ pub(crate) async fn facts(visit: &Visit, item: &ItemSummary) -> Html {
         (words.statement, Html::text(&item.statement)),
         (
             words.what,
-            Html::text(fill(words.what_text, &[("hospital", hospital)])),
+            Html::text(fill(what, &[("hospital", hospital)])),
         ),
         (words.until, Html::text(visit.locale.day(&item.until))),
         (
-            words.price,
+            price,
             text::span("medshare-amount", &visit.locale.money(item.price)),
         ),
         (

@@ -16,6 +16,8 @@ words! {
         what: "What", "内容";
         what_text: "One record of yours at {hospital}, without name, numbers and address", "您在{hospital}的一份病历（不含姓名、号码和地址）";
         until: "They may read it until", "可阅读至";
+        what_text_others: "One record at {hospital}, without name, numbers and address", "{hospital}的一份病历（不含姓名、号码和地址）";
+        price_others: "The patient receives", "患者将获得";
         price: "You receive", "您将获得";
         deadline: "Answer by", "答复期限";
         status: "Status", "状态";

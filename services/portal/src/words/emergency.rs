@@ -12,8 +12,9 @@ words! {
         records: "Record numbers", "病历号";
         records_hint: "One a line", "每行一个";
         reason: "Reason", "理由";
-        reason_bad: "Say why", "请说明理由";
+        reason_bad: "Enter the reason", "请说明理由";
         open: "Open emergency access", "开启紧急访问";
+        opened_none: "Records at this hospital are opened under it by their numbers. Go back and enter the numbers, or find the records first.", "请按病历号打开该院病历：返回填写病历号，或先检索病历。";
         opened: "Emergency access is open for four hours.", "紧急访问已开启，四小时内有效。";
         silent: "The ledger does not answer", "账本没有响应";
         silent_text: "Emergency access cannot be opened now, because it could not be put on the ledger first. If you cannot wait, you can see records without the ledger.", "由于无法先记入账本，目前不能开启紧急访问。如不能等待，可在账本中断时查看病历。";

@@ -77,6 +77,9 @@ words! {
         by_hand: "by hand", "人工";
         resolve: "Decide", "审核";
         resolve_what: "Pay {amount} for this claim", "为该理赔支付 {amount}";
+        charged_share: "Patient's share", "患者自付";
+        share_due: "Patient's share is due", "待患者支付自付部分";
+        account_lead: "What came in and what went out, each with its receipt.", "每笔收支及其回执。";
         benefit: "You pay", "您支付";
         all: "All", "全部";
         audit: "Audit queue", "待审核理赔";
@@ -168,7 +171,7 @@ words! {
         review_was_justified: "It was justified", "认定正当";
         review_was_not: "It was not justified", "认定不正当";
         review_without_ledger: "Without the ledger", "账本中断";
-        review_journaled: "told to the ledger; records were shown {time}", "已记入账本；病历显示于 {time}";
+        review_journaled: "records were shown {time}", "病历显示于 {time}";
         review_until: "access until {time}", "访问至 {time}";
         review_justified_what: "Close the review: the emergency access was justified", "结案：该紧急访问正当";
         review_unjustified_what: "Close the review: the emergency access was not justified", "结案：该紧急访问不正当";

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::offline_emergency;
 use crate::answer::{Answer, Refusal, redirect};
-use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
 use crate::design::lists;
 use crate::design::text;
 use crate::pages::form_page::{FormPage, mistakes};
+use crate::pages::receipts::just_done;
 use crate::visit::{Page, Submitted, Visit};
 
 pub(super) const HERE: &str = "/hospital/emergency";
@@ -171,7 +171,7 @@ async fn page<'a>(visit: &Visit, case: &Case, errors: &'a [(&'a str, &'a str)]) 
         look: " nhsuk-button--warning",
         ..Form::new(HERE, words.open)
     };
-    let notice = match case.unanswered || visit.portal.blocks.is_silent() {
+    let lead = match case.unanswered || visit.portal.blocks.is_silent() {
         true => {
             let path = case.at(visit, offline_emergency::HERE);
             text::warning_of(
@@ -179,10 +179,10 @@ async fn page<'a>(visit: &Visit, case: &Case, errors: &'a [(&'a str, &'a str)]) 
                 text::paragraph(words.silent_text).and(text::warning_button(&path, words.without)),
             )
         }
-        false => Html::none(),
+        false => text::warning(visit.words.frame.important, words.lead),
     };
     FormPage {
-        lead: notice.and(text::warning(visit.words.frame.important, words.lead)),
+        lead,
         errors,
         after: offline_emergency::own(visit).await,
         ..FormPage::new(words.title, "", form)
@@ -256,10 +256,14 @@ pub(crate) async fn opened(
             }
         })
         .collect();
-    let content = Html::join([
-        crate::pages::receipts::just_done(&visit, words.opened),
-        lists::cards(&cards),
-    ]);
+    let list = match cards.is_empty() {
+        true => text::paragraph(words.opened_none).and(text::action_link(
+            "/hospital/records",
+            visit.words.staff.find,
+        )),
+        false => lists::cards(&cards),
+    };
+    let content = just_done(&visit, words.opened).and(list);
     Ok(visit.page(Page::new(words.title, content).below(HERE, visit.words.staff.tab_emergency)))
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let list = if rows.is_empty() {
         text::empty(words.no_waiting, words.no_waiting_text)
     } else {
-        lists::table(
+        lists::table_in_section(
             words.waiting_patients,
             &[words.patient_number, words.records],
             &rows,

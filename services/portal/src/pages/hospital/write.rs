@@ -187,7 +187,10 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
         }
         Err(Refusal(problem)) if problem.status == 202 => {
             let content = Html::join([
-                text::lead(words.written_waiting),
+                text::inset(
+                    visit.words.frame.information,
+                    text::paragraph(words.written_waiting),
+                ),
                 text::action_link("/hospital/write", words.write),
                 text::action_link("/hospital/records", words.find),
             ]);

@@ -84,7 +84,7 @@ fn card(visit: &Visit, claim: &ClaimSummary, hospital: Option<&String>) -> Card 
     );
     let (colour, state) = match claim.state.as_str() {
         "pended" => (Colour::Yellow, of_kinds.claim_pended),
-        "adjudicated" => (Colour::Blue, of_kinds.claim_adjudicated),
+        "adjudicated" => (Colour::Blue, words.share_due),
         _ => (Colour::Green, of_kinds.claim_share_paid),
     };
     let mut tags = vec![text::tag(colour, state)];
@@ -126,9 +126,9 @@ fn card(visit: &Visit, claim: &ClaimSummary, hospital: Option<&String>) -> Card 
         tags,
         text: text::paragraph(&format!(
             "{} {} · {} {} · {} {rules}",
-            of_patient.benefit,
+            words.benefit,
             visit.locale.money(claim.benefit),
-            of_patient.share,
+            words.charged_share,
             visit.locale.money(claim.share),
             words.rules_version,
         )),

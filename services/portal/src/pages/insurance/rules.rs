@@ -281,11 +281,14 @@ fn publish_page(
         ("copay", words.copay),
         ("max", words.benefit_max),
     ];
-    let names: Vec<(String, String)> = CATEGORIES
+    let names: Vec<(String, &str, &str)> = CATEGORIES
         .iter()
         .flat_map(|category| {
             let shown = kinds::category(&visit.words, *category);
-            parts.map(|(part, label)| (field_name(*category, part), format!("{shown} · {label}")))
+            parts.map(|(part, label)| {
+                let section = if part == "percent" { shown } else { "" };
+                (field_name(*category, part), label, section)
+            })
         })
         .collect();
     let mut fields = vec![
@@ -294,8 +297,9 @@ fn publish_page(
             .value(value("plan"))
             .error(errors),
     ];
-    fields.extend(names.iter().map(|(name, label)| {
+    fields.extend(names.iter().map(|(name, label, section)| {
         Field::line(name, label)
+            .section(section)
             .width(10)
             .value(value(name))
             .error(errors)
