@@ -79,6 +79,7 @@ impl Setup {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
+        forget_usual_ports(&root.join("system.toml"));
         Made {
             setup: self,
             folder,
@@ -93,6 +94,17 @@ impl Setup {
     pub fn start(self) -> RunningSystem {
         self.make().start()
     }
+}
+
+/// Each listener takes any free port. Two systems that start at the same moment would both find the usual one free.
+fn forget_usual_ports(description: &Path) {
+    let text = std::fs::read_to_string(description).expect("the system's description");
+    let line = |line: &str| match line.starts_with("port = ") {
+        true => "port = 0".to_owned(),
+        false => line.to_owned(),
+    };
+    let lines: Vec<String> = text.lines().map(line).collect();
+    std::fs::write(description, lines.join("\n")).expect("it can be written");
 }
 
 /// A system that is made and not started.

@@ -53,7 +53,7 @@ pub struct Call {
 type Handler =
     Arc<dyn Fn(Call, Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, Problem>> + Send + Sync>;
 
-type KeepUp = Arc<dyn Fn(Height) -> BoxFuture<'static, ()> + Send + Sync>;
+type KeepUp = Arc<dyn Fn(Height) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// The use cases that a process answers.
 pub struct Router {
@@ -72,13 +72,13 @@ impl Router {
         }
     }
 
-    /// Before a handler works, `wait` waits until what it reads has the block that the caller has seen; `wait` must end
-    /// by itself, for a caller can name any height.
+    /// Before a handler works, `wait` waits until what it reads has the block that the caller has seen, and says whether it
+    /// has: if not, the caller is told to try again (503). `wait` must end by itself, for a caller can name any height.
     #[must_use]
     pub fn keep_up<F, R>(mut self, wait: F) -> Router
     where
         F: Fn(Height) -> R + Send + Sync + 'static,
-        R: Future<Output = ()> + Send + 'static,
+        R: Future<Output = bool> + Send + 'static,
     {
         self.keep_up = Some(Arc::new(move |height| Box::pin(wait(height))));
         self
@@ -312,8 +312,12 @@ impl Server {
         };
         let seen = Height(opened.body.seen);
         let working = seen::having_seen(seen, async {
-            if let Some(keep_up) = &self.keep_up {
-                keep_up(seen).await;
+            if let Some(keep_up) = &self.keep_up
+                && !keep_up(seen).await
+            {
+                return Err(Problem::busy(format!(
+                    "this service has not read the ledger up to block {seen} yet, which you have seen"
+                )));
             }
             handler(call, opened.body.request).await
         });

@@ -75,6 +75,27 @@ async fn a_request_is_answered_and_its_caller_is_known_by_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_has_not_read_what_its_caller_has_seen_does_not_answer_from_what_it_has() {
+    let broker = TestBroker::start(&["gateway", "index"]).await;
+    let shutdown = Shutdown::detached("test");
+    let index = broker.connect("index").await;
+    let router = Router::new(&index)
+        .keep_up(|_| async { false })
+        .on::<Refuse, _, _>(|_, _| async { Ok(()) });
+    let listening = router.listen().await.unwrap();
+    tokio::spawn(listening.run(shutdown));
+    let gateway = broker.connect("gateway").await;
+    let target = Target::of::<Refuse>();
+    let answer = gateway.request(&target, None, &Refuse {}).await;
+    let problem = answer.unwrap_err();
+    assert_eq!(
+        (problem.status, problem.kind.as_str()),
+        (503, "busy"),
+        "{problem}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_several_megabytes_travel_in_parts() {
     let broker = TestBroker::start(&["gateway", "index"]).await;
     let _serving = serve(&broker.connect("index").await).await;
