@@ -90,7 +90,7 @@ async fn a_service_that_has_not_read_what_its_caller_has_seen_does_not_answer_fr
     let problem = answer.unwrap_err();
     assert_eq!(
         (problem.status, problem.kind.as_str()),
-        (503, "busy"),
+        (503, "urn:medshare:problem:busy"),
         "{problem}"
     );
 }

@@ -65,13 +65,17 @@ pub fn phases(
     carrier.remove(TRACEPARENT)
 }
 
-/// The phases in order, each with its end.
+/// The phases in order, each with its end. A slow replica may hear that all others are through with a phase before it has
+/// said its own word: then the phase ended with the next one.
 fn steps(block: &RecentBlock, certified: Instant) -> [(&'static str, Option<Instant>); 6] {
     let phases = &block.phases;
+    let committed = phases.ordered.committed;
+    let prepared = phases.ordered.prepared.or(committed);
+    let proposed = phases.ordered.proposed.or(prepared);
     [
-        ("ordering.pre_prepare", phases.ordered.proposed),
-        ("ordering.prepare", phases.ordered.prepared),
-        ("ordering.commit", phases.ordered.committed),
+        ("ordering.pre_prepare", proposed),
+        ("ordering.prepare", prepared),
+        ("ordering.commit", committed),
         ("ordering.await_execution", Some(phases.started)),
         ("ordering.execute", Some(phases.executed)),
         ("ordering.certify", Some(certified)),

@@ -34,7 +34,9 @@ async fn while_the_ledger_answers_no_emergency_goes_round_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emergency_without_the_ledger_is_journaled_shown_and_told_once_the_ledger_is_back() {
-    let (mut consortium, records) = with_records("a").await;
+    let (mut consortium, mut records) = with_records("a").await;
+    // The journal has them in this order.
+    records.sort_unstable();
     consortium
         .submit(&consortium.south, south_affiliation(&consortium))
         .await;
