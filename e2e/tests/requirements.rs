@@ -7,6 +7,8 @@ mod authority;
 mod codes;
 #[path = "requirements/databases.rs"]
 mod databases;
+#[path = "requirements/erasure.rs"]
+mod erasure;
 #[path = "requirements/finding.rs"]
 mod finding;
 #[path = "requirements/node_certificates.rs"]

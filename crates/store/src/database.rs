@@ -112,7 +112,8 @@ impl Store {
                 Box::pin(async move {
                     let pragmas = format!(
                         "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; \
-                         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA query_only = {};",
+                         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; \
+                         PRAGMA query_only = {};",
                         u8::from(query_only)
                     );
                     connection.execute(sqlx::raw_sql(AssertSqlSafe(pragmas))).await?;
@@ -158,6 +159,19 @@ impl Store {
         match self.dialect {
             Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await,
             Dialect::Postgres => self.writer.begin().await,
+        }
+    }
+
+    /// Has what was deleted leave the files too. SQLite has written zeros over it (`secure_delete`), and the log of changes,
+    /// in which older pages are, is written back and cut here, as soon as nobody reads them any more. A server cleans up by
+    /// itself (PostgreSQL: vacuum).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget_deleted(&self) -> Result<(), sqlx::Error> {
+        match self.dialect {
+            Dialect::Sqlite => cut_log(&self.writer).await,
+            Dialect::Postgres => Ok(()),
         }
     }
 
@@ -258,6 +272,27 @@ impl Dialect {
                 .collect(),
         }
     }
+}
+
+/// Writes an SQLite database's log of changes back and cuts it to nothing.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn cut_log(pool: &AnyPool) -> Result<(), sqlx::Error> {
+    const TRIES: usize = 20;
+    for _ in 0..TRIES {
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(pool)
+            .await?;
+        let busy: i64 = row.try_get(0)?;
+        if busy == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Readers were always there: the next checkpoint does it.
+    tracing::warn!("a database's log could not be cut yet");
+    Ok(())
 }
 
 fn options(url: &str) -> Result<AnyConnectOptions, StoreError> {

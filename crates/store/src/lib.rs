@@ -19,7 +19,7 @@ mod tables;
 pub mod testing;
 
 pub use database::{
-    DatabaseConfig, Dialect, Migration, Store, StoreError, Transaction, sqlite_url,
+    DatabaseConfig, Dialect, Migration, Store, StoreError, Transaction, cut_log, sqlite_url,
 };
 pub use outbox::{Outbox, OutboxError};
 pub use projections::{ProjectedBlock, ProjectedEvent, Projection};

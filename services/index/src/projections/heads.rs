@@ -105,6 +105,14 @@ impl Projection for Heads {
     }
 
     async fn after_commit(&self, events: &[ProjectedEvent]) {
+        let erased = |event: &ProjectedEvent| {
+            matches!(event.event, Event::Records(Recorded::RecordErased { .. }))
+        };
+        if events.iter().any(erased)
+            && let Err(error) = self.store.forget_deleted().await
+        {
+            tracing::error!(%error, "rows of erased records are still in the database's log");
+        }
         let mut records = BTreeSet::new();
         let mut patients = BTreeSet::new();
         for event in events {

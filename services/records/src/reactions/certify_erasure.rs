@@ -44,6 +44,7 @@ impl Records {
         let mut transaction = self.store.begin().await?;
         record_facts::destroy(&mut transaction, record, record_facts::ERASED).await?;
         transaction.commit().await?;
+        self.store.forget_deleted().await?;
         Ok(())
     }
 }

@@ -352,6 +352,9 @@ impl HospitalDatabase for SqlConnector {
             let mut transaction = self.pool.begin().await?;
             self.delete_rows(&mut transaction, mapping, key).await?;
             transaction.commit().await?;
+            if self.kind == DatabaseKind::Sqlite {
+                store::cut_log(&self.pool).await?;
+            }
             Ok(())
         })
     }
