@@ -1,6 +1,6 @@
 //! The tables of the index service.
 //!
-//! Facts (backed up, never dropped): `index_rows`, `code_locators`. Projections (droppable): the rest.
+//! Facts (backed up, never dropped): `index_rows`, `code_locators`, `searches`. Projections (droppable): the rest.
 
 /// All migrations, in order.
 pub const MIGRATIONS: &[store::Migration] = &[
@@ -47,5 +47,17 @@ CREATE TABLE parameters (
         2,
         "handles are pseudonyms and need not be remembered",
         "DROP TABLE handles;",
+    ),
+    (
+        3,
+        "searches that were answered",
+        "
+CREATE TABLE searches (
+    applicant TEXT NOT NULL,
+    asked_json TEXT NOT NULL,
+    answered_us BIGINT NOT NULL,
+    PRIMARY KEY (applicant, asked_json)
+);
+",
     ),
 ];

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use store::projections::keeping_up;
 use store::{DatabaseConfig, Store};
 use submission::{Sessions, SessionsConfig};
+use tokio::sync::Mutex;
 
 use crate::migrations::MIGRATIONS;
 use crate::projections::heads::Heads;
@@ -38,6 +39,8 @@ pub(crate) struct Index {
     handles: Secret,
     pub(crate) sessions: Sessions,
     search: Arc<RwLock<SearchIndex>>,
+    /// Held while a search is judged by earlier ones.
+    pub(crate) searching: Mutex<()>,
 }
 
 impl Index {
@@ -83,6 +86,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         handles,
         sessions: config.sessions.over(progress.stopped(), &bus).await?,
         search,
+        searching: Mutex::new(()),
     });
     let serving =
         crate::api::router(keeping_up(Router::new(&bus), &progress), index).serve(shutdown.clone());

@@ -11,9 +11,11 @@ use interfaces::index::{
 };
 use keys::pseudonym::Pseudonyms;
 use keys::token::Role;
+use ledger::LedgerId;
 use submission::row::database;
 
-use crate::search::{Dimension, Found, Query};
+use crate::differencing::{Asked, BUDGET, BUDGET_US, is_safe};
+use crate::search::{Dimension, Found};
 use crate::service::Index;
 use crate::suppression::suppress;
 
@@ -36,13 +38,74 @@ pub(crate) async fn search_disease(
         })?),
     };
     let handles = index.handles_of(&applicant);
+    let asked = Asked {
+        codes,
+        from_year: request.from_year,
+        until_year: request.until_year,
+    };
+    // One at a time: two searches at once would not know of each other.
+    let _one = index.searching.lock().await;
+    let before = searches_of(&index, &applicant).await?;
+    let known = before.contains(&asked);
+    if !known && before.len() >= BUDGET {
+        return Err(Problem::new(
+            429,
+            "search-budget",
+            "Too many different searches",
+            format!(
+                "{BUDGET} different searches are answered in thirty days; repeat earlier ones, or wait"
+            ),
+        ));
+    }
+    let limit = request.page.limit() as usize;
     // A common disease takes milliseconds: not on the threads that serve everybody.
-    let found = tokio::task::spawn_blocking(move || {
-        find(&index, &request, &codes, threshold, &handles, after)
+    let searching = index.clone();
+    let (asked, found) = tokio::task::spawn_blocking(move || {
+        let safe = known || is_safe(&searching.search(), &before, &asked, threshold);
+        let found = find(&searching, &asked, safe, threshold, &handles, after, limit);
+        (asked, found)
     })
     .await
     .map_err(|_| Problem::failure("the search ended in the middle"))?;
+    if !known && !found.suppressed {
+        remember(&index, &applicant, &asked).await?;
+    }
     Ok(DiseaseSearchResult { disease, ..found })
+}
+
+/// The searches that an applicant has had answered lately.
+async fn searches_of(index: &Index, applicant: &LedgerId) -> Result<Vec<Asked>, Problem> {
+    let since = chassis::clock::now().saturating_sub(BUDGET_US);
+    let rows: Vec<(String,)> = sqlx::query_as(
+        "SELECT asked_json FROM searches WHERE applicant = $1 AND answered_us >= $2 ORDER BY answered_us",
+    )
+    .bind(applicant.to_string())
+    .bind(since as i64)
+    .fetch_all(index.store.reader())
+    .await
+    .map_err(database)?;
+    rows.iter()
+        .map(|(json,)| serde_json::from_str(json))
+        .collect::<Result<_, _>>()
+        .map_err(|_| Problem::failure("a row of searches is malformed"))
+}
+
+/// Before the answer leaves: one that nobody remembers could be subtracted later.
+async fn remember(index: &Index, applicant: &LedgerId, asked: &Asked) -> Result<(), Problem> {
+    let json = serde_json::to_string(asked)
+        .map_err(|_| Problem::failure("a search could not be written down"))?;
+    let mut transaction = index.store.begin().await.map_err(database)?;
+    sqlx::query(
+        "INSERT INTO searches (applicant, asked_json, answered_us) VALUES ($1, $2, $3)
+         ON CONFLICT (applicant, asked_json) DO UPDATE SET answered_us = excluded.answered_us",
+    )
+    .bind(applicant.to_string())
+    .bind(json)
+    .bind(chassis::clock::now() as i64)
+    .execute(&mut *transaction)
+    .await
+    .map_err(database)?;
+    transaction.commit().await.map_err(database)
 }
 
 /// The codes that a search text means, and how it was understood: a SNOMED CT or ICD-10 code, or words of a name.
@@ -80,14 +143,16 @@ fn understood(text: &str) -> Result<(String, BTreeSet<String>), Problem> {
     Ok((text.to_owned(), codes))
 }
 
-/// The answer, without the disease's name; nothing but "suppressed" when fewer patients than the threshold have it.
+/// The answer, without the disease's name; nothing but "suppressed" when fewer patients than the threshold have it, or when
+/// it would tell about so few beside earlier answers.
 fn find(
     index: &Index,
-    request: &SearchDisease,
-    codes: &BTreeSet<String>,
+    asked: &Asked,
+    safe: bool,
     threshold: u64,
     handles: &Pseudonyms,
     after: Option<RecordHandle>,
+    limit: usize,
 ) -> DiseaseSearchResult {
     let mut answer = DiseaseSearchResult {
         disease: String::new(),
@@ -98,19 +163,14 @@ fn find(
         next: None,
     };
     let search = index.search();
-    let matches = search.search(&Query {
-        codes,
-        from_year: request.from_year,
-        until_year: request.until_year,
-    });
+    let matches = search.search(&asked.query());
     let patients = matches.persons();
-    if patients < threshold {
+    if patients < threshold || !safe {
         return answer;
     }
     let shown = matches
         .persons_by_dimension()
         .map(|cells| suppress(&cells, threshold));
-    let limit = request.page.limit() as usize;
     let (page, more) = matches.page(handles, after.map(|after| after.0), limit);
     answer.records = page.into_iter().map(|found| brief(found, &shown)).collect();
     answer.next = answer

@@ -49,6 +49,8 @@ pub type Cells = BTreeMap<String, u64>;
 pub struct Matches<'a> {
     index: &'a SearchIndex,
     rows: Vec<Row>,
+    /// Where each row lies in the index; ascending for one person.
+    places: Vec<u32>,
 }
 
 /// One record of a page.
@@ -84,14 +86,45 @@ impl<'a> Matches<'a> {
                 &joined
             }
         };
-        let rows = places
+        let (rows, places) = places
             .iter()
-            .map(|place| index.rows[*place as usize])
-            .filter(|row| {
+            .map(|place| (index.rows[*place as usize], *place))
+            .filter(|(row, _)| {
                 !bounded || row.year != NO_YEAR && (from_year..=until_year).contains(&row.year)
             })
-            .collect();
-        Matches { index, rows }
+            .unzip();
+        Matches {
+            index,
+            rows,
+            places,
+        }
+    }
+
+    /// Distinct persons with a record here that is in none of the others, which are of the same index.
+    pub fn persons_in_none_of(&self, others: &[&Matches<'_>]) -> u64 {
+        let mut reached = vec![0; others.len()];
+        let (mut persons, mut last) = (0, None);
+        for (row, place) in self.rows.iter().zip(&self.places) {
+            let wanted = (row.person, *place);
+            let mut found = false;
+            for (other, at) in others.iter().zip(&mut reached) {
+                let key = |at: usize| Some((other.rows.get(at)?.person, *other.places.get(at)?));
+                while key(*at).is_some_and(|key| key < wanted) {
+                    *at += 1;
+                }
+                found |= key(*at) == Some(wanted);
+            }
+            if !found && last != Some(row.person) {
+                persons += 1;
+                last = Some(row.person);
+            }
+        }
+        persons
+    }
+
+    /// Whether every record here is in the other as well.
+    pub fn is_within(&self, other: &Matches<'_>) -> bool {
+        self.rows.len() <= other.rows.len() && self.persons_in_none_of(&[other]) == 0
     }
 
     /// Distinct persons.
