@@ -36,6 +36,9 @@ pub struct Config {
     /// Emergencies while the ledger cannot be reached.
     #[serde(default)]
     pub emergencies: EmergenciesConfig,
+    /// How often every record is looked at without anybody asking.
+    #[serde(default)]
+    pub integrity: IntegrityConfig,
     /// Which plan a payer's name in a claim means; a payer that is not listed means plan 0, no insurance.
     #[serde(default = "default_plans")]
     pub plans: BTreeMap<String, u16>,
@@ -103,6 +106,21 @@ impl Default for IntakeConfig {
         IntakeConfig {
             digest: DigestAlgorithm::Sha256,
         }
+    }
+}
+
+/// How often every record is looked at without anybody asking.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IntegrityConfig {
+    /// From the end of one sweep to the beginning of the next, in seconds; 0 for none. A sweep takes half of the time at
+    /// most: a large hospital's takes as long as it takes, and leaves the database to others in between.
+    pub sweep_seconds: u64,
+}
+
+impl Default for IntegrityConfig {
+    fn default() -> IntegrityConfig {
+        IntegrityConfig { sweep_seconds: 20 }
     }
 }
 

@@ -7,7 +7,8 @@
 //! 2. `intake`: from a FHIR Bundle to rows, and from rows to canonical bytes again.
 //! 3. `facts`: what is not on the ledger. `vault`: how it is sealed.
 //! 4. `commands`: a patient's records go to the ledger from whatever state they are in (`advance`).
-//! 5. `projections`: what the ledger says. `integrity`: the hospital's rows against it.
+//! 5. `projections`: what the ledger says. `integrity`: the hospital's rows against it;
+//!    `sweeping`: all of them, again and again.
 //! 6. `api`: one file a use case. `reactions`: what follows from committed events by itself.
 //!
 //! What holds: rows are written before a commitment leaves; facts and transactions are one database transaction; a
@@ -28,6 +29,7 @@ mod projections;
 mod reactions;
 mod rebuilding;
 mod service;
+mod sweeping;
 mod vault;
 mod viewing;
 
@@ -48,8 +50,8 @@ use tokio::sync::Notify;
 pub use rebuilding::rebuild;
 
 pub use configuration::{
-    Config, EmergenciesConfig, HospitalConfig, HospitalDatabaseConfig, IntakeConfig, MemberConfig,
-    SecretsConfig,
+    Config, EmergenciesConfig, HospitalConfig, HospitalDatabaseConfig, IntakeConfig,
+    IntegrityConfig, MemberConfig, SecretsConfig,
 };
 
 use crate::adapters::{
@@ -126,10 +128,13 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         journal: tokio::sync::Mutex::default(),
     });
     let reacting = tokio::spawn(reactions::run(records.clone(), activated, shutdown.clone()));
+    let every = Duration::from_secs(config.integrity.sweep_seconds);
+    let sweeping = tokio::spawn(sweeping::run(records.clone(), every, shutdown.clone()));
     let serving = api::router(router, &records).serve(shutdown.clone());
     shutdown.ready();
     serving.await?;
     reacting.await?;
+    sweeping.await?;
     Ok(())
 }
 

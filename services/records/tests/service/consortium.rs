@@ -74,6 +74,8 @@ pub struct Consortium {
     mapping: String,
     /// When the service takes the ledger for unreachable.
     pub ledger_silent_seconds: u64,
+    /// How often the service sweeps by itself; 0 for never.
+    pub sweep_seconds: u64,
     /// The newest height of which a receipt came back, as the Rust client keeps it.
     seen: AtomicU64,
     folder: tempfile::TempDir,
@@ -179,6 +181,7 @@ impl Consortium {
             database,
             mapping: mapping.to_owned(),
             ledger_silent_seconds: 3_600,
+            sweep_seconds: 0,
             seen: AtomicU64::new(0),
             folder,
             service: None,
@@ -202,7 +205,7 @@ impl Consortium {
             "[bus]\nservers = [\"{}\"]\nuser = \"records-north\"\nnkey_seed_file = \"{}\"\ndirectory = \"{}\"\n\
              sealing_seed_file = \"{}\"\ngenesis = \"{}\"\n[database]\nurl = \"{}\"\n[member]\nkey_file = \"{}\"\n\
              [sessions]\npublic_key = \"{}\"\n[hospital]\nslug = \"north\"\nname = \"North\"\n\
-             [emergencies]\nledger_silent_seconds = {}\n\
+             [emergencies]\nledger_silent_seconds = {}\n[integrity]\nsweep_seconds = {}\n\
              [hospital_database]\nkind = \"sqlite\"\nurl = \"{}\"\nmapping = \"{}\"\n",
             self.broker.url(),
             path(&broker.nkey_seed_file),
@@ -213,6 +216,7 @@ impl Consortium {
             path(&self.folder.path().join("member.json")),
             self.outside.token.public_key(),
             self.ledger_silent_seconds,
+            self.sweep_seconds,
             self.hospital_url(),
             self.mapping,
         );

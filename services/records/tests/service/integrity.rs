@@ -1,10 +1,13 @@
 //! What was changed behind the system's back is found.
 
+use std::time::Duration;
+
 use contracts::records::command::TamperingKind;
 use contracts::records::event::Event as RecordEvent;
-use contracts::{Event, Purpose};
+use contracts::{Event, Purpose, RecordNumber};
 use interfaces::records::*;
 
+use crate::consortium::Consortium;
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,5 +106,56 @@ async fn swapped_and_rolled_back_rows_are_told_apart() {
             TamperingKind::Swapped,
             TamperingKind::Swapped
         ]
+    );
+}
+
+/// What was reported of a record, once there is anything.
+async fn reported(consortium: &Consortium, record: RecordNumber) -> Vec<TamperingKind> {
+    loop {
+        let of_it = |event| match event {
+            Event::Records(RecordEvent::TamperingReported {
+                record: reported,
+                kind,
+                ..
+            }) if reported == record => Some(kind),
+            _ => None,
+        };
+        let kinds: Vec<_> = consortium.events().into_iter().filter_map(of_it).collect();
+        if !kinds.is_empty() {
+            return kinds;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_reads_is_found_on_schedule_and_amending_and_erasing_are_no_tampering() {
+    let (mut consortium, records) = with_records("a").await;
+    consortium.kill_service();
+    consortium.sweep_seconds = 1;
+    consortium.start_service().await;
+    // The owner's own changes, while sweeps go on.
+    import(&consortium, "2.00").await;
+    let erase = EraseRecord { record: records[1] };
+    consortium.ask(&consortium.patient, erase).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let is_report =
+        |event: &Event| matches!(event, Event::Records(RecordEvent::TamperingReported { .. }));
+    assert!(!consortium.events().iter().any(is_report));
+
+    edit(
+        &consortium,
+        "UPDATE resource SET body = replace(body, '2.00', '9.00')",
+    )
+    .await;
+    assert_eq!(
+        reported(&consortium, records[0]).await,
+        [TamperingKind::Edited]
+    );
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(
+        reported(&consortium, records[0]).await,
+        [TamperingKind::Edited],
+        "once"
     );
 }
