@@ -17,11 +17,11 @@ for (const name of names) {
   const story = await import(`./stories/${name}.mjs`);
   for (const size of Object.keys(sizes)) {
     const started = Date.now();
-    const open = (locale) => Window.open(browser, name, size, accounts.portal, figures, locale);
+    const open = (locale, portal = accounts.portal) => Window.open(browser, name, size, portal, figures, locale);
     const windows = [];
     const problems = [];
     try {
-      await story.play({ accounts, folder: dirname(resolve(file)), size, open: async (locale) => windows[windows.push(await open(locale)) - 1] });
+      await story.play({ accounts, folder: dirname(resolve(file)), size, open: async (...how) => windows[windows.push(await open(...how)) - 1] });
     } catch (error) {
       problems.push(`${name} (${size}): ${error.stack.split("\n").slice(0, 4).join("\n    ")}`);
       for (const window of windows) {

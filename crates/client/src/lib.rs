@@ -128,6 +128,7 @@ impl Client {
             login: login.to_owned(),
             password: password.to_owned(),
             device: None,
+            second_factor: None,
         };
         let session: Session = self.post("/v1/sessions", &request).await?;
         Ok(Member::new(self.clone(), session.token, None))

@@ -157,7 +157,7 @@ pub enum MemberStatusChange {
 }
 
 /// Signs a person in with login and password.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     /// The login.
@@ -167,6 +167,9 @@ pub struct SignIn {
     /// What an earlier sign-in on the same device gave as `device`. Wrong passwords that are typed elsewhere do not lock it out.
     #[serde(default)]
     pub device: Option<String>,
+    /// The code that the authenticator app shows, or a recovery code; needed where the account has a second factor.
+    #[serde(default)]
+    pub second_factor: Option<String>,
 }
 use_case!("identity", "sign_in", SignIn -> Session);
 
@@ -242,7 +245,7 @@ pub struct OpenSession {
     pub started: String,
     /// End if nobody ends it before, RFC 3339.
     pub expires: String,
-    /// How its owner signed in: `password` or `key`.
+    /// How its owner signed in: `password`, `passkey` or `key`.
     pub method: String,
     /// Through which process: `portal`, `gateway`.
     pub through: String,
@@ -262,6 +265,224 @@ use_case!("identity", "end_session", EndSession -> Done);
 #[serde(deny_unknown_fields)]
 pub struct EndOtherSessions {}
 use_case!("identity", "end_other_sessions", EndOtherSessions -> Done);
+
+/// Which second factor the account of the one who is signed in has.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetSecondFactor {}
+use_case!("identity", "get_second_factor", GetSecondFactor -> SecondFactor);
+
+/// The second factor of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SecondFactor {
+    /// Whether signing in needs a code of an authenticator app, besides the password.
+    pub authenticator_app: bool,
+    /// Recovery codes that were not used yet.
+    pub recovery_codes_left: u32,
+}
+
+/// Draws a secret for an authenticator app (TOTP, RFC 6238). It counts once it is confirmed.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginSecondFactor {
+    /// The password, again.
+    pub password: String,
+}
+use_case!("identity", "begin_second_factor", BeginSecondFactor -> SecondFactorSecret);
+
+/// What an authenticator app is told; shown this once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SecondFactorSecret {
+    /// The secret in base32, for typing it in.
+    pub secret: String,
+    /// The same for scanning it: `otpauth://totp/...`.
+    pub uri: String,
+}
+
+/// Switches the second factor on, by a code that the app shows. All other sessions end.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmSecondFactor {
+    /// The password, again.
+    pub password: String,
+    /// The code.
+    pub code: String,
+}
+use_case!("identity", "confirm_second_factor", ConfirmSecondFactor -> RecoveryCodes);
+
+/// Codes that each stand in once for the authenticator app; shown this once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryCodes {
+    /// Ten codes of 24 characters.
+    pub codes: Vec<String>,
+}
+
+/// Draws new recovery codes; the old ones count no more.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRecoveryCodes {
+    /// The password, again.
+    pub password: String,
+    /// A code of the app, or a recovery code.
+    #[serde(default)]
+    pub second_factor: Option<String>,
+}
+use_case!("identity", "renew_recovery_codes", RenewRecoveryCodes -> RecoveryCodes);
+
+/// Switches the second factor off. All other sessions end.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndSecondFactor {
+    /// The password, again.
+    pub password: String,
+    /// A code of the app, or a recovery code.
+    #[serde(default)]
+    pub second_factor: Option<String>,
+}
+use_case!("identity", "end_second_factor", EndSecondFactor -> Done);
+
+/// Changes the password. All other sessions end; the keys stay as they are.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    /// The present password.
+    pub password: String,
+    /// The next one: at least 12 characters, and not easily guessed.
+    pub new_password: String,
+    /// A code of the app, or a recovery code, where the account has a second factor.
+    #[serde(default)]
+    pub second_factor: Option<String>,
+}
+use_case!("identity", "change_password", ChangePassword -> Done);
+
+/// Shows again who one is: a new session takes the place of the present one, and for 15 minutes it is good for approvals and codes.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepUp {
+    /// The password, again.
+    pub password: String,
+    /// A code of the app, or a recovery code, where the account has a second factor.
+    #[serde(default)]
+    pub second_factor: Option<String>,
+}
+use_case!("identity", "step_up", StepUp -> Session);
+
+/// Begins to add a passkey to the account of the one who is signed in.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginPasskey {
+    /// The password, again.
+    pub password: String,
+    /// A code of the app, or a recovery code, where the account has a second factor.
+    #[serde(default)]
+    pub second_factor: Option<String>,
+}
+use_case!("identity", "begin_passkey", BeginPasskey -> PasskeyOptions);
+
+/// What a browser is to ask its authenticators for.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PasskeyOptions {
+    /// Names the ceremony; good once and for five minutes.
+    pub ceremony: String,
+    /// The options of WebAuthn, `{"publicKey": ...}`, bytes as base64url.
+    pub options: serde_json::Value,
+    /// What the PRF extension is to be evaluated for.
+    #[schema(value_type = String)]
+    pub salt: Base64,
+}
+
+/// Adds the passkey that was made.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddPasskey {
+    /// The ceremony.
+    pub ceremony: String,
+    /// The credential, as `PublicKeyCredential.toJSON()` gives it.
+    pub credential: serde_json::Value,
+    /// What the PRF extension gave, 32 bytes: wraps the account's keys.
+    #[schema(value_type = String)]
+    pub secret: Base64,
+    /// What its owner calls it.
+    pub name: String,
+}
+use_case!("identity", "add_passkey", AddPasskey -> PasskeySummary);
+
+/// The passkeys of the one who is signed in, the newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListPasskeys {}
+use_case!("identity", "list_passkeys", ListPasskeys -> Vec<PasskeySummary>);
+
+/// A passkey, for its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PasskeySummary {
+    /// Its id, base64url.
+    pub passkey: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was added, RFC 3339.
+    pub created: String,
+    /// When it last signed in, RFC 3339.
+    pub used: Option<String>,
+}
+
+/// Removes a passkey.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemovePasskey {
+    /// Its id.
+    pub passkey: String,
+    /// The password, again.
+    pub password: String,
+    /// A code of the app, or a recovery code, where the account has a second factor.
+    #[serde(default)]
+    pub second_factor: Option<String>,
+}
+use_case!("identity", "remove_passkey", RemovePasskey -> Done);
+
+/// Begins to sign in with a passkey.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginPasskeySignIn {}
+use_case!("identity", "begin_passkey_sign_in", BeginPasskeySignIn -> PasskeyOptions);
+
+/// Signs a person in by what a passkey signed.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignInWithPasskey {
+    /// The ceremony.
+    pub ceremony: String,
+    /// The credential, as `PublicKeyCredential.toJSON()` gives it.
+    pub credential: serde_json::Value,
+    /// What the PRF extension gave, 32 bytes: unwraps the account's keys.
+    #[schema(value_type = String)]
+    pub secret: Base64,
+}
+use_case!("identity", "sign_in_with_passkey", SignInWithPasskey -> PasskeySession);
+
+/// A session, and whose it is.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct PasskeySession {
+    /// The session.
+    pub session: Session,
+    /// The account's login.
+    pub login: String,
+}
+
+/// Asks about certificates by OCSP (RFC 6960). Over REST it is the bytes of the protocol alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AnswerOcsp {
+    /// The request, DER.
+    pub request: Base64,
+}
+use_case!("identity", "answer_ocsp", AnswerOcsp -> OcspAnswer);
+
+/// The authority's signed answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OcspAnswer {
+    /// DER.
+    pub answer: Base64,
+}
 
 /// Done; nothing more to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -251,6 +251,11 @@ impl Authority {
         &self.key_pem
     }
 
+    /// The key that signs for it.
+    pub(crate) fn issuer_key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
     /// Whether the key is the one that the certificate names.
     pub fn certifies_own_key(&self) -> Result<bool, CertificateError> {
         let (_, pem) = x509_parser::pem::parse_x509_pem(self.certificate_pem.as_bytes())

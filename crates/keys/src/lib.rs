@@ -30,6 +30,7 @@ pub mod device_envelope;
 pub mod identity_hash;
 pub mod member;
 pub mod nkey;
+pub mod ocsp;
 pub mod password;
 pub mod pseudonym;
 pub mod seal;

@@ -64,10 +64,19 @@ pub struct Session {
     pub expires: Timestamp,
 }
 
+/// For so long after showing who one is, in microseconds, a person may approve and handle codes.
+pub const RECENT_US: u64 = 15 * 60_000_000;
+
 impl Session {
     /// Whether one of the session's roles is `role`.
     pub fn has_role(&self, role: Role) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// Whether its owner showed who they are (signed in, or proved it again) shortly before `now`: recently enough for
+    /// approvals and codes.
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        now.0 < self.issued.0.saturating_add(RECENT_US)
     }
 
     /// Whether `ledger_id` is one of the signed-in person's own.

@@ -150,6 +150,20 @@ impl Caller {
         Err(Problem::forbidden("this belongs to somebody else"))
     }
 
+    /// Refuses (403, `step-up-needed`) a natural person who showed who they are too long ago for approvals and codes:
+    /// whoever finds an open session has those fifteen minutes at most. Members that hold their own keys sign each command.
+    pub fn require_recent_proof(&self, now: Timestamp) -> Result<(), Problem> {
+        if !self.has_custodial_keys() || self.session.is_recent(now) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            403,
+            "step-up-needed",
+            "Show again who you are",
+            "for approvals and codes show your password (and one-time code) again: POST /v1/sessions/step-up",
+        ))
+    }
+
     /// Whether identity keeps the caller's keys: natural persons, while they are signed in.
     pub fn has_custodial_keys(&self) -> bool {
         self.session.sealed_secret.is_some()

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use e2e::attacked::eventually;
+use e2e::attacked::{Attacked, eventually};
 use e2e::story::{medshare, program, skipped};
 use interfaces::identity::Authority;
 use keys::tls::TlsFiles;
 
 use crate::attacked;
+use crate::codes::guesser;
 use crate::edges::{newcomer, set_status};
 
 /// What openssl says of a leaf under the authority and its revocation list.
@@ -34,6 +35,47 @@ fn openssl(folder: &Path, authority: &Authority, chain: &str) -> Result<(), Stri
         true => Ok(()),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
+}
+
+/// What openssl says of the online answer (OCSP) about a leaf, asked over REST; the folder has the authority's files.
+async fn online(system: &Attacked, folder: &Path, chain: &str) -> String {
+    std::fs::write(folder.join("own.pem"), chain).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new("openssl")
+            .arg("ocsp")
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .expect("openssl runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let own = ["-issuer", "issuing.pem", "-cert", "own.pem"];
+    run(&[&own[..], &["-reqout", "request.der"]].concat());
+    let answer = guesser(system, 99)
+        .post(format!(
+            "https://{}/v1/ocsp",
+            system.address("gateway", "rest")
+        ))
+        .header("content-type", "application/ocsp-request")
+        .body(std::fs::read(folder.join("request.der")).expect("a request"))
+        .send()
+        .await
+        .expect("an answer");
+    let kind = answer.headers()["content-type"].clone();
+    assert_eq!(kind, "application/ocsp-response");
+    let answer = answer.bytes().await.expect("an answer");
+    std::fs::write(folder.join("answer.der"), answer).unwrap();
+    let trusted = [
+        "-CAfile",
+        "root.pem",
+        "-verify_other",
+        "issuing.pem",
+        "-respin",
+        "answer.der",
+    ];
+    let nonce = run(&[&trusted[..], &["-reqin", "request.der"]].concat());
+    assert!(!nonce.contains("Nonce Verify error"), "{nonce}");
+    run(&[&trusted[..], &own[..], &["-no_nonce"]].concat())
 }
 
 /// Fault: a certificate that only our own code takes for good, or a list that only our own code reads.
@@ -66,6 +108,9 @@ async fn openssl_accepts_every_chain_and_refuses_a_revoked_one() {
         let said = openssl(folder.path(), &authority, chain);
         assert_eq!(said, Ok(()), "{name}");
     }
+    let said = online(&system, folder.path(), &chains[0].1).await;
+    assert!(said.contains("Response verify OK"), "{said}");
+    assert!(said.contains("own.pem: good"), "{said}");
     for (change, refused) in [("suspend", true), ("reinstate", false), ("revoke", true)] {
         set_status(&system, &key, change).await;
         let said = eventually("the list says so", async || {
@@ -78,6 +123,13 @@ async fn openssl_accepts_every_chain_and_refuses_a_revoked_one() {
         if let Err(text) = said {
             assert!(text.contains("certificate revoked"), "{text}");
         }
+        let standing = match refused {
+            true => "own.pem: revoked",
+            false => "own.pem: good",
+        };
+        let said = online(&system, folder.path(), &chains[0].1).await;
+        assert!(said.contains("Response verify OK"), "{said}");
+        assert!(said.contains(standing), "{said}");
     }
 }
 

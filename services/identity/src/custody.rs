@@ -7,6 +7,7 @@
 //! database alone signs nothing.
 
 use data_encoding::BASE64URL_NOPAD;
+use keys::content::ContentKey;
 use keys::password::{self, PasswordEnvelope, PasswordError};
 use keys::seal::{SealError, SealingKey, SealingPublicKey, seal_to};
 use keys::{MemberKey, Secret};
@@ -14,6 +15,8 @@ use ledger::LedgerId;
 use thiserror::Error;
 
 const SEED_INFO: &[u8] = b"medshare/custody/seed/v1";
+const FACTOR_INFO: &[u8] = b"medshare/custody/factor/v1";
+const PASSKEY_PURPOSE: &str = "medshare/custody/passkey/v1";
 const SESSION_INFO: &[u8] = b"medshare/custody/session/v1";
 
 /// Why a custodial key can't be used.
@@ -25,6 +28,12 @@ pub enum CustodyError {
     /// The token holds no session secret that this service sealed for this session.
     #[error("the session does not open the custody key")]
     Session,
+    /// The secret is not the one that a passkey gave when it was added.
+    #[error("the passkey does not open the custody key")]
+    Passkey,
+    /// The stored second factor does not open with this custody key.
+    #[error("the stored second factor does not open")]
+    Factor,
     /// The stored seed does not open with this custody key.
     #[error("the stored seed does not open")]
     Seed,
@@ -104,6 +113,38 @@ impl CustodyKey {
         Ok(CustodyKey::from_secret(Secret::from_bytes(secret)))
     }
 
+    /// Wraps it under the secret that a passkey gives.
+    pub fn wrap_under(&self, account: &str, secret: &Secret) -> Vec<u8> {
+        let own = ContentKey::from_secret(self.secret.clone());
+        passkey_key(secret).wrap(account.as_bytes(), &own)
+    }
+
+    /// Unwraps it with the secret that a passkey gives.
+    pub fn unwrap_under(
+        account: &str,
+        secret: &Secret,
+        wrapped: &[u8],
+    ) -> Result<CustodyKey, CustodyError> {
+        let own = passkey_key(secret)
+            .unwrap_key(account.as_bytes(), wrapped)
+            .map_err(|_| CustodyError::Passkey)?;
+        Ok(CustodyKey::from_secret(Secret::from_bytes(*own.expose())))
+    }
+
+    /// Seals the secret of an account's second factor, so that it opens only after the password did.
+    pub fn seal_factor(&self, account: &str, secret: &[u8; 20]) -> Result<Vec<u8>, SealError> {
+        seal_to(&self.public_key(), FACTOR_INFO, account.as_bytes(), secret)
+    }
+
+    /// Opens what [`CustodyKey::seal_factor`] sealed.
+    pub fn open_factor(&self, account: &str, sealed: &[u8]) -> Result<[u8; 20], CustodyError> {
+        let secret = self
+            .sealing
+            .open(FACTOR_INFO, account.as_bytes(), sealed)
+            .map_err(|_| CustodyError::Factor)?;
+        <[u8; 20]>::try_from(secret.as_slice()).map_err(|_| CustodyError::Factor)
+    }
+
     /// Opens a stored seed: the member key of one ledger id.
     pub fn open_seed(
         &self,
@@ -118,6 +159,10 @@ impl CustodyKey {
         let seed = <[u8; 32]>::try_from(seed.as_slice()).map_err(|_| CustodyError::Seed)?;
         Ok(MemberKey::from_seed(ledger_id, Secret::from_bytes(seed)))
     }
+}
+
+fn passkey_key(secret: &Secret) -> ContentKey {
+    ContentKey::from_secret(secret.derive(PASSKEY_PURPOSE))
 }
 
 /// Seals a member key's seed to an account's custody key.
@@ -141,6 +186,19 @@ fn seed_binding(account: &str, ledger_id: &LedgerId) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_passkeys_secret_opens_the_custody_key_of_its_account_and_no_other_secret_does() {
+        let custody = CustodyKey::random();
+        let secret = Secret::random();
+        let wrapped = custody.wrap_under("a", &secret);
+        let opened = CustodyKey::unwrap_under("a", &secret, &wrapped).unwrap();
+        assert_eq!(opened.public_key(), custody.public_key());
+        for (account, secret) in [("b", &secret), ("a", &Secret::random())] {
+            let refused = CustodyKey::unwrap_under(account, secret, &wrapped);
+            assert_eq!(refused.err(), Some(CustodyError::Passkey));
+        }
+    }
 
     #[test]
     fn a_seed_opens_with_the_password_and_with_the_session_and_with_nothing_else() {

@@ -1,6 +1,6 @@
 //! The tables of the identity service.
 //!
-//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `sessions`. In flight: `challenges`, `sign_in_attempts`. Projection (droppable): `members`.
+//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `sessions`, `second_factors`, `recovery_codes`, `passkeys`. In flight: `challenges`, `sign_in_attempts`. Projection (droppable): `members`.
 
 /// All migrations, in order.
 pub const MIGRATIONS: &[store::Migration] = &[
@@ -121,6 +121,33 @@ CREATE TABLE sign_in_attempts (
     last_us BIGINT NOT NULL
 );
 CREATE INDEX sign_in_attempts_by_age ON sign_in_attempts (last_us);
+",
+    ),
+    (
+        6,
+        "second factors",
+        "
+CREATE TABLE second_factors (
+    account TEXT PRIMARY KEY REFERENCES accounts (account),
+    sealed_secret BLOB NOT NULL,
+    confirmed_us BIGINT,
+    last_step BIGINT NOT NULL
+);
+CREATE TABLE recovery_codes (
+    account TEXT NOT NULL REFERENCES accounts (account),
+    code_hash TEXT NOT NULL,
+    PRIMARY KEY (account, code_hash)
+);
+CREATE TABLE passkeys (
+    passkey TEXT PRIMARY KEY,
+    account TEXT NOT NULL REFERENCES accounts (account),
+    name TEXT NOT NULL,
+    passkey_json TEXT NOT NULL,
+    wrapped BLOB NOT NULL,
+    created_us BIGINT NOT NULL,
+    used_us BIGINT
+);
+CREATE INDEX passkeys_by_account ON passkeys (account);
 ",
     ),
 ];

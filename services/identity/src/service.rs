@@ -20,6 +20,7 @@ use submission::{Caller, Desk};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::migrations::MIGRATIONS;
+use crate::passkeys::Passkeys;
 use crate::projections::members::Members;
 
 /// Configuration of the identity service.
@@ -45,6 +46,9 @@ pub struct Config {
     /// How long a session lasts, in minutes.
     #[serde(default = "default_session_minutes")]
     pub session_minutes: u64,
+    /// The host of the portal's pages, to which passkeys are bound: a name, since browsers take no address.
+    #[serde(default = "default_passkey_host")]
+    pub passkey_host: String,
     /// How long a certificate counts, in hours; a fraction is fine.
     #[serde(default = "default_certificate_hours")]
     pub certificate_hours: f64,
@@ -52,6 +56,10 @@ pub struct Config {
 
 fn default_certificate_hours() -> f64 {
     72.0
+}
+
+fn default_passkey_host() -> String {
+    "localhost".to_owned()
 }
 
 fn default_session_minutes() -> u64 {
@@ -78,6 +86,7 @@ pub(crate) struct Identity {
     pub(crate) issued_read: AtomicU64,
     pub(crate) regulator: SealingPublicKey,
     pub(crate) session_us: u64,
+    pub(crate) passkeys: Passkeys,
     /// A session was ended: everybody is told at once.
     pub(crate) sessions_ended: Notify,
     /// Few password derivations at a time: each takes 19 MiB and a core.
@@ -178,6 +187,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         issued_read: AtomicU64::new(0),
         regulator: config.regulator_sealing_key,
         session_us: config.session_minutes * 60_000_000,
+        passkeys: usable("passkey_host", Passkeys::at(&config.passkey_host))?,
         sessions_ended: Notify::new(),
         derivations: Semaphore::new(2),
         store: store.clone(),

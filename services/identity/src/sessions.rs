@@ -21,6 +21,7 @@ use crate::service::{Identity, now};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Password,
+    Passkey,
     Key,
 }
 
@@ -29,6 +30,7 @@ impl Method {
     fn name(self) -> &'static str {
         match self {
             Method::Password => "password",
+            Method::Passkey => "passkey",
             Method::Key => "key",
         }
     }

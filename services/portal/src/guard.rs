@@ -69,6 +69,7 @@ pub(crate) async fn guard(
     let visit = visit_of(&portal, &request, trace_of(&span));
     span.record("trace_id", visit.trace.as_str());
     let asset = assets::is_asset(request.uri().path());
+    let page = page_of(&request);
     let response = if request.method() == Method::POST && !is_our_own(request.headers()) {
         METRICS.refused.add(1);
         Refusal::from(Problem::forbidden("the form came from another site")).into_response()
@@ -76,7 +77,7 @@ pub(crate) async fn guard(
         request.extensions_mut().insert(visit.clone());
         next.run(request).instrument(span.clone()).await
     };
-    let mut response = finish(&portal, &visit, response);
+    let mut response = finish(&portal, &visit, &page, response);
     span.record("http.response.status_code", response.status().as_u16());
     METRICS.pages.add(1);
     METRICS.duration.record(started.elapsed());
@@ -119,6 +120,21 @@ fn visit_of(portal: &Arc<Portal>, request: &Request, trace: String) -> Visit {
     }
 }
 
+/// The page that a request is about: where a form was sent from, else what is asked for.
+fn page_of(request: &Request) -> String {
+    let asked = request.uri().path_and_query();
+    let asked = asked.map_or("/", |path| path.as_str());
+    if request.method() == Method::GET {
+        return asked.to_owned();
+    }
+    let referer = request.headers().get(header::REFERER);
+    let referer = referer.and_then(|value| value.to_str().ok());
+    let after_host = referer.and_then(|text| text.split_once("://"));
+    after_host
+        .and_then(|(_, rest)| rest.find('/').map(|at| rest[at..].to_owned()))
+        .unwrap_or_else(|| "/".to_owned())
+}
+
 fn trace_of(span: &tracing::Span) -> String {
     let id = span.context().span().span_context().trace_id();
     if id == opentelemetry::trace::TraceId::INVALID {
@@ -143,18 +159,23 @@ fn is_our_own(headers: &HeaderMap) -> bool {
     }
 }
 
-/// A problem becomes a page; where nobody is signed in any more, the sign-in page.
-fn finish(portal: &Portal, visit: &Visit, mut response: Response) -> Response {
+/// A problem becomes a page; where nobody is signed in any more, the sign-in page; where they have to show again who they
+/// are, the page for that.
+fn finish(portal: &Portal, visit: &Visit, page: &str, mut response: Response) -> Response {
     let Some(Refusal(problem)) = response.extensions_mut().remove::<Refusal>() else {
         return response;
     };
     if problem.status >= 500 {
         tracing::warn!(status = problem.status, trace = %visit.trace, detail = %problem.detail, "a page failed");
     }
+    let encoded = |path: &str| form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>();
+    if problem.kind.ends_with(":step-up-needed") {
+        return redirect(&format!("/step-up?next={}", encoded(page)));
+    }
     if problem.status != 401 {
         return problem_page(visit, &problem);
     }
-    let next: String = form_urlencoded::byte_serialize(visit.path.as_bytes()).collect();
+    let next = encoded(&visit.path);
     let place = match visit.session {
         Some(_) => format!("/sign-in?ended=yes&next={next}"),
         None => format!("/sign-in?next={next}"),

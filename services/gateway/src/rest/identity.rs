@@ -1,10 +1,13 @@
 //! Members: registration, endorsement, sign-in, certificates.
 
 use interfaces::identity::{
-    ChangeMemberStatus, EndOtherSessions, EndSession, EndorseMember, GetAuthority, GetMember,
-    GetOwnAccount, GetSignInChallenge, IssueCertificate, ListMembers, ListPendingMembers,
-    ListSessions, MemberSummary, OpenSession, RegisterOrganisation, RegisterPerson,
-    RequestCertificate, SignIn, SignInWithKey, SignOut,
+    AddPasskey, BeginPasskey, BeginPasskeySignIn, BeginSecondFactor, ChangeMemberStatus,
+    ChangePassword, ConfirmSecondFactor, EndOtherSessions, EndSecondFactor, EndSession,
+    EndorseMember, GetAuthority, GetMember, GetOwnAccount, GetSecondFactor, GetSignInChallenge,
+    IssueCertificate, ListMembers, ListPasskeys, ListPendingMembers, ListSessions, MemberSummary,
+    OpenSession, PasskeySummary, RegisterOrganisation, RegisterPerson, RemovePasskey,
+    RenewRecoveryCodes, RequestCertificate, SignIn, SignInWithKey, SignInWithPasskey, SignOut,
+    StepUp,
 };
 
 use super::api::{Api, Route};
@@ -12,12 +15,14 @@ use super::api::{Api, Route};
 const TAG: &str = "members";
 /// Sign-ins and registrations derive keys from passwords, and invite guessing.
 const COSTLY: u32 = 10;
+const PERSONS: &str = "Natural persons, for themselves; with their password.";
 
 pub(crate) fn routes(api: Api) -> Api {
     let get = |path, summary| Route::get(path, summary).tag(TAG);
     let post = |path, summary| Route::post(path, summary).tag(TAG);
     api.schema::<MemberSummary>()
         .schema::<OpenSession>()
+        .schema::<PasskeySummary>()
         .use_case::<RegisterPerson>(
             post(
                 "/v1/persons",
@@ -97,6 +102,88 @@ pub(crate) fn routes(api: Api) -> Api {
             Route::delete("/v1/sessions", "Ends all own sessions but this one")
                 .tag(TAG)
                 .by("Whoever is signed in."),
+        )
+        .use_case::<GetSecondFactor>(
+            get(
+                "/v1/me/second-factor",
+                "Which second factor the account has",
+            )
+            .by(PERSONS),
+        )
+        .use_case::<BeginSecondFactor>(
+            post(
+                "/v1/me/second-factor",
+                "Draws a secret for an authenticator app (TOTP)",
+            )
+            .by(PERSONS)
+            .cost(COSTLY),
+        )
+        .use_case::<ConfirmSecondFactor>(
+            post(
+                "/v1/me/second-factor/confirmation",
+                "Switches the second factor on; gives the recovery codes",
+            )
+            .by(PERSONS)
+            .cost(COSTLY),
+        )
+        .use_case::<EndSecondFactor>(
+            post(
+                "/v1/me/second-factor/removal",
+                "Switches the second factor off",
+            )
+            .by(PERSONS)
+            .cost(COSTLY),
+        )
+        .use_case::<RenewRecoveryCodes>(
+            post("/v1/me/recovery-codes", "Draws new recovery codes")
+                .by(PERSONS)
+                .cost(COSTLY),
+        )
+        .use_case::<ChangePassword>(
+            Route::put("/v1/me/password", "Changes the password")
+                .tag(TAG)
+                .by(PERSONS)
+                .cost(COSTLY),
+        )
+        .use_case::<ListPasskeys>(get("/v1/me/passkeys", "The passkeys of the account").by(PERSONS))
+        .use_case::<BeginPasskey>(
+            post(
+                "/v1/me/passkeys/challenge",
+                "Begins to add a passkey (WebAuthn)",
+            )
+            .by(PERSONS)
+            .cost(COSTLY),
+        )
+        .use_case::<AddPasskey>(
+            post("/v1/me/passkeys", "Adds the passkey that was made")
+                .by(PERSONS)
+                .cost(COSTLY),
+        )
+        .use_case::<RemovePasskey>(
+            post("/v1/me/passkeys/removal", "Removes a passkey")
+                .by(PERSONS)
+                .cost(COSTLY),
+        )
+        .use_case::<BeginPasskeySignIn>(
+            post(
+                "/v1/sessions/passkey/challenge",
+                "Begins to sign in with a passkey",
+            )
+            .by_anyone()
+            .cost(COSTLY),
+        )
+        .use_case::<SignInWithPasskey>(
+            post("/v1/sessions/passkey", "Signs in by what a passkey signed")
+                .by_anyone()
+                .cost(COSTLY),
+        )
+        .use_case::<StepUp>(
+            post(
+                "/v1/sessions/step-up",
+                "Shows again who one is, for approvals and codes",
+            )
+            .by(PERSONS)
+            .cost(COSTLY),
         )
         .use_case::<GetOwnAccount>(
             get("/v1/me", "The account of the one who is signed in").by("Whoever is signed in."),

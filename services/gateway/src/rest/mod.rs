@@ -13,6 +13,7 @@ mod index;
 mod input;
 mod iot;
 mod ledger;
+mod ocsp;
 mod own_records;
 mod parts;
 pub(crate) mod serve;
@@ -42,6 +43,7 @@ fn api() -> Api {
     let api = iot::routes(api);
     let api = transactions::routes(api);
     let api = checkpoints::routes(api);
+    let api = ocsp::routes(api);
     ledger::routes(api)
 }
 

@@ -21,7 +21,7 @@ use submission::row::{database, parse};
 use crate::service::{Identity, now};
 
 /// How long a revocation list counts: where it ends without a newer one, nobody is let in.
-const LIST_LIFE_US: u64 = 3_600_000_000;
+pub(crate) const LIST_LIFE_US: u64 = 3_600_000_000;
 /// Certificates that a member may hold at a time.
 const LIVE_CERTIFICATES_MAX: i64 = 16;
 const REQUEST_BYTES_MAX: usize = 8 * 1024;
@@ -284,35 +284,7 @@ pub(crate) async fn get_authority(
     _request: GetAuthority,
 ) -> Result<Authority, Problem> {
     identity.enter_issued_elsewhere().await?;
-    let rows = sqlx::query(
-        "SELECT certificates.serial, members.status, members.revoked_us, members.suspended_us, members.rotated_us
-         FROM certificates JOIN members ON members.member = certificates.member
-         WHERE certificates.not_after_us > $1
-           AND (members.status IN ('revoked', 'suspended') OR members.rotated_us > certificates.issued_us)
-         ORDER BY certificates.serial",
-    )
-    .bind(now().0 as i64)
-    .fetch_all(identity.store.reader())
-    .await
-    .map_err(database)?;
-    let revoked = rows
-        .iter()
-        .map(|row| {
-            let status: String = row.try_get(1)?;
-            let (reason, column) = match status.as_str() {
-                "revoked" => (Reason::MembershipEnded, 2),
-                "suspended" => (Reason::MembershipSuspended, 3),
-                _ => (Reason::KeyReplaced, 4),
-            };
-            let since: Option<i64> = row.try_get(column)?;
-            Ok(Revoked {
-                serial: row.try_get(0)?,
-                since: Timestamp(since.unwrap_or_default() as u64),
-                reason,
-            })
-        })
-        .collect::<Result<Vec<_>, sqlx::Error>>()
-        .map_err(database)?;
+    let revoked = identity.revoked().await?;
     let next_update = Timestamp(now().0 + LIST_LIFE_US);
     let revocations = identity
         .authority
@@ -323,4 +295,38 @@ pub(crate) async fn get_authority(
         issuing: identity.authority.certificate_pem().to_owned(),
         revocations,
     })
+}
+
+impl Identity {
+    /// The certificates that count no more, though they are not over yet.
+    pub(crate) async fn revoked(&self) -> Result<Vec<Revoked>, Problem> {
+        let rows = sqlx::query(
+            "SELECT certificates.serial, members.status, members.revoked_us, members.suspended_us, members.rotated_us
+             FROM certificates JOIN members ON members.member = certificates.member
+             WHERE certificates.not_after_us > $1
+               AND (members.status IN ('revoked', 'suspended') OR members.rotated_us > certificates.issued_us)
+             ORDER BY certificates.serial",
+        )
+        .bind(now().0 as i64)
+        .fetch_all(self.store.reader())
+        .await
+        .map_err(database)?;
+        rows.iter()
+            .map(|row| {
+                let status: String = row.try_get(1)?;
+                let (reason, column) = match status.as_str() {
+                    "revoked" => (Reason::MembershipEnded, 2),
+                    "suspended" => (Reason::MembershipSuspended, 3),
+                    _ => (Reason::KeyReplaced, 4),
+                };
+                let since: Option<i64> = row.try_get(column)?;
+                Ok(Revoked {
+                    serial: row.try_get(0)?,
+                    since: Timestamp(since.unwrap_or_default() as u64),
+                    reason,
+                })
+            })
+            .collect::<Result<Vec<_>, sqlx::Error>>()
+            .map_err(database)
+    }
 }

@@ -8,7 +8,10 @@ mod get_own_account;
 mod get_viewer_name;
 mod match_patients;
 mod members;
+mod ocsp;
 mod open_sealed;
+mod own_factors;
+mod own_passkeys;
 mod own_sessions;
 mod register_organisation;
 mod register_person;
@@ -38,6 +41,20 @@ pub(crate) fn router(router: Router, identity: Arc<Identity>) -> Router {
         .on(sign_in::sign_in)
         .on(sign_in_with_key::get_sign_in_challenge)
         .on(sign_in_with_key::sign_in_with_key)
+        .on(own_factors::get_second_factor)
+        .on(own_factors::begin_second_factor)
+        .on(own_factors::confirm_second_factor)
+        .on(own_factors::end_second_factor)
+        .on(own_factors::renew_recovery_codes)
+        .on(own_factors::change_password)
+        .on(own_factors::step_up)
+        .on(own_passkeys::begin_passkey)
+        .on(own_passkeys::add_passkey)
+        .on(own_passkeys::list_passkeys)
+        .on(own_passkeys::remove_passkey)
+        .on(own_passkeys::begin_passkey_sign_in)
+        .on(own_passkeys::sign_in_with_passkey)
+        .on(ocsp::answer_ocsp)
         .on(own_sessions::list_sessions)
         .on(own_sessions::end_session)
         .on(own_sessions::end_other_sessions)

@@ -12,12 +12,12 @@ use ledger::Digest;
 use submission::row::database;
 
 use crate::custody::CustodyKey;
+use crate::factors::check_new_password;
 use crate::patient_id;
 use crate::people::Person;
 use crate::registration::NewLedgerId;
 use crate::service::{Identity, now};
 
-const PASSWORD_CHARACTERS_MIN: usize = 12;
 const TEXT_CHARACTERS_MAX: usize = 200;
 
 pub(crate) async fn register_person(
@@ -29,17 +29,11 @@ pub(crate) async fn register_person(
     let account = uuid::Uuid::new_v4().simple().to_string();
     let custody = CustodyKey::random();
     let custody_key = custody.public_key();
-    let permit = identity
-        .derivations
-        .acquire()
-        .await
-        .map_err(|_| Problem::busy("stopping"))?;
     let (password, wrapped_for) = (request.password.clone(), account.clone());
-    let envelope = tokio::task::spawn_blocking(move || custody.wrap(&wrapped_for, &password))
-        .await
-        .map_err(|_| Problem::failure("the password could not be processed"))?
+    let envelope = identity
+        .derive(move || custody.wrap(&wrapped_for, &password))
+        .await?
         .map_err(|error| Problem::bad_input("/password", error.to_string()))?;
-    drop(permit);
 
     let person = Person {
         real_name: request.real_name,
@@ -128,11 +122,10 @@ fn check(request: &RegisterPerson) -> Result<(), Problem> {
             ));
         }
     }
-    if request.password.chars().count() < PASSWORD_CHARACTERS_MIN {
-        return Err(Problem::bad_input(
-            "/password",
-            format!("must have at least {PASSWORD_CHARACTERS_MIN} characters"),
-        ));
-    }
-    Ok(())
+    let about_the_person = [
+        request.login.as_str(),
+        request.real_name.as_str(),
+        request.identity_id.as_str(),
+    ];
+    check_new_password("/password", &request.password, &about_the_person)
 }

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use bus::Call;
+use contracts::authorization::command::Command as Authorization;
+use contracts::records::command::Command as Records;
 use contracts::{Command, Contract};
 use interfaces::identity::{SignTransaction, TransactionSignature};
 use interfaces::{Base64, Problem};
 use ledger::{TransactionBody, canonical};
 
 use crate::custody::CustodyKey;
-use crate::service::Identity;
+use crate::service::{Identity, now};
 
 pub(crate) async fn sign_transaction(
     identity: Arc<Identity>,
@@ -26,8 +28,11 @@ pub(crate) async fn sign_transaction(
             "the transaction is for another chain",
         ));
     }
-    Command::from_bytes(body.contract, &body.command)
+    let command = Command::from_bytes(body.contract, &body.command)
         .map_err(|error| Problem::bad_input("/unsigned", error.to_string()))?;
+    if gives_away(&command) {
+        caller.require_recent_proof(now())?;
+    }
     let contract = Contract::from_id(body.contract)
         .ok_or_else(|| Problem::bad_input("/unsigned", "no such contract"))?;
     if !works_for(&call.caller, contract) {
@@ -55,6 +60,15 @@ pub(crate) async fn sign_transaction(
         public_key: key.public_key(),
         signature: Base64(signed.signature.0.to_vec()),
     })
+}
+
+/// Whether a command lets somebody else see a record: for it, who asks has to have shown lately who they are.
+fn gives_away(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Authorization(Authorization::ApproveAsPatient { .. })
+            | Command::Records(Records::SetCode { .. })
+    )
 }
 
 /// Which service may ask for signatures on which contract's commands.

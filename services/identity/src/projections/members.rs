@@ -1,5 +1,8 @@
 //! The members, folded from the membership contract's events.
 
+use std::sync::OnceLock;
+
+use chassis::metrics::{Gauge, gauge};
 use contracts::Event;
 use contracts::membership::event::Event as Membership;
 use ledger::{Digest, LedgerId};
@@ -23,6 +26,7 @@ impl Projection for Members {
                 fold(transaction, membership, block.header.time.0 as i64).await?;
             }
         }
+        revocations_as_of().set((block.header.time.0 / 1_000_000) as i64);
         Ok(())
     }
 
@@ -32,6 +36,17 @@ impl Projection for Members {
             .await?;
         Ok(())
     }
+}
+
+/// How fresh the revocation list and the answers by OCSP are: there is a block at least every ten seconds.
+fn revocations_as_of() -> &'static Gauge {
+    static GAUGE: OnceLock<Gauge> = OnceLock::new();
+    GAUGE.get_or_init(|| {
+        gauge(
+            "revocations_as_of_unix_seconds",
+            "Time of the newest block that revocation list and OCSP answers know of",
+        )
+    })
 }
 
 async fn fold(

@@ -24,6 +24,7 @@ const USERS: &[&str] = &[
     "records-north",
     "records-south",
     "settlement",
+    "authorization",
     "replica-0",
     "replica-1",
     "replica-2",
@@ -38,6 +39,7 @@ pub struct Consortium {
     pub north: Bus,
     pub south: Bus,
     pub settlement: Bus,
+    pub authorization: Bus,
     pub operators: Vec<MemberKey>,
     pub hospital: MemberKey,
     pub other_hospital: MemberKey,
@@ -45,6 +47,8 @@ pub struct Consortium {
     pub database: TestDatabase,
     /// With which tokens are checked.
     pub token_key: ledger::PublicKey,
+    /// With which identity signs them.
+    pub token_seed: Secret,
     /// The newest height of which a receipt came back, as the Rust client keeps it.
     seen: AtomicU64,
     _broker: TestBroker,
@@ -114,12 +118,14 @@ impl Consortium {
             north: broker.connect("records-north").await,
             south: broker.connect("records-south").await,
             settlement: broker.connect("settlement").await,
+            authorization: broker.connect("authorization").await,
             operators,
             hospital,
             other_hospital,
             regulator,
             database,
             token_key: keys::token::TokenKey::from_seed(&seed).public_key(),
+            token_seed: seed,
             seen: AtomicU64::new(0),
             _broker: broker,
             _ordering: ordering,
@@ -200,6 +206,7 @@ impl Consortium {
             login: format!("login {identity_id}"),
             password: format!("the password of {identity_id}"),
             device: None,
+            second_factor: None,
         };
         Ok(self.ask(None, request).await?.token)
     }
@@ -263,6 +270,7 @@ fn config(
         authority: folder.to_owned(),
         regulator_sealing_key: SealingKey::random().public_key(),
         session_minutes: 60,
+        passkey_host: "localhost".to_owned(),
         certificate_hours: 72.0,
     }
 }

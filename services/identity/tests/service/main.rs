@@ -3,5 +3,7 @@
 mod consortium;
 mod custody;
 mod matching;
+mod ocsp;
 mod registration;
+mod second_factor;
 mod sign_in;

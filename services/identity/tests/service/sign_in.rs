@@ -12,6 +12,7 @@ fn wrong(login: &str, device: Option<&str>) -> SignIn {
         login: login.to_owned(),
         password: "not the password at all".into(),
         device: device.map(str::to_owned),
+        second_factor: None,
     }
 }
 
@@ -20,6 +21,7 @@ fn right(identity_id: &str, device: Option<&str>) -> SignIn {
         login: format!("login {identity_id}"),
         password: format!("the password of {identity_id}"),
         device: device.map(str::to_owned),
+        second_factor: None,
     }
 }
 

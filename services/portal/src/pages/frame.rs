@@ -48,6 +48,10 @@ pub(crate) async fn me(visit: Visit) -> Answer {
             (words.people.login, Html::text(&session.name)),
             (words.frame.your_id, id),
         ]),
+        match session.session.sealed_secret {
+            Some(_) => text::action_link("/factors", words.factors.title),
+            None => Html::none(),
+        },
         text::action_link("/sessions", words.people.sessions),
     ]);
     let title = match session.member() {

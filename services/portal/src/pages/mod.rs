@@ -1,6 +1,7 @@
 //! Every page: one file a page, or a few that belong together; one folder a role.
 
 mod account;
+mod factors;
 mod fhir;
 mod form_page;
 mod frame;
@@ -10,6 +11,7 @@ mod items;
 mod kinds;
 pub(crate) mod listing;
 mod oversight;
+mod passkeys;
 mod patient;
 pub(crate) mod receipts;
 mod register;
@@ -54,6 +56,30 @@ pub(crate) fn router(portal: Arc<Portal>) -> Router {
         .route("/assets/{build}/{*name}", get(assets::serve))
         .route("/sessions", get(sessions::list))
         .route("/sessions/end", post(sessions::end))
+        .route("/factors", get(factors::show))
+        .route(
+            "/factors/app",
+            get(factors::show_app).post(factors::begin_app),
+        )
+        .route("/factors/app/confirm", post(factors::confirm_app))
+        .route("/factors/app/end", post(factors::end_app))
+        .route(
+            "/factors/codes",
+            get(factors::show_codes).post(factors::renew_codes),
+        )
+        .route(
+            "/factors/password",
+            get(factors::show_password).post(factors::change_password),
+        )
+        .route("/factors/passkeys", get(passkeys::show).post(passkeys::add))
+        .route("/factors/passkeys/challenge", post(passkeys::challenge))
+        .route("/factors/passkeys/remove", post(passkeys::remove))
+        .route("/sign-in/passkey", post(passkeys::sign_in))
+        .route(
+            "/sign-in/passkey/challenge",
+            post(passkeys::sign_in_challenge),
+        )
+        .route("/step-up", get(factors::ask_again).post(factors::step_up))
         .route("/account", get(account::show))
         .route("/account/pay", post(account::pay))
         .route(

@@ -8,7 +8,9 @@ use crate::answer::{Answer, redirect};
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form, error_summary};
 use crate::design::text;
+use crate::pages::factors::code_field;
 use crate::pages::frame::local;
+use crate::pages::passkeys;
 use crate::session;
 use crate::visit::{Page, Submitted, Visit, with_cookies};
 
@@ -38,6 +40,9 @@ fn page(visit: &Visit, next: &str, login: &str, errors: &[(&str, &'static str)])
                 .value(login)
                 .error(errors),
             password_field(visit, "password", words.password, "current-password").error(errors),
+            code_field(visit.words.factors.code)
+                .hint(visit.words.factors.code_hint)
+                .error(errors),
         ],
         busy: words.signing_in,
         ..Form::new("/sign-in", words.sign_in)
@@ -59,8 +64,10 @@ fn page(visit: &Visit, next: &str, login: &str, errors: &[(&str, &'static str)])
             ended,
             text::paragraph(words.sign_in_lead),
             form.html(),
+            passkeys::sign_in_form(visit, next),
             links,
         ]),
+        scripts: vec![passkeys::SCRIPT],
         ..Page::default()
     }
 }
@@ -111,6 +118,7 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
         login: login.to_owned(),
         password: form.raw("password").to_owned(),
         device: visit.device.clone(),
+        second_factor: Some(form.get("code").to_owned()).filter(|code| !code.is_empty()),
     };
     match visit.ask(&asked).await {
         Ok(opened) => {
@@ -120,7 +128,12 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
             Ok(with_cookies(redirect(local(next)), cookies))
         }
         Err(problem) if problem.status == 401 => {
-            let errors = [("login", words.wrong)];
+            let factors = visit.words.factors;
+            let errors = [match problem.kind.rsplit(':').next() {
+                Some("second-factor-needed") => ("code", factors.code_needed),
+                Some("second-factor-wrong") => ("code", factors.code_wrong),
+                _ => ("login", words.wrong),
+            }];
             Ok(visit.page_with(BAD_INPUT, page(visit, next, login, &errors)))
         }
         Err(problem) if problem.status == 403 => {

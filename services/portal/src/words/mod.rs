@@ -43,6 +43,7 @@ pub(crate) mod authorization;
 pub(crate) mod clinical;
 pub(crate) mod emergency;
 pub(crate) mod explorer;
+pub(crate) mod factors;
 pub(crate) mod frame;
 pub(crate) mod kinds;
 pub(crate) mod organisations;
@@ -72,6 +73,7 @@ pub(crate) fn places(text: &str) -> std::collections::BTreeSet<&str> {
 /// The words of a language, by part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Words {
+    pub(crate) factors: &'static factors::Factors,
     pub(crate) frame: &'static frame::Frame,
     pub(crate) people: &'static people::People,
     pub(crate) problems: &'static problems::Problems,
@@ -88,6 +90,7 @@ impl Words {
     /// All words of a language.
     pub(crate) fn of(language: Language) -> Words {
         Words {
+            factors: factors::Factors::of(language),
             frame: frame::Frame::of(language),
             people: people::People::of(language),
             problems: problems::Problems::of(language),

@@ -7,6 +7,7 @@ use contracts::RecordNumber;
 use contracts::records::command::CodeHolder;
 use interfaces::Problem;
 use interfaces::records::{ShowCode, ShownCode};
+use ledger::Timestamp;
 use submission::Caller;
 
 use crate::facts::{codes, records as record_facts};
@@ -20,6 +21,7 @@ pub(super) async fn show_code(
     request: ShowCode,
 ) -> Result<ShownCode, Failure> {
     let caller = records.caller(&call)?;
+    caller.require_recent_proof(Timestamp(chassis::clock::now()))?;
     let (_, holder) = records.code_holder(&caller, &request.record).await?;
     let stored = record_facts::find(records.reader(), &records.vault, &request.record)
         .await?

@@ -66,6 +66,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         text::section(words.you),
         lists::summary(you),
         text::section(words.security),
+        text::action_link("/factors", visit.words.factors.title),
         text::action_link("/sessions", visit.words.people.sessions),
         text::action_link("/settings/download", words.download_all),
     ]);
