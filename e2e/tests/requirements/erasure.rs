@@ -34,13 +34,23 @@ fn holders(folder: &Path, strings: &BTreeSet<Vec<u8>>) -> Vec<(String, usize)> {
     found
 }
 
-/// Ids of resources: nothing else in the system is called so.
+/// What a hospital keeps for itself: people and places that other records name as well.
+const SHARED: [&str; 5] = [
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+];
+
+/// Ids of a record's own resources: nothing else in the system is called so.
 fn ids(value: &Value, found: &mut BTreeSet<Vec<u8>>) {
     match value {
         Value::Object(fields) => {
             if let Some(id) = fields.get("id").and_then(Value::as_str)
                 && id.len() >= 30
-                && fields.get("resourceType") != Some(&json!("Patient"))
+                && let Some(kind) = fields.get("resourceType").and_then(Value::as_str)
+                && !SHARED.contains(&kind)
             {
                 found.insert(id.as_bytes().to_vec());
             }
