@@ -48,23 +48,27 @@ pub fn is_safe(index: &SearchIndex, answered: &[Asked], asked: &Asked, threshold
         .iter()
         .map(|earlier| index.search(&earlier.query()))
         .collect();
-    let within: Vec<&Matches<'_>> = before.iter().filter(|one| one.is_within(&wanted)).collect();
-    let around = || before.iter().filter(|one| wanted.is_within(one));
+    // Narrower ones alone: two searches that mean the same records leave nothing of each other, and hide nothing.
+    let is_inside =
+        |one: &Matches<'_>, whole: &Matches<'_>| one.is_within(whole) && !whole.is_within(one);
+    let within: Vec<&Matches<'_>> = before
+        .iter()
+        .filter(|one| is_inside(one, &wanted))
+        .collect();
+    let around = || before.iter().filter(|one| is_inside(&wanted, one));
     // What the new answer leaves over of older ones around it, alone and together with others inside those.
     let leaves_few = |whole: &Matches<'_>, parts: &[&Matches<'_>]| {
         let left = whole.persons_in_none_of(parts);
         (1..threshold).contains(&left)
     };
     if within.iter().any(|part| leaves_few(&wanted, &[part]))
-        || leaves_few(&wanted, &within) && !within.is_empty()
+        || !within.is_empty() && leaves_few(&wanted, &within)
     {
         return false;
     }
     !around().any(|whole| {
-        let mut parts: Vec<&Matches<'_>> = before
-            .iter()
-            .filter(|one| !std::ptr::eq(*one, whole) && one.is_within(whole))
-            .collect();
+        let mut parts: Vec<&Matches<'_>> =
+            before.iter().filter(|one| is_inside(one, whole)).collect();
         parts.push(&wanted);
         leaves_few(whole, &[&wanted]) || leaves_few(whole, &parts)
     })
