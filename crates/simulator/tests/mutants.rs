@@ -13,13 +13,13 @@ const RECORDED: [(Mutant, u64); 10] = [
     (Mutant::QuorumOfTwoF, 0),
     (Mutant::VoteBeforeSync, 0),
     (Mutant::UnsignedEpoch, 24),
-    (Mutant::PrimaryPrepareCounted, 66),
-    (Mutant::HighestPreparedDropped, 2),
-    (Mutant::NewViewNotRecomputed, 106),
-    (Mutant::NullGapSkipped, 28),
-    (Mutant::DuplicateSignerCounted, 305),
+    (Mutant::PrimaryPrepareCounted, 39),
+    (Mutant::HighestPreparedDropped, 5),
+    (Mutant::NewViewNotRecomputed, 97),
+    (Mutant::NullGapSkipped, 15),
+    (Mutant::DuplicateSignerCounted, 53),
     (Mutant::DedupAbsentFromSnapshot, 6),
-    (Mutant::TimerResetByProgress, 47),
+    (Mutant::TimerResetByProgress, 256),
 ];
 
 /// The search gives up after so many seeds: less than a minute on two idle cores.
