@@ -69,6 +69,16 @@ impl History {
             .collect()
     }
 
+    /// The longest time without a receipt before a moment.
+    pub fn longest_silence(&self, before: Instant) -> Duration {
+        let with_receipt = self.operations.iter().filter(|it| it.receipt.is_some());
+        let arrived = with_receipt.map(|it| it.ended);
+        let mut arrived: Vec<Instant> = arrived.filter(|at| *at <= before).collect();
+        arrived.sort_unstable();
+        let gaps = arrived.windows(2).map(|pair| pair[1] - pair[0]);
+        gaps.max().unwrap_or_default()
+    }
+
     /// The height of the newest receipt.
     ///
     /// # Panics

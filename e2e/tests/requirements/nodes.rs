@@ -1,5 +1,7 @@
 //! A new organisation's node is voted in and an old one out, by the commands that operators type, while clients work.
 
+use std::time::Instant;
+
 use e2e::cast::Cast;
 use e2e::invariants;
 use e2e::linearizable::judge;
@@ -96,7 +98,15 @@ async fn a_new_organisations_node_is_voted_in_and_an_old_one_out_on_a_running_sy
         (&adopted["adopted"], &adopted["epoch"]),
         (&Value::from(true), &Value::from(1))
     );
+    let is_in_force = || {
+        let blocks = e2e::chain::blocks(&system.blocks(4));
+        blocks.last().map(|block| block.block.header.epoch) == Some(Epoch(1))
+    };
+    while !is_in_force() {
+        tokio::time::sleep(e2e::system::LOOK_EVERY).await;
+    }
     load.goes_on(40).await;
+    let changed = Instant::now();
 
     // The retired one goes; the new one is needed for a quorum once another is away as well.
     system.admin(&["stop", "replica-3"]);
@@ -118,6 +128,8 @@ async fn a_new_organisations_node_is_voted_in_and_an_old_one_out_on_a_running_sy
     system.stop();
     let chain = e2e::chain::blocks(&system.blocks(4));
     judge(&chain, &history).unwrap();
+    let pause = history.longest_silence(changed).as_millis();
+    println!("the longest time without a receipt, up to the change and through it: {pause} ms");
     let voters = |epoch: Epoch, replica: u16| {
         let mut of_epoch = chain.iter().filter(|it| it.block.header.epoch == epoch);
         of_epoch.any(|it| {
