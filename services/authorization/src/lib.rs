@@ -5,11 +5,13 @@
 //! those it concerns. Rooms: `api/` (one file a use case), `projections/` (the desk: items, grants, notices).
 
 mod api;
+mod filling;
 mod migrations;
 mod projections;
 mod rebuilding;
 mod rows;
 mod service;
 
+pub use filling::{Filled, fill};
 pub use rebuilding::rebuild;
 pub use service::{Config, run};

@@ -3,7 +3,8 @@
 //! Facts (backed up, never dropped): `statements`, `deliveries`. Projections (droppable): the rest.
 
 /// All migrations, in order.
-pub const MIGRATIONS: &[store::Migration] = &[(
+pub const MIGRATIONS: &[store::Migration] = &[
+    (
     1,
     "authorization",
     "
@@ -76,4 +77,14 @@ CREATE TABLE grant_views (
     time_us BIGINT NOT NULL
 );
 ",
-)];
+    ),
+    (
+        2,
+        "items that wait for somebody, without a walk through all that do not",
+        "
+CREATE INDEX items_that_wait_for_hospitals ON items (hospital, place) WHERE state = 'hospital_pending';
+CREATE INDEX items_that_wait_for_patients ON items (patient, place) WHERE state = 'patient_pending';
+CREATE INDEX items_that_are_released ON items (applicant, place) WHERE state = 'released' AND grant_withdrawn = 0;
+",
+    ),
+];

@@ -32,6 +32,6 @@ mod viewed;
 mod visit;
 mod words;
 
-pub use explorer::ExplorerConfig;
+pub use explorer::{ExplorerConfig, fill_blocks};
 pub use language::Currency;
 pub use service::{Config, Display, Sessions, Web, run};

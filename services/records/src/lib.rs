@@ -21,6 +21,7 @@ mod commands;
 mod configuration;
 mod facts;
 mod failure;
+mod filling;
 mod heard;
 mod intake;
 mod integrity;
@@ -47,6 +48,7 @@ use store::{Outbox, Store};
 use submission::Desk;
 use tokio::sync::Notify;
 
+pub use filling::{Filled, fill};
 pub use rebuilding::rebuild;
 
 pub use configuration::{

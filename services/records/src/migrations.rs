@@ -52,4 +52,12 @@ ALTER TABLE emergency_journal ADD COLUMN doctor TEXT NOT NULL DEFAULT '';
 CREATE INDEX emergency_journal_by_doctor ON emergency_journal (doctor, number);
 ",
     ),
+    (
+        8,
+        "a patient's records by their start",
+        "
+DROP INDEX records_patient;
+CREATE INDEX records_patient ON records (patient_token, start_us, record);
+",
+    ),
 ];

@@ -12,6 +12,7 @@ mod measure;
 mod mix;
 mod ordering;
 mod ordering_report;
+mod pages;
 mod proc;
 mod process;
 mod projection;
@@ -60,6 +61,10 @@ pub enum Bench {
     ///
     /// Starts a whole system with a filled index. Every count of patients is checked.
     Search(SearchBench),
+    /// The portal's lists over many records, applications and blocks: server time of each page.
+    ///
+    /// Starts a whole system with filled databases. Every page is checked for the number of its entries.
+    Pages(PagesBench),
     /// A chain verified offline: MB a second, with and without the members' signatures.
     Verify(VerifyBench),
     /// Projections rebuilt: events a second. With MEDSHARE_TEST_POSTGRES naming a server, on PostgreSQL as well.
@@ -169,6 +174,26 @@ pub struct SearchBench {
     pub dir: PathBuf,
 }
 
+/// `medshare bench pages`
+#[derive(Clone, Debug, Args)]
+pub struct PagesBench {
+    /// How many records the hospital has; 25 at least.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub records: u64,
+    /// How many applications there are for records of one patient.
+    #[arg(long, default_value_t = 100_000)]
+    pub applications: u64,
+    /// How many blocks the explorer has rows of.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub blocks: u64,
+    /// How often each page is asked for.
+    #[arg(long, default_value_t = 200)]
+    pub samples: usize,
+    /// The folder to work in, on a disk that really syncs; a fresh folder in it is used and removed.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+}
+
 /// `medshare bench verify`
 #[derive(Clone, Debug, Args)]
 pub struct VerifyBench {
@@ -253,6 +278,7 @@ async fn measured(subject: &Bench) -> anyhow::Result<Report> {
         Bench::Register(arguments) => register::run(arguments).await,
         Bench::Readings(arguments) => readings::run(arguments).await,
         Bench::Search(arguments) => search::run(arguments).await,
+        Bench::Pages(arguments) => pages::run(arguments).await,
         Bench::Verify(arguments) => verify::run(arguments).await,
         Bench::Projection(arguments) => projection::run(arguments).await,
         Bench::Rest(arguments) => rest::run(arguments).await,
@@ -261,11 +287,22 @@ async fn measured(subject: &Bench) -> anyhow::Result<Report> {
 }
 
 /// One word of the command line each; short settings.
-const ALL: [&[&str]; 8] = [
+const ALL: [&[&str]; 9] = [
     &["ordering", "--rate", "1000", "--seconds", "10"],
     &["register", "--samples", "100", "--seconds", "2"],
     &["readings", "--packs", "50"],
     &["search", "--records", "200000", "--samples", "500"],
+    &[
+        "pages",
+        "--records",
+        "100000",
+        "--applications",
+        "100000",
+        "--blocks",
+        "100000",
+        "--samples",
+        "50",
+    ],
     &["verify", "--transactions", "50000"],
     &["projection", "--transactions", "30000", "--runs", "1"],
     &["rest", "--settle-seconds", "10", "--seconds", "10"],

@@ -18,6 +18,7 @@ mod activity;
 mod block;
 mod blocks;
 mod checkpoint;
+mod filling;
 mod fold;
 mod migrations;
 mod nodes;
@@ -33,6 +34,8 @@ mod transaction;
 mod transactions;
 mod tree;
 mod verify;
+
+pub use filling::fill_blocks;
 
 use std::sync::Arc;
 

@@ -9,7 +9,6 @@ use interfaces::records::{FindRecords, RecordSummary};
 use interfaces::{Page, Problem};
 use sqlx::AssertSqlSafe;
 
-use super::summary::place_of;
 use super::{Place, page_start};
 use crate::facts::{patients, records as record_facts};
 use crate::failure::Failure;
@@ -49,15 +48,7 @@ pub(super) async fn find_records(
         .bind(i64::from(limit) + 1)
         .fetch_all(records.reader())
         .await?;
-    let more = rows.len() > limit as usize;
-    let mut entries = Vec::with_capacity(rows.len());
-    let mut next = None;
-    for row in rows.iter().take(limit as usize) {
-        let stored = record_facts::read(&records.vault, row)?;
-        next = more.then(|| place_of(&stored).to_string());
-        entries.push(records.summary(stored, true).await?);
-    }
-    Ok(Page { entries, next })
+    records.page_of(&rows, limit, true).await
 }
 
 fn conditions(
@@ -112,8 +103,9 @@ fn conditions(
         values.push(Value::Number(start));
         let first = values.len();
         values.push(Value::Text(record.to_string()));
+        // The first part is what an index is walked by, from here on.
         conditions.push(format!(
-            "(records.start_us < ${first} OR (records.start_us = ${first} AND records.record < ${}))",
+            "records.start_us <= ${first} AND (records.start_us < ${first} OR records.record < ${})",
             first + 1
         ));
     }

@@ -8,7 +8,6 @@ use interfaces::Page;
 use interfaces::records::{ListOwnRecords, RecordSummary};
 use sqlx::AssertSqlSafe;
 
-use super::summary::place_of;
 use super::{Place, page_start};
 use crate::facts::records as record_facts;
 use crate::failure::Failure;
@@ -27,7 +26,7 @@ pub(super) async fn list_own_records(
     let statement = format!(
         "SELECT {} FROM records JOIN ledger_records ON ledger_records.record = records.record \
          WHERE ledger_records.patient = $1 AND ledger_records.erased = 0 AND records.state = 'live' \
-         AND (records.start_us < $2 OR (records.start_us = $2 AND records.record < $3)) \
+         AND records.start_us <= $2 AND (records.start_us < $2 OR records.record < $3) \
          ORDER BY records.start_us DESC, records.record DESC LIMIT $4",
         record_facts::COLUMNS
     );
@@ -38,13 +37,5 @@ pub(super) async fn list_own_records(
         .bind(i64::from(limit) + 1)
         .fetch_all(records.reader())
         .await?;
-    let more = rows.len() > limit as usize;
-    let mut entries = Vec::with_capacity(rows.len());
-    let mut next = None;
-    for row in rows.iter().take(limit as usize) {
-        let stored = record_facts::read(&records.vault, row)?;
-        next = more.then(|| place_of(&stored).to_string());
-        entries.push(records.summary(stored, false).await?);
-    }
-    Ok(Page { entries, next })
+    records.page_of(&rows, limit, false).await
 }

@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::intake::PlannedRecord;
 use crate::vault::{self, Vault};
 
-const SUMMARY: &str = "medshare/records/summary/v1";
+/// What a summary is sealed as.
+pub const SUMMARY: &str = "medshare/records/summary/v1";
 
 /// In use.
 pub const LIVE: &str = "live";

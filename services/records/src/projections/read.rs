@@ -116,6 +116,29 @@ pub async fn own_record(
     row.map(|row| read_record(&row)).transpose()
 }
 
+/// Those of the records that are on the ledger.
+pub async fn own_records_among(
+    pool: &AnyPool,
+    records: &[RecordNumber],
+) -> Result<BTreeMap<RecordNumber, OnLedger>, Failure> {
+    // Numbers are hex: nothing in them can end the text.
+    let list: Vec<String> = records.iter().map(|record| format!("'{record}'")).collect();
+    let statement = format!(
+        "SELECT ledger_records.record, ledger_records.patient, ledger_records.version, ledger_records.erased, \
+         ledger_versions.commitment, ledger_versions.transaction_id FROM ledger_records \
+         JOIN ledger_versions ON ledger_versions.record = ledger_records.record \
+         AND ledger_versions.version = ledger_records.version WHERE ledger_records.record IN ({})",
+        list.join(", ")
+    );
+    let rows = sqlx::query(AssertSqlSafe(statement))
+        .persistent(false)
+        .fetch_all(pool)
+        .await?;
+    rows.iter()
+        .map(|row| read_record(row).map(|found| (found.record, found)))
+        .collect()
+}
+
 /// Records of this hospital on the ledger that are not erased, after `after`, by number.
 pub async fn own_records_after(
     pool: &AnyPool,
