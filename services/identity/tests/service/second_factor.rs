@@ -40,7 +40,7 @@ async fn sign_in(consortium: &Consortium, second_factor: Option<&str>) -> Result
 }
 
 fn kind<T>(answer: Result<T, Problem>) -> (u16, String) {
-    let refused = answer.err().expect("refused");
+    let refused = answer.expect_err("refused");
     (refused.status, refused.kind)
 }
 
@@ -171,7 +171,7 @@ async fn a_password_is_changed_by_whoever_knows_it_and_all_other_sessions_end() 
     );
     for easy in ["short", "password1234", "login D-1 login D-1"] {
         let refused = consortium.ask(Some(&token), change(PASSWORD, easy)).await;
-        let refused = refused.err().expect(easy);
+        let refused = refused.expect_err(easy);
         assert_eq!(
             (refused.status, refused.field.as_deref()),
             (400, Some("/new_password"))
