@@ -40,7 +40,7 @@ async fn sign_in(consortium: &Consortium, second_factor: Option<&str>) -> Result
 }
 
 fn kind<T>(answer: Result<T, Problem>) -> (u16, String) {
-    let refused = answer.expect_err("refused");
+    let refused = answer.err().expect("refused");
     (refused.status, refused.kind)
 }
 
