@@ -54,14 +54,14 @@ impl Overheard {
                 return;
             };
             while let Some(message) = heard.next().await {
-                let Ok(Wire::Consensus(bytes)) = canonical::decode(&message.payload) else {
+                let Ok(Wire::Consensus(messages)) = canonical::decode(&message.payload) else {
                     continue;
                 };
-                let signed = SignedMessage::from_bytes(&bytes);
-                let signed = signed.expect("replicas send each other canonical messages");
-                said.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(&signed);
+                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                for bytes in messages {
+                    let signed = SignedMessage::from_bytes(&bytes);
+                    said.take(&signed.expect("replicas send each other canonical messages"));
+                }
             }
         });
     }

@@ -7,7 +7,6 @@ use pbft::{Base, Input, Sequence, StoredChain};
 
 use crate::accusations;
 use crate::core::{Core, moment};
-use crate::inbound::Incoming;
 use crate::run_blocks::Task;
 use crate::seat::Seat;
 
@@ -65,6 +64,8 @@ impl Core {
             Ok(seat) => seat,
             Err(error) => return self.fail(format!("the next epoch cannot begin: {error}")),
         };
+        // What was said belongs to the epoch that is over.
+        self.speak();
         self.seat = seat;
         self.epoch = next;
         self.accusations.begin_epoch();
@@ -74,8 +75,7 @@ impl Core {
             .iter()
             .map(|described| described.replica);
         self.peers.set(members);
-        self.verifier.set(self.epochs.verifier(base));
-        let _ = self.performers.inbound.try_send(Incoming::EpochBegan);
+        self.inbound.begin_epoch(self.epochs.verifier(base));
         tracing::info!(
             epoch = self.epoch.epoch.0,
             first_height = self.epoch.first_height.0,

@@ -1,44 +1,49 @@
-//! The core's thread: one input at a time into the pure replica; its effects go out by `perform`.
+//! The core's thread: what is at hand is verified, given to the pure replica, and written with one sync; then what it says
+//! goes out. The thread has the connection to the broker on which replicas talk to itself, so that a vote passes no other
+//! thread on its way. The effects are done by `perform`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use execution::LeftOut;
+use futures::{FutureExt, Stream, StreamExt};
 use ledger::{Digest, Epoch, EpochDescription, Height, ReplicaId, Timestamp};
 use pbft::{Base, HaltReason, Input, Moment, Sequence};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::accusations::Accusations;
 use crate::body::{Body, BodyPool};
 use crate::delivery::Parcel;
 use crate::epochs::Epochs;
-use crate::inbound::Incoming;
+use crate::inbound;
 use crate::intake::Admitted;
-use crate::journal::Job;
 use crate::journal::writer::Written;
+use crate::journal::{Job, Writer};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::recent::{Ordered, RecentBlocks};
 use crate::reports::HALTED;
 use crate::run_blocks::{Task, Told};
-use crate::seat::{CurrentVerifier, Identity, Position, Seat};
+use crate::seat::{Identity, Position, Seat};
 use crate::state::StateStore;
 
 /// How long the thread waits at most before it looks at its clocks.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// How much is heard before the clocks are looked at again.
+pub const AT_HAND_MAX: usize = 256;
+
 /// What the core's thread hears.
 #[derive(Debug)]
 pub enum Heard {
-    /// A verified message, stored blocks, or what else the core takes as it is.
+    /// Stored blocks, or what else the core takes as it is.
     Input(Input),
     /// Transactions that were found good.
     Admitted(Admitted),
-    /// Something is durable.
-    Written(Written),
     /// Word from execution.
     Told(Told),
     /// An order of blocks is done: all that came of it was handed to execution.
@@ -83,7 +88,7 @@ pub enum CoreError {
 /// Where effects go.
 pub struct Performers {
     /// The journal.
-    pub journal: Sender<Job>,
+    pub writer: Writer,
     /// Execution.
     pub execution: Sender<Task>,
     /// Delivery.
@@ -92,8 +97,6 @@ pub struct Performers {
     pub fetch: tokio::sync::mpsc::Sender<FetchOrder>,
     /// The broker.
     pub outbound: Outbound,
-    /// The thread that receives: it hears when an epoch begins.
-    pub inbound: std::sync::mpsc::SyncSender<Incoming>,
 }
 
 /// The core with what its effects need.
@@ -107,7 +110,11 @@ pub struct Core {
     pub(crate) bodies: Arc<BodyPool>,
     pub(crate) recent: Arc<RecentBlocks>,
     pub(crate) performers: Performers,
-    pub(crate) verifier: Arc<CurrentVerifier>,
+    /// What is to be written next.
+    pub(crate) jobs: Vec<Job>,
+    /// What is to be said to all next.
+    pub(crate) said: Vec<Vec<u8>>,
+    pub(crate) inbound: inbound::Desk,
     pub(crate) peers: Arc<Peers>,
     pub(crate) store: StateStore,
     position: Arc<Mutex<Position>>,
@@ -174,8 +181,8 @@ pub struct Parts {
     pub recent: Arc<RecentBlocks>,
     /// Where effects go.
     pub performers: Performers,
-    /// Who checks messages of the epoch in force.
-    pub verifier: Arc<CurrentVerifier>,
+    /// What other replicas say.
+    pub inbound: inbound::Desk,
     /// Who is heard of.
     pub peers: Arc<Peers>,
     /// The state, in which proven equivocations are found.
@@ -210,7 +217,7 @@ impl Core {
             bodies,
             recent,
             performers,
-            verifier,
+            inbound,
             peers,
             store,
             position,
@@ -227,7 +234,9 @@ impl Core {
             bodies,
             recent,
             performers,
-            verifier,
+            jobs: Vec::new(),
+            said: Vec::new(),
+            inbound,
             peers,
             store,
             position,
@@ -245,27 +254,40 @@ impl Core {
         }
     }
 
-    /// Runs until told to stop.
+    /// Runs until told to stop. `messages` are those of other replicas, in groups of what is at hand.
     ///
     /// # Errors
     /// [`CoreError`]: the process ends unhealthy.
-    pub fn run(mut self, inbox: &Receiver<Heard>) -> Result<(), CoreError> {
+    pub async fn run(
+        mut self,
+        mut inbox: UnboundedReceiver<Heard>,
+        mut messages: impl Stream<Item = Vec<async_nats::Message>> + Unpin,
+    ) -> Result<(), CoreError> {
         self.begin();
+        self.settle().await?;
+        let mut at_hand = Vec::with_capacity(AT_HAND_MAX);
         loop {
-            match inbox.recv_timeout(self.patience()) {
-                Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(heard) => self.hear(heard)?,
-                Err(RecvTimeoutError::Timeout) => self.step(Input::Wakeup),
-            }
-            // What else is at hand, before the clocks are looked at again.
-            for _ in 0..256 {
-                match inbox.try_recv() {
-                    Ok(Heard::Stop) => return Ok(()),
-                    Ok(heard) => self.hear(heard)?,
-                    Err(_) => break,
+            tokio::select! {
+                heard = inbox.recv_many(&mut at_hand, AT_HAND_MAX) => {
+                    if heard == 0 {
+                        return Ok(());
+                    }
                 }
+                group = messages.next() => self.receive(group)?,
+                () = tokio::time::sleep(self.patience()) => self.step(Input::Wakeup),
             }
+            for heard in at_hand.drain(..) {
+                if matches!(heard, Heard::Stop) {
+                    return Ok(());
+                }
+                self.hear(heard)?;
+            }
+            if let Some(group) = messages.next().now_or_never() {
+                self.receive(group)?;
+            }
+            self.hear_replicas();
             self.look_at_clocks();
+            self.settle().await?;
             if let Some(reason) = self.failed.take() {
                 return Err(CoreError::Failed(reason));
             }
@@ -273,6 +295,60 @@ impl Core {
                 return Err(CoreError::Halted(reason, self.data.join(HALTED)));
             }
         }
+    }
+
+    fn receive(&mut self, group: Option<Vec<async_nats::Message>>) -> Result<(), CoreError> {
+        let closed = || CoreError::Failed("the connection to the broker is closed".to_owned());
+        for message in group.ok_or_else(closed)? {
+            self.inbound.hear(&message.subject, message.payload);
+        }
+        Ok(())
+    }
+
+    fn hear_replicas(&mut self) {
+        let certified = match &self.seat {
+            Seat::Votes(replica) => replica.summary().certified,
+            Seat::Observes(..) => Sequence(0),
+        };
+        for message in self.inbound.verified(certified) {
+            self.step(Input::Message(message));
+        }
+    }
+
+    /// Says what may be said and writes what is to be written, until neither is left.
+    async fn settle(&mut self) -> Result<(), CoreError> {
+        while self.speak() || !self.jobs.is_empty() {
+            // What was said goes out before the disk is waited for.
+            tokio::task::yield_now().await;
+            let mut written = Vec::new();
+            let jobs = std::mem::take(&mut self.jobs);
+            let result = self
+                .performers
+                .writer
+                .write(jobs, &mut |what| written.push(what));
+            if let Err(error) = result {
+                return Err(self.stop(error.to_string(), None));
+            }
+            for what in written {
+                self.note_written(what);
+            }
+        }
+        Ok(())
+    }
+
+    fn note_written(&mut self, written: Written) {
+        match written {
+            Written::Votes(votes) => self.step(Input::Persisted(votes)),
+            Written::Block(block) => {
+                self.tell_execution(Task::Durable(block.get().sequence.height()));
+                self.step(Input::Executed(block));
+            }
+        }
+    }
+
+    fn stop(&mut self, reason: String, at: Option<Height>) -> CoreError {
+        self.write_report(HALTED, &reason, at);
+        CoreError::Failed(reason)
     }
 
     fn patience(&self) -> Duration {
@@ -335,10 +411,8 @@ impl Core {
             Heard::Input(input) => self.step(input),
             Heard::Admitted(Admitted::Submitted(requests)) => self.step(Input::Submitted(requests)),
             Heard::Admitted(Admitted::Held(digests)) => self.step(Input::BodiesHeld(digests)),
-            Heard::Written(Written::Votes(votes)) => self.step(Input::Persisted(votes)),
-            Heard::Written(Written::Block(block)) => {
-                self.tell_execution(Task::Durable(block.get().sequence.height()));
-                self.step(Input::Executed(block));
+            Heard::Told(Told::Executed(block, hash, bodies)) => {
+                self.jobs.push(Job::Block(block, hash, bodies));
             }
             Heard::Told(Told::NextDue(due)) => self.next_due = due,
             Heard::Told(Told::EpochEnds(last)) => self.step(Input::EpochEnds(Sequence::from(last))),
@@ -353,14 +427,8 @@ impl Core {
                     self.observe();
                 }
             }
-            Heard::Failed(reason) => {
-                self.write_report(HALTED, &reason, None);
-                return Err(CoreError::Failed(reason));
-            }
-            Heard::Diverged(height, reason) => {
-                self.write_report(HALTED, &reason, Some(height));
-                return Err(CoreError::Failed(reason));
-            }
+            Heard::Failed(reason) => return Err(self.stop(reason, None)),
+            Heard::Diverged(height, reason) => return Err(self.stop(reason, Some(height))),
             Heard::Stop => {}
         }
         Ok(())

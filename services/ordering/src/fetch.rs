@@ -8,7 +8,7 @@ use bus::Bus;
 use bus::ordering_wire::{BlocksRequest, StatusRequest};
 use ledger::{CertifiedBlock, Height, ReplicaId, canonical};
 use pbft::{CertifiedHash, Input, Sequence};
-use tokio::sync::mpsc::Receiver as Orders;
+use tokio::sync::mpsc::{Receiver as Orders, UnboundedSender};
 
 use crate::core::{FetchOrder, Heard};
 use crate::epochs::Epochs;
@@ -40,7 +40,7 @@ pub async fn fetch(
     epochs: Arc<Epochs>,
     mut orders: Orders<FetchOrder>,
     execution: Sender<Task>,
-    core: Sender<Heard>,
+    core: UnboundedSender<Heard>,
 ) {
     let fetched = chassis::metrics::counter(
         "ordering_fetched_blocks_total",
@@ -82,7 +82,7 @@ pub async fn fetch(
 pub async fn ask_those_ahead(
     bus: Bus,
     mut ahead: tokio::sync::mpsc::Receiver<ReplicaId>,
-    core: Sender<Heard>,
+    core: UnboundedSender<Heard>,
 ) {
     while let Some(peer) = ahead.recv().await {
         if let Ok(status) = bus.ask(peer, &StatusRequest {}).await {

@@ -31,7 +31,7 @@ fn fuzz_wire() {
     let assembly = RefCell::new(Assembly::default());
     fuzzing::target("ordering-wire")
         .values([
-            Wire::Consensus(vec![4; 50]),
+            Wire::Consensus(vec![vec![4; 50], vec![5; 9]]),
             Wire::BodiesWanted(vec![Digest([5; 32]); 3]),
             Wire::Bodies(bodies()),
             Wire::Relayed(bodies()),

@@ -5,12 +5,12 @@
 //! | step | module | thread |
 //! |---|---|---|
 //! | arrives from the broker, is checked (signatures in batches), kept | [`intake`] | `intake-n` |
-//! | is ordered by the pure replica of [`pbft`] | [`core`], `perform` | `core` |
-//! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `inbound` |
-//! | votes and bodies become durable, one sync for a group | [`journal`] | `journal` |
+//! | is ordered by the pure replica of [`pbft`] | [`core`], `perform`, `line` | `core` |
+//! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `core` |
+//! | votes and bodies become durable, one sync for a group | [`journal`] | `core` |
 //! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`] | `execution`, `state-tree` |
 //! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`] | `delivery` |
-//! | questions of services and replicas | [`serve`], [`fetch`], [`history`], [`phases`] | tasks |
+//! | questions of services and replicas | [`serve`], [`fetch`], [`history`], [`phases`], [`bodies_wanted`] | tasks, `bodies` |
 //!
 //! Whether the process votes or follows the chain only is [`seat`]'s business, the replica sets in time that of
 //! [`epochs`]; [`observer`] follows, [`binding`] keeps a key with its vote log, [`accusations`] brings evidence to
@@ -22,6 +22,7 @@
 pub mod accusations;
 pub mod binding;
 pub mod blocks;
+pub mod bodies_wanted;
 pub mod body;
 pub mod config;
 pub mod core;
@@ -54,6 +55,7 @@ mod divergence;
 mod fixtures;
 #[cfg(test)]
 mod fuzz;
+mod line;
 mod perform;
 mod reports;
 mod start;

@@ -12,24 +12,23 @@ use crate::delivery::Parcel;
 use crate::journal::{Job, JournaledCertificate};
 use crate::recent::Ordered;
 use crate::run_blocks::Task;
-use crate::wire::{self, Wire};
+use crate::wire::{self, MESSAGES_TOGETHER_MAX, Wire};
 
 impl Core {
     pub(crate) fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Persist(pending) => {
                 let bodies = self.bodies.get_all(pending.bodies());
-                self.tell_journal(Job::Persist(pending, bodies));
+                self.jobs.push(Job::Persist(pending, bodies));
             }
-            Effect::CompactLog(records) => self.tell_journal(Job::Compact(records)),
+            Effect::CompactLog(records) => self.jobs.push(Job::Compact(records)),
             Effect::Broadcast(message) => {
                 self.note_phase(&message.message().message);
-                self.publish(
-                    subjects::pbft_all(self.epoch.epoch, self.identity.me),
-                    &Wire::Consensus(message.to_bytes()),
-                );
+                self.said.push(message.to_bytes());
             }
-            Effect::Send { to, message } => self.send(to, &Wire::Consensus(message.to_bytes())),
+            Effect::Send { to, message } => {
+                self.send(to, &Wire::Consensus(vec![message.to_bytes()]))
+            }
             Effect::FetchBodies { digests, from } => self.send(from, &Wire::BodiesWanted(digests)),
             Effect::ForwardBodies { digests, to } => {
                 let bodies = self.bodies.get_all(&digests);
@@ -39,7 +38,7 @@ impl Core {
             }
             Effect::ForgetBodies(digests) => {
                 self.bodies.forget(&digests);
-                self.tell_journal(Job::Forget(digests));
+                self.jobs.push(Job::Forget(digests));
             }
             Effect::Execute {
                 sequence,
@@ -58,7 +57,7 @@ impl Core {
                     block,
                     certificate: certificate.clone(),
                 };
-                self.tell_journal(Job::Certificate(kept));
+                self.jobs.push(Job::Certificate(kept));
                 let _ = self
                     .performers
                     .delivery
@@ -180,6 +179,21 @@ impl Core {
         self.bodies.forget(&[*digest]);
     }
 
+    /// Says to all what there is to say, as one message; tells whether there was anything.
+    pub(crate) fn speak(&mut self) -> bool {
+        if self.said.is_empty() {
+            return false;
+        }
+        let said = std::mem::take(&mut self.said);
+        for together in said.chunks(MESSAGES_TOGETHER_MAX) {
+            for group in wire::grouped(together.iter().cloned()) {
+                let subject = subjects::pbft_all(self.epoch.epoch, self.identity.me);
+                self.publish(subject, &Wire::Consensus(group));
+            }
+        }
+        true
+    }
+
     fn send(&mut self, to: ReplicaId, message: &Wire) {
         let subject = subjects::pbft_to(self.epoch.epoch, self.identity.me, to);
         self.publish(subject, message);
@@ -202,10 +216,5 @@ impl Core {
                 "blocks are not fetched: earlier orders wait"
             );
         }
-    }
-
-    // A journal that is gone has failed, and its failure is on its way to this thread.
-    fn tell_journal(&self, job: Job) {
-        let _ = self.performers.journal.send(job);
     }
 }

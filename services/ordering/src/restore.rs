@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -17,9 +16,7 @@ use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::body::{Body, BodyPool};
 use crate::delivery::Tip;
 use crate::epochs::Epochs;
-use crate::journal::{
-    Job, JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer,
-};
+use crate::journal::{JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer};
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError};
@@ -93,8 +90,6 @@ pub struct Restoring<'a> {
     pub genesis: &'a GenesisFile,
     /// The limits of consensus; the core wants to know the blocks of two windows.
     pub limits: Limits,
-    /// Where execution sends blocks to be made durable.
-    pub journal: Sender<Job>,
 }
 
 /// A block by height, from the files or from the journal.
@@ -137,7 +132,7 @@ impl Restoring<'_> {
         let genesis_block = executor.genesis_block(self.genesis)?;
         let genesis_base = base_of(&genesis_block.block.header, genesis_block.head.hash);
         let (mut files, newest) = BlockFiles::open(&folder)?;
-        let mut store = StateStore::open(&self.data.join("state"))?;
+        let mut store = open_state(self.data)?;
         if files.next_height() == Height(0) {
             self.store_genesis(&mut files, &store, &genesis_block)?;
         } else {
@@ -176,7 +171,7 @@ impl Restoring<'_> {
             tracing::warn!("the state is ahead of the stored blocks and is rebuilt");
             drop(store);
             remove_state(&self.data.join("state"))?;
-            store = StateStore::open(&self.data.join("state"))?;
+            store = open_state(self.data)?;
             index_all(&folder, &store)?;
         }
         if store.head()?.is_none() {
@@ -205,7 +200,6 @@ impl Restoring<'_> {
             store.clone(),
             roots,
             recent.clone(),
-            self.journal.clone(),
         );
         replay(&chain, &mut runner, head.height, newest_height)?;
         restore_links(&chain, &epochs)?;
@@ -360,6 +354,24 @@ fn index_all(folder: &Path, store: &StateStore) -> Result<(), RestoreError> {
         index_newest(store, &blocks::read_whole(folder, segment)?)?;
     }
     Ok(())
+}
+
+/// Opens the state store. A power failure may leave files of it on which opening does not come to an end (fjall panics on a
+/// torn journal of its own): a mark that outlived the attempt before says so, and the state is rebuilt from the blocks.
+fn open_state(data: &Path) -> Result<StateStore, RestoreError> {
+    let (folder, mark) = (data.join("state"), data.join("state.opening"));
+    let disk = |error| BlockFileError::Disk {
+        path: mark.clone(),
+        error,
+    };
+    if mark.exists() && folder.exists() {
+        tracing::warn!("the state could not be opened at the last start, and is rebuilt");
+        remove_state(&folder)?;
+    }
+    std::fs::write(&mark, []).map_err(disk)?;
+    let opened = StateStore::open(&folder);
+    std::fs::remove_file(&mark).map_err(disk)?;
+    Ok(opened?)
 }
 
 fn remove_state(folder: &Path) -> Result<(), RestoreError> {
@@ -528,4 +540,33 @@ fn stored_chain(
         stable,
         held,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use execution::{ChainHead, StateView};
+
+    use super::*;
+
+    #[test]
+    fn a_state_that_could_not_be_opened_is_rebuilt_and_any_other_is_kept() {
+        let data = tempfile::tempdir().unwrap();
+        let head = ChainHead {
+            height: Height(0),
+            hash: Digest([1; 32]),
+            time: ledger::Timestamp(5),
+            history: ledger::HistoryLog::new(),
+        };
+        let writes = ledger::WriteSet(vec![(b"a".to_vec(), Some(b"1".to_vec()))]);
+        let store = open_state(data.path()).unwrap();
+        store.apply(&head, &writes, &hashed(&writes)).unwrap();
+        drop(store);
+        let store = open_state(data.path()).unwrap();
+        assert_eq!(StateView::get(&store, b"a"), Some(b"1".to_vec()));
+        drop(store);
+        std::fs::write(data.path().join("state.opening"), []).unwrap();
+        let store = open_state(data.path()).unwrap();
+        assert_eq!(StateView::get(&store, b"a"), None);
+        assert!(!data.path().join("state.opening").exists());
+    }
 }

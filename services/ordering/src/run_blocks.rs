@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use execution::state_tree::{CHECKPOINT_INTERVAL, checkpoint_of};
@@ -15,7 +15,7 @@ use pbft::CertifiedHash;
 
 use crate::body::Body;
 use crate::epochs::{Epochs, announced_in};
-use crate::journal::{Job, JournaledBlock};
+use crate::journal::JournaledBlock;
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::state::{StateError, StateStore};
@@ -49,6 +49,8 @@ pub enum Task {
 /// What execution tells.
 #[derive(Debug)]
 pub enum Told {
+    /// A batch was executed: the block with its hash and its transactions, to be made durable.
+    Executed(Arc<JournaledBlock>, Digest, Vec<Arc<Body>>),
     /// When something will next be due.
     NextDue(Option<Timestamp>),
     /// A change of the replica set was executed: the epoch ends with this height.
@@ -108,7 +110,6 @@ pub struct BlockRunner<R> {
     unapplied: Unapplied,
     roots: Roots,
     recent: Arc<RecentBlocks>,
-    journal: Sender<Job>,
     execution_seconds: chassis::metrics::Histogram,
 }
 
@@ -121,7 +122,6 @@ impl<R: Rules> BlockRunner<R> {
         store: StateStore,
         roots: Roots,
         recent: Arc<RecentBlocks>,
-        journal: Sender<Job>,
     ) -> BlockRunner<R> {
         BlockRunner {
             executor,
@@ -132,7 +132,6 @@ impl<R: Rules> BlockRunner<R> {
             unapplied: Unapplied::over(store),
             roots,
             recent,
-            journal,
             execution_seconds: chassis::metrics::histogram(
                 "ordering_execution_seconds",
                 "execution of one block",
@@ -284,10 +283,7 @@ impl<R: Rules> BlockRunner<R> {
             },
         };
         self.recent.insert(height, Arc::new(recent));
-        // A writer that is gone has reported why.
-        let _ = self
-            .journal
-            .send(Job::Block(Arc::new(journaled), hash, kept));
+        tell(Told::Executed(Arc::new(journaled), hash, kept));
         tell(Told::NextDue(executed.next_due));
         self.tell_end(tell);
         if !executed.left_out.is_empty() {

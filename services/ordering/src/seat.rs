@@ -1,11 +1,10 @@
 //! What this process does in the epoch in force: it votes, or it observes.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use bus::ordering_wire::Standing;
 use ledger::{Epoch, EpochDescription, Height, LedgerId, ReplicaId, SigningKey};
-use pbft::{Base, LogRecord, Moment, Replica, RestoreError, StoredChain, Summary, Verifier};
+use pbft::{Base, LogRecord, Moment, Replica, RestoreError, StoredChain, Summary};
 
 use crate::epochs::Epochs;
 use crate::observer::Observer;
@@ -114,28 +113,5 @@ impl Seat {
             Seat::Votes(replica) => Some(replica.summary()),
             Seat::Observes(..) => None,
         }
-    }
-}
-
-/// The verifier of the epoch in force, for the thread that receives.
-pub struct CurrentVerifier(RwLock<Arc<Verifier>>);
-
-impl CurrentVerifier {
-    /// Starts with this one.
-    pub fn new(verifier: Arc<Verifier>) -> CurrentVerifier {
-        CurrentVerifier(RwLock::new(verifier))
-    }
-
-    /// The verifier now.
-    pub fn get(&self) -> Arc<Verifier> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Another epoch begins.
-    pub fn set(&self, verifier: Arc<Verifier>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = verifier;
     }
 }

@@ -15,33 +15,33 @@ use futures::StreamExt;
 use keys::Secret;
 use ledger::SigningKey;
 use pbft::Input;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::binding;
+use crate::bodies_wanted::{self, Library};
 use crate::body::Origin;
 use crate::config::Config;
 use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
 use crate::delivery::{Delivery, Parcel, Stored};
 use crate::executed::LatelyExecuted;
-use crate::inbound::{self, Inbound};
+use crate::inbound::{Desk as InboundDesk, Inbound};
 use crate::intake::{Arrival, Checker, Intake, Reason};
-use crate::journal::Job;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
 use crate::reports::HALTED;
 use crate::restore::{Restored, Restoring};
 use crate::run_blocks::{ExecutionError, Task};
-use crate::seat::{CurrentVerifier, Identity, Position};
+use crate::seat::{Identity, Position};
 use crate::serve::{Desk, serve};
-use crate::{divergence, fetch};
+use crate::{divergence, fetch, line};
 
 /// How many transactions are taken from the broker at once.
 const ARRIVALS_AT_ONCE: usize = 256;
 
 /// The ends of the threads' inboxes.
 struct Inboxes {
-    core: (Sender<Heard>, Receiver<Heard>),
-    journal: (Sender<Job>, Receiver<Job>),
+    core: (UnboundedSender<Heard>, UnboundedReceiver<Heard>),
     execution: (Sender<Task>, Receiver<Task>),
     delivery: (Sender<Parcel>, Receiver<Parcel>),
 }
@@ -73,12 +73,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     };
     let bus = Bus::connect(&config.bus).await?;
     let inboxes = Inboxes {
-        core: channel(),
-        journal: channel(),
+        core: unbounded_channel(),
         execution: channel(),
         delivery: channel(),
     };
-    let restored = restore(&config, &bus, inboxes.journal.0.clone()).await?;
+    let restored = restore(&config, &bus).await?;
     let mut running = Running::start(&config, &bus, identity, restored, inboxes).await?;
     tracing::info!(replica = config.replica.0, "ready");
     shutdown.ready();
@@ -103,7 +102,7 @@ fn voting_key(path: &Path) -> anyhow::Result<SigningKey> {
     Ok(SigningKey::from_seed(*seed.expose()))
 }
 
-async fn restore(config: &Config, bus: &Bus, journal: Sender<Job>) -> anyhow::Result<Restored> {
+async fn restore(config: &Config, bus: &Bus) -> anyhow::Result<Restored> {
     let (data, genesis) = (config.data.clone(), bus.genesis().clone());
     let limits = config.tuning.limits();
     let restored = tokio::task::spawn_blocking(move || {
@@ -111,7 +110,6 @@ async fn restore(config: &Config, bus: &Bus, journal: Sender<Job>) -> anyhow::Re
             data: &data,
             genesis: &genesis,
             limits,
-            journal,
         };
         restoring.restore()
     });
@@ -122,8 +120,7 @@ async fn restore(config: &Config, bus: &Bus, journal: Sender<Job>) -> anyhow::Re
 
 /// A replica at work.
 struct Running {
-    core: Sender<Heard>,
-    journal: Sender<Job>,
+    core: UnboundedSender<Heard>,
     execution: Sender<Task>,
     delivery: Sender<Parcel>,
     /// The core's thread, then those it feeds.
@@ -135,10 +132,10 @@ struct Running {
 /// Starts a thread; should it panic, the core hears of it and the replica stops.
 fn thread(
     name: &'static str,
-    core: Sender<Heard>,
+    core: UnboundedSender<Heard>,
     work: impl FnOnce() + Send + 'static,
 ) -> JoinHandle<()> {
-    struct Watch(&'static str, Sender<Heard>);
+    struct Watch(&'static str, UnboundedSender<Heard>);
     impl Drop for Watch {
         fn drop(&mut self) {
             if std::thread::panicking() {
@@ -169,7 +166,6 @@ impl Running {
         let started = Instant::now();
         let epochs = restored.epochs.clone();
         let base = restored.base;
-        let verifier = Arc::new(CurrentVerifier::new(epochs.verifier(base)));
         let epoch = epochs.at(base.sequence.next().height());
         let members = epoch.replicas.iter().map(|member| member.replica);
         let peers = Arc::new(Peers::new(config.replica, members));
@@ -185,22 +181,11 @@ impl Running {
         });
         let Inboxes {
             core,
-            journal,
             execution,
             delivery,
         } = inboxes;
         let phases = Arc::new(Phases::default());
         let desk_key = identity.keys[0].clone();
-        let mut threads = Vec::new();
-
-        let to_core = core.0.clone();
-        let writer = restored.writer;
-        let journal_thread = thread("journal", core.0.clone(), move || {
-            let mut tell = |written| drop(to_core.send(Heard::Written(written)));
-            if let Err(error) = writer.run(&journal.1, &mut tell) {
-                let _ = to_core.send(Heard::Failed(error.to_string()));
-            }
-        });
         let to_core = core.0.clone();
         let runner = restored.runner;
         let execution_thread = thread("execution", core.0.clone(), move || {
@@ -250,52 +235,14 @@ impl Running {
         }));
         let waiting = Arc::new(AtomicUsize::new(0));
         let (fetch_orders, orders) = tokio::sync::mpsc::channel::<FetchOrder>(fetch::ORDERS_MAX);
-        let (queue, messages) = sync_channel(inbound::WAITING_MAX);
-        let parts = Parts {
-            seat,
-            identity,
-            epochs: epochs.clone(),
-            epoch,
-            started,
-            bodies: restored.bodies.clone(),
-            recent: restored.recent.clone(),
-            performers: Performers {
-                journal: journal.0.clone(),
-                execution: execution.0.clone(),
-                delivery: delivery.0.clone(),
-                fetch: fetch_orders,
-                outbound: outbound.clone(),
-                inbound: queue.clone(),
-            },
-            verifier: verifier.clone(),
-            peers: peers.clone(),
-            store: restored.store.clone(),
-            position: position.clone(),
-            waiting: waiting.clone(),
-            data: config.data.clone(),
-            next_due: restored.next_due,
-        };
-        let (tell_failure, failed) = tokio::sync::oneshot::channel();
-        let inbox = core.1;
-        threads.push(thread("core", core.0.clone(), move || {
-            if let Err(error) = Core::new(parts).run(&inbox) {
-                tracing::error!(%error, "this replica stops");
-                let _ = tell_failure.send(error.to_string());
-            } else {
-                // Keeps `failed` from resolving: whoever stopped the core waits for something else.
-                drop(tell_failure);
-            }
-        }));
-        threads.extend([execution_thread, delivery_thread, journal_thread]);
-
         let checker = Checker {
             chain: bus.chain(),
             replica: config.replica,
             bodies: restored.bodies.clone(),
             stored: stored.clone(),
             delivery: delivery.0.clone(),
-            outbound: outbound.clone(),
-            waiting,
+            outbound,
+            waiting: waiting.clone(),
             waiting_max: config.tuning.waiting_transactions_max,
             bodies_max: config.tuning.bodies_max(),
             checked: chassis::metrics::counter(
@@ -308,30 +255,81 @@ impl Running {
             let _ = to_core.send(Heard::Admitted(admitted));
         });
 
+        let (wanted, bodies_wanted) = sync_channel(bodies_wanted::QUESTIONS_MAX);
+        let (ahead, those_ahead) = tokio::sync::mpsc::channel(16);
+        let inbound = InboundDesk::new(Inbound {
+            me: config.replica,
+            verifier: epochs.verifier(base),
+            ahead,
+            peers: peers.clone(),
+            bodies_wanted: wanted,
+            intake: intake.clone(),
+        });
+        let (data, store) = (config.data.clone(), restored.store.clone());
+        let (bodies, recent) = (restored.bodies.clone(), restored.recent.clone());
+        let (to_execution, to_delivery) = (execution.0.clone(), delivery.0.clone());
+        let (known_epochs, known_position) = (epochs.clone(), position.clone());
+        let (writer, next_due) = (restored.writer, restored.next_due);
+        let make_core = move |outbound| {
+            Core::new(Parts {
+                seat,
+                identity,
+                epochs: known_epochs,
+                epoch,
+                started,
+                bodies,
+                recent,
+                performers: Performers {
+                    writer,
+                    execution: to_execution,
+                    delivery: to_delivery,
+                    fetch: fetch_orders,
+                    outbound,
+                },
+                inbound,
+                peers,
+                store,
+                position: known_position,
+                waiting,
+                data,
+                next_due,
+            })
+        };
+        let (tell_failure, failed) = tokio::sync::oneshot::channel();
+        let (tell_connected, connected) = tokio::sync::oneshot::channel();
+        let (bus_config, me, inbox) = (config.bus.clone(), config.replica, core.1);
+        let core_thread = thread("core", core.0.clone(), move || {
+            if let Err(error) = line::run(&bus_config, me, make_core, inbox, tell_connected) {
+                tracing::error!(%error, "this replica stops");
+                let _ = tell_failure.send(error.to_string());
+            } else {
+                // Keeps `failed` from resolving: whoever stopped the core waits for something else.
+                drop(tell_failure);
+            }
+        });
+        let threads = vec![core_thread, execution_thread, delivery_thread];
+        let line = connected
+            .await
+            .context("the core's thread is gone")?
+            .context("bus")?;
+        let library = Library {
+            me: config.replica,
+            bodies: restored.bodies,
+            recent: restored.recent,
+            stored: stored.clone(),
+            outbound: line,
+        };
+        // It ends with the core, which alone asks it.
+        thread("bodies", core.0.clone(), move || {
+            library.run(&bodies_wanted)
+        });
+
         let client = bus.client();
-        let to_all = client.subscribe(subjects::PBFT_TO_ALL).await?;
-        let to_me = client
-            .subscribe(subjects::pbft_to_me(config.replica))
-            .await?;
         let questions = client
             .subscribe(subjects::all_of_ordering(config.replica))
             .await?;
         let arrivals = client.subscribe(subjects::ALL_TRANSACTIONS).await?;
         client.flush().await?;
-        let (ahead, those_ahead) = tokio::sync::mpsc::channel(16);
-        let inbound = Inbound {
-            me: config.replica,
-            verifier,
-            ahead,
-            peers,
-            bodies: restored.bodies,
-            recent: restored.recent,
-            stored: stored.clone(),
-            intake: intake.clone(),
-            outbound,
-            core: core.0.clone(),
-        };
-        inbound.start(queue, messages, to_all, to_me);
         let desk = Arc::new(Desk {
             replica: config.replica,
             stored,
@@ -360,7 +358,6 @@ impl Running {
         ];
         Ok(Running {
             core: core.0,
-            journal: journal.0,
             execution: execution.0,
             delivery: delivery.0,
             threads,
@@ -384,8 +381,6 @@ impl Running {
         let _ = self.execution.send(Task::Stop);
         join();
         let _ = self.delivery.send(Parcel::Stop);
-        join();
-        let _ = self.journal.send(Job::Stop);
         join();
     }
 }

@@ -15,14 +15,17 @@ const PIECES_MAX: u16 = 64;
 /// How many messages of one sender may be incomplete at once.
 const INCOMPLETE_MAX: usize = 4;
 
+/// How many consensus messages one message carries at most: each costs the receiver a signature check.
+pub const MESSAGES_TOGETHER_MAX: usize = 64;
+
 /// The most bodies' bytes in one message.
 const BODIES_BYTES_MAX: usize = 384 * 1024;
 
 /// One message from replica to replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wire {
-    /// A signed consensus message ([`pbft::SignedMessage`]).
-    Consensus(#[serde(with = "ledger::byte_string::vector")] Vec<u8>),
+    /// Signed consensus messages ([`pbft::SignedMessage`]), in the order in which they were said.
+    Consensus(Vec<Vec<u8>>),
     /// Asks for transactions by wire digest.
     BodiesWanted(Vec<Digest>),
     /// Transactions that were asked for.
@@ -63,7 +66,7 @@ pub fn payloads(message: &Wire, number: u64) -> Vec<Bytes> {
     whole.chunks(room).enumerate().map(piece).collect()
 }
 
-/// Bodies in groups that fit a message each.
+/// Bodies, or consensus messages, in groups that fit a message each.
 pub fn grouped(bodies: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     let mut groups: Vec<Vec<Vec<u8>>> = Vec::new();
     let mut filled = usize::MAX;
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_long_message_travels_in_pieces_in_any_order() {
-        let message = Wire::Consensus((0..1_300_000_u32).map(|byte| byte as u8).collect());
+        let message = Wire::Consensus(vec![(0..1_300_000_u32).map(|byte| byte as u8).collect()]);
         let mut pieces = payloads(&message, 7);
         assert_eq!(pieces.len(), 3);
         assert!(pieces.iter().all(|piece| piece.len() <= MESSAGE_BYTES_MAX));

@@ -1,5 +1,5 @@
 //! The durable log of one replica: votes, the transaction bodies that votes speak for, and executed blocks
-//! with their certificates until the block files hold them. One file, appended to and synced by one thread; one sync serves a group.
+//! with their certificates until the block files hold them. One file; one sync serves a group.
 //!
 //! A file starts with `MEDSJNL2`, 16 random bytes, its salt, and the CRC-32 of both (u32 LE). Then come groups, one for each sync: the salt, the
 //! length of the records (u32 LE), the CRC-32 of salt, length and records (u32 LE), the records. A record is its payload's

@@ -1,8 +1,7 @@
-//! The one thread that writes the journal: it takes what is at hand, writes it in one go, syncs once, and tells who
-//! waits. After a failed write or sync nothing more is written and nothing is told but the failure.
+//! Writes the journal: what is at hand in one go, with one sync, and then tells what is durable. After a failed write or
+//! sync nothing more is written and nothing is told but the failure.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -14,9 +13,6 @@ use super::record::{self, JournaledBlock, JournaledCertificate};
 use super::safe_blocks::SafeBlocks;
 use crate::blocks::{BlockFileError, BlockFiles};
 use crate::body::Body;
-
-/// How many jobs one sync serves at most.
-const GROUP_MAX: usize = 4_096;
 
 /// The bytes of a group after which no more jobs are taken into it.
 const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -35,8 +31,6 @@ pub enum Job {
     Certificate(JournaledCertificate),
     /// Bodies that votes no longer speak for.
     Forget(Vec<Digest>),
-    /// End the thread.
-    Stop,
 }
 
 /// What became durable.
@@ -102,42 +96,34 @@ impl Writer {
         }
     }
 
-    /// Writes until told to stop.
+    /// Writes these, in their order, with one sync as a rule; what became durable is told to `written`.
     ///
     /// # Errors
     /// [`WriteError`]; the caller ends the process.
-    pub fn run(
-        mut self,
-        jobs: &Receiver<Job>,
+    pub fn write(
+        &mut self,
+        jobs: impl IntoIterator<Item = Job>,
         written: &mut dyn FnMut(Written),
     ) -> Result<(), WriteError> {
-        while let Ok(first) = jobs.recv() {
-            let mut next = Some(first);
-            let mut taken = 0;
-            while let Some(job) = next {
-                match job {
-                    Job::Persist(pending, bodies) => self.persist(pending, bodies),
-                    Job::Block(block, hash, bodies) => self.block(block, hash, bodies),
-                    Job::Certificate(certificate) => {
-                        record::put_certificate(&mut self.buffer, &certificate);
-                        self.certificates.insert(certificate.height.0, certificate);
-                    }
-                    Job::Forget(wires) => {
-                        wires.iter().for_each(|wire| drop(self.bodies.remove(wire)))
-                    }
-                    Job::Compact(records) => {
-                        self.flush(written)?;
-                        self.compact(&records)?;
-                    }
-                    Job::Stop => return self.flush(written),
+        for job in jobs {
+            match job {
+                Job::Persist(pending, bodies) => self.persist(pending, bodies),
+                Job::Block(block, hash, bodies) => self.block(block, hash, bodies),
+                Job::Certificate(certificate) => {
+                    record::put_certificate(&mut self.buffer, &certificate);
+                    self.certificates.insert(certificate.height.0, certificate);
                 }
-                taken += 1;
-                let room = taken < GROUP_MAX && self.buffer.len() < GROUP_BYTES_MAX;
-                next = if room { jobs.try_recv().ok() } else { None };
+                Job::Forget(wires) => wires.iter().for_each(|wire| drop(self.bodies.remove(wire))),
+                Job::Compact(records) => {
+                    self.flush(written)?;
+                    self.compact(&records)?;
+                }
             }
-            self.flush(written)?;
+            if self.buffer.len() >= GROUP_BYTES_MAX {
+                self.flush(written)?;
+            }
         }
-        Ok(())
+        self.flush(written)
     }
 
     fn put_body(&mut self, body: &Arc<Body>) {
