@@ -16,10 +16,10 @@ use crate::capture;
 use crate::invariants::Said;
 use crate::system::Setup;
 
-/// The one kind of `ordering::wire::Wire` that is a consensus message; long ones travel in pieces, and are not listened to.
+/// The one kind of `ordering::wire::Wire` that carries consensus messages; long ones travel in pieces, and are not listened to.
 #[derive(Serialize, Deserialize)]
 enum Wire {
-    Consensus(#[serde(with = "ledger::byte_string::vector")] Vec<u8>),
+    Consensus(Vec<Vec<u8>>),
 }
 
 /// Listens from when the system starts.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use bus::Bus;
 use bus::ordering_wire::StatusRequest;
-use ledger::ReplicaId;
+use ledger::{Height, ReplicaId};
 use serde::Serialize;
 
 use super::load::{self, Amount};
@@ -111,7 +111,9 @@ impl Bench<'_> {
         let before = load::offer(&self.nats, mix, nonce, |number| mix.step(number), away).await?;
         let ready = self.cluster.launch(replica).await?;
         let missed_transactions = self.transactions_of_others(replica).await? - behind;
-        let watching = tokio::spawn(watch(self.asker.clone(), replica));
+        let others: Vec<ReplicaId> = self.cluster.replicas.keys().copied().collect();
+        let others = others.into_iter().filter(|other| *other != replica);
+        let watching = tokio::spawn(watch(self.asker.clone(), replica, others.collect()));
         let meanwhile = Amount {
             rate,
             count: rate * self.arguments.seconds,
@@ -149,11 +151,18 @@ impl Bench<'_> {
 }
 
 /// Waits until a replica has the height that the others have; how long that took, and how many transactions it has then.
-async fn watch(asker: Bus, replica: ReplicaId) -> anyhow::Result<(Duration, u64)> {
+async fn watch(
+    asker: Bus,
+    replica: ReplicaId,
+    others: Vec<ReplicaId>,
+) -> anyhow::Result<(Duration, u64)> {
     let started = Instant::now();
     while started.elapsed() < CAUGHT_UP_WITHIN {
         tokio::time::sleep(LOOK_EVERY).await;
-        let newest = asker.newest_height().await;
+        let mut newest = Height(0);
+        for other in &others {
+            newest = newest.max(asker.ask(*other, &StatusRequest {}).await?.height);
+        }
         let Ok(status) = asker.ask(replica, &StatusRequest {}).await else {
             continue;
         };
