@@ -131,11 +131,14 @@ pub(crate) async fn change_password(
     call: Call,
     request: ChangePassword,
 ) -> Result<Done, Problem> {
+    // Judged before anything is proved: a password that will not do costs no one-time code.
+    let caller = identity.caller(&call).await?;
+    let account = identity.account(&caller.session().subject).await?;
+    let person = identity.person(&account.account).await?;
+    let about_the_person = [account.login.as_str(), person.real_name.as_str()];
+    check_new_password("/new_password", &request.new_password, &about_the_person)?;
     let shown = request.second_factor.as_deref();
     let proven = prove(&identity, &call, request.password, shown).await?;
-    let person = identity.person(&proven.account.account).await?;
-    let about_the_person = [proven.account.login.as_str(), person.real_name.as_str()];
-    check_new_password("/new_password", &request.new_password, &about_the_person)?;
     let (account, custody) = (proven.account.account, proven.custody);
     let wrapped_for = account.clone();
     let envelope = identity
