@@ -204,6 +204,28 @@ pub fn trusting(root: &[u8]) -> Result<ClientConfig, TlsError> {
         .with_no_client_auth())
 }
 
+/// For a site that browsers visit: a certificate with its chain and its key (both PEM), TLS 1.2 and 1.3, HTTP/1.1, nobody has
+/// to show a certificate.
+///
+/// # Errors
+/// [`TlsError::Unusable`] if key and certificate are malformed or do not belong together.
+pub fn site_config(chain_pem: &[u8], key_pem: &str) -> Result<ServerConfig, TlsError> {
+    let malformed = |what: &str| TlsError::Unusable(format!("{what} is malformed"));
+    let chain = CertificateDer::pem_slice_iter(chain_pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| malformed("a certificate"))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(|_| malformed("the key"))?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
 /// Makes ring the cryptography of every TLS connection that does not choose; done once a process.
 pub fn use_ring() {
     // Whoever was first has chosen the same.

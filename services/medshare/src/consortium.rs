@@ -2,6 +2,7 @@
 //! else from it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +28,29 @@ pub struct Consortium {
     /// The names by which processes are reached from other machines, by process: they go into its certificate.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub hosts: BTreeMap<String, Vec<String>>,
+    /// The portal, as browsers reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portal: Option<PortalSite>,
     /// Parameters at the start, by the names of the governance contract; others have that contract's defaults.
     #[serde(default)]
     pub parameters: BTreeMap<String, i64>,
     /// Who takes part from the start.
     pub organisations: Vec<Organisation>,
+}
+
+/// The portal, as browsers reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortalSite {
+    /// The host name in its addresses; passkeys are bound to it.
+    pub host: String,
+    /// PEM: the certificate for that name, by an authority that browsers trust, with its chain. Without it the pages are served
+    /// with the process's certificate of the consortium's own authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_file: Option<PathBuf>,
+    /// PEM, mode 0600: its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// How connections are secured.
@@ -153,6 +172,7 @@ impl Consortium {
             tls: Tls::default(),
             certificate_hours: three_days(),
             hosts: BTreeMap::new(),
+            portal: None,
             parameters: BTreeMap::new(),
             organisations: vec![
                 organisation(
@@ -189,6 +209,13 @@ impl Consortium {
                 ),
             ],
         }
+    }
+
+    /// The names by which a process is reached from other machines.
+    pub fn hosts_of<'a>(&'a self, process: &'a str) -> impl Iterator<Item = &'a String> {
+        let site = self.portal.iter().filter(move |_| process == "portal");
+        let named = self.hosts.get(process).into_iter().flatten();
+        named.chain(site.map(|site| &site.host))
     }
 
     /// The organisations that operate replicas, in order: the first operates replica 0.
@@ -234,6 +261,20 @@ impl Consortium {
                 "certificate_hours".to_owned(),
                 "must be between 0.001 and 8784",
             );
+        }
+        if let Some(portal) = &self.portal {
+            if !is_host_name(&portal.host) {
+                return refuse(
+                    "portal.host".to_owned(),
+                    "must be a host name in lowercase: browsers bind passkeys to no address",
+                );
+            }
+            if portal.certificate_file.is_some() != portal.key_file.is_some() {
+                return refuse(
+                    "portal.certificate_file".to_owned(),
+                    "belongs together with `portal.key_file`",
+                );
+            }
         }
         let mut slugs = BTreeSet::new();
         for (index, organisation) in self.organisations.iter().enumerate() {
@@ -283,6 +324,21 @@ impl HospitalDatabase {
             demo_schema: None,
         }
     }
+}
+
+/// Whether browsers take it for a name and not for an address.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253
+        && text.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a short name can be part of file names, bus names and database names.
@@ -340,5 +396,34 @@ mod tests {
                 .contains("hospital_database")
         );
         assert!(refused(|it| it.database = "oracle".into()).starts_with("key `database`"));
+        let site = |host: &str| PortalSite {
+            host: host.to_owned(),
+            certificate_file: None,
+            key_file: None,
+        };
+        for host in [
+            "",
+            "127.0.0.1",
+            "Records.example",
+            "-a.example",
+            "https://a.example",
+        ] {
+            let consortium = Consortium {
+                portal: Some(site(host)),
+                ..Consortium::built_in()
+            };
+            let text = toml::to_string(&consortium).unwrap();
+            let error = Consortium::from_toml(&text).unwrap_err().to_string();
+            assert!(error.starts_with("key `portal.host`"), "{host}: {error}");
+        }
+        let half = Consortium {
+            portal: Some(PortalSite {
+                certificate_file: Some("site.pem".into()),
+                ..site("records.example")
+            }),
+            ..Consortium::built_in()
+        };
+        let error = Consortium::from_toml(&toml::to_string(&half).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("portal.key_file"));
     }
 }

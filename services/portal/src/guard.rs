@@ -1,7 +1,7 @@
 //! What every request passes: who looks and in which language, whether a form comes from our own pages, the trace, the
 //! headers of every answer, and the page of every problem.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::answer::{Refusal, problem_page, redirect};
 use crate::language::Language;
+use crate::listener::Peer;
 use crate::service::Portal;
 use crate::visit::{Visit, with_cookies};
 use crate::words::Words;
@@ -114,8 +115,8 @@ fn visit_of(portal: &Arc<Portal>, request: &Request, trace: String) -> Visit {
         trace,
         address: request
             .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip()),
+            .get::<ConnectInfo<Peer>>()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.0.ip()),
         portal: portal.clone(),
     }
 }
@@ -207,7 +208,7 @@ fn add_headers(portal: &Portal, response: &mut Response, asset: bool) {
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if portal.web.tls {
+    if portal.web.is_over_tls() {
         let value = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
     }

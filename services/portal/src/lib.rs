@@ -20,6 +20,7 @@ mod design;
 mod explorer;
 mod guard;
 mod language;
+mod listener;
 mod live;
 mod once;
 mod pages;

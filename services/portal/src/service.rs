@@ -12,11 +12,11 @@ use keys::Secret;
 use keys::content::ContentKey;
 use ledger::PublicKey;
 use serde::Deserialize;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::explorer::{Explorer, ExplorerConfig};
 use crate::language::{Currency, Language, Locale};
+use crate::listener::{Peer, WebListener, WebTls};
 use crate::live::Blocks;
 use crate::once::Once;
 use crate::pages;
@@ -43,13 +43,15 @@ pub struct Config {
 }
 
 /// The table `[web]`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Web {
     /// Address and port; port 0 (the default, on the loopback address) takes a free one, which the readiness line names.
     pub address: SocketAddr,
-    /// Whether browsers reach the portal over TLS: cookies are then sent over TLS alone.
-    pub tls: bool,
+    /// Certificate and key with which the pages are served over TLS.
+    pub tls: Option<WebTls>,
+    /// Whether browsers reach the portal over TLS that ends before it.
+    pub behind_tls: bool,
     /// Bytes of a form.
     pub form_bytes: usize,
     /// Open streams of server-sent events.
@@ -62,11 +64,19 @@ impl Default for Web {
     fn default() -> Self {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            tls: false,
+            tls: None,
+            behind_tls: false,
             form_bytes: 2 * 1024 * 1024,
             streams: 2_048,
             tries_per_minute: 60,
         }
+    }
+}
+
+impl Web {
+    /// Whether browsers reach the pages over TLS: cookies are then sent over TLS alone, and browsers keep to it.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.tls.is_some() || self.behind_tls
     }
 }
 
@@ -127,12 +137,7 @@ impl Portal {
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let offset = FixedOffset::east_opt(config.display.offset_minutes.saturating_mul(60))
         .ok_or_else(|| InvalidKey::new("display.offset_minutes", "must be within a day"))?;
-    let listener = TcpListener::bind(config.web.address)
-        .await
-        .map_err(|error| {
-            let reason = format!("cannot listen on {}: {error}", config.web.address);
-            InvalidKey::new("web.address", reason)
-        })?;
+    let listener = WebListener::bind(config.web.address, config.web.tls.clone()).await?;
     let secret = Secret::load(&config.cookie_secret_file)
         .map_err(|error| InvalidKey::new("cookie_secret_file", error))?;
     let bus = Bus::connect(&config.bus).await?;
@@ -157,11 +162,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     });
     tokio::spawn(crate::live::follow(portal.clone()));
     let router = pages::router(portal.clone());
-    shutdown.ready_at(&[("web", listener.local_addr()?)]);
+    shutdown.ready_at(&[("web", axum::serve::Listener::local_addr(&listener)?)]);
     let stopping = shutdown.clone();
     axum::serve(
         listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
+        router.into_make_service_with_connect_info::<Peer>(),
     )
     .with_graceful_shutdown(async move { stopping.requested().await })
     .await?;

@@ -100,7 +100,11 @@ pub(crate) fn no_cookies(portal: &Portal) -> Vec<HeaderValue> {
 /// The cookie by which identity knows that somebody signed in on this device before. It opens nothing; it keeps guesses that
 /// are made elsewhere from locking this device out.
 pub(crate) fn device_cookie(portal: &Portal, device: &str) -> Option<HeaderValue> {
-    let secure = if portal.web.tls { "; Secure" } else { "" };
+    let secure = if portal.web.is_over_tls() {
+        "; Secure"
+    } else {
+        ""
+    };
     let text = format!(
         "{}={device}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000{secure}",
         device_name(portal)
@@ -114,7 +118,7 @@ pub(crate) fn device(portal: &Portal, headers: &HeaderMap) -> Option<String> {
 }
 
 fn device_name(portal: &Portal) -> &'static str {
-    if portal.web.tls {
+    if portal.web.is_over_tls() {
         "__Host-medshare-device"
     } else {
         "medshare-device"
@@ -123,7 +127,11 @@ fn device_name(portal: &Portal) -> &'static str {
 
 fn set(portal: &Portal, part: usize, value: &str) -> Option<HeaderValue> {
     let ends = if value.is_empty() { "; Max-Age=0" } else { "" };
-    let secure = if portal.web.tls { "; Secure" } else { "" };
+    let secure = if portal.web.is_over_tls() {
+        "; Secure"
+    } else {
+        ""
+    };
     let text = format!(
         "{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}",
         name(portal, part)
@@ -133,7 +141,11 @@ fn set(portal: &Portal, part: usize, value: &str) -> Option<HeaderValue> {
 
 /// Over TLS the name's prefix keeps neighbours of the host from setting it.
 fn name(portal: &Portal, part: usize) -> String {
-    let prefix = if portal.web.tls { "__Host-" } else { "" };
+    let prefix = if portal.web.is_over_tls() {
+        "__Host-"
+    } else {
+        ""
+    };
     format!("{prefix}medshare-session-{part}")
 }
 

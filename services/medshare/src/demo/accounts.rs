@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::story::Story;
+use crate::consortium::{Consortium, Tls};
 
 /// A made-up person's account.
 #[derive(Clone, Debug, Serialize)]
@@ -31,7 +32,12 @@ struct Accounts<'a> {
 pub(super) fn write(story: &Story) -> anyhow::Result<()> {
     let layout = story.system.layout();
     let address = story.system.address("portal", "web");
-    let portal = address.map_or_else(String::new, |address| format!("http://{address}/"));
+    let consortium = Consortium::from_toml(&std::fs::read_to_string(layout.consortium())?)?;
+    let scheme = match consortium.tls {
+        Tls::Plain => "http",
+        Tls::Mutual => "https",
+    };
+    let portal = address.map_or_else(String::new, |address| format!("{scheme}://{address}/"));
     let mut people: Vec<&Account> = Vec::new();
     if let Ok(first) = story.patient_of_both() {
         people.push(&first.account);

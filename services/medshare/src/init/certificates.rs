@@ -57,7 +57,9 @@ pub(crate) fn make_issuing(
     layout: &Layout,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let domains: Vec<String> = consortium.hosts.values().flatten().cloned().collect();
+    let site = consortium.portal.iter().map(|site| &site.host);
+    let hosts = consortium.hosts.values().flatten().chain(site);
+    let domains: Vec<String> = hosts.cloned().collect();
     let end = Timestamp(now.0 + 5 * YEAR_US);
     let issuing = root.issuing(&consortium.name, &domains, now, end)?;
     let folder = layout.authority();
@@ -106,14 +108,7 @@ impl<'a> Issuer<'a> {
         let mut names = Vec::new();
         if kind == LeafKind::Server {
             names.extend(["localhost".to_owned(), "127.0.0.1".to_owned()]);
-            names.extend(
-                self.consortium
-                    .hosts
-                    .get(&process.name)
-                    .into_iter()
-                    .flatten()
-                    .cloned(),
-            );
+            names.extend(self.consortium.hosts_of(&process.name).cloned());
         }
         let key_file = self.layout.process(&process.name).join("keys/member.json");
         let holder = match (replica_number(&process.name), MemberKey::load(&key_file)) {

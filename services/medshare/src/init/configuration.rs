@@ -3,6 +3,8 @@
 //! Paths are relative to the process's folder, in which it runs. Ports are the usual ones; `up` overrides those that are
 //! taken.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use keys::Secret;
 use keys::token::TokenKey;
@@ -118,7 +120,7 @@ fn ordering(source: &Source<'_>) -> Table {
 }
 
 fn identity(source: &Source<'_>) -> anyhow::Result<Table> {
-    Ok(table([
+    let mut identity = table([
         ("bus", bus(source)),
         ("database", database(source)?),
         ("member_key", "keys/member.json".into()),
@@ -134,7 +136,11 @@ fn identity(source: &Source<'_>) -> anyhow::Result<Table> {
             "regulator_sealing_key",
             hex(&source.public_keys.regulator_sealing_key)?,
         ),
-    ]))
+    ]);
+    if let Some(site) = &source.consortium.portal {
+        identity.insert("passkey_host".to_owned(), site.host.as_str().into());
+    }
+    Ok(identity)
 }
 
 fn records(source: &Source<'_>) -> anyhow::Result<Table> {
@@ -196,8 +202,13 @@ fn gateway(source: &Source<'_>) -> Table {
 
 fn portal(source: &Source<'_>) -> anyhow::Result<Table> {
     let mut table = gateway(source);
-    // Browsers have no certificates of the consortium: the pages go out behind the organisation's own TLS end point.
+    // Browsers have no certificates of the consortium, and are asked for none.
     table.remove("tls");
+    if source.consortium.tls == Tls::Mutual {
+        let web = table.get_mut("web").and_then(Value::as_table_mut);
+        let web = web.context("the portal has a listener")?;
+        web.insert("tls".to_owned(), web_tls(source.consortium));
+    }
     table.insert("sessions".to_owned(), sessions(source)?);
     table.insert(
         "cookie_secret_file".to_owned(),
@@ -206,6 +217,23 @@ fn portal(source: &Source<'_>) -> anyhow::Result<Table> {
     let explorer = self::table([("database", database(source)?)]);
     table.insert("explorer".to_owned(), Value::Table(explorer));
     Ok(table)
+}
+
+/// With what the pages are served: the organisation's certificate, or the process's own, which is renewed by itself.
+fn web_tls(consortium: &Consortium) -> Value {
+    let site = consortium.portal.as_ref();
+    let file = |file: Option<&PathBuf>| {
+        file.map_or_else(
+            || "keys/tls.pem".to_owned(),
+            |file| file.display().to_string(),
+        )
+    };
+    let certificate = file(site.and_then(|site| site.certificate_file.as_ref()));
+    let key = file(site.and_then(|site| site.key_file.as_ref()));
+    Value::Table(table([
+        ("certificate_file", certificate.into()),
+        ("key_file", key.into()),
+    ]))
 }
 
 /// What most services are configured by.
