@@ -117,7 +117,9 @@ async function passkey(window, account, codes) {
   await window.press("Sign out");
   await window.go("/sign-in");
   await page.getByRole("button", { name: "Sign in with a passkey" }).click();
-  await page.getByText("You can't see or do this").first().waitFor({ timeout: 30_000 });
+  await page.getByText("This passkey does not sign you in").first().waitFor({ timeout: 30_000 });
+  expect(new URL(page.url()).pathname.startsWith("/sign-in"), "one stays on the sign-in page");
+  await window.look("passkey refused");
   // Nor does a device that has not verified its user; it is not asked again (the device locks itself).
   await window.go("/sign-in");
   await devices.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
@@ -140,7 +142,6 @@ async function password(window, account, codes) {
   };
   await change(account.password, "password1234");
   await page.getByText("Too short or too easily guessed").first().waitFor();
-  codes.pop();
   await window.look("easy password");
   await change(account.password, "another phrase, not so short");
   await page.getByText("It is changed").waitFor();

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::factors::{code_field, code_of, errors_of};
 use super::frame::local;
-use super::sign_in::{BAD_INPUT, password_field};
+use super::sign_in::{BAD_INPUT, passkey_refused, password_field};
 use crate::answer::{Answer, Refusal, redirect};
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form, error_summary};
@@ -25,12 +25,16 @@ use crate::words::fill;
 /// The page's script.
 pub(super) const SCRIPT: &str = "passkeys.js";
 
+/// The id of the form on the sign-in page.
+pub(super) const SIGN_IN_FORM: &str = "passkey-form";
+
 #[derive(askama::Template)]
 #[template(
     ext = "html",
-    source = r#"<form action="/sign-in/passkey" method="post" data-passkey data-no-secret="{{ no_secret }}"><input type="hidden" name="next" value="{{ next }}"><input type="hidden" name="ceremony" value=""><input type="hidden" name="credential" value=""><input type="hidden" name="secret" value=""><p class="nhsuk-error-message" role="alert" data-problem></p><div class="medshare-buttons"><button class="nhsuk-button nhsuk-button--secondary" type="submit" data-busy="{{ busy }}">{{ button }}</button></div></form>"#
+    source = r#"<form id="{{ id }}" action="/sign-in/passkey" method="post" data-passkey data-no-secret="{{ no_secret }}"><input type="hidden" name="next" value="{{ next }}"><input type="hidden" name="ceremony" value=""><input type="hidden" name="credential" value=""><input type="hidden" name="secret" value=""><p class="nhsuk-error-message" role="alert" data-problem></p><div class="medshare-buttons"><button class="nhsuk-button nhsuk-button--secondary" type="submit" data-busy="{{ busy }}">{{ button }}</button></div></form>"#
 )]
 struct SignInForm<'a> {
+    id: &'a str,
     no_secret: &'a str,
     next: &'a str,
     busy: &'a str,
@@ -41,6 +45,7 @@ struct SignInForm<'a> {
 pub(super) fn sign_in_form(visit: &Visit, next: &str) -> Html {
     let words = visit.words.factors;
     Html::of(&SignInForm {
+        id: SIGN_IN_FORM,
         no_secret: words.passkey_no_secret,
         next,
         busy: visit.words.people.signing_in,
@@ -63,14 +68,14 @@ pub(crate) async fn sign_in(form: Submitted) -> Answer {
         credential: credential(&form)?,
         secret: secret(&form)?,
     };
-    // 401 would lead back here in a circle.
-    let opened = visit
-        .ask(&asked)
-        .await
-        .map_err(|problem| match problem.status {
-            401 => Problem::forbidden(problem.detail),
-            _ => problem,
-        })?;
+    let opened = match visit.ask(&asked).await {
+        Ok(opened) => opened,
+        // What a browser sends that is no passkey's is refused alike.
+        Err(problem) if matches!(problem.status, 400 | 401 | 403) => {
+            return Ok(passkey_refused(visit, form.get("next")));
+        }
+        Err(problem) => return Err(problem.into()),
+    };
     let mut cookies = session::cookies_of(&visit.portal, &opened.session.token, &opened.login);
     let device = opened.session.device.as_deref().unwrap_or_default();
     cookies.extend(session::device_cookie(&visit.portal, device));

@@ -23,6 +23,12 @@ pub(crate) async fn show(visit: Visit) -> Response {
     visit.page(page(&visit, &next, "", &[]))
 }
 
+/// The page again, after a passkey that opens nothing: removed, of another account, or never added here.
+pub(super) fn passkey_refused(visit: &Visit, next: &str) -> Response {
+    let errors = [(passkeys::SIGN_IN_FORM, visit.words.factors.passkey_refused)];
+    visit.page_with(BAD_INPUT, page(visit, next, "", &errors))
+}
+
 fn page(visit: &Visit, next: &str, login: &str, errors: &[(&str, &'static str)]) -> Page {
     let words = visit.words.people;
     let ended = match visit.query("ended") {

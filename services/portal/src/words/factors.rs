@@ -45,10 +45,11 @@ words! {
         passkey_used: "Added {added}, last used {used}", "添加于 {added}，上次使用 {used}";
         passkey_sign_in: "Sign in with a passkey", "使用通行密钥登录";
         passkey_no_secret: "This device cannot protect your keys (it lacks the PRF extension). Use another one.", "此设备无法保护您的密钥（缺少 PRF 扩展），请使用其他设备。";
+        passkey_refused: "This passkey does not sign you in: it was removed, or was never added here. Use another one, or your password", "此通行密钥无法登录：它已被移除或从未在此添加。请使用其他通行密钥或密码";
         working: "Checking", "正在验证";
         go_on: "Go on", "继续";
         step_up: "Confirm that it is you", "确认是您本人";
-        step_up_lead: "You signed in a while ago. Before approvals and codes, show your password again; then do what you wanted to do once more.", "您登录已有一段时间。进行批准或使用授权码之前，请再次输入密码，然后重新操作。";
+        step_up_lead: "You signed in a while ago. Before you share something or end it, show your password again; then do what you wanted to do once more.", "您登录已有一段时间。进行共享或终止操作之前，请再次输入密码，然后重新操作。";
         step_up_do: "Confirm", "确认";
     }
 }
