@@ -32,6 +32,8 @@ pub struct Person {
     pub member: Member,
     /// The patient ID; empty for doctors.
     pub patient_id: String,
+    /// The name they registered with.
+    pub name: String,
 }
 
 impl Attacked {
@@ -163,6 +165,14 @@ impl Attacked {
         serde_json::json!({ "login": login, "password": person["password"] })
     }
 
+    /// The name that a person of the story registered with.
+    fn name(&self, login: &str) -> String {
+        let people = self.people["people"].as_array().expect("people");
+        let found = people.iter().find(|person| person["login"] == login);
+        let name = found.and_then(|person| person["name"].as_str());
+        name.unwrap_or_default().to_owned()
+    }
+
     async fn person(&self, login: &str) -> Person {
         let access = self.credentials(login);
         let password = access["password"].as_str().expect("a password");
@@ -175,6 +185,7 @@ impl Attacked {
         Person {
             member,
             patient_id: patient_id.unwrap_or_default().to_owned(),
+            name: self.name(login),
         }
     }
 

@@ -61,6 +61,10 @@ pub struct ListItems {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub application: Option<ApplicationId>,
+    /// The patient whose guardian asks: their ledger id at the hospital of the records.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub acting_for: Option<LedgerId>,
     /// Which part.
     #[serde(default)]
     pub page: PageRequest,
@@ -105,12 +109,15 @@ pub struct ItemSummary {
     pub grant: Option<GrantId>,
     /// Whether the grant was withdrawn.
     pub grant_withdrawn: bool,
+    /// The guardian who decided for the patient.
+    #[schema(value_type = Option<String>)]
+    pub decided_by: Option<LedgerId>,
     /// The item's transactions so far, in order.
     #[schema(value_type = Vec<String>)]
     pub transactions: Vec<Digest>,
 }
 
-/// The patient's decision on an item the hospital approved. By the patient (custodial).
+/// The patient's decision on an item the hospital approved. By the patient, or a guardian who may decide (custodial).
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecideItemAsPatient {

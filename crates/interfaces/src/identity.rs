@@ -593,6 +593,32 @@ pub struct PatientIdCheck {
     pub belongs: bool,
 }
 
+/// The ledger id under which a person acts as guardian for one ledger id of the patient who is signed in; made on first
+/// asking. For hospitals' records services, with the patient's token.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct MakeGuardianId {
+    /// The hospital that asks.
+    pub hospital: LedgerId,
+    /// The patient's ledger id at the hospital that asks.
+    pub patient: LedgerId,
+    /// The guardian's patient ID.
+    pub patient_id: String,
+    /// The guardian's name: a wrong one is answered as an unknown patient ID is.
+    pub name: String,
+}
+use_case!("identity", "make_guardian_id", MakeGuardianId -> GuardianId);
+
+/// A guardian's ledger id; the ledger has it, endorsed or not.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct GuardianId {
+    /// The ledger id.
+    pub guardian: LedgerId,
+    /// Its sealing key.
+    pub sealing_key: Base64,
+    /// The guardian's name.
+    pub name: String,
+}
+
 /// The name to seal into a view's trace: the token owner's. For services, with the member's token.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GetViewerName {}

@@ -1,7 +1,7 @@
 //! Records: one service per hospital.
 
 use contracts::authorization::command::RefusalReason;
-use contracts::records::command::{CodeHolder, TamperingKind};
+use contracts::records::command::{CodeHolder, DelegationScope, TamperingKind};
 use contracts::{EmergencyId, ItemId, Purpose, RecordNumber};
 use ledger::{Digest, LedgerId};
 use serde::{Deserialize, Serialize};
@@ -103,10 +103,14 @@ pub struct FindRecords {
 }
 use_case!("records", "find_records", FindRecords -> Page<RecordSummary>);
 
-/// The own records at this hospital: metadata only. By the patient.
+/// The own records at this hospital: metadata only. By the patient, or a guardian who may read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOwnRecords {
+    /// The patient whose guardian asks: their ledger id at this hospital.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub acting_for: Option<LedgerId>,
     /// Which part.
     #[serde(default)]
     pub page: PageRequest,
@@ -142,7 +146,7 @@ pub struct RecordSummary {
     pub transaction: Option<Digest>,
 }
 
-/// Views records: the view is committed before the content leaves. By the patient, a doctor of this hospital, or a doctor with an opened emergency.
+/// Views records: the view is committed before the content leaves. By the patient, a guardian who may read, a doctor of this hospital, or a doctor with an opened emergency.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ViewRecords {
@@ -315,6 +319,70 @@ pub struct SetConsent {
     pub research: bool,
 }
 use_case!("records", "set_consent", SetConsent -> Committed);
+
+/// Names a guardian for the patient's records at this hospital, or changes scope and end of one who is named. By the patient.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NameGuardian {
+    /// The guardian's patient ID.
+    pub patient_id: String,
+    /// The guardian's name, as the guardian registered: a wrong one is answered as an unknown patient ID is.
+    pub name: String,
+    /// `Read`, `Decide` or `ReadAndDecide`.
+    #[schema(value_type = String)]
+    pub scope: DelegationScope,
+    /// For how many days, 1 to 3,660.
+    pub days: u32,
+}
+use_case!("records", "name_guardian", NameGuardian -> Committed);
+
+/// Ends a delegation: the guardian's next act is refused. By the patient, or the guardian.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndDelegation {
+    /// The patient's ledger id at this hospital.
+    #[schema(value_type = String)]
+    pub patient: LedgerId,
+    /// The guardian's ledger id.
+    #[schema(value_type = String)]
+    pub guardian: LedgerId,
+}
+use_case!("records", "end_delegation", EndDelegation -> Committed);
+
+/// The guardians whom the caller named at this hospital, and the patients here for whom the caller may act. By patients.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListDelegations {}
+use_case!("records", "list_delegations", ListDelegations -> Delegations);
+
+/// Delegations of one person at one hospital.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Delegations {
+    /// What the caller gave, ended ones included.
+    pub given: Vec<Delegation>,
+    /// What the caller holds now.
+    pub held: Vec<Delegation>,
+}
+
+/// One delegation, as one of the two sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Delegation {
+    /// The patient's ledger id at this hospital.
+    #[schema(value_type = String)]
+    pub patient: LedgerId,
+    /// The guardian's ledger id for this patient.
+    #[schema(value_type = String)]
+    pub guardian: LedgerId,
+    /// The other's name.
+    pub name: Option<String>,
+    /// `Read`, `Decide` or `ReadAndDecide`.
+    #[schema(value_type = String)]
+    pub scope: DelegationScope,
+    /// Until when, exclusive, RFC 3339.
+    pub until: String,
+    /// `holds`, `waiting` (for the guardian's endorsement), `ended` or `over`.
+    pub state: String,
+}
 
 /// The patient's standing consents at this hospital, as they are. By the patient.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -499,6 +567,10 @@ pub struct Anomaly {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListViewsOfOwnRecords {
+    /// The patient whose guardian asks: their ledger id at this hospital. Viewers' names are the patient's to open.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub acting_for: Option<LedgerId>,
     /// Only views by others.
     #[serde(default)]
     pub by_others: bool,
@@ -538,7 +610,7 @@ pub struct ViewTrace {
     pub viewer: LedgerId,
     /// The viewer's name, opened for the patient.
     pub viewer_name: Option<String>,
-    /// `owner`, `own_hospital`, `grant`, `emergency`, `offline_emergency`, `patient_code` or `hospital_code`.
+    /// `owner`, `own_hospital`, `grant`, `emergency`, `offline_emergency`, `delegation`, `patient_code` or `hospital_code`.
     pub basis: String,
     /// Why.
     #[schema(value_type = String)]

@@ -9,7 +9,7 @@ use keys::certificate::{CertificateRequest, LeafKind};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{attacked, patient_at};
+use crate::{attacked, name_guardian, patient_at};
 
 const ANONYMOUS: &str = "anonymous";
 
@@ -43,7 +43,11 @@ struct World {
 impl World {
     async fn of(system: &Attacked) -> World {
         let (number, owner, record) = patient_at(system, "lakeside", 0).await;
-        let (_, patient, _) = patient_at(system, "lakeside", number + 1).await;
+        let (next, patient, _) = patient_at(system, "lakeside", number + 1).await;
+        let (_, delegate, _) = patient_at(system, "lakeside", next + 1).await;
+        let lakeside = system.hospital("lakeside");
+        let (owner_id, _) =
+            name_guardian(system, &owner, &delegate, lakeside, "ReadAndDecide").await;
         let doctor = system.doctor("lakeside").await.member;
         let me: Value = doctor.get("/v1/me").await.expect("the doctor's ids");
         let doctor_id = me["ledger_ids"]["self"].as_str().expect("an id").to_owned();
@@ -57,6 +61,7 @@ impl World {
             (ANONYMOUS, None),
             ("owner", Some(owner.member.token().to_owned())),
             ("patient", Some(patient.member.token().to_owned())),
+            ("delegate", Some(delegate.member.token().to_owned())),
             ("doctor", Some(doctor.token().to_owned())),
             ("other_doctor", Some(other_doctor.token().to_owned())),
         ]);
@@ -76,6 +81,7 @@ impl World {
         let values = BTreeMap::from([
             ("hospital", system.hospital("lakeside").to_string()),
             ("record", record),
+            ("owner", owner_id),
             ("doctor", doctor_id),
             ("insured", insured),
             ("unknown16", "ab".repeat(16)),
@@ -231,7 +237,13 @@ async fn every_request_is_answered_to_exactly_those_whom_the_access_matrix_names
 async fn no_port_answers_without_a_certificate_of_the_consortium() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let system = attacked();
-    for (process, listener) in [("gateway", "rest"), ("gateway", "grpc"), ("nats-1", "mqtt")] {
+    let plain = [
+        ("gateway", "rest"),
+        ("gateway", "grpc"),
+        ("nats-1", "mqtt"),
+        ("portal", "web"),
+    ];
+    for (process, listener) in plain {
         let mut plain = tokio::net::TcpStream::connect(system.address(process, listener))
             .await
             .unwrap();

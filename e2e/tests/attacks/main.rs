@@ -5,9 +5,11 @@ mod access;
 mod broker;
 mod certificates;
 mod codes;
+mod delegation;
 mod devices;
 mod edges;
 mod records;
+mod searches;
 mod sign_in;
 
 use client::{ClientError, Member};
@@ -61,6 +63,43 @@ async fn records_of(member: &Member, hospital: ledger::LedgerId) -> Vec<String> 
         .filter(|entry| entry["hospital"] == hospital.to_string())
         .filter_map(|entry| entry["record"].as_str().map(str::to_owned))
         .collect()
+}
+
+/// Lets one person act for another at a hospital, endorses the guardian's id, and waits until they may. Both ids of the
+/// delegation, the patient's first.
+async fn name_guardian(
+    system: &Attacked,
+    patient: &e2e::attacked::Person,
+    guardian: &e2e::attacked::Person,
+    hospital: ledger::LedgerId,
+    scope: &str,
+) -> (String, String) {
+    let path = format!("/v1/hospitals/{hospital}/delegations");
+    let request = json!({
+        "patient_id": guardian.patient_id, "name": guardian.name, "scope": scope, "days": 30,
+    });
+    let named = patient.member.commit(&path, &request).await;
+    named.expect("a guardian is named");
+    let me: Value = patient.member.get("/v1/me").await.expect("the patient");
+    let own = me["ledger_ids"][format!("hospital:{hospital}")].clone();
+    let context = format!("guardian:{hospital}:{}", own.as_str().expect("an id"));
+    let me: Value = guardian.member.get("/v1/me").await.expect("the guardian");
+    let id = me["ledger_ids"][context]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let operator = system.organisation("authority", "operator.json").await;
+    // Whoever was named before is endorsed already: that is a rejection, and fine.
+    let path_of_id = format!("/v1/members/{id}/endorsements");
+    let _ = operator.command(&path_of_id, &json!({})).await;
+    e2e::attacked::eventually("the guardian may act", async || {
+        let listed: Value = guardian.member.get(&path).await.ok()?;
+        let held = listed["held"].as_array()?;
+        let held = held.iter().find(|held| held["patient"] == own)?;
+        let text = |name: &str| Some(held[name].as_str()?.to_owned());
+        (held["scope"] == scope).then_some((text("patient")?, text("guardian")?))
+    })
+    .await
 }
 
 /// The first patient of the story with a record at the hospital, from a number on; and that record.

@@ -181,10 +181,11 @@ fn session_of(token: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_29_a_stolen_cookie_of_an_ended_session_goes_on_at_the_portal() {
     let system = attacked();
-    let portal = format!("http://{}", system.address("portal", "web"));
-    let tls = system.identity("organisations/authority/tls.pem");
+    let portal = format!("https://{}", system.address("portal", "web"));
+    // As a browser: it trusts the root, and shows no certificate.
+    let root = std::fs::read(system.folder.join("root.pem")).expect("the root certificate");
     let http = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.client_config().unwrap())
+        .tls_backend_preconfigured(keys::tls::trusting(&root).unwrap())
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();
@@ -207,6 +208,16 @@ async fn attack_29_a_stolen_cookie_of_an_ended_session_goes_on_at_the_portal() {
         .iter()
         .filter_map(|cookie| Some(cookie.to_str().ok()?.split(';').next()?.to_owned()))
         .collect();
+    for cookie in answer.headers().get_all("set-cookie") {
+        let cookie = cookie.to_str().expect("text");
+        let parts: Vec<&str> = cookie.split("; ").collect();
+        assert!(cookie.starts_with("__Host-"), "{cookie}");
+        for part in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
+            assert!(parts.contains(&part), "{cookie} lacks {part}");
+        }
+    }
+    let hsts = answer.headers()["strict-transport-security"].to_str();
+    assert_eq!(hsts.unwrap(), "max-age=31536000; includeSubDomains");
     let cookies = cookies.join("; ");
     let look = async |path: &str| {
         let asked = http

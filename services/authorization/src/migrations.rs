@@ -87,4 +87,20 @@ CREATE INDEX items_that_wait_for_patients ON items (patient, place) WHERE state 
 CREATE INDEX items_that_are_released ON items (applicant, place) WHERE state = 'released' AND grant_withdrawn = 0;
 ",
     ),
+    (
+        3,
+        "guardians, and what they decided",
+        "
+CREATE TABLE delegations (
+    patient TEXT NOT NULL,
+    guardian TEXT NOT NULL,
+    decides BIGINT NOT NULL,
+    until_us BIGINT NOT NULL,
+    ended BIGINT NOT NULL,
+    PRIMARY KEY (patient, guardian)
+);
+CREATE INDEX delegations_by_guardian ON delegations (guardian);
+ALTER TABLE items ADD COLUMN guardian TEXT;
+",
+    ),
 ];

@@ -14,7 +14,7 @@ use crate::service::Authorization;
 pub(crate) const ITEM_COLUMNS: &str = "SELECT items.application, items.item_index, items.place, items.record, items.hospital,
     items.patient, items.applicant, items.price, items.item_key, items.state, items.deadline_us, items.grant_id,
     items.grant_withdrawn, applications.purpose, applications.until_us, statements.statement, organisations.name,
-    items.ciphertext, items.release_commitment, items.sealed_key
+    items.ciphertext, items.release_commitment, items.sealed_key, items.guardian
     FROM items JOIN applications ON applications.application = items.application
     LEFT JOIN statements ON statements.application = items.application
     LEFT JOIN organisations ON organisations.member = items.applicant";
@@ -81,6 +81,7 @@ pub(crate) fn item(row: &AnyRow) -> Result<Item, Problem> {
                 .map(|grant| parse::<GrantId>(&grant))
                 .transpose()?,
             grant_withdrawn: number(12)? != 0,
+            decided_by: optional(20)?.map(|id| parse::<LedgerId>(&id)).transpose()?,
             transactions: Vec::new(),
         },
     })
@@ -109,6 +110,32 @@ impl Authorization {
         .await
         .map_err(database)?;
         row.as_ref().map(item).transpose()
+    }
+
+    /// The caller's ledger id as a guardian who may decide for the patient now; none for everybody else.
+    pub(crate) async fn deciding_guardian(
+        &self,
+        own: &[LedgerId],
+        patient: &LedgerId,
+    ) -> Result<Option<LedgerId>, Problem> {
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "SELECT guardian FROM delegations WHERE patient = $1 AND decides = 1 AND ended = 0 AND until_us > $2",
+        )
+        .bind(patient.to_string())
+        .bind(i64::try_from(chassis::clock::now()).unwrap_or(i64::MAX))
+        .fetch_all(self.store.reader())
+        .await
+        .map_err(database)?;
+        let mut guardians = Vec::with_capacity(rows.len());
+        for (guardian,) in rows {
+            guardians.push(parse::<LedgerId>(&guardian)?);
+        }
+        // Whoever was suspended or revoked decides nothing; neither does anybody for such a patient.
+        let stopped = self.desk.stopped();
+        Ok(guardians
+            .into_iter()
+            .find(|guardian| own.contains(guardian))
+            .filter(|guardian| !stopped.contains(guardian) && !stopped.contains(patient)))
     }
 
     /// Fills in an item's transactions.

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// Use cases between services, which nobody asks over REST, and why each is none of the gateway's business.
-const BETWEEN_SERVICES: [&str; 12] = [
+const BETWEEN_SERVICES: [&str; 13] = [
     "renew_certificate",
     "sign_transaction",
     "match_patients",
     "undo_match",
     "check_patient_id",
+    "make_guardian_id",
     "get_viewer_name",
     "open_sealed",
     "put_index_rows",

@@ -27,6 +27,16 @@ pub(crate) struct OwnedLedgerId {
     pub(crate) sealing_key: SealingPublicKey,
 }
 
+impl OwnedLedgerId {
+    /// What the context of a guardian's ledger id begins with: the hospital and the patient's ledger id there follow.
+    pub(crate) const GUARDIAN: &str = "guardian:";
+
+    /// Whether it was made to act for a patient.
+    pub(crate) fn is_guardians(&self) -> bool {
+        self.context.starts_with(OwnedLedgerId::GUARDIAN)
+    }
+}
+
 const OWNED: &str = "SELECT ledger_id, account, context, sealed_seed, sealing_key FROM ledger_ids";
 
 impl Identity {

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use contracts::Contract;
 use futures::StreamExt as _;
 use interfaces::Problem;
+use interfaces::identity::GetOwnAccount;
 use keys::token::Role;
 use ledger::{CertifiedBlock, Height, LedgerId};
 use tokio::sync::broadcast;
@@ -105,7 +106,12 @@ pub(crate) async fn stream(
 ) -> Result<Response, Refusal> {
     let session = visit.signed_in()?;
     let sees_all = session.is(Role::Regulator) || session.is(Role::NodeOperator);
-    let members: BTreeSet<LedgerId> = session.session.ledger_ids.values().copied().collect();
+    let mut members: BTreeSet<LedgerId> = session.session.ledger_ids.values().copied().collect();
+    if session.is(Role::Patient) {
+        // Ids for new hospitals and as a guardian are in no token.
+        let account = visit.ask(&GetOwnAccount {}).await?;
+        members.extend(account.ledger_ids.into_values());
+    }
     let asked = visit.query("contracts").unwrap_or_default();
     let contracts: BTreeSet<Contract> = asked.split(',').filter_map(contract_of).collect();
     let permit = portal

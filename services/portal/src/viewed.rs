@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use contracts::EmergencyId;
 use interfaces::records::{JournaledView, ViewedRecord, ViewedRecords};
-use ledger::Digest;
+use ledger::{Digest, LedgerId};
 
 const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 const BYTES_MAX: usize = 128 * 1024 * 1024;
@@ -46,6 +46,8 @@ impl std::str::FromStr for PutDown {
 /// Records that were opened, and where that was put down.
 pub(crate) struct Opened {
     pub(crate) put_down: PutDown,
+    /// The patient for whom a guardian opened them.
+    pub(crate) acting_for: Option<LedgerId>,
     pub(crate) records: Vec<ViewedRecord>,
 }
 
@@ -53,6 +55,7 @@ impl From<ViewedRecords> for Opened {
     fn from(viewed: ViewedRecords) -> Opened {
         Opened {
             put_down: PutDown::Committed(viewed.committed.transaction),
+            acting_for: None,
             records: viewed.records,
         }
     }
@@ -62,6 +65,7 @@ impl From<JournaledView> for Opened {
     fn from(viewed: JournaledView) -> Opened {
         Opened {
             put_down: PutDown::Journaled(viewed.emergency),
+            acting_for: None,
             records: viewed.records,
         }
     }

@@ -60,4 +60,21 @@ DROP INDEX records_patient;
 CREATE INDEX records_patient ON records (patient_token, start_us, record);
 ",
     ),
+    (
+        9,
+        "delegations",
+        "
+CREATE TABLE ledger_delegations (
+    patient TEXT NOT NULL,
+    guardian TEXT NOT NULL,
+    scope BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    patient_name BLOB NOT NULL,
+    guardian_name BLOB NOT NULL,
+    ended BIGINT NOT NULL,
+    PRIMARY KEY (patient, guardian)
+);
+CREATE INDEX ledger_delegations_guardian ON ledger_delegations (guardian);
+",
+    ),
 ];

@@ -56,13 +56,14 @@ impl Records {
             Some(more) => format!("{}: {more}", viewer.name),
             None => viewer.name,
         };
-        Ok(Sealed(keys::viewer_name::seal(
-            &text, &patient, &regulator,
-        )?))
+        sealed_name(&text, &patient, &regulator)
     }
 
     /// The key to which things are sealed for a patient: the ledger's, which a change of key keeps current.
-    async fn patient_sealing_key(&self, patient: &LedgerId) -> Result<SealingPublicKey, Failure> {
+    pub async fn patient_sealing_key(
+        &self,
+        patient: &LedgerId,
+    ) -> Result<SealingPublicKey, Failure> {
         if let Some(key) = crate::projections::sealing_key(self.reader(), patient).await? {
             return Ok(SealingPublicKey(key));
         }
@@ -131,6 +132,15 @@ impl Records {
             registration: on_ledger.transaction,
         })
     }
+}
+
+/// A name for one reader and the regulator.
+pub fn sealed_name(
+    name: &str,
+    reader: &SealingPublicKey,
+    regulator: &SealingPublicKey,
+) -> Result<Sealed, Failure> {
+    Ok(Sealed(keys::viewer_name::seal(name, reader, regulator)?))
 }
 
 fn sealing_key(bytes: &[u8]) -> Result<SealingPublicKey, Failure> {

@@ -59,12 +59,12 @@ pub enum Command {
         /// Why.
         reason: RefusalReason,
     },
-    /// The patient approves an item that the hospital approved.
+    /// The patient approves an item that the hospital approved. By the patient, or a guardian who may decide.
     ApproveAsPatient {
         /// The item.
         item: ItemId,
     },
-    /// The patient refuses an item; its escrow returns.
+    /// The patient refuses an item; its escrow returns. By the patient, or a guardian who may decide.
     RefuseAsPatient {
         /// The item.
         item: ItemId,

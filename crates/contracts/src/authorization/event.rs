@@ -149,4 +149,13 @@ pub enum Event {
         /// Whether payment and grant were reversed.
         reversed: bool,
     },
+    /// The patient's decision that the next event records was made by a guardian.
+    DecidedByGuardian {
+        /// The item.
+        item: ItemId,
+        /// The patient.
+        patient: LedgerId,
+        /// The guardian.
+        guardian: LedgerId,
+    },
 }

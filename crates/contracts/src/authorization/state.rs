@@ -257,6 +257,8 @@ pub fn fold(state: &mut State, event: &Event) {
                 end_grant(state, &grant_of(item), GrantStanding::Reversed);
             }
         }
+        // A trace: the decision is the event after it.
+        Event::DecidedByGuardian { .. } => {}
     }
 }
 

@@ -29,6 +29,12 @@ pub(crate) fn is_standing(state: &State, member: &LedgerId) -> bool {
         .is_some_and(|entry| matches!(entry.status, Status::Active | Status::Suspended))
 }
 
+/// Whether the member is of that kind and was not revoked; it may wait for endorsement, or be suspended.
+pub(crate) fn is_registered(state: &State, member: &LedgerId, kind: MemberKind) -> bool {
+    state::member(state, member)
+        .is_some_and(|entry| entry.kind == kind && entry.status != Status::Revoked)
+}
+
 /// Whether the member is an active doctor who at that time acts for that active hospital.
 pub(crate) fn acts_for(
     state: &State,

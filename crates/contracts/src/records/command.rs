@@ -45,6 +45,38 @@ pub enum Basis {
         /// When the content was shown, by the hospital's clock.
         viewed_at: Timestamp,
     },
+    /// A guardian views for the patient who named them.
+    Delegation,
+}
+
+/// What a guardian may do for a patient; each reaches the records under one ledger id of the patient's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DelegationScope {
+    /// Open the records, and read who viewed them.
+    Read,
+    /// Decide on applications for them.
+    Decide,
+    /// Both.
+    ReadAndDecide,
+}
+
+impl DelegationScope {
+    /// All of them.
+    pub const ALL: [DelegationScope; 3] = [
+        DelegationScope::Read,
+        DelegationScope::Decide,
+        DelegationScope::ReadAndDecide,
+    ];
+
+    /// Whether it covers opening records.
+    pub fn reads(self) -> bool {
+        self != DelegationScope::Decide
+    }
+
+    /// Whether it covers deciding on applications.
+    pub fn decides(self) -> bool {
+        self != DelegationScope::Read
+    }
 }
 
 /// What was found to differ when a record was re-hashed.
@@ -167,6 +199,26 @@ pub enum Command {
     /// Puts an emergency view on the ledger that a doctor had while the ledger could not be reached: it was journaled
     /// before the content was shown, and is told late. By the hospital that holds the records.
     ReportOfflineEmergency(ReportOfflineEmergency),
+    /// Names a guardian for the records under this ledger id, or changes scope and end of one who is named. By the patient.
+    NameGuardian {
+        /// The guardian's ledger id, best made for this delegation alone: it may still wait for its endorsement.
+        guardian: LedgerId,
+        /// What the guardian may do.
+        scope: DelegationScope,
+        /// Until when, exclusive.
+        until: Timestamp,
+        /// The patient's name, sealed to the guardian and the regulator.
+        patient_name: Sealed,
+        /// The guardian's name, sealed to the patient and the regulator.
+        guardian_name: Sealed,
+    },
+    /// Ends a delegation: the guardian's next act is refused. By the patient or the guardian.
+    EndDelegation {
+        /// The patient.
+        patient: LedgerId,
+        /// The guardian.
+        guardian: LedgerId,
+    },
 }
 
 /// The key data of a new record.

@@ -2,6 +2,7 @@
 
 mod access;
 mod codes;
+mod delegations;
 mod emergencies;
 mod integrity;
 mod registration;
@@ -90,6 +91,25 @@ pub fn decide(
         Command::ReportOfflineEmergency(report) => {
             let events = emergencies::report_offline_emergency(state, context, report)?;
             return Ok(events.map(Into::into).into());
+        }
+        Command::NameGuardian {
+            guardian,
+            scope,
+            until,
+            patient_name,
+            guardian_name,
+        } => {
+            let named = delegations::Named {
+                guardian,
+                scope,
+                until,
+                patient_name,
+                guardian_name,
+            };
+            delegations::name_guardian(state, context, named)
+        }
+        Command::EndDelegation { patient, guardian } => {
+            delegations::end_delegation(state, context, patient, guardian)
         }
     }?;
     Ok(vec![event.into()])

@@ -3,7 +3,7 @@
 use ledger::{Commitment, LedgerId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::command::{Basis, Code, CodeHolder, TamperingKind};
+use super::command::{Basis, Code, CodeHolder, DelegationScope, TamperingKind};
 use crate::identifier::{EmergencyId, Purpose, RecordNumber, Sealed};
 
 /// An event of the records contract.
@@ -156,5 +156,29 @@ pub enum Event {
         record: RecordNumber,
         /// The hospital that held it.
         hospital: LedgerId,
+    },
+    /// A patient named a guardian, or changed what and until when.
+    GuardianNamed {
+        /// The patient.
+        patient: LedgerId,
+        /// The guardian.
+        guardian: LedgerId,
+        /// What the guardian may do.
+        scope: DelegationScope,
+        /// Until when, exclusive.
+        until: Timestamp,
+        /// The patient's name, sealed to the guardian and the regulator.
+        patient_name: Sealed,
+        /// The guardian's name, sealed to the patient and the regulator.
+        guardian_name: Sealed,
+    },
+    /// A delegation was ended before its time.
+    DelegationEnded {
+        /// The patient.
+        patient: LedgerId,
+        /// The guardian.
+        guardian: LedgerId,
+        /// Which of the two ended it.
+        by: LedgerId,
     },
 }

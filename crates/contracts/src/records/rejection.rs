@@ -48,4 +48,10 @@ rejections! {
     42 NotAPermission "a view without the ledger is reported by the hospital that journaled it; it permits none"
     43 ShownInTheFuture "the records were shown after the block's time"
     44 NotADoctor "the one who viewed is not a doctor"
+    45 NotAGuardian "a guardian is another patient, registered and not revoked"
+    46 EndNotAhead "the end of the delegation is not ahead"
+    47 NoDelegation "the patient has named no such guardian, or the delegation was ended"
+    48 DelegationOver "the delegation's end date has passed"
+    49 BeyondDelegation "the delegation does not cover this"
+    50 NotOfTheDelegation "the submitter is neither the patient nor the guardian"
 }

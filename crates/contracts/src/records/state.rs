@@ -3,7 +3,7 @@
 use ledger::{LedgerId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::command::{Code, CodeHolder, TamperingKind};
+use super::command::{Code, CodeHolder, DelegationScope, TamperingKind};
 use super::event::Event;
 use crate::identifier::{EmergencyId, RecordNumber};
 use crate::key::key;
@@ -14,6 +14,7 @@ const CODE: u8 = 2;
 const CONSENT: u8 = 3;
 const EMERGENCY: u8 = 4;
 const TAMPERING: u8 = 5;
+const DELEGATION: u8 = 6;
 
 /// How far a record's erasure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,14 @@ pub(crate) struct Emergency {
     pub(crate) reviewed: bool,
 }
 
+/// What a guardian may do for a patient, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Delegation {
+    pub(crate) scope: DelegationScope,
+    /// Exclusive.
+    pub(crate) until: Timestamp,
+}
+
 pub(crate) fn record(state: &State, number: &RecordNumber) -> Option<Record> {
     state.read(&record_key(number))
 }
@@ -69,6 +78,14 @@ pub(crate) fn consent(state: &State, patient: &LedgerId) -> Consent {
 
 pub(crate) fn emergency(state: &State, id: &EmergencyId) -> Option<Emergency> {
     state.read(&emergency_key(id))
+}
+
+pub(crate) fn delegation(
+    state: &State,
+    patient: &LedgerId,
+    guardian: &LedgerId,
+) -> Option<Delegation> {
+    state.read(&delegation_key(patient, guardian))
 }
 
 pub(crate) fn is_reported(
@@ -94,6 +111,10 @@ fn consent_key(patient: &LedgerId) -> Vec<u8> {
 
 fn emergency_key(id: &EmergencyId) -> Vec<u8> {
     key(Contract::Records, EMERGENCY, &[&id.0])
+}
+
+fn delegation_key(patient: &LedgerId, guardian: &LedgerId) -> Vec<u8> {
+    key(Contract::Records, DELEGATION, &[&patient.0, &guardian.0])
 }
 
 fn tampering_key(record: &RecordNumber, version: u32, kind: TamperingKind) -> Vec<u8> {
@@ -221,6 +242,22 @@ pub fn fold(state: &mut State, event: &Event) {
                 ..entry
             });
         }
+        Event::GuardianNamed {
+            patient,
+            guardian,
+            scope,
+            until,
+            ..
+        } => {
+            let entry = Delegation {
+                scope: *scope,
+                until: *until,
+            };
+            state.write(delegation_key(patient, guardian), &entry);
+        }
+        Event::DelegationEnded {
+            patient, guardian, ..
+        } => state.delete(delegation_key(patient, guardian)),
         // A trace: it permits one view and changes nothing.
         Event::AccessLogged { .. } => {}
     }

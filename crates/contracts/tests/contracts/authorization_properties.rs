@@ -177,6 +177,9 @@ impl Observer {
             Authorization::ApplicationClosed { application } => {
                 prop_assert!(self.closed.insert(*application), "closed twice")
             }
+            Authorization::DecidedByGuardian { .. } => {
+                return Err(TestCaseError::fail("nobody has named a guardian"));
+            }
             Authorization::ApplicationMade { .. } | Authorization::ReleaseDisputed { .. } => {}
         }
         Ok(())

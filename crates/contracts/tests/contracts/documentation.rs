@@ -20,6 +20,7 @@ fn all() -> Vec<(ContractId, Vec<Rejection>, String)> {
         include_str!("records.rs"),
         include_str!("records_codes.rs"),
         include_str!("records_care.rs"),
+        include_str!("records_delegation.rs"),
         include_str!("records_offline.rs"),
         include_str!("authorization.rs"),
     ]

@@ -15,6 +15,7 @@ mod money_properties;
 mod records;
 mod records_care;
 mod records_codes;
+mod records_delegation;
 mod records_offline;
 mod settlement;
 mod settlement_claims;

@@ -1,4 +1,4 @@
-//! The patient's decision on an item. By the patient, with the custodial key (A57, A58).
+//! The patient's decision on an item. By the patient or a guardian who may decide, each with the own custodial key (A57, A58).
 
 use std::sync::Arc;
 
@@ -22,14 +22,15 @@ pub(crate) async fn decide_item_as_patient(
         .item(&request.item)
         .await?
         .ok_or_else(unknown)?;
-    if !authorization
-        .desk
-        .ledger_ids(&caller)
-        .await?
-        .contains(&item.patient)
-    {
-        return Err(unknown());
-    }
+    let own = authorization.desk.ledger_ids(&caller).await?;
+    let submitter = if own.contains(&item.patient) {
+        item.patient
+    } else {
+        authorization
+            .deciding_guardian(&own, &item.patient)
+            .await?
+            .ok_or_else(unknown)?
+    };
     let command = match request.refuse {
         None => Command::ApproveAsPatient { item: request.item },
         Some(reason) => Command::RefuseAsPatient {
@@ -39,6 +40,6 @@ pub(crate) async fn decide_item_as_patient(
     };
     authorization
         .desk
-        .command(&caller, item.patient, command)
+        .command(&caller, submitter, command)
         .await
 }

@@ -1,4 +1,5 @@
-//! Items that concern the caller. A patient sees an item only once its hospital has approved (A56).
+//! Items that concern the caller, or a patient for whom the caller may decide. A patient sees an item only once its hospital
+//! has approved (A56).
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub(crate) async fn list_items(
     request: ListItems,
 ) -> Result<Page<ItemSummary>, Problem> {
     let caller = authorization.sessions.caller(&call)?;
-    let relation = relation(&authorization, &caller).await?;
+    let relation = relation(&authorization, &caller, request.acting_for).await?;
     let limit = request.page.limit();
     let before: i64 = match &request.page.after {
         None => i64::MAX,
@@ -75,12 +76,28 @@ pub(crate) async fn list_items(
     Ok(Page { entries, next })
 }
 
-async fn relation(authorization: &Authorization, caller: &Caller) -> Result<Relation, Problem> {
+async fn relation(
+    authorization: &Authorization,
+    caller: &Caller,
+    acting_for: Option<LedgerId>,
+) -> Result<Relation, Problem> {
+    if acting_for.is_some() {
+        caller.require(Role::Patient)?;
+    }
     if caller.session().has_role(Role::Patient) {
+        let own = authorization.desk.ledger_ids(caller).await?;
+        let members = match acting_for {
+            None => own,
+            Some(patient) => {
+                let guardian = authorization.deciding_guardian(&own, &patient).await?;
+                guardian.ok_or_else(|| Problem::forbidden("you do not decide for this patient"))?;
+                vec![patient]
+            }
+        };
         return Ok(Relation {
             condition: "items.patient = $1 AND items.hospital_approved = 1",
             waiting: "items.state = 'patient_pending'",
-            members: authorization.desk.ledger_ids(caller).await?,
+            members,
         });
     }
     let members = vec![caller.member()?];

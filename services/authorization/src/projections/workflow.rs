@@ -53,7 +53,10 @@ impl Projection for Workflow {
                 match &event.event {
                     Event::Authorization(authorized) => fold.authorized(authorized).await?,
                     Event::Membership(membership) => fold.named(membership),
-                    Event::Records(recorded) => fold.viewed(recorded),
+                    Event::Records(recorded) => {
+                        fold.viewed(recorded);
+                        fold.delegated(recorded);
+                    }
                     _ => {}
                 }
             }
@@ -70,6 +73,7 @@ impl Projection for Workflow {
             "item_transactions",
             "notices",
             "grant_views",
+            "delegations",
         ] {
             sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}")))
                 .execute(&mut **transaction)
@@ -136,6 +140,14 @@ static PUT_GRANT_VIEW: Insert = Insert::new(
     &["transaction_id", "grant_id", "viewer", "time_us"],
     0,
     "",
+);
+
+static PUT_DELEGATION: Insert = Insert::new(
+    "delegations",
+    &["patient", "guardian", "decides", "until_us", "ended"],
+    2,
+    "ON CONFLICT (patient, guardian) DO UPDATE SET decides = excluded.decides, until_us = excluded.until_us, \
+     ended = excluded.ended",
 );
 
 struct Fold<'a, 't> {
@@ -250,6 +262,22 @@ impl Fold<'_, '_> {
             Authorized::DisputeSettled { item, reversed } => {
                 let state = if *reversed { "reversed" } else { "released" };
                 self.moved(item, state, &[]).await?;
+            }
+            Authorized::DecidedByGuardian {
+                item,
+                patient,
+                guardian,
+            } => {
+                self.rows.execute(
+                    "items",
+                    "UPDATE items SET guardian = $1 WHERE application = $2 AND item_index = $3",
+                    row![
+                        guardian.to_string(),
+                        item.application.to_string(),
+                        i64::from(item.index)
+                    ],
+                );
+                self.notify(&patient.to_string(), "decided_by_guardian", item);
             }
         }
         Ok(())
@@ -389,6 +417,35 @@ impl Fold<'_, '_> {
         };
         self.rows
             .insert(&PUT_ORGANISATION, row![member.to_string(), name]);
+    }
+
+    fn delegated(&mut self, event: &Recorded) {
+        match event {
+            Recorded::GuardianNamed {
+                patient,
+                guardian,
+                scope,
+                until,
+                ..
+            } => self.rows.insert(
+                &PUT_DELEGATION,
+                row![
+                    patient.to_string(),
+                    guardian.to_string(),
+                    i64::from(scope.decides()),
+                    until.0 as i64,
+                    0_i64
+                ],
+            ),
+            Recorded::DelegationEnded {
+                patient, guardian, ..
+            } => self.rows.execute(
+                "delegations",
+                "UPDATE delegations SET ended = 1 WHERE patient = $1 AND guardian = $2",
+                row![patient.to_string(), guardian.to_string()],
+            ),
+            _ => {}
+        }
     }
 
     fn viewed(&mut self, event: &Recorded) {

@@ -20,14 +20,14 @@ pub(crate) fn routes(api: Api) -> Api {
         )
         .use_case::<ListItems>(
             get("/v1/items", "Items that concern the caller")
-                .by("Applicants, hospitals, and patients (only after the hospital has approved)."),
+                .by("Applicants, hospitals, and patients and guardians who may decide (only after the hospital has approved)."),
         )
         .use_case::<DecideItemAsPatient>(
             post(
                 "/v1/applications/{application}/items/{index}/decision",
                 "The patient's decision on an item that the hospital approved",
             )
-            .by("The patient."),
+            .by("The patient, and a guardian who may decide."),
         )
         .use_case::<WithdrawItem>(
             post(

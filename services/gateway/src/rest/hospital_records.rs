@@ -3,12 +3,13 @@
 use axum::extract::{Request, State};
 use hospitals::Hospital;
 use interfaces::records::{
-    AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, EmergencySummary,
-    EraseRecord, FindRecords, GetConsent, ImportBundle, ListAnomalies, ListEmergencies,
-    ListOfflineEmergencies, ListOwnRecords, ListViews, ListViewsOfOwnRecords, ListWaitingPatients,
-    OfflineEmergency, OpenEmergency, RecordSummary, RedeemCode, ReviewEmergency, SetConsent,
-    ShowCode, SweepIntegrity, UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace,
-    WithdrawCode, WriteRecord,
+    AffiliateDoctor, AmendRecord, ChangeCode, CollectView, DecideItemAsHospital, Delegation,
+    EmergencySummary, EndDelegation, EraseRecord, FindRecords, GetConsent, ImportBundle,
+    ListAnomalies, ListDelegations, ListEmergencies, ListOfflineEmergencies, ListOwnRecords,
+    ListViews, ListViewsOfOwnRecords, ListWaitingPatients, NameGuardian, OfflineEmergency,
+    OpenEmergency, RecordSummary, RedeemCode, ReviewEmergency, SetConsent, ShowCode,
+    SweepIntegrity, UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace, WithdrawCode,
+    WriteRecord,
 };
 
 use super::answer::Answer;
@@ -34,6 +35,7 @@ pub(crate) fn routes(api: Api) -> Api {
     let api = written(api);
     let api = viewed(api);
     let api = codes(api);
+    let api = delegations(api);
     administered(api)
 }
 
@@ -88,10 +90,10 @@ fn viewed(api: Api) -> Api {
     let get = |path, summary| Route::get(path, summary).tag(TAG);
     let post = |path, summary| Route::post(path, summary).tag(TAG);
     api.use_case::<FindRecords>(post("/v1/hospitals/{hospital}/records/search", "Finds records of this hospital by doctor, patient, date, class and disease: metadata only").by("The hospital and its doctors."))
-        .use_case::<ListOwnRecords>(get("/v1/hospitals/{hospital}/records/own", "The patient's own records at this hospital: metadata only").by("The patient."))
-        .use_case::<ViewRecords>(post("/v1/hospitals/{hospital}/records/views", "Views records; the view is committed before the content leaves").by("The patient, doctors of the hospital, and a doctor with an opened emergency.").slow())
+        .use_case::<ListOwnRecords>(get("/v1/hospitals/{hospital}/records/own", "The patient's own records at this hospital: metadata only").by("The patient, and a guardian who may read."))
+        .use_case::<ViewRecords>(post("/v1/hospitals/{hospital}/records/views", "Views records; the view is committed before the content leaves").by("The patient, a guardian who may read, doctors of the hospital, and a doctor with an opened emergency.").slow())
         .use_case::<CollectView>(get("/v1/hospitals/{hospital}/records/views/{transaction}", "Collects the content of a view that was signed with the caller's own key, within 30 s").by("Whoever signed the view."))
-        .use_case::<ListViewsOfOwnRecords>(get("/v1/hospitals/{hospital}/records/views/own", "Who viewed the patient's records at this hospital").by("The patient."))
+        .use_case::<ListViewsOfOwnRecords>(get("/v1/hospitals/{hospital}/records/views/own", "Who viewed the patient's records at this hospital").by("The patient, and a guardian who may read."))
         .use_case::<ListViews>(get("/v1/hospitals/{hospital}/records/views", "All views of this hospital's records, newest first").by("The hospital and regulators."))
         .use_case::<OpenEmergency>(post("/v1/hospitals/{hospital}/emergencies", "Opens emergency access to one patient; patient and regulator are told at once").by("Doctors."))
         .schema::<EmergencySummary>()
@@ -111,6 +113,36 @@ fn codes(api: Api) -> Api {
         .use_case::<RedeemCode>(post("/v1/hospitals/{hospital}/records/redemptions", "Opens one record of a known hospital by an authorization code and the patient ID; see `/v1/codes/redeem`").by("Doctors, third parties and insurers.").cost(GUESSABLE))
         .use_case::<GetConsent>(Route::get("/v1/hospitals/{hospital}/consent", "The patient's standing consents at this hospital").tag(TAG).by("The patient."))
         .use_case::<SetConsent>(Route::put("/v1/hospitals/{hospital}/consent", "Sets the patient's standing consents at this hospital").tag(TAG).by("The patient."))
+}
+
+fn delegations(api: Api) -> Api {
+    api.schema::<Delegation>()
+        .use_case::<NameGuardian>(
+            Route::post(
+                "/v1/hospitals/{hospital}/delegations",
+                "Names a guardian for the patient's records at this hospital, with scope and end",
+            )
+            .tag(TAG)
+            .by("The patient.")
+            .cost(GUESSABLE)
+            .slow(),
+        )
+        .use_case::<ListDelegations>(
+            Route::get(
+                "/v1/hospitals/{hospital}/delegations",
+                "Guardians whom the caller named here, and patients for whom the caller may act",
+            )
+            .tag(TAG)
+            .by("Patients."),
+        )
+        .use_case::<EndDelegation>(
+            Route::post(
+                "/v1/hospitals/{hospital}/delegations/end",
+                "Ends a delegation: the guardian's next act is refused",
+            )
+            .tag(TAG)
+            .by("The patient, and the guardian."),
+        )
 }
 
 fn administered(api: Api) -> Api {

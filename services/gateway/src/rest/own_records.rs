@@ -96,7 +96,10 @@ fn paged(route: &Route, id: &str) -> OperationBuilder {
 
 async fn list_records(State(gateway): State<Shared>, request: Request) -> Answer<OwnRecords> {
     let parts = take_apart(&gateway, &RECORDS, request).await?;
-    let asked = |page| ListOwnRecords { page };
+    let asked = |page| ListOwnRecords {
+        acting_for: None,
+        page,
+    };
     let merged = merged(&gateway, &parts, asked, |record: &RecordSummary| {
         (record.start.clone(), record.record)
     })
@@ -111,6 +114,7 @@ async fn list_records(State(gateway): State<Shared>, request: Request) -> Answer
 async fn list_views(State(gateway): State<Shared>, request: Request) -> Answer<OwnViews> {
     let parts = take_apart(&gateway, &VIEWS, request).await?;
     let asked = |page| ListViewsOfOwnRecords {
+        acting_for: None,
         by_others: false,
         page,
     };

@@ -97,7 +97,7 @@ async fn match_patient(
     }))
 }
 
-async fn is_active(identity: &Identity, member: &LedgerId) -> Result<bool, Problem> {
+pub(super) async fn is_active(identity: &Identity, member: &LedgerId) -> Result<bool, Problem> {
     Ok(identity
         .member_status(member)
         .await?

@@ -6,6 +6,7 @@ mod check_patient_id;
 mod endorse_member;
 mod get_own_account;
 mod get_viewer_name;
+mod make_guardian_id;
 mod match_patients;
 mod members;
 mod ocsp;
@@ -64,6 +65,7 @@ pub(crate) fn router(router: Router, identity: Arc<Identity>) -> Router {
         .on(match_patients::match_patients)
         .on(undo_match::undo_match)
         .on(check_patient_id::check_patient_id)
+        .on(make_guardian_id::make_guardian_id)
         .on(get_viewer_name::get_viewer_name)
         .on(open_sealed::open_sealed)
         .on(certificates::issue_certificate)

@@ -71,8 +71,10 @@ impl Identity {
         let sealed = custody
             .seal_for_session(&self.session.public_key(), &session)
             .map_err(|error| Problem::failure(error.to_string()))?;
+        // Ids as a guardian are asked for where they are needed: however many patients name somebody, the token stays small.
         let ledger_ids = owned
             .into_iter()
+            .filter(|id| !id.is_guardians())
             .map(|id| (id.context, id.ledger_id))
             .collect();
         let opening = Opening {

@@ -62,12 +62,20 @@ pub(crate) async fn sign_transaction(
     })
 }
 
-/// Whether a command lets somebody else see a record: for it, who asks has to have shown lately who they are.
+/// Whether a command lets somebody else see a record, says who may, or cannot be undone: for it, who asks has to have shown
+/// lately who they are.
 fn gives_away(command: &Command) -> bool {
     matches!(
         command,
-        Command::Authorization(Authorization::ApproveAsPatient { .. })
-            | Command::Records(Records::SetCode { .. })
+        Command::Authorization(
+            Authorization::ApproveAsPatient { .. } | Authorization::WithdrawGrant { .. }
+        ) | Command::Records(
+            Records::SetCode { .. }
+                | Records::SetConsent { .. }
+                | Records::EraseRecord { .. }
+                | Records::NameGuardian { .. }
+                | Records::EndDelegation { .. }
+        )
     )
 }
 

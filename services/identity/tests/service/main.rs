@@ -2,6 +2,7 @@
 
 mod consortium;
 mod custody;
+mod guardians;
 mod matching;
 mod ocsp;
 mod registration;

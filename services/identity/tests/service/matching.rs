@@ -29,7 +29,7 @@ async fn ask(
 }
 
 /// Asks until there is a match, endorsing the ledger id that first care makes.
-async fn matched(
+pub async fn matched(
     consortium: &Consortium,
     service: &Bus,
     hospital: LedgerId,

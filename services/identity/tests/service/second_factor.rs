@@ -2,6 +2,7 @@
 
 use contracts::authorization::command::{Command as Authorization, RefusalReason};
 use contracts::membership::command::MemberKind;
+use contracts::records::command::{Command as Records, DelegationScope};
 use contracts::{ApplicationId, Command, ItemId};
 use interfaces::identity::*;
 use interfaces::{Base64, Problem};
@@ -195,6 +196,24 @@ async fn a_password_is_changed_by_whoever_knows_it_and_all_other_sessions_end() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_that_will_not_do_costs_no_one_time_code() {
+    let consortium = Consortium::start().await;
+    let (token, app, codes) = with_app(&consortium).await;
+    for shown in [code(&app, 0), codes[0].clone()] {
+        let change = |new_password: &str| ChangePassword {
+            password: PASSWORD.into(),
+            new_password: new_password.into(),
+            second_factor: Some(shown.clone()),
+        };
+        let refused = consortium.ask(Some(&token), change("short")).await;
+        assert_eq!(kind(refused).0, 400);
+        // The same code counts still, for one that will do.
+        let changed = consortium.ask(Some(&token), change(PASSWORD)).await;
+        changed.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn showing_again_who_one_is_opens_a_new_session_in_place_of_the_old_one() {
     let consortium = Consortium::start().await;
     let (_, token) = consortium.enrol(MemberKind::Doctor, "D-1").await;
@@ -263,6 +282,39 @@ async fn approvals_are_signed_for_a_quarter_of_an_hour_after_showing_who_one_is(
         kind(signed(&old, approval()).await),
         (403, "urn:medshare:problem:step-up-needed".to_owned())
     );
+    // So is everything else that lets somebody see records, ends that, or cannot be undone.
+    let record = contracts::RecordNumber([2; 16]);
+    let sealed = || contracts::Sealed(vec![1; 60]);
+    let others: [Command; 5] = [
+        Authorization::WithdrawGrant {
+            grant: contracts::GrantId([3; 16]),
+        }
+        .into(),
+        Records::SetConsent {
+            share_for_treatment: true,
+            research: true,
+        }
+        .into(),
+        Records::EraseRecord { record }.into(),
+        Records::NameGuardian {
+            guardian: ledger::LedgerId([4; 16]),
+            scope: DelegationScope::Read,
+            until: Timestamp(u64::MAX),
+            patient_name: sealed(),
+            guardian_name: sealed(),
+        }
+        .into(),
+        Records::EndDelegation {
+            patient: own,
+            guardian: ledger::LedgerId([4; 16]),
+        }
+        .into(),
+    ];
+    for command in others {
+        let refused = signed(&old, unsigned(command.clone())).await;
+        assert_eq!(kind(refused).0, 403, "{command:?}");
+        signed(&token, unsigned(command)).await.unwrap();
+    }
     // What gives nothing away goes on; so does the approval in the session that the proof opens.
     signed(&old, refusal()).await.unwrap();
     let proof = StepUp {

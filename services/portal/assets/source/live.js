@@ -38,6 +38,11 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   announcement.textContent = announcement.dataset.changed;
 });
 
+// Whoever may not see it any more (a delegation ended, a session ended) does not go on seeing it.
+document.body.addEventListener("htmx:responseError", (event) => {
+  if ([401, 403].includes(event.detail.xhr.status)) location.reload();
+});
+
 /** A region's content without what differs each time it is made: the keys of forms. */
 function fingerprint(region) {
   const copy = region.cloneNode(true);

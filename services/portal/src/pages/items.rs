@@ -25,12 +25,18 @@ pub(crate) struct Items {
 }
 
 impl Items {
-    /// The items of whoever is signed in; those alone that wait for them, where that is asked.
-    pub(crate) async fn of(visit: &Visit, waiting_for_me: bool) -> Result<Items, Refusal> {
+    /// The items of whoever is signed in, or of a patient for whom they act; those alone that wait for a decision, where
+    /// that is asked.
+    pub(crate) async fn of(
+        visit: &Visit,
+        waiting_for_me: bool,
+        acting_for: Option<LedgerId>,
+    ) -> Result<Items, Refusal> {
         visit.signed_in()?;
         let asked = ListItems {
             waiting_for_me,
             application: None,
+            acting_for,
             page: visit.part(),
         };
         let page = visit.ask(&asked).await?;
@@ -84,11 +90,12 @@ pub(crate) fn applicant(visit: &Visit, item: &ItemSummary) -> String {
         .unwrap_or_else(|| visit.words.authorization.somebody.to_owned())
 }
 
-/// The item in a path, for whom it concerns.
+/// The item in a path, for whom it concerns, or who acts for them.
 pub(crate) async fn item_of(
     visit: &Visit,
     application: &str,
     index: &str,
+    acting_for: Option<LedgerId>,
 ) -> Result<ItemSummary, Refusal> {
     let unknown = || Problem::not_found("no such request");
     visit.signed_in()?;
@@ -97,6 +104,7 @@ pub(crate) async fn item_of(
     let asked = ListItems {
         waiting_for_me: false,
         application: Some(application),
+        acting_for,
         page: PageRequest {
             after: None,
             limit: Some(500),
@@ -141,6 +149,15 @@ pub(crate) async fn facts(visit: &Visit, item: &ItemSummary) -> Html {
         (
             words.status,
             kinds::item_state(&visit.words, &item.state, item.grant_withdrawn),
+        ),
+        (
+            visit.words.delegation.decided_by,
+            match item.decided_by {
+                Some(guardian) => Html::text(visit.words.delegation.decided_by_guardian)
+                    .and(Html::text(" "))
+                    .and(text::number(guardian)),
+                None => Html::none(),
+            },
         ),
     ])
 }

@@ -54,6 +54,7 @@ pub(crate) fn basis(words: &Words, basis: &str) -> String {
         "grant" => kinds.basis_grant,
         "emergency" => kinds.basis_emergency,
         "offline_emergency" => kinds.basis_offline_emergency,
+        "delegation" => kinds.basis_delegation,
         "patient_code" => kinds.basis_patient_code,
         "hospital_code" => kinds.basis_hospital_code,
         other => other,
@@ -66,6 +67,7 @@ pub(crate) fn basis_of_others(words: &Words, basis_name: &str) -> String {
     let kinds = words.kinds;
     match basis_name {
         "grant" => kinds.basis_a_grant.to_owned(),
+        "delegation" => kinds.basis_a_delegation.to_owned(),
         "patient_code" => kinds.basis_a_patient_code.to_owned(),
         "hospital_code" => kinds.basis_a_hospital_code.to_owned(),
         other => basis(words, other),

@@ -14,6 +14,7 @@ use keys::token::Role;
 use ledger::{Commitment, LedgerId, Receipt};
 
 use super::hospital::offline_emergency;
+use super::patient::acting::Acting;
 use super::receipts::receipt;
 use super::{fhir, kinds};
 use crate::answer::{Answer, Refusal};
@@ -46,6 +47,13 @@ async fn opened(
     let hospital: LedgerId = hospital.parse().map_err(|_| unknown())?;
     let put_down: PutDown = put_down.parse().map_err(|()| unknown())?;
     if let Some(kept) = visit.portal.viewed.get(session, &put_down) {
+        // What a guardian opened stays open no longer than the delegation.
+        if let Some(patient) = kept.acting_for {
+            let still = Acting::of(visit, &hospital.to_string(), &patient.to_string()).await;
+            if !still?.reads() {
+                return Err(Problem::forbidden("you do not read for this patient").into());
+            }
+        }
         return Ok((hospital, Some(kept)));
     }
     let PutDown::Committed(transaction) = put_down else {
@@ -64,10 +72,17 @@ async fn opened(
     }
 }
 
+/// Whether the page is that of a guardian.
+fn is_acting(visit: &Visit) -> bool {
+    visit.path.starts_with("/acting/")
+}
+
 /// The list that a view was opened from.
 fn list_of(visit: &Visit) -> (&'static str, &'static str) {
     if visit.path.starts_with("/hospital/") {
         ("/hospital/records", visit.words.staff.tab_find)
+    } else if is_acting(visit) {
+        ("/guardians", visit.words.delegation.title)
     } else {
         ("/records", visit.words.patient.tab_records)
     }
@@ -150,7 +165,8 @@ fn facts(visit: &Visit, hospital: LedgerId, viewed: &Opened, record: &ViewedReco
         PutDown::Journaled(_) => Html::none(),
     };
     let mut actions = Vec::new();
-    if visit.is(Role::Patient) {
+    let is_owner = visit.is(Role::Patient) && viewed.acting_for.is_none();
+    if is_owner {
         let code = format!("/records/code/{hospital}/{}", record.record);
         actions.push(text::button(&code, words.patient.code_title));
     }
@@ -158,7 +174,7 @@ fn facts(visit: &Visit, hospital: LedgerId, viewed: &Opened, record: &ViewedReco
         let file = format!("{here}/{}/file", record.record);
         actions.push(text::secondary_button(&file, words.patient.download_record));
     }
-    if visit.is(Role::Patient) {
+    if is_owner {
         let erase = format!("/records/erase/{hospital}/{}", record.record);
         let link = text::link(&erase, words.patient.erase_link);
         actions.push(text::paragraph_of(link));

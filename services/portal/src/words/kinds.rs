@@ -26,9 +26,11 @@ words! {
         basis_grant: "A permission you gave", "您给予的授权";
         basis_emergency: "Emergency access", "紧急访问";
         basis_offline_emergency: "Emergency access without the ledger", "账本中断时的紧急访问";
+        basis_delegation: "A guardian you named", "您指定的监护人";
         basis_patient_code: "Your authorization code", "您的授权码";
         basis_hospital_code: "The hospital's authorization code", "医院的授权码";
         basis_a_grant: "A patient's permission", "患者给予的授权";
+        basis_a_delegation: "A patient's guardian", "患者的监护人";
         basis_a_patient_code: "A patient's authorization code", "患者的授权码";
         basis_a_hospital_code: "A hospital's authorization code", "医院的授权码";
         refuse_unstated: "I would rather not say", "不说明原因";

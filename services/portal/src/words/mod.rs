@@ -41,6 +41,7 @@ macro_rules! words {
 
 pub(crate) mod authorization;
 pub(crate) mod clinical;
+pub(crate) mod delegation;
 pub(crate) mod emergency;
 pub(crate) mod explorer;
 pub(crate) mod factors;
@@ -80,6 +81,7 @@ pub(crate) struct Words {
     pub(crate) patient: &'static patient::Patient,
     pub(crate) authorization: &'static authorization::Authorization,
     pub(crate) clinical: &'static clinical::Clinical,
+    pub(crate) delegation: &'static delegation::Delegation,
     pub(crate) staff: &'static staff::Staff,
     pub(crate) emergency: &'static emergency::Emergency,
     pub(crate) kinds: &'static kinds::Kinds,
@@ -97,6 +99,7 @@ impl Words {
             patient: patient::Patient::of(language),
             authorization: authorization::Authorization::of(language),
             clinical: clinical::Clinical::of(language),
+            delegation: delegation::Delegation::of(language),
             staff: staff::Staff::of(language),
             emergency: emergency::Emergency::of(language),
             kinds: kinds::Kinds::of(language),

@@ -26,8 +26,9 @@ pub(super) async fn collect_view(
         .await?
         .ok_or_else(forbidden)?;
     caller.require_owner(&view.viewer)?;
-    // What a grant permits is in the authorization service's delivery store; it never leaves from here.
-    if view.basis == "grant" {
+    // What a grant permits is in the authorization service's delivery store; it never leaves from here. A guardian's view
+    // was answered at once, and the delegation may have ended since.
+    if matches!(view.basis.as_str(), "grant" | "delegation") {
         return Err(forbidden());
     }
     records

@@ -1,4 +1,4 @@
-//! The own records at this hospital: metadata only. By the patient.
+//! The own records at this hospital: metadata only. By the patient, or a guardian who may read.
 
 use std::sync::Arc;
 
@@ -19,7 +19,9 @@ pub(super) async fn list_own_records(
     request: ListOwnRecords,
 ) -> Result<Page<RecordSummary>, Failure> {
     let caller = records.caller(&call)?;
-    let patient = records.own_patient_id(&caller).await?;
+    let patient = records
+        .patient_asked_for(&caller, request.acting_for)
+        .await?;
     let Place(start, record) = page_start(request.page.after.as_deref())?
         .unwrap_or(Place(i64::MAX, RecordNumber([0xff; 16])));
     let limit = request.page.limit();

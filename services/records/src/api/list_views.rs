@@ -12,12 +12,13 @@ use crate::failure::Failure;
 use crate::projections;
 use crate::service::Records;
 
-const BASES: [&str; 7] = [
+const BASES: [&str; 8] = [
     "owner",
     "own_hospital",
     "grant",
     "emergency",
     "offline_emergency",
+    "delegation",
     "patient_code",
     "hospital_code",
 ];

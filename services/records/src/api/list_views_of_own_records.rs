@@ -1,12 +1,11 @@
-//! Who viewed the caller's records at this hospital. By the patient.
+//! Who viewed the caller's records at this hospital. By the patient, or a guardian who may read: viewers' names are sealed to
+//! the patient, and stay so.
 
 use std::sync::Arc;
 
 use bus::Call;
-use interfaces::identity::OpenSealed;
 use interfaces::records::{ListViewsOfOwnRecords, ViewTrace};
-use interfaces::time_text;
-use interfaces::{Base64, Page};
+use interfaces::{Page, time_text};
 
 use super::{Place, page_start};
 use crate::failure::Failure;
@@ -19,7 +18,9 @@ pub(super) async fn list_views_of_own_records(
     request: ListViewsOfOwnRecords,
 ) -> Result<Page<ViewTrace>, Failure> {
     let caller = records.caller(&call)?;
-    let patient = records.own_patient_id(&caller).await?;
+    let patient = records
+        .patient_asked_for(&caller, request.acting_for)
+        .await?;
     let Place(height, position) =
         page_start(request.page.after.as_deref())?.unwrap_or(Place(i64::MAX, i64::MAX));
     let limit = request.page.limit() as usize;
@@ -42,30 +43,19 @@ pub(super) async fn list_views_of_own_records(
             next,
         });
     }
-    let sealed = views
-        .iter()
-        .map(|view| Base64(view.viewer_name.clone()))
-        .collect();
-    let opened = records
-        .ask_identity(
-            Some(&caller),
-            &OpenSealed {
-                member: patient,
-                sealed,
-            },
-        )
-        .await?;
-    let mut names = opened.opened.into_iter();
+    let mut names = Vec::new();
+    if request.acting_for.is_none() {
+        let sealed = views.iter().map(|view| view.viewer_name.clone()).collect();
+        names = records.opened(&caller, patient, sealed).await?;
+    }
+    let mut names = names.into_iter();
     let entries = views
         .into_iter()
         .map(|view| ViewTrace {
             records: view.records.iter().map(|(record, _)| *record).collect(),
             time: time_text(view.time),
             viewer: view.viewer,
-            viewer_name: names
-                .next()
-                .flatten()
-                .and_then(|name| String::from_utf8(name.0).ok()),
+            viewer_name: names.next().flatten(),
             basis: view.basis,
             purpose: view.purpose,
             transaction: view.transaction,

@@ -5,6 +5,7 @@ mod amend_record;
 mod change_code;
 mod collect_view;
 mod decide_item_as_hospital;
+mod delegations;
 mod erase_record;
 mod find_records;
 mod get_consent;
@@ -56,6 +57,9 @@ pub fn router(router: Router, records: &Arc<Records>) -> Router {
         .on(list_views::list_views)
         .on(set_consent::set_consent)
         .on(get_consent::get_consent)
+        .on(delegations::name_guardian)
+        .on(delegations::end_delegation)
+        .on(delegations::list_delegations)
         .on(open_emergency::open_emergency)
         .on(list_emergencies::list_emergencies)
         .on(list_offline_emergencies::list_offline_emergencies)

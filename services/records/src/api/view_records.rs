@@ -1,5 +1,5 @@
-//! Views records: the view is committed before the content leaves. By the patient, a doctor of this hospital, or a
-//! doctor with an opened emergency.
+//! Views records: the view is committed before the content leaves. By the patient, a guardian who may read, a doctor of this
+//! hospital, or a doctor with an opened emergency.
 
 use std::sync::Arc;
 
@@ -57,12 +57,13 @@ async fn viewer_and_basis(
     patient: &LedgerId,
 ) -> Result<(LedgerId, Basis), Failure> {
     if caller.session().has_role(Role::Patient) {
-        let own = records.own_patient_id(caller).await?;
-        return if own == *patient {
-            Ok((own, Basis::Owner))
-        } else {
-            Err(forbidden())
-        };
+        if let Ok(own) = records.own_patient_id(caller).await
+            && own == *patient
+        {
+            return Ok((own, Basis::Owner));
+        }
+        let guardian = records.reading_guardian(caller, patient).await?;
+        return Ok((guardian, Basis::Delegation));
     }
     if let Some(emergency) = request.emergency {
         let doctor = records.doctor_id(caller)?;

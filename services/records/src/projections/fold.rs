@@ -15,7 +15,7 @@ use store::row;
 use store::rows::{Insert, Rows};
 use tokio::sync::Notify;
 
-use super::{items, members};
+use super::{delegations, items, members};
 use crate::facts::codes::holder_number;
 use crate::heard::Heard;
 use crate::service::time_us;
@@ -86,6 +86,7 @@ impl Projection for Ledger {
             "ledger_claims",
             "ledger_findings",
             "ledger_consents",
+            "ledger_delegations",
         ] {
             sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}")))
                 .execute(&mut **transaction)
@@ -337,6 +338,9 @@ impl Ledger {
                 "UPDATE ledger_records SET certified = 1 WHERE record = $1",
                 row![record.to_string()],
             ),
+            RecordEvent::GuardianNamed { .. } | RecordEvent::DelegationEnded { .. } => {
+                delegations::fold(rows, decided);
+            }
             RecordEvent::RecordRegistered { .. }
             | RecordEvent::RecordAmended { .. }
             | RecordEvent::CodeRedeemed { .. }
@@ -479,5 +483,6 @@ fn basis_text(basis: &Basis) -> &'static str {
         Basis::Grant { .. } => "grant",
         Basis::Emergency { .. } => "emergency",
         Basis::OfflineEmergency { .. } => "offline_emergency",
+        Basis::Delegation => "delegation",
     }
 }

@@ -76,7 +76,8 @@ pub(super) fn fold(rows: &mut Rows, hospital_here: &LedgerId, decided: &Authoriz
         Authorization::ApplicationClosed { .. }
         | Authorization::GrantWithdrawn { .. }
         | Authorization::ReleaseDisputed { .. }
-        | Authorization::DisputeSettled { .. } => return,
+        | Authorization::DisputeSettled { .. }
+        | Authorization::DecidedByGuardian { .. } => return,
     };
     rows.execute(
         "ledger_items",

@@ -1,10 +1,12 @@
 //! What the ledger says, as this service needs it.
 
+mod delegations;
 mod fold;
 mod items;
 mod members;
 mod read;
 
+pub use delegations::{DelegationOnLedger, delegations_by, delegations_to};
 pub use fold::Ledger;
 pub use read::{
     Item, OnLedger, affiliations, code, committed_versions, consent, emergency, finding, is_active,

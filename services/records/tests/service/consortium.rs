@@ -39,6 +39,8 @@ pub struct Outside {
     pub enrolled: Mutex<BTreeMap<String, PatientMatch>>,
     /// The patient's ledger id at this hospital, by account.
     pub accounts: BTreeMap<String, LedgerId>,
+    /// Who can be named as the patient's guardian: the account, the ledger id made for it, and the patient's.
+    pub guardian: (String, LedgerId, LedgerId),
     /// Index rows put.
     pub rows: Mutex<Vec<IndexRow>>,
     /// Locators put.
@@ -66,6 +68,7 @@ pub struct Consortium {
     pub south: Person,
     pub patient: Person,
     pub stranger: Person,
+    pub guardian: Person,
     pub doctor: Person,
     pub visitor: Person,
     pub institute: Person,
@@ -101,6 +104,7 @@ impl Consortium {
             person("patient", &[Role::Patient]),
             person("stranger", &[Role::Patient]),
         );
+        let guardian = person("guardian", &[Role::Patient]);
         let (doctor, visitor) = (
             person("doctor", &[Role::Doctor]),
             person("visitor", &[Role::Doctor]),
@@ -115,6 +119,7 @@ impl Consortium {
             (&south, "Hospital"),
             (&patient, "Patient"),
             (&stranger, "Patient"),
+            (&guardian, "Patient"),
             (&doctor, "Doctor"),
             (&visitor, "Doctor"),
             (&institute, "ThirdParty"),
@@ -146,7 +151,8 @@ impl Consortium {
         let ordering = start_contracts(&broker).await;
         let outside = Arc::new(Outside {
             people: [
-                &north, &south, &patient, &stranger, &doctor, &visitor, &institute, &treasurer,
+                &north, &south, &patient, &stranger, &guardian, &doctor, &visitor, &institute,
+                &treasurer,
             ]
             .map(|person| (person.key.ledger_id(), person.key.clone()))
             .into(),
@@ -154,6 +160,11 @@ impl Consortium {
             accounts: [&patient, &stranger]
                 .map(|person| (person.account.clone(), person.key.ledger_id()))
                 .into(),
+            guardian: (
+                guardian.account.clone(),
+                guardian.key.ledger_id(),
+                patient.key.ledger_id(),
+            ),
             rows: Mutex::default(),
             locators: Mutex::default(),
             deliveries: Mutex::default(),
@@ -174,6 +185,7 @@ impl Consortium {
             south,
             patient,
             stranger,
+            guardian,
             doctor,
             visitor,
             institute,
@@ -394,11 +406,29 @@ impl Outside {
                 .accounts
                 .get(&account)
                 .map(|id| (format!("hospital:{}", it.hospital), *id));
+            let (guardian, id, patient) = &it.guardian;
+            let acting = (account == *guardian)
+                .then(|| (format!("guardian:{}:{patient}", it.hospital), *id));
             Ok(OwnAccount {
                 account,
                 kind: contracts::membership::MemberKind::Patient,
                 patient_id: None,
-                ledger_ids: own.into_iter().collect(),
+                ledger_ids: own.into_iter().chain(acting).collect(),
+            })
+        });
+        let router = on(router, self, |it, call, asked: MakeGuardianId| {
+            let (_, guardian, patient) = &it.guardian;
+            assert_eq!(
+                (it.subject(&call)?.as_str(), asked.hospital),
+                ("patient", it.hospital)
+            );
+            if asked.patient != *patient || asked.patient_id != "GUARDIAN" {
+                return Err(Problem::bad_input("/patient_id", "nobody"));
+            }
+            Ok(GuardianId {
+                guardian: *guardian,
+                sealing_key: Base64(it.people[guardian].sealing_public_key().0.to_vec()),
+                name: "the guardian".into(),
             })
         });
         let router = on(router, self, |it, call, asked: SignTransaction| {

@@ -4,6 +4,7 @@
 mod bundles;
 mod codes;
 mod consortium;
+mod delegation;
 mod delivery;
 mod integrity;
 mod offline_emergencies;

@@ -6,7 +6,8 @@ use crate::authorization::event::{Event, Refuser};
 use crate::authorization::rejection::Rejection;
 use crate::authorization::state::{Item, Standing};
 use crate::identifier::ItemId;
-use crate::records::interface::standing_record;
+use crate::records::command::DelegationScope;
+use crate::records::interface::{ensure_guardian, has_named, standing_record};
 use crate::rejection::ensure;
 use crate::{Context, State};
 
@@ -56,13 +57,14 @@ pub(super) fn approve_as_patient(
     context: &Context,
     id: ItemId,
 ) -> Result<Vec<crate::Event>, crate::Rejection> {
-    let item = for_patient(state, context, &id)?;
+    let (item, by) = for_patient(state, context, &id)?;
     ensure(
         matches!(item.standing, Standing::AwaitingPatient { .. }),
         Rejection::NotAwaitingPatient,
     )?;
     standing_record(state, &item.record)?;
-    Ok(vec![Event::PatientApproved { item: id }.into()])
+    let approved = Event::PatientApproved { item: id };
+    Ok(by.into_iter().chain([approved.into()]).collect())
 }
 
 /// The patient may also change their mind between approval and release.
@@ -72,22 +74,19 @@ pub(super) fn refuse_as_patient(
     id: ItemId,
     reason: RefusalReason,
 ) -> Result<Vec<crate::Event>, crate::Rejection> {
-    let item = for_patient(state, context, &id)?;
+    let (item, by) = for_patient(state, context, &id)?;
     let answered_by_hospital = matches!(
         item.standing,
         Standing::AwaitingPatient { .. } | Standing::AwaitingRelease { .. }
     );
     ensure(answered_by_hospital, Rejection::NotAwaitingPatient)?;
-    Ok(end_unpaid(
-        state,
-        id,
-        &item,
-        Event::ItemRefused {
-            item: id,
-            refuser: Refuser::Patient,
-            reason,
-        },
-    ))
+    let refused = Event::ItemRefused {
+        item: id,
+        refuser: Refuser::Patient,
+        reason,
+    };
+    let ended = end_unpaid(state, id, &item, refused);
+    Ok(by.into_iter().chain(ended).collect())
 }
 
 /// An open item of the submitting hospital.
@@ -105,9 +104,29 @@ pub(super) fn for_hospital(
     Ok(item)
 }
 
-fn for_patient(state: &State, context: &Context, id: &ItemId) -> Result<Item, Rejection> {
+/// An open item of the submitting patient, or of one whose guardian submits: then with the event that says so.
+fn for_patient(
+    state: &State,
+    context: &Context,
+    id: &ItemId,
+) -> Result<(Item, Option<crate::Event>), crate::Rejection> {
     let item = known_item(state, id)?;
-    ensure(item.patient == context.submitter, Rejection::NotThePatient)?;
+    let (patient, guardian) = (item.patient, context.submitter);
+    let by = if patient == guardian {
+        None
+    } else {
+        ensure(
+            has_named(state, &patient, &guardian),
+            Rejection::NotThePatient,
+        )?;
+        ensure_guardian(state, context, &patient, DelegationScope::decides)?;
+        let decided = Event::DecidedByGuardian {
+            item: *id,
+            patient,
+            guardian,
+        };
+        Some(decided.into())
+    };
     ensure_open(context, &item)?;
-    Ok(item)
+    Ok((item, by))
 }

@@ -6,9 +6,9 @@ use crate::authorization::interface::grant;
 use crate::authorization::state::GrantStanding;
 use crate::identifier::{EmergencyId, GrantId, Purpose, RecordNumber, Sealed};
 use crate::membership::interface::acts_for;
-use crate::records::command::{Basis, RECORDS_PER_ACCESS_MAX};
+use crate::records::command::{Basis, DelegationScope, RECORDS_PER_ACCESS_MAX};
 use crate::records::event::Event;
-use crate::records::interface::{is_sealed_fit, standing_record};
+use crate::records::interface::{ensure_guardian, is_sealed_fit, standing_record};
 use crate::records::rejection::Rejection;
 use crate::records::state::{self, Record};
 use crate::rejection::ensure;
@@ -46,6 +46,13 @@ pub(super) fn log_access(
         }
         Basis::Emergency { emergency } => {
             check_emergency(state, context, &patient, &emergency, purpose)?
+        }
+        Basis::Delegation => {
+            ensure_guardian(state, context, &patient, DelegationScope::reads)?;
+            ensure(
+                purpose == Purpose::PatientRequest,
+                Rejection::PurposeDiffers,
+            )?;
         }
         Basis::OfflineEmergency { .. } => return Err(Rejection::NotAPermission),
     }

@@ -231,6 +231,8 @@ enum records.Command {
   10 EraseRecord { record: RecordNumber }
   11 CertifyErasure { record: RecordNumber }
   12 ReportOfflineEmergency (ReportOfflineEmergency)
+  13 NameGuardian { guardian: LedgerId, scope: DelegationScope, until: u64, patient_name: Sealed, guardian_name: Sealed }
+  14 EndDelegation { patient: LedgerId, guardian: LedgerId }
 }
 struct records.RegisterRecord {
   record: RecordNumber
@@ -264,6 +266,12 @@ enum records.Basis {
   2 Grant { grant: GrantId }
   3 Emergency { emergency: EmergencyId }
   4 OfflineEmergency { emergency: EmergencyId, viewed_at: u64 }
+  5 Delegation
+}
+enum records.DelegationScope {
+  0 Read
+  1 Decide
+  2 ReadAndDecide
 }
 enum records.TamperingKind {
   0 Edited
@@ -284,6 +292,8 @@ enum records.Event {
   9 TamperingReported { record: RecordNumber, patient: LedgerId, hospital: LedgerId, version: u32, kind: TamperingKind }
   10 RecordErased { record: RecordNumber, patient: LedgerId, hospital: LedgerId }
   11 ErasureCertified { record: RecordNumber, hospital: LedgerId }
+  12 GuardianNamed { patient: LedgerId, guardian: LedgerId, scope: DelegationScope, until: u64, patient_name: Sealed, guardian_name: Sealed }
+  13 DelegationEnded { patient: LedgerId, guardian: LedgerId, by: LedgerId }
 }
 
 # Contract 3: authorization
@@ -325,6 +335,7 @@ enum authorization.Event {
   9 GrantWithdrawn { grant: GrantId, item: ItemId }
   10 ReleaseDisputed { item: ItemId, disclosure: Sealed }
   11 DisputeSettled { item: ItemId, reversed: bool }
+  12 DecidedByGuardian { item: ItemId, patient: LedgerId, guardian: LedgerId }
 }
 enum authorization.Refuser {
   0 Hospital

@@ -22,7 +22,7 @@ const ALL: &str = "/hospital/requests?all=yes";
 /// `GET /hospital/requests`
 pub(crate) async fn list(visit: Visit) -> Answer {
     let all = visit.query("all").is_some();
-    let items = Items::of(&visit, !all).await?;
+    let items = Items::of(&visit, !all, None).await?;
     let words = visit.words.staff;
     let cards = items.cards(&visit, |usual, item| {
         Some(Card {
@@ -63,7 +63,7 @@ pub(crate) async fn show(
     visit: Visit,
     Path((application, index)): Path<(String, String)>,
 ) -> Answer {
-    let item = item_of(&visit, &application, &index).await?;
+    let item = item_of(&visit, &application, &index, None).await?;
     let words = visit.words.staff;
     let refuse = format!("{}/refuse", path_of(LIST, &item.item));
     let form = if item.state == "hospital_pending" {
@@ -94,7 +94,7 @@ pub(crate) async fn refuse(
     visit: Visit,
     Path((application, index)): Path<(String, String)>,
 ) -> Answer {
-    let item = item_of(&visit, &application, &index).await?;
+    let item = item_of(&visit, &application, &index, None).await?;
     let words = visit.words.staff;
     let back = path_of(LIST, &item.item);
     let mut hidden = hidden(&visit, &item.item, item.hospital);

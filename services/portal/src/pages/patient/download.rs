@@ -79,6 +79,7 @@ async fn send_all(
         let mut after = None;
         loop {
             let asked = ListOwnRecords {
+                acting_for: None,
                 page: PageRequest {
                     after,
                     limit: Some(RECORDS_AT_ONCE),

@@ -18,7 +18,7 @@ use crate::words::fill;
 
 /// `GET /history`
 pub(crate) async fn list(visit: Visit) -> Answer {
-    let items = Items::of(&visit, false).await?;
+    let items = Items::of(&visit, false, None).await?;
     let words = visit.words.authorization;
     let cards = items.cards(&visit, |usual, item| {
         Some(Card {
@@ -47,7 +47,7 @@ pub(crate) async fn show(
     visit: Visit,
     Path((application, index)): Path<(String, String)>,
 ) -> Answer {
-    let item = item_of(&visit, &application, &index).await?;
+    let item = item_of(&visit, &application, &index, None).await?;
     let words = visit.words.authorization;
     let steps: Vec<Vec<Html>> = item
         .transactions
@@ -87,7 +87,7 @@ pub(crate) async fn ask_to_end(
     visit: Visit,
     Path((application, index)): Path<(String, String)>,
 ) -> Answer {
-    let item = item_of(&visit, &application, &index).await?;
+    let item = item_of(&visit, &application, &index, None).await?;
     let words = visit.words.authorization;
     let back = path_of("/history", &item.item);
     let mut hidden = visit.hidden();

@@ -1,9 +1,11 @@
 //! The patient's pages.
 
+pub(crate) mod acting;
 pub(crate) mod codes;
 mod devices;
 mod download;
 mod erase;
+mod guardians;
 mod history;
 mod merged;
 mod records;
@@ -69,6 +71,10 @@ pub(crate) fn routes() -> Router<Arc<Portal>> {
             "/devices/limits",
             get(devices::ask_limits).post(devices::set_limits),
         )
+        .route("/guardians", get(guardians::list))
+        .route("/guardians/name", get(guardians::ask).post(guardians::name))
+        .route("/guardians/end", post(guardians::end))
+        .merge(acting())
         .route(
             "/records/viewed/{hospital}/{transaction}",
             get(viewed::show),
@@ -80,5 +86,31 @@ pub(crate) fn routes() -> Router<Arc<Portal>> {
         .route(
             "/records/viewed/{hospital}/{transaction}/{record}/file",
             get(viewed::download),
+        )
+}
+
+/// For whoever acts for a patient.
+fn acting() -> Router<Arc<Portal>> {
+    let below = |list: &str| format!("/acting/{{hospital}}/{{patient}}/{list}");
+    let request = "requests/{application}/{index}";
+    let viewed = "viewed/{place}/{transaction}";
+    Router::new()
+        .route("/acting/open", post(acting::open))
+        .route(&below("records"), get(acting::list_records))
+        .route(&below("views"), get(acting::list_views))
+        .route(&below("requests"), get(acting::list_requests))
+        .route(&below(request), get(acting::show_request))
+        .route(
+            &below(&format!("{request}/refuse")),
+            get(acting::refuse_request),
+        )
+        .route(&below(viewed), get(acting::show_viewed))
+        .route(
+            &below(&format!("{viewed}/{{record}}/proof")),
+            get(acting::proof),
+        )
+        .route(
+            &below(&format!("{viewed}/{{record}}/file")),
+            get(acting::download),
         )
 }

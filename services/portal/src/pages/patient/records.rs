@@ -20,7 +20,10 @@ use crate::words::fill;
 pub(crate) async fn list(visit: Visit) -> Answer {
     let page = merged(
         &visit,
-        |page| ListOwnRecords { page },
+        |page| ListOwnRecords {
+            acting_for: None,
+            page,
+        },
         |record| (record.start.clone(), record.record),
     )
     .await?;
@@ -35,13 +38,18 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         just_done(&visit, words.erased),
         text::lead(words.records_lead),
         missing_part(&visit, &page.away).await,
-        list.living(&visit, shown(&visit, &page.entries).await),
+        list.living(&visit, shown(&visit, &page.entries, None).await),
         list.paging(&visit, sealed_next(&visit, &page)),
     ]);
     Ok(visit.page(Page::new(words.records, content)))
 }
 
-async fn shown(visit: &Visit, records: &[RecordSummary]) -> Html {
+/// The records by year; those of a patient for whom one acts are opened as theirs.
+pub(super) async fn shown(
+    visit: &Visit,
+    records: &[RecordSummary],
+    acting_for: Option<LedgerId>,
+) -> Html {
     let words = visit.words.patient;
     if records.is_empty() {
         return text::empty(words.no_records, words.no_records_text);
@@ -51,7 +59,7 @@ async fn shown(visit: &Visit, records: &[RecordSummary]) -> Html {
     for year in records.chunk_by(|one, other| one.start.get(..4) == other.start.get(..4)) {
         let cards: Vec<Card> = year
             .iter()
-            .map(|record| card(visit, record, names.get(&record.hospital)))
+            .map(|record| card(visit, record, names.get(&record.hospital), acting_for))
             .collect();
         parts.push(text::section(&visit.locale.year(&year[0].start)));
         parts.push(lists::cards_in_section(&cards));
@@ -59,13 +67,18 @@ async fn shown(visit: &Visit, records: &[RecordSummary]) -> Html {
     Html::join(parts)
 }
 
-fn card(visit: &Visit, record: &RecordSummary, hospital: Option<&String>) -> Card {
+fn card(
+    visit: &Visit,
+    record: &RecordSummary,
+    hospital: Option<&String>,
+    acting_for: Option<LedgerId>,
+) -> Card {
     let words = &visit.words;
     let when = visit.locale.day(&record.start);
     let place = hospital.map_or("", String::as_str);
     let kind = kinds::class(words, &record.class);
     let side = match record.record {
-        Some(number) => open_button(visit, record.hospital, number, &record.title),
+        Some(number) => open_button(visit, record, number, acting_for),
         None => text::tag(Colour::Grey, words.patient.waiting_record),
     };
     let version = fill(
@@ -88,16 +101,28 @@ fn card(visit: &Visit, record: &RecordSummary, hospital: Option<&String>) -> Car
 }
 
 /// Opening is an act of its own: it is recorded before anything is shown.
-fn open_button(visit: &Visit, hospital: LedgerId, record: RecordNumber, title: &str) -> Html {
+fn open_button(
+    visit: &Visit,
+    record: &RecordSummary,
+    number: RecordNumber,
+    acting_for: Option<LedgerId>,
+) -> Html {
     let mut hidden = visit.hidden();
-    hidden.push(("hospital", hospital.to_string()));
-    hidden.push(("record", record.to_string()));
+    hidden.push(("hospital", record.hospital.to_string()));
+    hidden.push(("record", number.to_string()));
+    let action = match acting_for {
+        None => "/records/open",
+        Some(patient) => {
+            hidden.push(("patient", patient.to_string()));
+            "/acting/open"
+        }
+    };
     Form {
         hidden,
         busy: visit.words.patient.opening,
         look: " nhsuk-button--secondary nhsuk-button--small",
-        about: title,
-        ..Form::new("/records/open", visit.words.patient.open)
+        about: &record.title,
+        ..Form::new(action, visit.words.patient.open)
     }
     .html()
 }

@@ -3,6 +3,7 @@
 use contracts::ItemId;
 use interfaces::authorization::{DecideItemAsPatient, ItemSummary};
 
+use super::acting::{self, Acting};
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
@@ -17,13 +18,24 @@ use crate::words::fill;
 
 /// `GET /requests`
 pub(crate) async fn list(visit: Visit) -> Answer {
-    let items = Items::of(&visit, true).await?;
+    list_for(&visit, None).await
+}
+
+/// Where the list is.
+fn list_path(acting: Option<&Acting>) -> String {
+    acting.map_or_else(|| "/requests".to_owned(), |acting| acting.path("requests"))
+}
+
+/// The requests that wait for the patient, or for one for whom the patient acts.
+pub(super) async fn list_for(visit: &Visit, acting: Option<&Acting>) -> Answer {
+    let items = Items::of(visit, true, acting.map(Acting::patient)).await?;
     let words = visit.words.authorization;
-    let cards = items.cards(&visit, |usual, item| {
+    let path = list_path(acting);
+    let cards = items.cards(visit, |usual, item| {
         let purpose = kinds::purpose(&visit.words, item.purpose);
         Some(Card {
-            title: title_of(&visit, item),
-            path: Some(path_of("/requests", &item.item)),
+            title: title_of(visit, item),
+            path: Some(path_of(&path, &item.item)),
             tags: Vec::new(),
             text: text::paragraph(&format!("{purpose} · {}", usual.title)),
             ..usual
@@ -32,15 +44,21 @@ pub(crate) async fn list(visit: Visit) -> Answer {
     let list = Listing {
         id: "requests",
         contracts: "authorization",
-        path: "/requests",
+        path: &path,
         empty: (words.no_requests, words.no_requests_text),
     };
-    let content = Html::join([
-        just_done(&visit, words.decided),
-        text::lead(words.requests_lead),
-        list.html(&visit, &cards, items.next),
-    ]);
-    Ok(visit.page(Page::new(words.requests, content)))
+    let list = list.html(visit, &cards, items.next);
+    let done = just_done(visit, words.decided);
+    Ok(visit.page(match acting {
+        None => Page::new(
+            words.requests,
+            Html::join([done, text::lead(words.requests_lead), list]),
+        ),
+        Some(acting) => {
+            let title = acting.titled(visit, visit.words.delegation.requests);
+            acting.page(visit, &title, done.and(list))
+        }
+    }))
 }
 
 /// `GET /requests/{application}/{index}`
@@ -48,10 +66,20 @@ pub(crate) async fn show(
     visit: Visit,
     axum::extract::Path((application, index)): axum::extract::Path<(String, String)>,
 ) -> Answer {
-    let item = item_of(&visit, &application, &index).await?;
+    show_for(&visit, &application, &index, None).await
+}
+
+/// One request, for the patient or whoever acts for them.
+pub(super) async fn show_for(
+    visit: &Visit,
+    application: &str,
+    index: &str,
+    acting: Option<&Acting>,
+) -> Answer {
+    let item = item_of(visit, application, index, acting.map(Acting::patient)).await?;
     let words = visit.words.authorization;
     let names = visit.hospital_names().await;
-    let who = applicant(&visit, &item);
+    let who = applicant(visit, &item);
     let summary = fill(
         words.summary,
         &[
@@ -66,20 +94,25 @@ pub(crate) async fn show(
         ],
     );
     let decisions = if item.state == "patient_pending" {
-        decisions(&visit, &item)
+        decisions(visit, &item, acting)
     } else {
         Html::none()
     };
-    let content = Html::join([text::lead(&summary), facts(&visit, &item).await, decisions]);
-    let title = title_of(&visit, &item);
-    Ok(visit.page(Page::new(&title, content).below("/requests", visit.words.patient.tab_requests)))
+    let facts = facts(visit, &item).await;
+    let title = title_of(visit, &item);
+    let page = match acting {
+        None => Page::new(&title, Html::join([text::lead(&summary), facts, decisions])),
+        Some(acting) => acting.page(visit, &title, facts.and(decisions)),
+    };
+    let list = list_path(acting);
+    Ok(visit.page(page.below(&list, visit.words.patient.tab_requests)))
 }
 
-fn decisions(visit: &Visit, item: &ItemSummary) -> Html {
+fn decisions(visit: &Visit, item: &ItemSummary, acting: Option<&Acting>) -> Html {
     let words = visit.words.authorization;
-    let refuse = format!("{}/refuse", path_of("/requests", &item.item));
+    let refuse = format!("{}/refuse", path_of(&list_path(acting), &item.item));
     Form {
-        hidden: hidden(visit, &item.item),
+        hidden: hidden(visit, &item.item, acting),
         busy: words.approving,
         cancel: Some((&refuse, words.refuse)),
         ..Form::new("/requests/decide", words.approve)
@@ -87,8 +120,12 @@ fn decisions(visit: &Visit, item: &ItemSummary) -> Html {
     .html()
 }
 
-fn hidden<'a>(visit: &Visit, item: &ItemId) -> Vec<(&'a str, String)> {
+fn hidden<'a>(visit: &Visit, item: &ItemId, acting: Option<&Acting>) -> Vec<(&'a str, String)> {
     let mut hidden = visit.hidden();
+    if let Some(acting) = acting {
+        hidden.push(("hospital", acting.hospital.to_string()));
+        hidden.push(("patient", acting.patient().to_string()));
+    }
     hidden.push(("application", item.application.to_string()));
     hidden.push(("index", item.index.to_string()));
     hidden
@@ -99,10 +136,20 @@ pub(crate) async fn refuse(
     visit: Visit,
     axum::extract::Path((application, index)): axum::extract::Path<(String, String)>,
 ) -> Answer {
-    let item = item_of(&visit, &application, &index).await?;
+    refuse_for(&visit, &application, &index, None).await
+}
+
+/// Asks why, before the patient or whoever acts for them refuses.
+pub(super) async fn refuse_for(
+    visit: &Visit,
+    application: &str,
+    index: &str,
+    acting: Option<&Acting>,
+) -> Answer {
+    let item = item_of(visit, application, index, acting.map(Acting::patient)).await?;
     let words = visit.words.authorization;
-    let back = path_of("/requests", &item.item);
-    let mut hidden = hidden(&visit, &item.item);
+    let back = path_of(&list_path(acting), &item.item);
+    let mut hidden = hidden(visit, &item.item, acting);
     hidden.push(("decision", "refuse".to_owned()));
     let form = Form {
         hidden,
@@ -120,7 +167,11 @@ pub(crate) async fn refuse(
         ..Form::new("/requests/decide", words.refuse)
     };
     let content = text::paragraph(words.refuse_lead).and(form.html());
-    Ok(visit.page(Page::new(words.refuse_title, content).below(&back, words.request)))
+    let page = match acting {
+        None => Page::new(words.refuse_title, content),
+        Some(acting) => acting.page(visit, words.refuse_title, content),
+    };
+    Ok(visit.page(page.below(&back, words.request)))
 }
 
 /// `POST /requests/decide`
@@ -133,15 +184,14 @@ pub(crate) async fn decide(form: Submitted) -> Answer {
     };
     let refuse =
         (form.get("decision") == "refuse").then(|| kinds::refusal_reason(form.get("reason")));
+    let list = match form.get("patient") {
+        "" => "/requests".to_owned(),
+        _ => acting::path_of(form.id("hospital")?, form.id("patient")?, "requests"),
+    };
     form.once(async {
         let reply = visit.ask(&DecideItemAsPatient { item, refuse }).await?;
-        sign::committed_or_sign(
-            visit,
-            reply,
-            visit.words.authorization.request,
-            "/requests",
-            "/requests",
-        )
+        let what = visit.words.authorization.request;
+        sign::committed_or_sign(visit, reply, what, &list, &list)
     })
     .await
 }

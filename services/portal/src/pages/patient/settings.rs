@@ -65,6 +65,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         Html::join(forms),
         text::section(words.you),
         lists::summary(you),
+        text::action_link("/guardians", visit.words.delegation.link),
         text::section(words.security),
         text::action_link("/factors", visit.words.factors.title),
         text::action_link("/sessions", visit.words.people.sessions),

@@ -1,6 +1,7 @@
 //! Who viewed the patient's records, at all hospitals.
 
 use interfaces::records::{ListViewsOfOwnRecords, ViewTrace};
+use ledger::LedgerId;
 
 use super::merged::{merged, missing_part, sealed_next};
 use crate::answer::Answer;
@@ -17,7 +18,11 @@ pub(crate) async fn list(visit: Visit) -> Answer {
     let by_others = visit.query("all").is_none();
     let page = merged(
         &visit,
-        |page| ListViewsOfOwnRecords { by_others, page },
+        |page| ListViewsOfOwnRecords {
+            acting_for: None,
+            by_others,
+            page,
+        },
         |view: &ViewTrace| (view.time.clone(), view.transaction),
     )
     .await?;
@@ -40,6 +45,22 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         list.html(&visit, &cards, sealed_next(&visit, &page)),
     ]);
     Ok(visit.page(Page::new(words.views, content)))
+}
+
+/// As a guardian sees it, to whom names are not sealed.
+pub(super) fn card_for_guardian(visit: &Visit, view: &ViewTrace, own: LedgerId) -> Card {
+    let words = visit.words;
+    let title = match view.basis.as_str() {
+        _ if view.viewer == own => words.patient.viewed_by_you.to_owned(),
+        "owner" => words.kinds.role_patient.to_owned(),
+        _ => view.viewer.to_string(),
+    };
+    let basis = kinds::basis_of_others(&words, &view.basis);
+    Card {
+        title,
+        tags: vec![text::tag(Colour::Blue, &basis)],
+        ..card(visit, view)
+    }
 }
 
 fn card(visit: &Visit, view: &ViewTrace) -> Card {

@@ -16,7 +16,7 @@ use crate::visit::{Page, Submitted, Visit};
 
 /// `GET /research/applications`
 pub(super) async fn list(visit: Visit) -> Answer {
-    let items = Items::of(&visit, false).await?;
+    let items = Items::of(&visit, false, None).await?;
     let words = visit.words.organisations;
     let cards = items.cards(&visit, |usual, item| {
         Some(Card {

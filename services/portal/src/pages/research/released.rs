@@ -19,7 +19,7 @@ use crate::words::fill;
 
 /// `GET /research/released`
 pub(super) async fn list(visit: Visit) -> Answer {
-    let items = Items::of(&visit, true).await?;
+    let items = Items::of(&visit, true, None).await?;
     let words = visit.words.organisations;
     let cards = items.cards(&visit, |usual, item| {
         let mut hidden = visit.hidden();
@@ -100,7 +100,7 @@ pub(super) async fn opened(visit: Visit, Path(transaction): Path<String>) -> Ans
         .map_err(|_| Problem::not_found("no such reading"))?;
     let content: ReleasedContent = visit.ask(&CollectReleased { transaction }).await?;
     let application = content.item.application.to_string();
-    let item = item_of(&visit, &application, &content.item.index.to_string()).await?;
+    let item = item_of(&visit, &application, &content.item.index.to_string(), None).await?;
     let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
     let released = Released {
         member: session
