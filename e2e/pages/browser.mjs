@@ -49,7 +49,7 @@ export class Window {
 
   /** A form with mistakes and a refused page answer with a status that the browser reports: that is meant. */
   expected(text) {
-    return /status of (422|403|404|409)/.test(text) && this.mistakes;
+    return /(status of|Status Error Code) (422|403|404|409)/.test(text) && this.mistakes;
   }
 
   time(response) {

@@ -60,11 +60,11 @@ export async function play({ accounts, open, size }) {
   await page.getByText(guardian.name).first().waitFor();
   await window.look("the guardian's view");
   await window.go("/guardians");
+  other.mistakes = true;
   await window.press("End it", page.locator("main"));
   await page.getByText("It is ended").waitFor({ timeout: 60_000 });
   await window.look("ended");
   // The list that the guardian has open is gone by itself; what was opened before opens no more.
-  other.mistakes = true;
   await other.page.waitForFunction(() => !document.getElementById("records"), null, { timeout: 30_000 });
   await other.look("no longer");
   await other.page.goto(viewed);
