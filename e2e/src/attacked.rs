@@ -154,6 +154,14 @@ impl Attacked {
         self.person(&format!("doctor-{hospital}")).await
     }
 
+    /// The clerk of a hospital, signed in.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn clerk(&self, hospital: &str) -> Person {
+        self.person(&format!("clerk-{hospital}")).await
+    }
+
     /// With what a person of the story signs in.
     ///
     /// # Panics

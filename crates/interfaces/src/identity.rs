@@ -120,6 +120,9 @@ pub struct MemberSummary {
     pub sealing_key: Base64,
     /// Endorsements so far.
     pub endorsements: u32,
+    /// Whether the node operator who asks for those that wait is among them.
+    #[serde(default)]
+    pub endorsed_by_me: bool,
 }
 
 /// Endorses a member. By a node operator (holds the own key).
@@ -499,7 +502,7 @@ use_case!("identity", "get_own_account", GetOwnAccount -> OwnAccount);
 pub struct OwnAccount {
     /// The account.
     pub account: String,
-    /// What it is.
+    /// What it is; of a clerk, what they act for: a hospital.
     #[schema(value_type = String)]
     pub kind: MemberKind,
     /// The patient ID to show together with an authorization code.

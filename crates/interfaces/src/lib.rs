@@ -9,6 +9,7 @@ pub mod index;
 pub mod iot;
 pub mod records;
 pub mod settlement;
+pub mod staff;
 
 mod bytes;
 mod committed;

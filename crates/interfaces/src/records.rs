@@ -646,11 +646,15 @@ pub struct AffiliateDoctor {
 }
 use_case!("records", "affiliate_doctor", AffiliateDoctor -> Committed);
 
-/// Patients whose records wait for their enrolment. By the hospital.
+/// Patients whose records wait for their enrolment, in no order that says anything. By the hospital and its clerks.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ListWaitingPatients {}
-use_case!("records", "list_waiting_patients", ListWaitingPatients -> Vec<WaitingPatient>);
+pub struct ListWaitingPatients {
+    /// Which part.
+    #[serde(default)]
+    pub page: PageRequest,
+}
+use_case!("records", "list_waiting_patients", ListWaitingPatients -> Page<WaitingPatient>);
 
 /// A patient of the hospital who has not enrolled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -38,6 +38,9 @@ pub enum Role {
     NodeOperator,
     /// The registration office of the authority: enters and identifies members.
     Registrar,
+    /// A clerk of a hospital, with an account of their own: enrols patients, writes and imports records and decides on
+    /// requests for it, and opens no record.
+    Clerk,
 }
 
 /// One session: who is signed in, and as what.

@@ -64,7 +64,7 @@ pub struct Caller {
 
 impl Caller {
     /// Verifies a call's token with the identity service's public key at `now`, and that the ledger has not stopped its
-    /// member since (a person: every ledger id of theirs).
+    /// member since (a person: every ledger id of theirs), nor the organisation they act for.
     ///
     /// # Errors
     /// 401 when there is no token, or it is invalid, or has ended, also by suspension or revocation.
@@ -81,7 +81,9 @@ impl Caller {
             TokenError::Invalid => Problem::unauthenticated("the session token is not valid"),
         })?;
         let mut own = session.ledger_ids.values().peekable();
-        if own.peek().is_some() && own.all(|id| stopped.contains(id)) {
+        let is_stopped = own.peek().is_some() && own.all(|id| stopped.contains(id));
+        let acts_for = session.organisation;
+        if is_stopped || acts_for.is_some_and(|organisation| stopped.contains(&organisation)) {
             return Err(Problem::unauthenticated(
                 "the membership was suspended or revoked",
             ));
@@ -132,6 +134,15 @@ impl Caller {
     /// The ledger id of a member that has just one (organisations, operators, doctors, devices).
     pub fn member(&self) -> Result<LedgerId, Problem> {
         self.ledger_id("self")
+    }
+
+    /// The organisation that the caller acts for, by its key or as its clerk.
+    ///
+    /// # Errors
+    /// 403 when there is none.
+    pub fn organisation(&self) -> Result<LedgerId, Problem> {
+        let organisation = self.session.organisation;
+        organisation.ok_or_else(|| Problem::forbidden("you act for no organisation"))
     }
 
     /// All of the caller's ledger ids, ascending.

@@ -57,6 +57,8 @@ impl World {
             .expect("an id")
             .to_owned();
         let other_doctor = system.doctor("hillcrest").await.member;
+        let clerk = system.clerk("lakeside").await.member;
+        let other_clerk = system.clerk("hillcrest").await.member;
         let mut tokens = BTreeMap::from([
             (ANONYMOUS, None),
             ("owner", Some(owner.member.token().to_owned())),
@@ -64,6 +66,8 @@ impl World {
             ("delegate", Some(delegate.member.token().to_owned())),
             ("doctor", Some(doctor.token().to_owned())),
             ("other_doctor", Some(other_doctor.token().to_owned())),
+            ("clerk", Some(clerk.token().to_owned())),
+            ("other_clerk", Some(other_clerk.token().to_owned())),
         ]);
         for (name, slug, file) in [
             ("hospital", "lakeside", "member.json"),

@@ -35,6 +35,10 @@ pub(crate) struct Account {
     pub(crate) account: String,
     pub(crate) kind: String,
     pub(crate) login: String,
+    /// The hospital that a clerk acts for.
+    pub(crate) hospital: Option<String>,
+    /// Whether the hospital has ended it.
+    pub(crate) is_ended: bool,
     envelope: String,
 }
 
@@ -59,7 +63,7 @@ impl Identity {
         value: &str,
     ) -> Result<Option<Account>, Problem> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT account, kind, login, password_envelope FROM accounts WHERE {condition}"
+            "SELECT account, kind, login, password_envelope, hospital, ended_us FROM accounts WHERE {condition}"
         )))
         .bind(value)
         .fetch_optional(self.store.reader())
@@ -71,6 +75,8 @@ impl Identity {
                 kind: row.try_get(1)?,
                 login: row.try_get(2)?,
                 envelope: row.try_get(3)?,
+                hospital: row.try_get(4)?,
+                is_ended: row.try_get::<Option<i64>, _>(5)?.is_some(),
             })
         };
         row.map(read).transpose().map_err(database)

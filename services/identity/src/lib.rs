@@ -1,7 +1,7 @@
 //! Identity: certificate authority, registration, endorsement, sign-in, custody of natural persons' keys.
 //!
 //! Rooms: `api/` (one file a use case), `attempts` (wrong passwords, counted), `custody` (keys that only their owner's secret
-//! opens), `factors` (passwords, one-time and recovery codes), `issued` (certificates from elsewhere), `sessions` (opened, ended), `people` (the account
+//! opens), `factors` (passwords, one-time and recovery codes), `invitations` (a hospital saw the document), `issued` (certificates from elsewhere), `sessions` (opened, ended), `people` (the account
 //! rows), `projections/` (the members as the ledger knows them), `reactions/` (registrations that did not get through
 //! are sent again).
 
@@ -9,6 +9,7 @@ mod api;
 mod attempts;
 mod custody;
 mod factors;
+mod invitations;
 mod issued;
 mod migrations;
 mod passkeys;

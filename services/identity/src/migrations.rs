@@ -1,6 +1,6 @@
 //! The tables of the identity service.
 //!
-//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `sessions`, `second_factors`, `recovery_codes`, `passkeys`. In flight: `challenges`, `sign_in_attempts`. Projection (droppable): `members`.
+//! Facts (backed up, never dropped): `accounts`, `ledger_ids`, `matches`, `certificates`, `sessions`, `second_factors`, `recovery_codes`, `passkeys`, `invitations`. In flight: `challenges`, `sign_in_attempts`. Projection (droppable): `members`, `endorsements`.
 
 /// All migrations, in order.
 pub const MIGRATIONS: &[store::Migration] = &[
@@ -148,6 +148,31 @@ CREATE TABLE passkeys (
     used_us BIGINT
 );
 CREATE INDEX passkeys_by_account ON passkeys (account);
+",
+    ),
+    (
+        7,
+        "clerks of hospitals; invitations; members by kind",
+        "
+ALTER TABLE accounts ADD COLUMN hospital TEXT;
+ALTER TABLE accounts ADD COLUMN ended_us BIGINT;
+CREATE INDEX accounts_by_hospital ON accounts (hospital, account);
+CREATE TABLE invitations (
+    code_hash TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    hospital TEXT NOT NULL,
+    sealed_person BLOB NOT NULL,
+    invited_by TEXT NOT NULL,
+    until_us BIGINT NOT NULL,
+    account TEXT
+);
+CREATE INDEX invitations_by_age ON invitations (until_us);
+CREATE INDEX members_by_kind ON members (kind, member);
+CREATE TABLE endorsements (
+    member TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    PRIMARY KEY (member, operator)
+);
 ",
     ),
 ];

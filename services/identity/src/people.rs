@@ -79,9 +79,14 @@ impl Identity {
             .await
             .map_err(database)?;
         let sealed: Vec<u8> = row.try_get(0).map_err(database)?;
+        self.open_person(account, &sealed)
+    }
+
+    /// Opens what [`Identity::seal_person`] sealed.
+    pub(crate) fn open_person(&self, account: &str, sealed: &[u8]) -> Result<Person, Problem> {
         let plain = self
             .names
-            .open(account.as_bytes(), &sealed)
+            .open(account.as_bytes(), sealed)
             .map_err(|_| Problem::failure("an account row does not open"))?;
         serde_json::from_slice(&plain).map_err(|_| Problem::failure("an account row is malformed"))
     }

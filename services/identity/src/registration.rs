@@ -1,4 +1,4 @@
-//! Making ledger ids for persons and putting their registration into the outbox.
+//! Entering accounts, making ledger ids for persons and putting their registration into the outbox.
 
 use contracts::membership::command::{
     Command, MemberKind, POSSESSION_DOMAIN, RegisterMember, possession_message,
@@ -10,9 +10,44 @@ use ledger::{Commitment, Digest, DigestAlgorithm, LedgerId, SignedTransaction, c
 use store::Transaction;
 use submission::row::database;
 
-use crate::custody;
+use crate::custody::{self, CustodyKey};
+use crate::patient_id;
 use crate::people::Person;
 use crate::service::{Identity, now};
+
+/// Characters of a name, a number or a login.
+const TEXT_CHARACTERS_MAX: usize = 200;
+
+/// An account that is about to be entered.
+pub(crate) struct NewAccount<'a> {
+    /// As the table has it.
+    pub(crate) kind: &'static str,
+    pub(crate) login: &'a str,
+    pub(crate) person: &'a Person,
+    /// Equal for equal persons; of two accounts with the same one the second is refused.
+    pub(crate) identity_hash: Digest,
+    pub(crate) patient_id: Option<&'a str>,
+    /// The hospital that a clerk acts for.
+    pub(crate) hospital: Option<LedgerId>,
+}
+
+/// An account's own key, wrapped by its password.
+pub(crate) struct Wrapped {
+    pub(crate) account: String,
+    pub(crate) custody_key: SealingPublicKey,
+    envelope: String,
+}
+
+/// Refuses (400) a text that is empty or too long.
+pub(crate) fn check_text(field: &str, text: &str) -> Result<(), Problem> {
+    match text.trim().chars().count() {
+        1..=TEXT_CHARACTERS_MAX => Ok(()),
+        _ => Err(Problem::bad_input(
+            field,
+            format!("must have 1 to {TEXT_CHARACTERS_MAX} characters"),
+        )),
+    }
+}
 
 /// A ledger id that was made, with the transaction that registers it.
 pub(crate) struct NewLedgerId {
@@ -22,6 +57,58 @@ pub(crate) struct NewLedgerId {
 }
 
 impl Identity {
+    /// A fresh account's key under its password. It takes a processor a while.
+    pub(crate) async fn wrap_new_account(&self, password: &str) -> Result<Wrapped, Problem> {
+        let account = uuid::Uuid::new_v4().simple().to_string();
+        let custody = CustodyKey::random();
+        let custody_key = custody.public_key();
+        let (password, wrapped_for) = (password.to_owned(), account.clone());
+        let envelope = self
+            .derive(move || custody.wrap(&wrapped_for, &password))
+            .await?
+            .map_err(|error| Problem::bad_input("/password", error.to_string()))?;
+        Ok(Wrapped {
+            account,
+            custody_key,
+            envelope: serde_json::to_string(&envelope).expect("an envelope is plain JSON"),
+        })
+    }
+
+    /// Enters an account.
+    ///
+    /// # Errors
+    /// 409 when the login is taken or the person has an account.
+    pub(crate) async fn insert_account(
+        &self,
+        transaction: &mut Transaction,
+        wrapped: &Wrapped,
+        new: &NewAccount<'_>,
+    ) -> Result<(), Problem> {
+        let inserted = sqlx::query(
+            "INSERT INTO accounts (account, kind, login, identity_hash, patient_id, sealed_person, custody_key, password_envelope, created_us, hospital)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        )
+        .bind(&wrapped.account)
+        .bind(new.kind)
+        .bind(new.login)
+        .bind(new.identity_hash.to_string())
+        .bind(new.patient_id.map(patient_id::normalised))
+        .bind(self.seal_person(&wrapped.account, new.person))
+        .bind(Digest(wrapped.custody_key.0).to_string())
+        .bind(&wrapped.envelope)
+        .bind(now().0 as i64)
+        .bind(new.hospital.map(|hospital| hospital.to_string()))
+        .execute(&mut **transaction)
+        .await
+        .map_err(database)?;
+        match inserted.rows_affected() {
+            0 => Err(Problem::conflict(
+                "this login is taken, or this identity ID is registered already",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes a ledger id for an account in a context: the seed sealed to the custody key, the registration in the
     /// outbox, both in the given database transaction.
     pub(crate) async fn make_ledger_id(

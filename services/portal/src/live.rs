@@ -33,7 +33,7 @@ pub(crate) struct Followed {
 
 /// An idle cluster makes a block every ten seconds: a ledger from which none comes for so long does not answer. Hospitals
 /// decide by the same time of their own whether an emergency may go without the ledger.
-const SILENT_AFTER: Duration = Duration::from_secs(30);
+pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(20);
 
 /// Blocks as they come.
 pub(crate) struct Blocks {
@@ -106,7 +106,9 @@ pub(crate) async fn stream(
 ) -> Result<Response, Refusal> {
     let session = visit.signed_in()?;
     let sees_all = session.is(Role::Regulator) || session.is(Role::NodeOperator);
-    let mut members: BTreeSet<LedgerId> = session.session.ledger_ids.values().copied().collect();
+    let own = session.session.ledger_ids.values().copied();
+    // A clerk has no ledger id: what concerns the hospital does.
+    let mut members: BTreeSet<LedgerId> = own.chain(session.staff_of()).collect();
     if session.is(Role::Patient) {
         // Ids for new hospitals and as a guardian are in no token.
         let account = visit.ask(&GetOwnAccount {}).await?;

@@ -43,6 +43,12 @@ impl SignedIn {
         self.session.has_role(role)
     }
 
+    /// The hospital whose staff they are: signed in with its key, or as its clerk.
+    pub(crate) fn staff_of(&self) -> Option<LedgerId> {
+        let is_staff = self.is(Role::Hospital) || self.is(Role::Clerk);
+        self.session.organisation.filter(|_| is_staff)
+    }
+
     /// The ledger id of a member that has one.
     pub(crate) fn member(&self) -> Option<LedgerId> {
         self.session.ledger_ids.get("self").copied()

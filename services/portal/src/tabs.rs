@@ -36,9 +36,21 @@ pub(crate) fn of<'a>(session: Option<&SignedIn>, words: &Words, path: &str) -> V
         tabs.extend([
             ("/hospital/requests", staff.tab_requests),
             ("/hospital/records", staff.tab_generated),
+            ("/hospital/import", words.desk.tab_import),
             ("/hospital/people", staff.tab_people),
+            ("/hospital/clerks", words.desk.tab_clerks),
             ("/hospital/integrity", staff.tab_integrity),
             ("/account", patient.tab_account),
+        ]);
+    }
+    if session.is(Role::Clerk) {
+        tabs.extend([
+            ("/hospital/desk", words.desk.tab_desk),
+            ("/hospital/write", staff.tab_write),
+            ("/hospital/import", words.desk.tab_import),
+            ("/hospital/records", staff.tab_generated),
+            ("/hospital/requests", staff.tab_requests),
+            ("/hospital/integrity", staff.tab_integrity),
         ]);
     }
     let organisations = words.organisations;
@@ -92,6 +104,8 @@ pub(crate) fn home(session: &SignedIn) -> &'static str {
         "/hospital/records"
     } else if session.is(Role::Hospital) {
         "/hospital/requests"
+    } else if session.is(Role::Clerk) {
+        "/hospital/desk"
     } else if session.is(Role::ThirdParty) {
         "/research/search"
     } else if session.is(Role::Insurer) {

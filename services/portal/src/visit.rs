@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -265,6 +265,57 @@ impl Submitted {
         Ok(Submitted { visit, fields })
     }
 
+    /// Reads a form that may bring a file of up to `bytes`.
+    async fn with_file(
+        request: Request,
+        portal: &Arc<Portal>,
+        bytes: usize,
+    ) -> Result<Submitted, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let visit = Visit::from_request_parts(&mut parts, portal).await?;
+        let bytes = axum::body::to_bytes(body, bytes)
+            .await
+            .map_err(|_| Problem::new(413, "too-large", "Too large", "the file is too large"))?;
+        let request = Request::from_parts(parts, bytes.into());
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Refusal::from(Problem::bad_input(
+                "",
+                format!("the form can't be read: {error}"),
+            ))
+        };
+        let mut sent = Multipart::from_request(request, portal)
+            .await
+            .map_err(|error| unreadable(&error))?;
+        let mut fields = Vec::new();
+        while let Some(field) = sent
+            .next_field()
+            .await
+            .map_err(|error| unreadable(&error))?
+        {
+            let name = field.name().unwrap_or_default().to_owned();
+            let text = field.text().await.map_err(|error| unreadable(&error))?;
+            fields.push((name, text));
+        }
+        Ok(Submitted { visit, fields })
+    }
+
+    /// Refuses (403) a form that does not bring the mark of the session it comes in.
+    fn of_this_session(self) -> Result<Submitted, Refusal> {
+        if let Some(session) = &self.visit.session {
+            let sent = self.get("csrf").as_bytes();
+            if !bool::from(sent.ct_eq(session.csrf.as_bytes())) {
+                return Err(Problem::new(
+                    403,
+                    "stale-form",
+                    "Stale form",
+                    "the form does not belong to this session",
+                )
+                .into());
+            }
+        }
+        Ok(self)
+    }
+
     /// A field, without spaces around it; empty when it was left out.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.raw(name).trim()
@@ -317,20 +368,24 @@ impl FromRequest<Arc<Portal>> for Submitted {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, portal: &Arc<Portal>) -> Result<Self, Refusal> {
-        let submitted = Submitted::without_session(request, portal).await?;
-        if let Some(session) = &submitted.visit.session {
-            let sent = submitted.get("csrf").as_bytes();
-            if !bool::from(sent.ct_eq(session.csrf.as_bytes())) {
-                return Err(Problem::new(
-                    403,
-                    "stale-form",
-                    "Stale form",
-                    "the form does not belong to this session",
-                )
-                .into());
-            }
-        }
-        Ok(submitted)
+        Submitted::without_session(request, portal)
+            .await?
+            .of_this_session()
+    }
+}
+
+/// The most bytes of a form with a file: what a service takes, and room for the form around it.
+pub(crate) const UPLOAD_BYTES: usize = 30 * 1024 * 1024;
+
+/// A form with a file that was sent, by somebody who may send forms.
+pub(crate) struct Upload(pub(crate) Submitted);
+
+impl FromRequest<Arc<Portal>> for Upload {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, portal: &Arc<Portal>) -> Result<Self, Refusal> {
+        let submitted = Submitted::with_file(request, portal, UPLOAD_BYTES).await?;
+        Ok(Upload(submitted.of_this_session()?))
     }
 }
 

@@ -135,7 +135,7 @@ pub struct EmergenciesConfig {
 impl Default for EmergenciesConfig {
     fn default() -> EmergenciesConfig {
         EmergenciesConfig {
-            ledger_silent_seconds: 30,
+            ledger_silent_seconds: 20,
         }
     }
 }

@@ -50,7 +50,7 @@ static RECORDS: Insert = Insert::new(
     0,
     "",
 );
-static DISEASES: Insert = Insert::new("diseases", &["token", "record"], 0, "");
+static DISEASES: Insert = Insert::new("diseases", &["token", "record", "start_us"], 0, "");
 static ON_LEDGER: Insert = Insert::new(
     "ledger_records",
     &["record", "patient", "version", "erased", "certified"],
@@ -123,7 +123,11 @@ fn put(rows: &mut Rows, vault: &Vault, filled: &Filled) {
     );
     rows.insert(
         &DISEASES,
-        row![disease_token(vault, &filled.disease), record.to_string()],
+        row![
+            disease_token(vault, &filled.disease),
+            record.to_string(),
+            filled.start.1
+        ],
     );
     rows.insert(
         &ON_LEDGER,

@@ -77,4 +77,15 @@ CREATE TABLE ledger_delegations (
 CREATE INDEX ledger_delegations_guardian ON ledger_delegations (guardian);
 ",
     ),
+    (
+        10,
+        "a disease's records by their start; patients who have not enrolled by their token",
+        "
+ALTER TABLE diseases ADD COLUMN start_us BIGINT NOT NULL DEFAULT 0;
+UPDATE diseases SET start_us = COALESCE((SELECT records.start_us FROM records WHERE records.record = diseases.record), 0);
+CREATE INDEX diseases_start ON diseases (token, start_us, record);
+DROP INDEX patients_ledger_id;
+CREATE INDEX patients_ledger_id ON patients (ledger_id, token);
+",
+    ),
 ];

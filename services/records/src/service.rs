@@ -92,6 +92,27 @@ impl Records {
             && (session.organisation == Some(self.hospital) || session.owns(&self.hospital))
     }
 
+    /// Whether the caller is a clerk of this hospital. The ledger names the hospital alone: which clerk it was, the log says.
+    pub fn acts_as_clerk(&self, caller: &Caller) -> bool {
+        let session = caller.session();
+        let is_clerk = session.has_role(Role::Clerk) && session.organisation == Some(self.hospital);
+        if is_clerk {
+            let account_id = session.subject.as_str();
+            tracing::info!(account_id, "a clerk acts for the hospital");
+        }
+        is_clerk
+    }
+
+    /// The caller, who must be this hospital or one of its clerks.
+    pub fn desk_caller(&self, call: &Call) -> Result<Caller, Failure> {
+        let caller = self.caller(call)?;
+        if self.is_hospital(&caller) || self.acts_as_clerk(&caller) {
+            Ok(caller)
+        } else {
+            Err(forbidden())
+        }
+    }
+
     /// The caller's ledger id as a patient of this hospital.
     pub async fn own_patient_id(&self, caller: &Caller) -> Result<LedgerId, Failure> {
         caller.require(Role::Patient)?;

@@ -69,10 +69,8 @@ pub(crate) async fn list_items(
         .last()
         .filter(|_| more)
         .map(|last| last.place.to_string());
-    let mut entries = Vec::with_capacity(found.len());
-    for item in found {
-        entries.push(authorization.with_transactions(item).await?.summary);
-    }
+    authorization.with_transactions(&mut found).await?;
+    let entries = found.into_iter().map(|item| item.summary).collect();
     Ok(Page { entries, next })
 }
 
@@ -100,18 +98,24 @@ async fn relation(
             members,
         });
     }
-    let members = vec![caller.member()?];
-    if caller.session().has_role(Role::Hospital) {
+    if is_staff_of_a_hospital(caller) {
         return Ok(Relation {
             condition: "items.hospital = $1",
             waiting: "items.state = 'hospital_pending'",
-            members,
+            members: vec![caller.organisation()?],
         });
     }
+    let members = vec![caller.member()?];
     caller.require_any(&[Role::ThirdParty, Role::Insurer])?;
     Ok(Relation {
         condition: "items.applicant = $1",
         waiting: "items.state = 'released' AND items.grant_withdrawn = 0",
         members,
     })
+}
+
+/// Whether the caller works for a hospital: by its key or as its clerk.
+fn is_staff_of_a_hospital(caller: &Caller) -> bool {
+    let session = caller.session();
+    session.has_role(Role::Hospital) || session.has_role(Role::Clerk)
 }

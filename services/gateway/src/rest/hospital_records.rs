@@ -8,8 +8,8 @@ use interfaces::records::{
     ListAnomalies, ListDelegations, ListEmergencies, ListOfflineEmergencies, ListOwnRecords,
     ListViews, ListViewsOfOwnRecords, ListWaitingPatients, NameGuardian, OfflineEmergency,
     OpenEmergency, RecordSummary, RedeemCode, ReviewEmergency, SetConsent, ShowCode,
-    SweepIntegrity, UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace, WithdrawCode,
-    WriteRecord,
+    SweepIntegrity, UndoPatientMatch, ViewInOfflineEmergency, ViewRecords, ViewTrace,
+    WaitingPatient, WithdrawCode, WriteRecord,
 };
 
 use super::answer::Answer;
@@ -54,7 +54,7 @@ fn written(api: Api) -> Api {
                 "/v1/hospitals/{hospital}/records/import",
                 "Takes a FHIR R4 Bundle and registers each encounter as a record; may be run again",
             )
-            .by("The hospital.")
+            .by("The hospital and its clerks.")
             .slow()
             .large(),
         )
@@ -63,7 +63,7 @@ fn written(api: Api) -> Api {
                 "/v1/hospitals/{hospital}/records",
                 "Writes one encounter as a record",
             )
-            .by("Doctors of the hospital.")
+            .by("Doctors of the hospital and its clerks.")
             .slow()
             .large(),
         )
@@ -72,7 +72,7 @@ fn written(api: Api) -> Api {
                 "/v1/hospitals/{hospital}/records/{record}/versions",
                 "Writes a new version of a record",
             )
-            .by("The hospital, and doctors affiliated with it.")
+            .by("The hospital, its clerks, and doctors affiliated with it.")
             .slow()
             .large(),
         )
@@ -89,7 +89,7 @@ fn written(api: Api) -> Api {
 fn viewed(api: Api) -> Api {
     let get = |path, summary| Route::get(path, summary).tag(TAG);
     let post = |path, summary| Route::post(path, summary).tag(TAG);
-    api.use_case::<FindRecords>(post("/v1/hospitals/{hospital}/records/search", "Finds records of this hospital by doctor, patient, date, class and disease: metadata only").by("The hospital and its doctors."))
+    api.use_case::<FindRecords>(post("/v1/hospitals/{hospital}/records/search", "Finds records of this hospital by doctor, patient, date, class and disease: metadata only").by("The hospital, its doctors and its clerks (who are not told what a record is about)."))
         .use_case::<ListOwnRecords>(get("/v1/hospitals/{hospital}/records/own", "The patient's own records at this hospital: metadata only").by("The patient, and a guardian who may read."))
         .use_case::<ViewRecords>(post("/v1/hospitals/{hospital}/records/views", "Views records; the view is committed before the content leaves").by("The patient, a guardian who may read, doctors of the hospital, and a doctor with an opened emergency.").slow())
         .use_case::<CollectView>(get("/v1/hospitals/{hospital}/records/views/{transaction}", "Collects the content of a view that was signed with the caller's own key, within 30 s").by("Whoever signed the view."))
@@ -152,7 +152,7 @@ fn administered(api: Api) -> Api {
             "/v1/hospitals/{hospital}/applications/{application}/items/{index}/decision",
             "The hospital's decision on an item of an application",
         )
-        .by("The hospital.")
+        .by("The hospital and its clerks.")
         .slow(),
     )
     .use_case::<AffiliateDoctor>(
@@ -163,13 +163,14 @@ fn administered(api: Api) -> Api {
         .tag(TAG)
         .by("The hospital."),
     )
+    .schema::<WaitingPatient>()
     .use_case::<ListWaitingPatients>(
         Route::get(
             "/v1/hospitals/{hospital}/patients/waiting",
             "Patients whose records wait for their enrolment",
         )
         .tag(TAG)
-        .by("The hospital."),
+        .by("The hospital and its clerks."),
     )
     .use_case::<UndoPatientMatch>(
         post(
@@ -183,7 +184,7 @@ fn administered(api: Api) -> Api {
             "/v1/hospitals/{hospital}/integrity/sweeps",
             "Re-hashes every record of this hospital and reports what does not match",
         )
-        .by("The hospital and regulators.")
+        .by("The hospital, its clerks and regulators.")
         .slow(),
     )
 }

@@ -10,6 +10,8 @@ use interfaces::identity::{
     StepUp,
 };
 
+use interfaces::staff::{AcceptInvitation, ClerkSummary, EndClerk, InvitePerson, ListClerks};
+
 use super::api::{Api, Route};
 
 const TAG: &str = "members";
@@ -18,6 +20,7 @@ const COSTLY: u32 = 10;
 const PERSONS: &str = "Natural persons, for themselves; with their password.";
 
 pub(crate) fn routes(api: Api) -> Api {
+    let api = staff(api);
     let get = |path, summary| Route::get(path, summary).tag(TAG);
     let post = |path, summary| Route::post(path, summary).tag(TAG);
     api.schema::<MemberSummary>()
@@ -209,5 +212,37 @@ pub(crate) fn routes(api: Api) -> Api {
                 "The certificate authority's certificates and revocations",
             )
             .by_anyone(),
+        )
+}
+
+/// A hospital's registration desk and its clerks.
+fn staff(api: Api) -> Api {
+    let get = |path, summary| Route::get(path, summary).tag(TAG);
+    let post = |path, summary| Route::post(path, summary).tag(TAG);
+    api.schema::<ClerkSummary>()
+        .use_case::<InvitePerson>(
+            post(
+                "/v1/invitations",
+                "Invites somebody whose identity document the hospital has seen",
+            )
+            .by("Hospitals; their clerks, for patients."),
+        )
+        .use_case::<AcceptInvitation>(
+            post(
+                "/v1/invitations/acceptance",
+                "Accepts an invitation: chooses login and password",
+            )
+            .by_anyone()
+            .slow()
+            .cost(COSTLY),
+        )
+        .use_case::<ListClerks>(get("/v1/clerks", "The clerks of the hospital").by("Hospitals."))
+        .use_case::<EndClerk>(
+            Route::delete(
+                "/v1/clerks/{account}",
+                "Ends a clerk's account and all its sessions",
+            )
+            .tag(TAG)
+            .by("Hospitals, for their own clerks."),
         )
 }

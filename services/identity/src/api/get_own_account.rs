@@ -27,9 +27,14 @@ pub(crate) async fn get_own_account(
         .await
         .map_err(database)?;
     let kind: String = row.try_get(0).map_err(database)?;
+    // A clerk's account is of no kind of member: what they act for is.
+    let kind = match caller.session().organisation {
+        Some(_) => MemberKind::Hospital.name(),
+        None => kind.as_str(),
+    };
     let owned = identity.ledger_ids_of(&account).await?;
     Ok(OwnAccount {
-        kind: MemberKind::from_name(&kind)
+        kind: MemberKind::from_name(kind)
             .ok_or_else(|| Problem::failure("an account row has an unknown kind"))?,
         patient_id: row.try_get(1).map_err(database)?,
         ledger_ids: owned

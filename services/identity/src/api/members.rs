@@ -1,5 +1,6 @@
 //! Members, as the ledger knows them: for node operators and regulators as lists, one by one for everybody.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bus::Call;
@@ -15,6 +16,8 @@ use crate::service::Identity;
 
 const COLUMNS: &str =
     "SELECT member, kind, status, name, public_key, sealing_key, endorsements FROM members";
+const ENDORSED: &str =
+    "SELECT member FROM endorsements WHERE operator = $1 AND member >= $2 AND member <= $3";
 
 /// For node operators and regulators.
 pub(crate) async fn list_pending_members(
@@ -24,7 +27,23 @@ pub(crate) async fn list_pending_members(
 ) -> Result<Page<MemberSummary>, Problem> {
     let caller = identity.caller(&call).await?;
     caller.require_any(&[Role::NodeOperator, Role::Regulator])?;
-    page(&identity, "status = 'pending'", None, &request.page).await
+    let mut pending = page(&identity, "status = 'pending'", None, &request.page).await?;
+    let (Some(first), Some(last)) = (pending.entries.first(), pending.entries.last()) else {
+        return Ok(pending);
+    };
+    let endorsed: BTreeSet<(String,)> = sqlx::query_as(ENDORSED)
+        .bind(caller.member()?.to_string())
+        .bind(first.member.to_string())
+        .bind(last.member.to_string())
+        .fetch_all(identity.store.reader())
+        .await
+        .map_err(database)?
+        .into_iter()
+        .collect();
+    for entry in &mut pending.entries {
+        entry.endorsed_by_me = endorsed.contains(&(entry.member.to_string(),));
+    }
+    Ok(pending)
 }
 
 /// For regulators; hospitals, whose names are public, for everybody.
@@ -97,5 +116,6 @@ fn summary(row: &AnyRow) -> Result<MemberSummary, Problem> {
         public_key: parse(&text(4)?)?,
         sealing_key: Base64(parse::<ledger::Digest>(&text(5)?)?.0.to_vec()),
         endorsements: row.try_get::<i64, _>(6).map_err(database)? as u32,
+        endorsed_by_me: false,
     })
 }

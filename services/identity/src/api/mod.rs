@@ -1,11 +1,14 @@
 //! One file a use case; each says first who may call it.
 
+mod accept_invitation;
 mod certificates;
 mod change_member_status;
 mod check_patient_id;
+mod clerks;
 mod endorse_member;
 mod get_own_account;
 mod get_viewer_name;
+mod invite_person;
 mod make_guardian_id;
 mod match_patients;
 mod members;
@@ -34,6 +37,10 @@ pub(crate) fn router(router: Router, identity: Arc<Identity>) -> Router {
         .over(&identity)
         .on(register_person::register_person)
         .on(register_organisation::register_organisation)
+        .on(invite_person::invite_person)
+        .on(accept_invitation::accept_invitation)
+        .on(clerks::list_clerks)
+        .on(clerks::end_clerk)
         .on(members::list_pending_members)
         .on(members::list_members)
         .on(members::get_member)

@@ -1,6 +1,5 @@
 //! Registers a natural person. Anyone may ask: nobody can act before node operators have endorsed (A25, A27).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bus::Call;
@@ -8,17 +7,14 @@ use contracts::membership::command::MemberKind;
 use interfaces::Problem;
 use interfaces::identity::{RegisterPerson, RegisteredPerson};
 use keys::identity_hash::identity_hash;
-use ledger::Digest;
+use store::Transaction;
 use submission::row::database;
 
-use crate::custody::CustodyKey;
 use crate::factors::check_new_password;
 use crate::patient_id;
 use crate::people::Person;
-use crate::registration::NewLedgerId;
-use crate::service::{Identity, now};
-
-const TEXT_CHARACTERS_MAX: usize = 200;
+use crate::registration::{NewAccount, NewLedgerId, Wrapped, check_text};
+use crate::service::Identity;
 
 pub(crate) async fn register_person(
     identity: Arc<Identity>,
@@ -26,44 +22,45 @@ pub(crate) async fn register_person(
     request: RegisterPerson,
 ) -> Result<RegisteredPerson, Problem> {
     check(&request)?;
-    let account = uuid::Uuid::new_v4().simple().to_string();
-    let custody = CustodyKey::random();
-    let custody_key = custody.public_key();
-    let (password, wrapped_for) = (request.password.clone(), account.clone());
-    let envelope = identity
-        .derive(move || custody.wrap(&wrapped_for, &password))
-        .await?
-        .map_err(|error| Problem::bad_input("/password", error.to_string()))?;
-
+    let wrapped = identity.wrap_new_account(&request.password).await?;
     let person = Person {
         real_name: request.real_name,
         identity_id: request.identity_id,
     };
-    let patient_id = (request.kind == MemberKind::Patient).then(patient_id::draw);
-    let hash = identity_hash(&identity.hash_key, "", &person.identity_id);
-    let mut transaction = identity.store.begin().await.map_err(database)?;
-    let inserted = sqlx::query(
-        "INSERT INTO accounts (account, kind, login, identity_hash, patient_id, sealed_person, custody_key, password_envelope, created_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+    let transaction = identity.store.begin().await.map_err(database)?;
+    register(
+        &identity,
+        transaction,
+        wrapped,
+        request.kind,
+        &person,
+        &request.login,
     )
-    .bind(&account)
-    .bind(request.kind.name())
-    .bind(&request.login)
-    .bind(hash.to_string())
-    .bind(patient_id.as_deref().map(patient_id::normalised))
-    .bind(identity.seal_person(&account, &person))
-    .bind(Digest(custody_key.0).to_string())
-    .bind(serde_json::to_string(&envelope).expect("an envelope is plain JSON"))
-    .bind(now().0 as i64)
-    .execute(&mut *transaction)
     .await
-    .map_err(database)?;
-    if inserted.rows_affected() == 0 {
-        return Err(Problem::conflict(
-            "this login is taken, or this identity ID is registered already",
-        ));
-    }
-    let contexts: &[&str] = if request.kind == MemberKind::Patient {
+}
+
+/// Enters a patient or doctor, in a database transaction that may hold more, and waits for their registration.
+pub(super) async fn register(
+    identity: &Identity,
+    mut transaction: Transaction,
+    wrapped: Wrapped,
+    kind: MemberKind,
+    person: &Person,
+    login: &str,
+) -> Result<RegisteredPerson, Problem> {
+    let patient_id = (kind == MemberKind::Patient).then(patient_id::draw);
+    let new = NewAccount {
+        kind: kind.name(),
+        login,
+        person,
+        identity_hash: identity_hash(&identity.hash_key, "", &person.identity_id),
+        patient_id: patient_id.as_deref(),
+        hospital: None,
+    };
+    identity
+        .insert_account(&mut transaction, &wrapped, &new)
+        .await?;
+    let contexts: &[&str] = if kind == MemberKind::Patient {
         &["insurance", "devices"]
     } else {
         &["self"]
@@ -74,10 +71,10 @@ pub(crate) async fn register_person(
             identity
                 .make_ledger_id(
                     &mut transaction,
-                    &account,
-                    request.kind,
-                    &person,
-                    &custody_key,
+                    &wrapped.account,
+                    kind,
+                    person,
+                    &wrapped.custody_key,
                     context,
                 )
                 .await?,
@@ -90,14 +87,13 @@ pub(crate) async fn register_person(
     for id in &made {
         registrations.push(identity.desk.wait(id.registration).await?);
     }
-    let ledger_ids: BTreeMap<_, _> = made
-        .into_iter()
-        .map(|id| (id.context, id.ledger_id))
-        .collect();
     Ok(RegisteredPerson {
-        account,
+        account: wrapped.account,
         patient_id,
-        ledger_ids,
+        ledger_ids: made
+            .into_iter()
+            .map(|id| (id.context, id.ledger_id))
+            .collect(),
         registrations,
     })
 }
@@ -109,19 +105,9 @@ fn check(request: &RegisterPerson) -> Result<(), Problem> {
             "a natural person is a Patient or a Doctor",
         ));
     }
-    for (field, text) in [
-        ("/real_name", &request.real_name),
-        ("/identity_id", &request.identity_id),
-        ("/login", &request.login),
-    ] {
-        let characters = text.trim().chars().count();
-        if characters == 0 || characters > TEXT_CHARACTERS_MAX {
-            return Err(Problem::bad_input(
-                field,
-                format!("must have 1 to {TEXT_CHARACTERS_MAX} characters"),
-            ));
-        }
-    }
+    check_text("/real_name", &request.real_name)?;
+    check_text("/identity_id", &request.identity_id)?;
+    check_text("/login", &request.login)?;
     let about_the_person = [
         request.login.as_str(),
         request.real_name.as_str(),

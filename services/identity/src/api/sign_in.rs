@@ -7,6 +7,8 @@ use contracts::membership::command::MemberKind;
 use interfaces::Problem;
 use interfaces::identity::{Session, SignIn};
 use keys::token::Role;
+use ledger::LedgerId;
+use submission::row::parse;
 
 use crate::attempts;
 use crate::custody::CustodyKey;
@@ -60,13 +62,18 @@ impl Identity {
         method: Method,
         call: &Call,
     ) -> Result<Session, Problem> {
-        let role = if account.kind == MemberKind::Patient.name() {
-            Role::Patient
-        } else {
-            Role::Doctor
-        };
         let owned = self.ledger_ids_of(&account.account).await?;
-        require_endorsed(self, &owned).await?;
+        let (role, organisation) = match &account.hospital {
+            Some(hospital) => (
+                Role::Clerk,
+                Some(self.hospital_of(account, hospital).await?),
+            ),
+            None if account.kind == MemberKind::Patient.name() => (Role::Patient, None),
+            None => (Role::Doctor, None),
+        };
+        if organisation.is_none() {
+            require_endorsed(self, &owned).await?;
+        }
         let session = sessions::random_name();
         let sealed = custody
             .seal_for_session(&self.session.public_key(), &session)
@@ -84,10 +91,24 @@ impl Identity {
             through: call.caller.clone(),
             roles: vec![role],
             ledger_ids,
-            organisation: None,
+            organisation,
             sealed_secret: Some(sealed),
         };
         sessions::open(self, opening).await
+    }
+
+    /// The hospital of a clerk, which vouches for them: they sign in for as long as it takes part and has not ended the
+    /// account.
+    async fn hospital_of(&self, account: &Account, hospital: &str) -> Result<LedgerId, Problem> {
+        let hospital: LedgerId = parse(hospital)?;
+        let status = self.member_status(&hospital).await?;
+        let is_active = status.is_some_and(|(status, _)| status == "active");
+        if is_active && !account.is_ended {
+            return Ok(hospital);
+        }
+        Err(Problem::forbidden(
+            "the hospital has ended this account, or does not take part any more",
+        ))
     }
 }
 

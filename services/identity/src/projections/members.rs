@@ -14,7 +14,7 @@ pub(crate) struct Members;
 
 impl Projection for Members {
     const NAME: &'static str = "members";
-    const VERSION: i64 = 2;
+    const VERSION: i64 = 3;
 
     async fn apply(
         &self,
@@ -31,9 +31,9 @@ impl Projection for Members {
     }
 
     async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
-        sqlx::query("DELETE FROM members")
-            .execute(&mut **transaction)
-            .await?;
+        for statement in ["DELETE FROM members", "DELETE FROM endorsements"] {
+            sqlx::query(statement).execute(&mut **transaction).await?;
+        }
         Ok(())
     }
 }
@@ -97,14 +97,22 @@ async fn fold(
         }
         Membership::MemberEndorsed {
             member,
+            operator,
             endorsements,
             ..
-        } => sqlx::query("UPDATE members SET endorsements = $1 WHERE member = $2")
-            .bind(i64::from(*endorsements))
-            .bind(member.to_string())
-            .execute(&mut **transaction)
-            .await
-            .map(|_| ()),
+        } => {
+            sqlx::query("INSERT INTO endorsements (member, operator) VALUES ($1, $2)")
+                .bind(member.to_string())
+                .bind(operator.to_string())
+                .execute(&mut **transaction)
+                .await?;
+            sqlx::query("UPDATE members SET endorsements = $1 WHERE member = $2")
+                .bind(i64::from(*endorsements))
+                .bind(member.to_string())
+                .execute(&mut **transaction)
+                .await
+                .map(|_| ())
+        }
         Membership::MemberActivated { member } | Membership::MemberReinstated { member } => {
             set_status(transaction, member, "active").await
         }

@@ -2,6 +2,7 @@
 
 mod consortium;
 mod custody;
+mod desk;
 mod guardians;
 mod matching;
 mod ocsp;

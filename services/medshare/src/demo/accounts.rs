@@ -8,7 +8,7 @@ use crate::consortium::{Consortium, Tls};
 /// A made-up person's account.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Account {
-    /// `patient` or `doctor`.
+    /// `Patient`, `Doctor` or `Clerk`.
     pub(super) role: &'static str,
     pub(super) login: String,
     pub(super) password: String,
@@ -44,6 +44,7 @@ pub(super) fn write(story: &Story) -> anyhow::Result<()> {
     }
     people.extend(story.patients.iter().map(|patient| &patient.account));
     people.extend(story.doctors.iter().map(|doctor| &doctor.account));
+    people.extend(&story.clerks);
     let mut keys = Vec::new();
     for entry in std::fs::read_dir(layout.root().join("organisations"))? {
         for name in ["member.json", "operator.json"] {

@@ -79,6 +79,8 @@ pub(super) struct Story {
     pub(super) patients: Vec<Patient>,
     /// One of each hospital, in the hospitals' order.
     pub(super) doctors: Vec<Doctor>,
+    /// One of each hospital, in the hospitals' order.
+    pub(super) clerks: Vec<Account>,
     pub(super) institution: Option<Member>,
     pub(super) found: Option<interfaces::index::DiseaseSearchResult>,
     pub(super) granted: Vec<Granted>,
@@ -128,6 +130,7 @@ impl Story {
             hospitals,
             patients: Vec::new(),
             doctors: Vec::new(),
+            clerks: Vec::new(),
             institution: None,
             found: None,
             granted: Vec::new(),

@@ -19,6 +19,8 @@ pub(crate) enum Control {
     },
     /// Several lines.
     Text { rows: u8 },
+    /// A file of these kinds.
+    File { accept: &'static str },
     /// One of a few: (value, name, hint).
     Radios(Vec<(String, String, String)>),
     /// Any of a few: (value, name, hint).
@@ -167,6 +169,12 @@ impl<'a> Form<'a> {
     /// The markup.
     pub(crate) fn html(&self) -> Html {
         Html::of(self)
+    }
+
+    /// Whether one of its fields takes a file.
+    fn brings_a_file(&self) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|field| matches!(field.control, Control::File { .. }))
     }
 
     /// The place of the first field that says what it and those behind it are about; behind the last where none does.

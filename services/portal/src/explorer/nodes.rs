@@ -81,7 +81,7 @@ pub(super) async fn list(visit: &Visit, status: &StatusView, all: bool) -> Resul
                             .each_ref()
                             .map(|(name, value)| (*name, value.as_str())),
                     )),
-                    text::number(key.unwrap_or_default()),
+                    text::span("medshare-number explorer-key", &key.unwrap_or_default()),
                 ]);
             }
             row

@@ -7,6 +7,7 @@ mod form_page;
 mod frame;
 mod hospital;
 mod insurance;
+pub(crate) mod invitation;
 mod items;
 mod kinds;
 pub(crate) mod listing;
@@ -50,6 +51,10 @@ pub(crate) fn router(portal: Arc<Portal>) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/signed-out", get(sign_in::signed_out))
         .route("/register", get(register::show).post(register::submit))
+        .route(
+            invitation::HERE,
+            get(invitation::show).post(invitation::submit),
+        )
         .route("/receipts/{transaction}", get(receipts::show))
         .route("/receipts/{transaction}/file", get(receipts::download))
         .route("/live", get(live::stream))

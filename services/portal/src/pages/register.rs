@@ -13,7 +13,8 @@ use crate::pages::sign_in::{BAD_INPUT, password_field};
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
-const PASSWORD_CHARACTERS_MIN: usize = 12;
+/// What a password has at least.
+pub(crate) const PASSWORD_CHARACTERS_MIN: usize = 12;
 
 /// `GET /register`
 pub(crate) async fn show(visit: Visit) -> Response {
@@ -79,6 +80,10 @@ fn page(visit: &Visit, filled: &Filled<'_>, errors: &[(&str, &str)]) -> Page {
             error_summary(visit.words.problems.check, errors),
             text::title(words.register_title),
             text::paragraph(words.register_lead),
+            text::paragraph_of(text::link(
+                crate::pages::invitation::HERE,
+                visit.words.desk.have_code,
+            )),
             form.html(),
         ]),
         ..Page::default()

@@ -59,6 +59,10 @@ fn page(visit: &Visit, next: &str, login: &str, errors: &[(&str, &'static str)])
             .and(text::link("/register", words.register)),
     )
     .and(text::paragraph_of(text::link(
+        crate::pages::invitation::HERE,
+        visit.words.desk.have_code,
+    )))
+    .and(text::paragraph_of(text::link(
         "/sign-in/key",
         words.with_key,
     )));

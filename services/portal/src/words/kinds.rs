@@ -38,6 +38,7 @@ words! {
         refuse_price: "The price is too low", "价格过低";
         refuse_sensitive: "The record is too sensitive", "病历过于敏感";
         refuse_unfit: "The record is not fit for release", "病历不宜发放";
+        status_ended: "Ended", "已终止";
         class_amb: "Outpatient visit", "门诊";
         class_emer: "Emergency visit", "急诊";
         class_imp: "Hospital stay", "住院";

@@ -42,6 +42,7 @@ macro_rules! words {
 pub(crate) mod authorization;
 pub(crate) mod clinical;
 pub(crate) mod delegation;
+pub(crate) mod desk;
 pub(crate) mod emergency;
 pub(crate) mod explorer;
 pub(crate) mod factors;
@@ -83,6 +84,7 @@ pub(crate) struct Words {
     pub(crate) clinical: &'static clinical::Clinical,
     pub(crate) delegation: &'static delegation::Delegation,
     pub(crate) staff: &'static staff::Staff,
+    pub(crate) desk: &'static desk::Desk,
     pub(crate) emergency: &'static emergency::Emergency,
     pub(crate) kinds: &'static kinds::Kinds,
     pub(crate) organisations: &'static organisations::Organisations,
@@ -101,6 +103,7 @@ impl Words {
             clinical: clinical::Clinical::of(language),
             delegation: delegation::Delegation::of(language),
             staff: staff::Staff::of(language),
+            desk: desk::Desk::of(language),
             emergency: emergency::Emergency::of(language),
             kinds: kinds::Kinds::of(language),
             organisations: organisations::Organisations::of(language),

@@ -126,6 +126,7 @@ words! {
         no_pending_text: "New members that need endorsement appear here at once.", "需要背书的新成员会立即出现。";
         endorsement: "1 endorsement so far", "已有 1 个背书";
         endorsements: "{count} endorsements so far", "已有 {count} 个背书";
+        endorsed_by_me: "You have endorsed it", "您已背书";
         endorse: "Endorse", "背书";
         endorse_what: "Endorse {who}", "为{who}背书";
         suspend: "Suspend", "暂停";
@@ -144,6 +145,9 @@ words! {
         show: "Show", "显示";
         use_title: "Use of records", "病历使用情况";
         use_lead: "Every view at every hospital, as the ledger has it. Emergency access stands out, for review.", "各医院的每次查阅，以账本为准。紧急访问突出显示，供审查。";
+        viewer: "Viewer's ledger id", "查阅者的账本标识";
+        viewer_bad: "Enter the 32 digits and letters of the id, or nothing", "请输入 32 位标识，或留空";
+        views_of_member: "What they viewed", "其查阅记录";
         basis: "Basis", "依据";
         any_basis: "Any", "不限";
         no_use: "No views", "暂无查阅";

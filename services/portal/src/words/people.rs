@@ -6,7 +6,7 @@ words! {
         welcome: "Medical records, shared on your terms", "病历共享，由您决定";
         welcome_lead: "See your records from every hospital in one place. Decide who else may read them, know of each time anyone did, and be paid when research uses them.", "在一处查看您在各家医院的病历。由您决定还有谁可以阅读，知晓每一次查阅，用于研究时获得报酬。";
         sign_in: "Sign in", "登录";
-        sign_in_lead: "For patients and doctors.", "供患者和医生使用。";
+        sign_in_lead: "For patients, doctors and hospital clerks.", "供患者、医生和医院工作人员使用。";
         login: "User name", "用户名";
         password: "Password", "密码";
         show: "Show", "显示";

@@ -34,6 +34,7 @@ words! {
         open_record: "Open", "打开";
         write: "Write a record", "书写病历";
         write_lead: "One visit of one patient. It goes into the hospital's own database and its key facts on the ledger; you become its author.", "一名患者的一次就诊。内容存入医院自有数据库，关键信息上链；您为作者。";
+        write_lead_clerk: "One visit of one patient, as the doctor dictated it. It goes into the hospital's own database and its key facts on the ledger.", "一名患者的一次就诊，按医生口述录入。内容存入医院自有数据库，关键信息上链。";
         patient_identity: "Number of the patient's identity document", "患者证件号码";
         patient_identity_hint: "As in the hospital's database. It links the record to the patient and never leaves the hospital.", "与医院数据库一致，用于关联患者，不会离开医院。";
         patient_name: "Patient's name", "患者姓名";

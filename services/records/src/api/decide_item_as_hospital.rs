@@ -1,4 +1,4 @@
-//! The hospital's decision on an item: on approval the content is sealed and delivered first. By the hospital.
+//! The hospital's decision on an item: on approval the content is sealed and delivered first. By the hospital and its clerks.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use interfaces::records::DecideItemAsHospital;
 use interfaces::{Base64, Committed, Problem};
 use keys::ContentKey;
 use keys::delivery::{self, Package};
-use ledger::{Commitment, DigestAlgorithm};
+use ledger::{Commitment, DigestAlgorithm, Timestamp};
 
 use crate::facts::deliveries::{self, Delivery};
 use crate::failure::{Failure, forbidden};
@@ -23,7 +23,8 @@ pub(super) async fn decide_item_as_hospital(
     call: Call,
     request: DecideItemAsHospital,
 ) -> Result<Committed, Failure> {
-    records.hospital_caller(&call)?;
+    let caller = records.desk_caller(&call)?;
+    caller.require_recent_proof(Timestamp(chassis::clock::now()))?;
     let item = projections::item(records.reader(), &request.item)
         .await?
         .ok_or_else(forbidden)?;

@@ -1,4 +1,4 @@
-//! Takes a FHIR R4 Bundle into the hospital's database and registers each encounter as a record. By the hospital.
+//! Takes a FHIR R4 Bundle into the hospital's database and registers each encounter as a record. By the hospital and its clerks.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) async fn import_bundle(
     call: Call,
     request: ImportBundle,
 ) -> Result<ImportReport, Failure> {
-    records.hospital_caller(&call)?;
+    records.desk_caller(&call)?;
     let hospital = records.hospital.to_string();
     // Parsing a large Bundle takes a while: not on the threads that serve everybody.
     let planned = tokio::task::spawn_blocking(move || plan(&request.bundle, &hospital)).await;

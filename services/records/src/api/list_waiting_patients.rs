@@ -1,10 +1,10 @@
-//! Patients whose records wait for their enrolment. By the hospital.
+//! Patients whose records wait for their enrolment. By the hospital and its clerks.
 
 use std::sync::Arc;
 
 use bus::Call;
+use interfaces::Page;
 use interfaces::records::{ListWaitingPatients, WaitingPatient};
-use sqlx::Row;
 
 use crate::facts::patients;
 use crate::failure::Failure;
@@ -13,25 +13,26 @@ use crate::service::Records;
 pub(super) async fn list_waiting_patients(
     records: Arc<Records>,
     call: Call,
-    _request: ListWaitingPatients,
-) -> Result<Vec<WaitingPatient>, Failure> {
-    records.hospital_caller(&call)?;
-    let mut waiting = Vec::new();
-    for patient in patients::unmatched(records.reader(), &records.vault).await? {
-        let row =
-            sqlx::query("SELECT COUNT(*) FROM records WHERE patient_token = $1 AND state = 'live'")
-                .bind(patient.token)
-                .fetch_one(records.reader())
-                .await?;
-        let count =
-            u32::try_from(row.try_get::<i64, _>(0)?).map_err(|_| Failure::Row("records"))?;
-        if count > 0 {
-            waiting.push(WaitingPatient {
-                patient_number: patient.number,
-                records: count,
-            });
-        }
-    }
-    waiting.sort_by(|one, two| one.patient_number.cmp(&two.patient_number));
-    Ok(waiting)
+    request: ListWaitingPatients,
+) -> Result<Page<WaitingPatient>, Failure> {
+    records.desk_caller(&call)?;
+    let limit = request.page.limit() as usize;
+    let after = request.page.after.unwrap_or_default();
+    // One more says whether the list goes on.
+    let asked = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let mut waiting = patients::waiting(records.reader(), &records.vault, &after, asked).await?;
+    let more = waiting.len() > limit;
+    waiting.truncate(limit);
+    let next = waiting
+        .last()
+        .filter(|_| more)
+        .map(|(patient, _)| patient.token.clone());
+    let entries = waiting
+        .into_iter()
+        .map(|(patient, records)| WaitingPatient {
+            patient_number: patient.number,
+            records,
+        })
+        .collect();
+    Ok(Page { entries, next })
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::AnyPool;
 use sqlx::any::AnyRow;
 
-use super::{Connection, column};
+use super::{Connection, column, count};
 use crate::failure::Failure;
 use crate::vault::{self, Vault};
 
@@ -101,6 +101,30 @@ pub async fn unmatched(pool: &AnyPool, vault: &Vault) -> Result<Vec<Patient>, Fa
         .fetch_all(pool)
         .await?;
     rows.iter().map(|row| read(vault, row)).collect()
+}
+
+/// Patients without a member who have records, behind `after` by token, each with how many.
+pub async fn waiting(
+    pool: &AnyPool,
+    vault: &Vault,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(Patient, u32)>, Failure> {
+    let rows = sqlx::query(
+        "SELECT patients.token, patients.sealed_number, patients.sealed_match, waiting.count FROM (\
+         SELECT patients.token, COUNT(*) AS count FROM patients \
+         JOIN records ON records.patient_token = patients.token AND records.state = 'live' \
+         WHERE patients.ledger_id IS NULL AND patients.token > $1 GROUP BY patients.token \
+         ORDER BY patients.token LIMIT $2) AS waiting \
+         JOIN patients ON patients.token = waiting.token ORDER BY patients.token",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((read(vault, row)?, count(row, "count")?)))
+        .collect()
 }
 
 /// Keeps a match, or forgets it.

@@ -128,9 +128,10 @@ async fn set_diseases(
         .execute(&mut *connection)
         .await?;
     for code in &planned.diseases {
-        sqlx::query("INSERT INTO diseases (token, record) VALUES ($1, $2) ON CONFLICT (token, record) DO NOTHING")
+        sqlx::query("INSERT INTO diseases (token, record, start_us) VALUES ($1, $2, $3) ON CONFLICT (token, record) DO NOTHING")
             .bind(disease_token(vault, code))
             .bind(record.to_string())
+            .bind(planned.start_us)
             .execute(&mut *connection)
             .await?;
     }

@@ -77,6 +77,9 @@ pub struct Consortium {
     mapping: String,
     /// When the service takes the ledger for unreachable.
     pub ledger_silent_seconds: u64,
+    /// A clerk of the north, and one of the south.
+    pub clerk: Person,
+    pub other_clerk: Person,
     /// How often the service sweeps by itself; 0 for never.
     pub sweep_seconds: u64,
     /// The newest height of which a receipt came back, as the Rust client keeps it.
@@ -113,6 +116,12 @@ impl Consortium {
             person("institute", &[Role::ThirdParty]),
             person("treasurer", &[Role::Treasurer]),
         );
+        // A clerk has no key: the hospital's stands for which hospital it is.
+        let clerk_of = |hospital: &Person, account: &str| Person {
+            key: hospital.key.clone(),
+            ..person(account, &[Role::Clerk])
+        };
+        let (clerk, other_clerk) = (clerk_of(&north, "clerk"), clerk_of(&south, "other clerk"));
         let (mut genesis, replica_keys) = test_genesis(4);
         for (person, kind) in [
             (&north, "Hospital"),
@@ -190,6 +199,8 @@ impl Consortium {
             visitor,
             institute,
             treasurer,
+            clerk,
+            other_clerk,
             database,
             mapping: mapping.to_owned(),
             ledger_silent_seconds: 3_600,
@@ -348,12 +359,10 @@ impl Drop for Consortium {
 impl Outside {
     fn token_of(&self, who: &Person) -> String {
         let now = Timestamp(chassis::clock::now());
-        let custodial = who
-            .roles
-            .iter()
-            .any(|role| [Role::Patient, Role::Doctor].contains(role));
+        let has = |roles: &[Role]| who.roles.iter().any(|role| roles.contains(role));
+        let custodial = has(&[Role::Patient, Role::Doctor, Role::Clerk]);
         let mut ledger_ids = BTreeMap::new();
-        if !who.roles.contains(&Role::Patient) {
+        if !has(&[Role::Patient, Role::Clerk]) {
             ledger_ids.insert("self".to_owned(), who.key.ledger_id());
         }
         self.token.issue(&Session {
@@ -361,7 +370,7 @@ impl Outside {
             session: "session".into(),
             roles: who.roles.clone(),
             ledger_ids,
-            organisation: (!custodial).then(|| who.key.ledger_id()),
+            organisation: (!custodial || has(&[Role::Clerk])).then(|| who.key.ledger_id()),
             organisation_bus_name: None,
             sealed_secret: custodial.then(String::new),
             issued: now,
@@ -465,6 +474,7 @@ impl Outside {
                 public_key: key.public_key(),
                 sealing_key: Base64(key.sealing_public_key().0.to_vec()),
                 endorsements: 0,
+                endorsed_by_me: false,
             })
         });
         let router = on(router, self, |_, _, asked: CheckPatientId| {

@@ -2,6 +2,7 @@
 //! (identity, index, authorization) are doubles.
 
 mod bundles;
+mod clerks;
 mod codes;
 mod consortium;
 mod delegation;

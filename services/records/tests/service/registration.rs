@@ -85,11 +85,11 @@ async fn records_wait_for_their_patient_and_register_themselves() {
     let report = import(&consortium, "1.00").await;
     assert_eq!((report.registered.len(), report.waiting), (0, 2));
     let waiting = consortium
-        .ask(&consortium.north, ListWaitingPatients {})
+        .ask(&consortium.north, ListWaitingPatients::default())
         .await
         .unwrap();
     assert_eq!(
-        waiting,
+        waiting.entries,
         vec![WaitingPatient {
             patient_number: "MR-p1".into(),
             records: 2
@@ -111,9 +111,10 @@ async fn records_wait_for_their_patient_and_register_themselves() {
     assert_eq!(own.entries.len(), 2);
     assert_eq!(
         consortium
-            .ask(&consortium.north, ListWaitingPatients {})
+            .ask(&consortium.north, ListWaitingPatients::default())
             .await
-            .unwrap(),
+            .unwrap()
+            .entries,
         vec![]
     );
 }
@@ -139,11 +140,11 @@ async fn a_wrong_match_is_undone_and_the_records_wait_under_new_numbers() {
         403
     );
     let waiting = consortium
-        .ask(&consortium.north, ListWaitingPatients {})
+        .ask(&consortium.north, ListWaitingPatients::default())
         .await
         .unwrap();
     assert_eq!(
-        waiting,
+        waiting.entries,
         vec![WaitingPatient {
             patient_number: "MR-p1".into(),
             records: 2

@@ -1,5 +1,6 @@
 //! Claims that concern the caller: as insured, as hospital, or as the insurer of their plan.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bus::Call;
@@ -7,6 +8,7 @@ use contracts::settlement::command::{ClaimReference, PlanId};
 use interfaces::settlement::{ClaimSummary, ListClaims};
 use interfaces::{Page, Problem};
 use keys::token::Role;
+use ledger::Digest;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use submission::Caller;
@@ -46,10 +48,15 @@ pub(crate) async fn list_claims(
     .fetch_all(settlement.store.reader())
     .await
     .map_err(database)?;
-    let mut entries = Vec::with_capacity(rows.len());
-    for row in rows.iter().take(limit as usize) {
-        entries.push(summary(&settlement, row).await?);
-    }
+    let shown = &rows[..rows.len().min(limit as usize)];
+    let mut transactions = transactions_of(&settlement, shown).await?;
+    let entries = shown
+        .iter()
+        .map(|row| {
+            let claim: String = row.try_get(0).map_err(database)?;
+            summary(row, transactions.remove(&claim).unwrap_or_default())
+        })
+        .collect::<Result<Vec<_>, Problem>>()?;
     let next = entries
         .last()
         .filter(|_| rows.len() > limit as usize)
@@ -72,19 +79,41 @@ fn relation(caller: &Caller) -> Result<(&'static str, ledger::LedgerId), Problem
     ))
 }
 
-async fn summary(settlement: &Settlement, row: &AnyRow) -> Result<ClaimSummary, Problem> {
-    let text = |place: usize| row.try_get::<String, _>(place).map_err(database);
-    let number = |place: usize| row.try_get::<i64, _>(place).map_err(database);
-    let claim = text(0)?;
-    let transactions: Vec<(String,)> = sqlx::query_as(
-        "SELECT transaction_id FROM claim_transactions WHERE claim = $1 ORDER BY place",
-    )
-    .bind(&claim)
+/// The transactions of a page of claims, oldest first, in one statement.
+async fn transactions_of(
+    settlement: &Settlement,
+    claims: &[AnyRow],
+) -> Result<BTreeMap<String, Vec<Digest>>, Problem> {
+    let names = claims
+        .iter()
+        .map(|row| parse::<Digest>(&row.try_get::<String, _>(0).map_err(database)?))
+        .collect::<Result<Vec<_>, _>>()?;
+    // Digests are hex: nothing in them can end the text.
+    let list: Vec<String> = names.iter().map(|claim| format!("'{claim}'")).collect();
+    let mut transactions: BTreeMap<String, Vec<Digest>> = BTreeMap::new();
+    if list.is_empty() {
+        return Ok(transactions);
+    }
+    let rows: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT claim, transaction_id FROM claim_transactions WHERE claim IN ({}) ORDER BY claim, place",
+        list.join(", ")
+    )))
+    .persistent(false)
     .fetch_all(settlement.store.reader())
     .await
     .map_err(database)?;
+    for (claim, transaction) in rows {
+        let of_claim = transactions.entry(claim).or_default();
+        of_claim.push(parse(&transaction)?);
+    }
+    Ok(transactions)
+}
+
+fn summary(row: &AnyRow, transactions: Vec<Digest>) -> Result<ClaimSummary, Problem> {
+    let text = |place: usize| row.try_get::<String, _>(place).map_err(database);
+    let number = |place: usize| row.try_get::<i64, _>(place).map_err(database);
     Ok(ClaimSummary {
-        claim: ClaimReference(parse(&claim)?),
+        claim: ClaimReference(parse(&text(0)?)?),
         insured: parse(&text(1)?)?,
         hospital: parse(&text(2)?)?,
         plan: PlanId(number(3)? as u16),
@@ -97,9 +126,6 @@ async fn summary(settlement: &Settlement, row: &AnyRow) -> Result<ClaimSummary, 
         benefit: number(6)?,
         share: number(7)?,
         rules_version: number(8)? as u32,
-        transactions: transactions
-            .iter()
-            .map(|(id,)| parse(id))
-            .collect::<Result<_, _>>()?,
+        transactions,
     })
 }

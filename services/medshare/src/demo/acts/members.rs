@@ -6,6 +6,7 @@ use contracts::membership::command::MemberKind;
 use futures::{StreamExt as _, TryStreamExt as _};
 use interfaces::Committed;
 use interfaces::identity::{RegisterPerson, RegisteredPerson};
+use interfaces::staff::{AcceptInvitation, Invitation, InvitePerson, InvitedKind};
 use keys::{MemberKey, Secret};
 use serde_json::json;
 
@@ -37,6 +38,8 @@ pub(in crate::demo) async fn play(story: &mut Story) -> anyhow::Result<()> {
     for place in 0..story.hospitals.len() {
         let doctor = doctor(story, place).await?;
         story.doctors.push(doctor);
+        let clerk = clerk(story, place).await?;
+        story.clerks.push(clerk);
     }
     Ok(())
 }
@@ -174,6 +177,38 @@ pub(super) async fn doctor(story: &Story, place: usize) -> anyhow::Result<Doctor
     story.verified(&format!("a doctor acts for {}", hospital.slug), &committed)?;
     let account = account_of(&request);
     Ok(Doctor { member, account })
+}
+
+/// A hospital invites a clerk, who chooses login and password and signs in: no node endorses them, the hospital vouches.
+async fn clerk(story: &Story, place: usize) -> anyhow::Result<Account> {
+    let hospital = &story.hospitals[place];
+    let login = format!("clerk-{}", hospital.slug);
+    let name = format!("Canary Clerk {place}");
+    let asked = InvitePerson {
+        kind: InvitedKind::Clerk,
+        real_name: name.clone(),
+        identity_id: format!("S-{login}"),
+    };
+    let invitation: Invitation = hospital.member.post("/v1/invitations", &asked).await?;
+    let password = Secret::random().expose_hex().to_string();
+    let accepting = AcceptInvitation {
+        code: invitation.code,
+        login: login.clone(),
+        password: password.clone(),
+    };
+    let _: RegisteredPerson = story
+        .client
+        .post("/v1/invitations/acceptance", &accepting)
+        .await
+        .context("a clerk's registration")?;
+    story.client.sign_in(&login, &password).await?;
+    story.tell(&format!("a clerk signs in for {}", hospital.slug));
+    Ok(Account {
+        role: InvitedKind::Clerk.name(),
+        login,
+        password,
+        name,
+    })
 }
 
 fn account_of(request: &RegisterPerson) -> Account {

@@ -12,6 +12,7 @@ use crate::answer::{Answer, Refusal, redirect};
 use crate::design::forms::{Control, Field, Form};
 use crate::design::lists;
 use crate::design::text;
+use crate::live::SILENT_AFTER;
 use crate::pages::form_page::{FormPage, mistakes};
 use crate::pages::receipts::just_done;
 use crate::visit::{Page, Submitted, Visit};
@@ -146,6 +147,24 @@ pub(super) fn is_without_answer(problem: &Problem) -> bool {
     matches!(problem.status, 503 | 504)
 }
 
+/// In an emergency nobody waits for the ledger longer than until the hospital, too, takes it for unreachable: what is opened
+/// late all the same is on the ledger, and told to everybody concerned.
+pub(super) async fn without_waiting_long<T>(
+    asked: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let late = |_| {
+        Problem::new(
+            504,
+            "unanswered",
+            "No answer in time",
+            "the ledger did not answer",
+        )
+    };
+    tokio::time::timeout(SILENT_AFTER, asked)
+        .await
+        .map_err(late)?
+}
+
 /// Where a doctor goes on whom the ledger does not answer: the emergency page, which then offers the way without it.
 pub(super) fn unanswered(visit: &Visit, case: Case) -> Answer {
     let case = Case {
@@ -214,7 +233,7 @@ async fn open(visit: &Visit, case: &Checked, reason: &str) -> Result<String, Ref
         patient: case.patient,
         reason: reason.to_owned(),
     };
-    let opened = visit.ask_hospital(case.hospital, &question).await?;
+    let opened = without_waiting_long(visit.ask_hospital(case.hospital, &question)).await?;
     let list: Vec<String> = case.records.iter().map(RecordNumber::to_string).collect();
     Ok(format!(
         "{HERE}/{}/{}?records={}&done={}",

@@ -7,7 +7,7 @@ use ledger::LedgerId;
 use serde::{Deserialize, Serialize};
 
 use super::emergency::{self, Case};
-use super::{nowhere, workplaces};
+use super::{nowhere, workplaces, workplaces_with};
 use crate::answer::{Answer, Refusal, redirect};
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form, error_summary};
@@ -55,15 +55,7 @@ impl Search {
 
 /// `GET /hospital/records`
 pub(crate) async fn list(visit: Visit) -> Answer {
-    let places = workplaces(&visit).await?;
     let search = Search::of(&visit);
-    let Some((hospital, name)) = places
-        .iter()
-        .find(|(id, _)| Some(*id) == search.hospital)
-        .or(places.first())
-    else {
-        return nowhere(&visit);
-    };
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
     let asked = FindRecords {
         doctor: given(&search.doctor),
@@ -74,12 +66,23 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         disease: given(&search.disease),
         page: visit.part(),
     };
-    let found = visit.ask_hospital(*hospital, &asked).await?;
+    let mut found = workplaces_with(&visit, search.hospital, &asked).await?;
+    let places: Vec<(LedgerId, String)> = found
+        .iter()
+        .map(|(hospital, name, _)| (*hospital, name.clone()))
+        .collect();
+    let chosen = places
+        .iter()
+        .position(|(hospital, _)| Some(*hospital) == search.hospital);
+    if found.is_empty() {
+        return nowhere(&visit);
+    }
+    let (hospital, name, found) = found.swap_remove(chosen.unwrap_or(0));
     let words = visit.words.staff;
     let cards: Vec<Card> = found
         .entries
         .iter()
-        .map(|record| card(&visit, *hospital, record))
+        .map(|record| card(&visit, hospital, record))
         .collect();
     let list = if cards.is_empty() {
         text::empty(words.nothing_found, words.nothing_found_text)
@@ -105,14 +108,18 @@ pub(crate) async fn list(visit: Visit) -> Answer {
         true => form,
         false => text::details(words.change_search, form),
     };
-    let title = match visit.is(Role::Hospital) {
+    let title = match visit.is(Role::Hospital) || visit.is(Role::Clerk) {
         true => words.generated,
         false => words.find,
     };
     let content = Html::join([
         just_done(&visit, words.written),
-        text::title_of(name, title),
+        text::title_of(&name, title),
         text::lead(words.find_lead),
+        match visit.is(Role::Clerk) {
+            true => text::paragraph(visit.words.desk.about_withheld),
+            false => Html::none(),
+        },
         form,
         text::section(heading),
         list,
@@ -143,6 +150,12 @@ fn search_form(
             Field::new("hospital", words.which_hospital, Control::Select(choices)).value(chosen),
         );
     }
+    // What a record is about is not for clerks.
+    let disease = Field::line("disease", words.disease)
+        .hint(words.disease_hint)
+        .width(20)
+        .value(&search.disease);
+    let disease = Some(disease).filter(|_| !visit.is(Role::Clerk));
     fields.extend([
         Field::line("patient", words.patient_number)
             .width(20)
@@ -150,10 +163,9 @@ fn search_form(
         Field::line("doctor", words.doctor_number)
             .width(20)
             .value(&search.doctor),
-        Field::line("disease", words.disease)
-            .hint(words.disease_hint)
-            .width(20)
-            .value(&search.disease),
+    ]);
+    fields.extend(disease);
+    fields.extend([
         Field::line("from", words.from)
             .hint(words.day_hint)
             .width(10)
@@ -205,19 +217,25 @@ fn card(visit: &Visit, hospital: LedgerId, record: &RecordSummary) -> Card {
             }
             .html()
         }
+        Some(_) if visit.is(Role::Clerk) => Html::none(),
         Some(number) => {
             let path = format!("/hospital/code/{hospital}/{number}");
             text::link(&path, words.staff.own_code)
         }
         None => text::tag(Colour::Grey, words.patient.waiting_record),
     };
+    let (day, class) = (
+        visit.locale.day(&record.start),
+        kinds::class(words, &record.class),
+    );
+    // Clerks are not told what it is about.
+    let (when, title) = match record.title.as_str() {
+        "" => (day, class.to_owned()),
+        title => (format!("{day} · {class}"), title.to_owned()),
+    };
     Card {
-        when: format!(
-            "{} · {}",
-            visit.locale.day(&record.start),
-            kinds::class(words, &record.class)
-        ),
-        title: record.title.clone(),
+        when,
+        title,
         text: text::aside(&facts.join(" · ")),
         tags: match record.version {
             0 | 1 => Vec::new(),
@@ -295,7 +313,11 @@ pub(crate) async fn open(form: Submitted) -> Answer {
                 purpose,
                 emergency: opened_under,
             };
-            let opened = visit.ask_hospital(hospital, &asked).await?;
+            let answer = visit.ask_hospital(hospital, &asked);
+            let opened = match opened_under {
+                Some(_) => emergency::without_waiting_long(answer).await?,
+                None => answer.await?,
+            };
             viewed::keep(visit, "/hospital/records", hospital, opened)
         })
         .await;

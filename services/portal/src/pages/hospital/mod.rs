@@ -1,7 +1,10 @@
 //! Pages of doctors and hospitals.
 
+mod clerks;
+mod desk;
 mod emergency;
 mod find;
+mod import;
 pub(crate) mod integrity;
 pub(crate) mod offline_emergency;
 mod people;
@@ -15,8 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 use interfaces::PageRequest;
-use interfaces::records::FindRecords;
-use keys::token::Role;
+use interfaces::records::{FindRecords, RecordSummary};
 use ledger::LedgerId;
 
 use super::patient::codes;
@@ -85,6 +87,17 @@ pub(crate) fn routes() -> Router<Arc<Portal>> {
             "/hospital/people",
             get(people::show).post(people::affiliate),
         )
+        .route("/hospital/desk", get(desk::show).post(desk::invite))
+        .route(
+            "/hospital/import",
+            get(import::show)
+                .post(import::submit)
+                // The form has a limit of its own.
+                .layer(axum::extract::DefaultBodyLimit::disable()),
+        )
+        .route("/hospital/clerks", get(clerks::list).post(clerks::invite))
+        .route("/hospital/clerks/end", post(clerks::end))
+        .route("/hospital/clerks/{account}/end", get(clerks::ask_to_end))
         .route(
             "/hospital/integrity",
             get(integrity::show).post(integrity::sweep),
@@ -93,31 +106,61 @@ pub(crate) fn routes() -> Router<Arc<Portal>> {
 
 /// The hospitals that whoever is signed in acts for: a hospital's own staff for theirs, a doctor for those that let them.
 pub(crate) async fn workplaces(visit: &Visit) -> Result<Vec<(LedgerId, String)>, Refusal> {
+    let places = workplaces_with(visit, None, &least()).await?;
+    Ok(places
+        .into_iter()
+        .map(|(hospital, name, _)| (hospital, name))
+        .collect())
+}
+
+/// A place where somebody works: the hospital, its name, and the page of its records that was asked for.
+pub(crate) type Workplace = (LedgerId, String, HospitalPage);
+type HospitalPage = interfaces::Page<RecordSummary>;
+
+/// The hospitals that whoever is signed in acts for, each with its answer to the question: all are asked at once. Where one
+/// is chosen, the others are asked for no more than whether they let them.
+pub(crate) async fn workplaces_with(
+    visit: &Visit,
+    chosen: Option<LedgerId>,
+    asked: &FindRecords,
+) -> Result<Vec<Workplace>, Refusal> {
     let session = visit.signed_in()?;
     let names = visit.portal.hospitals.names().await?;
-    if session.is(Role::Hospital) {
-        let own = session.member().into_iter();
-        return Ok(own
-            .map(|id| (id, names.get(&id).cloned().unwrap_or_default()))
-            .collect());
+    if let Some(own) = session.staff_of() {
+        let name = names.get(&own).cloned().unwrap_or_default();
+        return Ok(vec![(own, name, visit.ask_hospital(own, asked).await?)]);
     }
-    let asked = FindRecords {
+    let least = least();
+    let answers = names.keys().map(|hospital| {
+        let is_meant = chosen.is_none_or(|chosen| chosen == *hospital);
+        visit.ask_hospital(*hospital, if is_meant { asked } else { &least })
+    });
+    let answers = futures::future::join_all(answers).await;
+    let mut places = Vec::new();
+    for ((hospital, name), answer) in names.into_iter().zip(answers) {
+        match answer {
+            Ok(page) => places.push((hospital, name, page)),
+            // A hospital that lets nobody in is no workplace. What else is wrong with the question, or with the hospital that is
+            // meant, is said: another's records are no answer.
+            Err(problem) if problem.status == 400 => return Err(problem.into()),
+            Err(problem) if chosen == Some(hospital) && problem.status != 403 => {
+                return Err(problem.into());
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(places)
+}
+
+/// The least that can be asked of a hospital's records.
+fn least() -> FindRecords {
+    FindRecords {
         page: PageRequest {
             after: None,
             limit: Some(1),
         },
         ..FindRecords::default()
-    };
-    let answers = names
-        .keys()
-        .map(|hospital| visit.ask_hospital(*hospital, &asked));
-    let answers = futures::future::join_all(answers).await;
-    Ok(names
-        .iter()
-        .zip(answers)
-        .filter(|(_, answer)| answer.is_ok())
-        .map(|((id, name), _)| (*id, name.clone()))
-        .collect())
+    }
 }
 
 /// What a doctor who acts for no hospital sees.

@@ -1,30 +1,49 @@
 //! Doctors who act for the hospital, and patients who have not enrolled.
 
-use interfaces::records::{AffiliateDoctor, ListWaitingPatients};
+use interfaces::records::{AffiliateDoctor, ListWaitingPatients, WaitingPatient};
 use ledger::LedgerId;
 
-use super::{nowhere, workplaces};
+use super::nowhere;
 use crate::answer::Answer;
 use crate::design::Html;
 use crate::design::forms::{Field, Form, error_summary};
 use crate::design::lists;
 use crate::design::text;
+use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
 use crate::pages::sign_in;
 use crate::visit::{Page, Submitted, Visit, done};
 
+const HERE: &str = "/hospital/people";
 const DAYS_MAX: u32 = 3_650;
 
 /// `GET /hospital/people`
 pub(crate) async fn show(visit: Visit) -> Answer {
-    let Some((hospital, _)) = workplaces(&visit).await?.into_iter().next() else {
+    let Some(hospital) = visit.signed_in()?.staff_of() else {
         return nowhere(&visit);
     };
-    let waiting = visit
-        .ask_hospital(hospital, &ListWaitingPatients {})
-        .await?;
+    let asked = ListWaitingPatients { page: visit.part() };
+    let waiting = visit.ask_hospital(hospital, &asked).await?;
+    let words = visit.words.staff;
+    let content = Html::join([
+        just_done(&visit, visit.words.authorization.decided),
+        text::section(words.doctors),
+        text::paragraph(words.doctors_lead),
+        form(&visit, hospital, "", "365", &[]),
+        waiting_patients(&visit, HERE, waiting),
+    ]);
+    Ok(visit.page(Page::new(words.people, content)))
+}
+
+/// The patients who have not enrolled, on a page of their own path.
+pub(super) fn waiting_patients(
+    visit: &Visit,
+    path: &str,
+    waiting: interfaces::Page<WaitingPatient>,
+) -> Html {
     let words = visit.words.staff;
     let rows: Vec<Vec<Html>> = waiting
+        .entries
         .iter()
         .map(|patient| {
             vec![
@@ -42,16 +61,18 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             &rows,
         )
     };
-    let content = Html::join([
-        just_done(&visit, visit.words.authorization.decided),
-        text::section(words.doctors),
-        text::paragraph(words.doctors_lead),
-        form(&visit, hospital, "", "365", &[]),
+    let listing = Listing {
+        id: "waiting",
+        contracts: "",
+        path,
+        empty: (words.no_waiting, words.no_waiting_text),
+    };
+    Html::join([
         text::section(words.waiting_patients),
         text::paragraph(words.waiting_patients_lead),
         list,
-    ]);
-    Ok(visit.page(Page::new(words.people, content)))
+        listing.paging(visit, waiting.next),
+    ])
 }
 
 fn form(

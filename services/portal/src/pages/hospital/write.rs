@@ -1,7 +1,9 @@
-//! A doctor writes one visit of one patient as a record.
+//! One visit of one patient is written as a record: by a doctor, who becomes its author, or by a clerk, who says who the
+//! doctor was.
 
 use clinical::terminology;
 use interfaces::records::WriteRecord;
+use keys::token::Role;
 use ledger::LedgerId;
 use serde_json::{Value, json};
 
@@ -114,6 +116,9 @@ fn page<'a>(
         ),
         field("notes", words.notes, Some(Control::Text { rows: 6 })).hint(words.notes_hint),
     ]);
+    if visit.is(Role::Clerk) {
+        fields.push(field("author", visit.words.desk.author, None).width(20));
+    }
     let mut hidden = visit.hidden();
     if let [(only, _)] = places.as_slice() {
         hidden.push(("hospital", only.clone()));
@@ -124,9 +129,13 @@ fn page<'a>(
         busy: words.saving,
         ..Form::new("/hospital/write", words.save_record)
     };
+    let lead = match visit.is(Role::Clerk) {
+        true => words.write_lead_clerk,
+        false => words.write_lead,
+    };
     FormPage {
         errors,
-        ..FormPage::new(words.write, words.write_lead, form)
+        ..FormPage::new(words.write, lead, form)
     }
 }
 
@@ -149,6 +158,10 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
         .filter(|(name, needed)| *needed && form.get(name).is_empty())
         .map(|(name, _)| (*name, fill(words.required, &[("field", labels(name))])))
         .collect();
+    if visit.is(Role::Clerk) && form.get("author").is_empty() {
+        let label = visit.words.desk.author;
+        errors.push(("author", fill(words.required, &[("field", label)])));
+    }
     for name in ["birth", "day"] {
         let text = form.get(name);
         let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d");
@@ -168,7 +181,11 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
         return Ok(again(&errors));
     }
     let hospital: LedgerId = form.id("hospital")?;
-    let bundle = bundle(&form, &visit.signed_in()?.name).to_string();
+    let author = match visit.is(Role::Clerk) {
+        true => form.get("author"),
+        false => visit.signed_in()?.name.as_str(),
+    };
+    let bundle = bundle(&form, author).to_string();
     let written = form
         .once(async {
             let registered = visit

@@ -1,6 +1,7 @@
 //! What stands out in the use of a hospital's records.
 
 use interfaces::records::{Anomaly, ListAnomalies};
+use ledger::LedgerId;
 
 use super::{chosen_hospital, hospital_form};
 use crate::answer::Answer;
@@ -16,7 +17,10 @@ pub(super) async fn list(visit: Visit) -> Answer {
     let (hospital, hospitals) = chosen_hospital(&visit).await?;
     let found = visit.ask_hospital(hospital, &ListAnomalies {}).await?;
     let words = visit.words.organisations;
-    let cards: Vec<Card> = found.iter().map(|anomaly| card(&visit, anomaly)).collect();
+    let cards: Vec<Card> = found
+        .iter()
+        .map(|anomaly| card(&visit, hospital, anomaly))
+        .collect();
     let list = if cards.is_empty() {
         text::empty(words.no_anomalies, words.no_anomalies_text)
     } else {
@@ -36,7 +40,7 @@ pub(super) async fn list(visit: Visit) -> Answer {
     Ok(visit.page(Page::new(words.anomalies, content)))
 }
 
-fn card(visit: &Visit, anomaly: &Anomaly) -> Card {
+fn card(visit: &Visit, hospital: LedgerId, anomaly: &Anomaly) -> Card {
     let words = visit.words.organisations;
     let (colour, what) = match anomaly.rule.as_str() {
         "many_patients" => (Colour::Orange, words.anomaly_many_patients),
@@ -45,7 +49,9 @@ fn card(visit: &Visit, anomaly: &Anomaly) -> Card {
     };
     let count = visit.locale.number(anomaly.count);
     let member = anomaly.member.map_or_else(Html::none, |member| {
+        let path = format!("/use?hospital={hospital}&viewer={member}");
         text::paragraph_of(text::number(member))
+            .and(text::paragraph_of(text::link(&path, words.views_of_member)))
     });
     let record = anomaly.record.map_or_else(Html::none, |record| {
         let path = format!("/explorer/records/{record}");

@@ -23,7 +23,7 @@ enum Kind {
     AuditEvents,
 }
 
-/// `GET /use/export/{file}`: `views.csv` or `audit-events.ndjson`, of the hospital and basis in the query.
+/// `GET /use/export/{file}`: `views.csv` or `audit-events.ndjson`, of the hospital, basis and viewer in the query.
 pub(super) async fn export(visit: Visit, Path(file): Path<String>) -> Answer {
     visit.signed_in()?;
     let kind = match file.as_str() {
@@ -87,7 +87,7 @@ async fn part(
 ) -> Result<interfaces::Page<ViewTrace>, Problem> {
     let asked = ListViews {
         basis: visit.query("basis"),
-        viewer: None,
+        viewer: visit.query("viewer").and_then(|text| text.parse().ok()),
         page: PageRequest {
             after,
             limit: Some(PAGE),

@@ -15,7 +15,7 @@ use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
 use crate::design::lists::{self, Card};
 use crate::design::text::{self, Colour};
-use crate::pages::listing::Listing;
+use crate::pages::listing::{Listing, PAGE};
 use crate::pages::receipts::just_done;
 use crate::pages::sign;
 use crate::visit::{Page, Submitted, Visit};
@@ -52,15 +52,26 @@ fn kind_name(words: &Words, kind: MemberKind) -> &'static str {
 /// `GET /members`: those that wait, and, for regulators, all of a kind.
 pub(super) async fn members(visit: Visit) -> Answer {
     visit.signed_in()?;
+    // The list below has places of its own.
+    let after = visit.query("waiting");
     let pending = ListPendingMembers {
         page: PageRequest {
-            after: None,
-            limit: Some(100),
+            after: after.clone(),
+            limit: Some(PAGE),
         },
     };
-    let waiting = visit.ask(&pending).await?.entries;
+    let waiting = visit.ask(&pending).await?;
     let words = visit.words.organisations;
-    let cards: Vec<Card> = waiting.iter().map(|member| card(&visit, member)).collect();
+    let cards: Vec<Card> = waiting
+        .entries
+        .iter()
+        .map(|member| card(&visit, member))
+        .collect();
+    let next = waiting.next.map(|next| format!("/members?waiting={next}"));
+    let paging = lists::paging(
+        after.map(|_| ("/members", visit.words.frame.first)),
+        next.as_deref().map(|path| (path, visit.words.frame.more)),
+    );
     let list = if cards.is_empty() {
         text::empty(words.no_pending, words.no_pending_text)
     } else {
@@ -81,6 +92,7 @@ pub(super) async fn members(visit: Visit) -> Answer {
             visit.words.frame.live,
             list,
         ),
+        paging,
         everyone,
     ]);
     Ok(visit.page(Page::new(words.members, content)))
@@ -161,6 +173,9 @@ fn card(visit: &Visit, member: &MemberSummary) -> Card {
             _ => fill(words.endorsements, &[("count", &count)]),
         };
         tags.push(text::tag(Colour::Grey, &so_far));
+        if member.endorsed_by_me {
+            tags.push(text::tag(Colour::Green, words.endorsed_by_me));
+        }
     }
     Card {
         when: kind_name(&visit.words, member.kind).to_owned(),
@@ -189,6 +204,9 @@ fn actions(visit: &Visit, member: &MemberSummary) -> Html {
         .html()
     };
     let small = " nhsuk-button--secondary nhsuk-button--small";
+    if member.endorsed_by_me {
+        return Html::none();
+    }
     if visit.is(Role::NodeOperator) && member.status == "pending" {
         return button(
             "/members/endorse",

@@ -1,11 +1,12 @@
 //! Every view at a hospital, as the ledger has it.
 
 use interfaces::records::ListViews;
+use ledger::LedgerId;
 
 use super::{chosen_hospital, hospital_form};
 use crate::answer::Answer;
 use crate::design::Html;
-use crate::design::forms::{Control, Field};
+use crate::design::forms::{Control, Field, error_summary};
 use crate::design::lists::Card;
 use crate::design::text::{self, Colour};
 use crate::pages::kinds;
@@ -18,13 +19,21 @@ pub(super) async fn usage(visit: Visit) -> Answer {
     visit.signed_in()?;
     let (hospital, hospitals) = chosen_hospital(&visit).await?;
     let basis = visit.query("basis");
+    let typed = visit.query("viewer").unwrap_or_default();
+    let typed = typed.trim().to_ascii_lowercase();
+    let viewer: Option<LedgerId> = typed.parse().ok();
+    let (words, of_kinds) = (visit.words.organisations, visit.words.kinds);
+    let mistaken = [("viewer", words.viewer_bad)];
+    let errors: &[(&str, &str)] = match typed.is_empty() || viewer.is_some() {
+        true => &[],
+        false => &mistaken,
+    };
     let asked = ListViews {
         basis: basis.clone(),
-        viewer: None,
+        viewer,
         page: visit.part(),
     };
     let page = visit.ask_hospital(hospital, &asked).await?;
-    let (words, of_kinds) = (visit.words.organisations, visit.words.kinds);
     let bases = [
         ("", words.any_basis),
         ("emergency", of_kinds.basis_emergency),
@@ -40,7 +49,17 @@ pub(super) async fn usage(visit: Visit) -> Answer {
         .into();
     let of_basis = Field::new("basis", words.basis, Control::Select(bases))
         .value(basis.clone().unwrap_or_default());
-    let form = hospital_form(&visit, "/use", hospital, hospitals, vec![of_basis]);
+    let of_viewer = Field::line("viewer", words.viewer)
+        .width(30)
+        .value(typed.clone())
+        .error(errors);
+    let form = hospital_form(
+        &visit,
+        "/use",
+        hospital,
+        hospitals,
+        vec![of_basis, of_viewer],
+    );
     let cards: Vec<Card> = page
         .entries
         .iter()
@@ -73,7 +92,11 @@ pub(super) async fn usage(visit: Visit) -> Answer {
             }
         })
         .collect();
-    let asked = format!("hospital={hospital}&basis={}", basis.unwrap_or_default());
+    let of_one = viewer.map_or_else(String::new, |viewer| format!("&viewer={viewer}"));
+    let asked = format!(
+        "hospital={hospital}&basis={}{of_one}",
+        basis.unwrap_or_default()
+    );
     let list = Listing {
         id: "use",
         contracts: "records",
@@ -87,6 +110,7 @@ pub(super) async fn usage(visit: Visit) -> Answer {
         .and(Html::text(" · "))
         .and(file("audit-events.ndjson", words.export_fhir));
     let content = Html::join([
+        error_summary(visit.words.problems.check, errors),
         text::lead(words.use_lead),
         form,
         text::paragraph_of(files),
