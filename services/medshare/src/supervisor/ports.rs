@@ -60,7 +60,21 @@ fn is_free(port: u16) -> bool {
         && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
 }
 
+/// Where free ports are looked for: below what operating systems give to outgoing connections (Linux: from 32768), one of
+/// which could take the port before its listener does.
+const LISTENING: std::ops::Range<u16> = 15_000..32_000;
+
+/// How often a place is tried there, before any free port will do.
+const TRIES: usize = 64;
+
 fn any_free(taken: &BTreeSet<u16>) -> std::io::Result<u16> {
+    for _ in 0..TRIES {
+        let random = u16::from_be_bytes(keys::secret::random());
+        let port = LISTENING.start + random % (LISTENING.end - LISTENING.start);
+        if !taken.contains(&port) && is_free(port) {
+            return Ok(port);
+        }
+    }
     loop {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?
@@ -101,6 +115,10 @@ mod tests {
             .unwrap();
         let chosen = ports.port("gateway", "rest").unwrap();
         assert_ne!(chosen, port);
+        assert!(
+            LISTENING.contains(&chosen),
+            "no outgoing connection takes it"
+        );
         drop(occupied);
         let mut again = Ports::default();
         again.choose(&layout, &[process]).unwrap();
