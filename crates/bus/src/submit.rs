@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ledger::{Digest, Height, Receipt, ReplicaId, SignedTransaction, Timestamp, canonical};
+use ledger::{Digest, Receipt, ReplicaId, SignedTransaction, Timestamp, canonical};
 use tracing::Instrument;
 
 use crate::ordering_wire::{ReceiptReply, ReceiptRequest, SubmitReply};
@@ -188,12 +188,6 @@ impl Bus {
                 None
             }
         }
-    }
-
-    /// The newest height that some replica claims; 0 when none answers. A hint, no proof.
-    pub async fn newest_height(&self) -> Height {
-        let status = self.ask_any(&crate::ordering_wire::StatusRequest {}).await;
-        status.map_or(Height(0), |status| status.height)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::accusations::Accusations;
 use crate::body::{Body, BodyPool};
 use crate::delivery::Parcel;
 use crate::epochs::Epochs;
-use crate::inbound;
+use crate::inbound::Inbound;
 use crate::intake::Admitted;
 use crate::journal::writer::Written;
 use crate::journal::{Job, Writer};
@@ -114,7 +114,7 @@ pub struct Core {
     pub(crate) jobs: Vec<Job>,
     /// What is to be said to all next.
     pub(crate) said: Vec<Vec<u8>>,
-    pub(crate) inbound: inbound::Desk,
+    pub(crate) inbound: Inbound,
     pub(crate) peers: Arc<Peers>,
     pub(crate) store: StateStore,
     position: Arc<Mutex<Position>>,
@@ -182,7 +182,7 @@ pub struct Parts {
     /// Where effects go.
     pub performers: Performers,
     /// What other replicas say.
-    pub inbound: inbound::Desk,
+    pub inbound: Inbound,
     /// Who is heard of.
     pub peers: Arc<Peers>,
     /// The state, in which proven equivocations are found.

@@ -17,7 +17,7 @@ use crate::wire::{Assembly, MESSAGES_TOGETHER_MAX, Wire};
 const EARLY_MAX: usize = 1_024;
 
 /// What verification needs.
-pub struct Inbound {
+pub struct Parts {
     /// This replica.
     pub me: ReplicaId,
     /// The rule of the epoch in force.
@@ -32,9 +32,9 @@ pub struct Inbound {
     pub intake: Intake,
 }
 
-/// [`Inbound`] with its memory.
-pub struct Desk {
-    parts: Inbound,
+/// What comes in from other replicas.
+pub struct Inbound {
+    parts: Parts,
     assembly: Assembly,
     /// Consensus messages at hand, each with who delivered it.
     unverified: Vec<(ReplicaId, SignedMessage)>,
@@ -58,10 +58,10 @@ fn is_taken_from(from: ReplicaId, signed: &SignedMessage) -> bool {
     signed.sender == from || Statement::of(&signed.message).phase.binds()
 }
 
-impl Desk {
-    /// A desk without a message.
-    pub fn new(parts: Inbound) -> Desk {
-        Desk {
+impl Inbound {
+    /// Without a message.
+    pub fn new(parts: Parts) -> Inbound {
+        Inbound {
             parts,
             assembly: Assembly::default(),
             unverified: Vec::new(),

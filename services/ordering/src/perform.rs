@@ -184,9 +184,10 @@ impl Core {
         if self.said.is_empty() {
             return false;
         }
-        let said = std::mem::take(&mut self.said);
-        for together in said.chunks(MESSAGES_TOGETHER_MAX) {
-            for group in wire::grouped(together.iter().cloned()) {
+        while !self.said.is_empty() {
+            let count = self.said.len().min(MESSAGES_TOGETHER_MAX);
+            let together: Vec<Vec<u8>> = self.said.drain(..count).collect();
+            for group in wire::grouped(together) {
                 let subject = subjects::pbft_all(self.epoch.epoch, self.identity.me);
                 self.publish(subject, &Wire::Consensus(group));
             }

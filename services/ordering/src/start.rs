@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
 use crate::delivery::{Delivery, Parcel, Stored};
 use crate::executed::LatelyExecuted;
-use crate::inbound::{Desk as InboundDesk, Inbound};
+use crate::inbound::{self, Inbound};
 use crate::intake::{Arrival, Checker, Intake, Reason};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
@@ -257,7 +257,7 @@ impl Running {
 
         let (wanted, bodies_wanted) = sync_channel(bodies_wanted::QUESTIONS_MAX);
         let (ahead, those_ahead) = tokio::sync::mpsc::channel(16);
-        let inbound = InboundDesk::new(Inbound {
+        let inbound = Inbound::new(inbound::Parts {
             me: config.replica,
             verifier: epochs.verifier(base),
             ahead,

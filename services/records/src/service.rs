@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bus::{Bus, Call, Target};
 use contracts::RecordNumber;
+use contracts::records::command::Command;
 use interfaces::identity::GetOwnAccount;
 use interfaces::{Committed, Problem, UseCase};
 use keys::{MemberKey, Role};
@@ -157,6 +158,21 @@ impl Records {
             .bus
             .request(&Target::service("identity"), token, request)
             .await?)
+    }
+
+    /// Commits a command of a member whose key identity keeps, and waits until what is read next shows it.
+    pub async fn commit(
+        &self,
+        caller: &Caller,
+        member: LedgerId,
+        command: Command,
+    ) -> Result<Committed, Failure> {
+        let committed = self
+            .desk
+            .commit_with_custody(caller, member, command, submission::no_facts())
+            .await?;
+        self.projected(&committed).await;
+        Ok(committed)
     }
 
     /// Waits until the own projection has a committed command, so that what is read next shows it.

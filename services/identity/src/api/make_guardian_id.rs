@@ -9,11 +9,9 @@ use contracts::membership::command::MemberKind;
 use interfaces::identity::{GuardianId, MakeGuardianId};
 use interfaces::{Base64, Problem};
 use keys::seal::SealingPublicKey;
-use ledger::Digest;
-use sqlx::Row;
-use submission::row::{database, parse};
+use submission::row::database;
 
-use super::match_patients::{hospital_context, is_active};
+use super::match_patients::{hospital_context, is_active, patient_account};
 use crate::attempts;
 use crate::patient_id::normalised;
 use crate::people::{OwnedLedgerId, Person};
@@ -87,18 +85,14 @@ impl Found {
 }
 
 async fn account_of(identity: &Identity, patient_id: &str) -> Result<Option<Found>, Problem> {
-    let row = sqlx::query(
-        "SELECT account, custody_key FROM accounts WHERE patient_id = $1 AND kind = 'Patient'",
-    )
-    .bind(normalised(patient_id))
-    .fetch_optional(identity.store.reader())
-    .await
-    .map_err(database)?;
-    let Some(row) = row else { return Ok(None) };
-    let account: String = row.try_get(0).map_err(database)?;
-    let custody: String = row.try_get(1).map_err(database)?;
+    let by_id =
+        "SELECT account, custody_key FROM accounts WHERE patient_id = $1 AND kind = 'Patient'";
+    let found = patient_account(identity, by_id, &normalised(patient_id)).await?;
+    let Some((account, custody)) = found else {
+        return Ok(None);
+    };
     Ok(Some(Found {
-        custody: SealingPublicKey(parse::<Digest>(&custody)?.0),
+        custody,
         person: identity.person(&account).await?,
         account,
     }))

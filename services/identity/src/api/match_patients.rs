@@ -10,7 +10,6 @@ use interfaces::{Base64, Problem};
 use keys::identity_hash::identity_hash;
 use keys::seal::SealingPublicKey;
 use ledger::{Digest, LedgerId};
-use sqlx::Row;
 use submission::row::{database, parse};
 
 use crate::service::Identity;
@@ -51,16 +50,11 @@ async fn match_patient(
     patient: &PatientToMatch,
 ) -> Result<Option<PatientMatch>, Problem> {
     let hash = identity_hash(&identity.hash_key, "", &patient.identity_id).to_string();
-    let row = sqlx::query(
-        "SELECT account, custody_key FROM accounts WHERE identity_hash = $1 AND kind = 'Patient'",
-    )
-    .bind(&hash)
-    .fetch_optional(identity.store.reader())
-    .await
-    .map_err(database)?;
-    let Some(row) = row else { return Ok(None) };
-    let account: String = row.try_get(0).map_err(database)?;
-    let custody: String = row.try_get(1).map_err(database)?;
+    let by_hash =
+        "SELECT account, custody_key FROM accounts WHERE identity_hash = $1 AND kind = 'Patient'";
+    let Some((account, custody)) = patient_account(identity, by_hash, &hash).await? else {
+        return Ok(None);
+    };
     let number = number_hash(identity, hospital, &patient.patient_number);
     if was_undone(identity, hospital, &number, &account).await? {
         return Ok(None);
@@ -78,7 +72,6 @@ async fn match_patient(
     }
     let context = hospital_context(hospital);
     let Some(own) = owned.iter().find(|id| id.context == context) else {
-        let custody = SealingPublicKey(parse::<Digest>(&custody)?.0);
         start_match(identity, hospital, &number, &account, &custody, &context).await?;
         return Ok(None);
     };
@@ -95,6 +88,24 @@ async fn match_patient(
         insured,
         person: Digest(*person.expose()),
     }))
+}
+
+/// A patient's account and the key to which its ledger ids' keys are sealed, by a statement that asks for both.
+pub(super) async fn patient_account(
+    identity: &Identity,
+    statement: &'static str,
+    value: &str,
+) -> Result<Option<(String, SealingPublicKey)>, Problem> {
+    let row: Option<(String, String)> = sqlx::query_as(statement)
+        .bind(value)
+        .fetch_optional(identity.store.reader())
+        .await
+        .map_err(database)?;
+    let Some((account, custody)) = row else {
+        return Ok(None);
+    };
+    let custody = SealingPublicKey(parse::<Digest>(&custody)?.0);
+    Ok(Some((account, custody)))
 }
 
 pub(super) async fn is_active(identity: &Identity, member: &LedgerId) -> Result<bool, Problem> {

@@ -1,7 +1,6 @@
 //! The files and processes of a measured cluster: broker, replicas, genesis with many members.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use super::mix::{Members, key};
 use super::process::Process;
 use crate::broker::{BrokerConfig, BrokerUser};
 use crate::files;
+use crate::supervisor::ports::any_free;
 
 /// Users of the broker besides the replicas: who asks, and who submits.
 pub const ASKER: &str = "asker";
@@ -67,12 +67,6 @@ fn genesis(arguments: &OrderingBench, voting: &BTreeMap<ReplicaId, Secret>) -> G
     }
 }
 
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
-}
-
 /// A table of an ordering process's configuration file.
 fn tuning(set: &[String]) -> anyhow::Result<ordering::Tuning> {
     let mut table = toml::Table::new();
@@ -97,7 +91,7 @@ impl Cluster {
         let text = std::fs::read_to_string(folder.join("genesis.json"))?;
         let genesis = GenesisFile::from_json(&text)?;
         let tuning = tuning(&arguments.set)?;
-        let port = free_port()?;
+        let port = any_free(&BTreeSet::new())?;
         let broker = start_broker(folder, port).await?;
         let mut cluster = Cluster {
             genesis,
@@ -259,7 +253,7 @@ async fn start_broker(folder: &Path, port: u16) -> anyhow::Result<Process> {
         users: folder.join("users"),
         data: home.join("data"),
         client_port: port,
-        mqtt_port: free_port()?,
+        mqtt_port: any_free(&BTreeSet::from([port]))?,
         cluster_port: None,
         routes: Vec::new(),
         servers: 1,

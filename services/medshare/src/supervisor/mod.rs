@@ -8,7 +8,7 @@ mod board;
 mod child;
 pub mod control;
 mod keeper;
-mod ports;
+pub(crate) mod ports;
 
 use std::collections::BTreeMap;
 use std::fs::File;

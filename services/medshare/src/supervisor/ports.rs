@@ -67,7 +67,8 @@ const LISTENING: std::ops::Range<u16> = 15_000..32_000;
 /// How often a place is tried there, before any free port will do.
 const TRIES: usize = 64;
 
-fn any_free(taken: &BTreeSet<u16>) -> std::io::Result<u16> {
+/// A free port that is none of these.
+pub(crate) fn any_free(taken: &BTreeSet<u16>) -> std::io::Result<u16> {
     for _ in 0..TRIES {
         let random = u16::from_be_bytes(keys::secret::random());
         let port = LISTENING.start + random % (LISTENING.end - LISTENING.start);

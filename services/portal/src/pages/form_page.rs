@@ -87,6 +87,14 @@ pub(crate) fn mistakes<'a>(checks: &[(&'a str, bool, &'a str)]) -> Vec<(&'a str,
         .collect()
 }
 
+/// Mistakes whose texts were made for the occasion, as forms take them.
+pub(crate) fn borrowed<'a>(mistakes: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+    mistakes
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use crate::design::Html;
 use crate::design::forms::{Control, Field, Form, error_summary};
 use crate::design::lists;
 use crate::design::text;
+use crate::pages::form_page::borrowed;
 use crate::pages::sign_in::{BAD_INPUT, password_field};
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
@@ -117,10 +118,7 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
         errors.push(("password", words.password_short.to_owned()));
     }
     if !errors.is_empty() {
-        let errors: Vec<(&str, &str)> = errors
-            .iter()
-            .map(|(field, text)| (*field, text.as_str()))
-            .collect();
+        let errors = borrowed(&errors);
         return Ok(visit.page_with(BAD_INPUT, page(visit, &filled, &errors)));
     }
     visit.portal.tries.count(visit.address)?;

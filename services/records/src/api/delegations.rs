@@ -55,12 +55,7 @@ pub(super) async fn name_guardian(
         patient_name: sealed_name(&own.name, &guardian_key, &regulator)?,
         guardian_name: sealed_name(&guardian.name, &patient_key, &regulator)?,
     };
-    let committed = records
-        .desk
-        .commit_with_custody(&caller, patient, command, submission::no_facts())
-        .await?;
-    records.projected(&committed).await;
-    Ok(committed)
+    records.commit(&caller, patient, command).await
 }
 
 /// By the patient or the guardian.
@@ -80,12 +75,7 @@ pub(super) async fn end_delegation(
         patient: request.patient,
         guardian: request.guardian,
     };
-    let committed = records
-        .desk
-        .commit_with_custody(&caller, submitter, command, submission::no_facts())
-        .await?;
-    records.projected(&committed).await;
-    Ok(committed)
+    records.commit(&caller, submitter, command).await
 }
 
 /// By patients: what is theirs.

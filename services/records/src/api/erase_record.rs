@@ -23,11 +23,7 @@ pub(super) async fn erase_record(
     let command = Command::EraseRecord {
         record: request.record,
     };
-    let committed = records
-        .desk
-        .commit_with_custody(&caller, patient, command, submission::no_facts())
-        .await?;
-    records.projected(&committed).await;
+    let committed = records.commit(&caller, patient, command).await?;
     // The reaction to the event destroys and certifies; it is done again after a crash.
     records.work.notify_one();
     Ok(committed)

@@ -21,10 +21,5 @@ pub(super) async fn set_consent(
         share_for_treatment: request.share_for_treatment,
         research: request.research,
     };
-    let committed = records
-        .desk
-        .commit_with_custody(&caller, patient, command, submission::no_facts())
-        .await?;
-    records.projected(&committed).await;
-    Ok(committed)
+    records.commit(&caller, patient, command).await
 }

@@ -9,6 +9,7 @@ use crate::design::Html;
 use crate::design::forms::{Field, Form, error_summary};
 use crate::design::lists::{self, Card};
 use crate::design::text::{self, Colour};
+use crate::pages::form_page::borrowed;
 use crate::pages::listing::Listing;
 use crate::pages::sign_in::BAD_INPUT;
 use crate::visit::{Page, Submitted, Visit};
@@ -120,10 +121,7 @@ pub(crate) async fn invite(submitted: Submitted) -> Answer {
             ))
         }
         Err(errors) => {
-            let errors: Vec<(&str, &str)> = errors
-                .iter()
-                .map(|(field, text)| (*field, text.as_str()))
-                .collect();
+            let errors = borrowed(&errors);
             let page = page(visit, (name, number), &errors).await?;
             Ok(visit.page_with(BAD_INPUT, page))
         }

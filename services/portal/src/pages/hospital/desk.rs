@@ -9,7 +9,7 @@ use crate::design::Html;
 use crate::design::forms::{Field, Form};
 use crate::design::lists;
 use crate::design::text;
-use crate::pages::form_page::FormPage;
+use crate::pages::form_page::{FormPage, borrowed};
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
@@ -67,10 +67,7 @@ pub(crate) async fn invite(submitted: Submitted) -> Answer {
             ))
         }
         Err(errors) => {
-            let errors: Vec<(&str, &str)> = errors
-                .iter()
-                .map(|(field, text)| (*field, text.as_str()))
-                .collect();
+            let errors = borrowed(&errors);
             let form = form(
                 visit,
                 submitted.get("real_name"),

@@ -12,7 +12,7 @@ use crate::answer::{Answer, Refusal};
 use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
 use crate::design::text;
-use crate::pages::form_page::FormPage;
+use crate::pages::form_page::{FormPage, borrowed};
 use crate::visit::{Page, Submitted, Visit, done};
 use crate::words::fill;
 
@@ -171,10 +171,7 @@ pub(crate) async fn submit(form: Submitted) -> Answer {
     }
     let value = |name: &str| form.get(name).to_owned();
     let again = |errors: &[(&str, String)]| {
-        let errors: Vec<(&str, &str)> = errors
-            .iter()
-            .map(|(name, text)| (*name, text.as_str()))
-            .collect();
+        let errors = borrowed(errors);
         page(visit, &places, &value, &errors).answer(visit)
     };
     if !errors.is_empty() {

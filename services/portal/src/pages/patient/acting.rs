@@ -2,11 +2,8 @@
 //! first whether the delegation still stands.
 
 use axum::extract::Path;
-use contracts::{Purpose, RecordNumber};
 use interfaces::Problem;
-use interfaces::records::{
-    Delegation, ListDelegations, ListOwnRecords, ListViewsOfOwnRecords, ViewRecords,
-};
+use interfaces::records::{Delegation, ListDelegations, ListOwnRecords, ListViewsOfOwnRecords};
 use ledger::LedgerId;
 
 use super::{records, requests, views};
@@ -15,7 +12,6 @@ use crate::design::Html;
 use crate::design::text;
 use crate::pages::listing::Listing;
 use crate::pages::viewed;
-use crate::viewed::Opened;
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
@@ -142,26 +138,9 @@ pub(crate) async fn list_records(
 
 /// `POST /acting/open`
 pub(crate) async fn open(form: Submitted) -> Answer {
-    let visit = &form.visit;
-    visit.signed_in()?;
-    let hospital: LedgerId = form.id("hospital")?;
+    form.visit.signed_in()?;
     let patient: LedgerId = form.id("patient")?;
-    let record: RecordNumber = form.id("record")?;
-    form.once(async {
-        let asked = ViewRecords {
-            records: vec![record],
-            purpose: Purpose::PatientRequest,
-            emergency: None,
-        };
-        let opened = visit.ask_hospital(hospital, &asked).await?;
-        let opened = Opened {
-            acting_for: Some(patient),
-            ..Opened::from(opened)
-        };
-        let below = format!("/acting/{hospital}/{patient}");
-        viewed::keep(visit, &below, hospital, opened)
-    })
-    .await
+    records::open_for(form, Some(patient)).await
 }
 
 /// `GET /acting/{hospital}/{patient}/viewed/{hospital}/{transaction}`

@@ -13,6 +13,7 @@ use crate::design::text::{self, Colour};
 use crate::pages::listing::Listing;
 use crate::pages::receipts::just_done;
 use crate::pages::{kinds, viewed};
+use crate::viewed::Opened;
 use crate::visit::{Page, Submitted, Visit};
 use crate::words::fill;
 
@@ -129,6 +130,11 @@ fn open_button(
 
 /// `POST /records/open`
 pub(crate) async fn open(form: Submitted) -> Answer {
+    open_for(form, None).await
+}
+
+/// Opens a record, for the patient or whoever acts for them.
+pub(super) async fn open_for(form: Submitted, acting_for: Option<LedgerId>) -> Answer {
     let visit = &form.visit;
     visit.signed_in()?;
     let hospital: LedgerId = form.id("hospital")?;
@@ -140,7 +146,15 @@ pub(crate) async fn open(form: Submitted) -> Answer {
             emergency: None,
         };
         let opened = visit.ask_hospital(hospital, &asked).await?;
-        viewed::keep(visit, "/records", hospital, opened)
+        let opened = Opened {
+            acting_for,
+            ..Opened::from(opened)
+        };
+        let below = match acting_for {
+            None => "/records".to_owned(),
+            Some(patient) => format!("/acting/{hospital}/{patient}"),
+        };
+        viewed::keep(visit, &below, hospital, opened)
     })
     .await
 }
