@@ -141,7 +141,7 @@ pub fn parse(text: &str) -> Result<Series, NoSeries> {
 fn minute(time: &str) -> Option<u32> {
     let (hours, minutes) = time.split_once(':')?;
     let (hours, minutes) = (hours.parse::<u32>().ok()?, minutes.parse::<u32>().ok()?);
-    (hours < 10_000 && minutes < 60).then_some(hours * 60 + minutes)
+    (hours < 10_000 && minutes < 60).then(|| hours * 60 + minutes)
 }
 
 /// The sign of a parameter, and its rank among several sources of the same sign.
@@ -239,6 +239,7 @@ mod tests {
                 "line 2: not three cells",
             ),
             ("0000,RecordID,1", "line 1: no time"),
+            ("4294967295:59,RecordID,1", "line 1: no time"),
             ("00:00,RecordID,1\n00:00,HR,fast", "line 2: no number"),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), expected);
