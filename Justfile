@@ -41,10 +41,14 @@ lint:
 arrows:
     cargo test --locked -q -p medshare --test architecture
 
-# Licences, sources and bans of dependencies. (Advisories would need a current copy of their database.)
+# Licences, sources and bans of dependencies. (Advisories need a network: see below.)
 deny:
     cargo fetch --locked
     cargo deny --offline --locked check bans licenses sources
+
+# Published advisories about dependencies: RustSec's, fetched or from a local copy ($MEDSHARE_ADVISORY_DB), and npm's.
+advisories:
+    @infra/tools/advisories
 
 # Generated files are regenerated and compared.
 generated:
