@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod process;
 pub mod shutdown;
 pub mod telemetry;
+pub mod unread;
 
 pub use configuration::{ConfigurationError, InvalidKey};
 pub use process::{ProcessConfig, ProcessOptions, run_service};

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::extract::Request;
 use bus::{Bus, BusConfig, EndedSessions};
 use chassis::{InvalidKey, Shutdown};
 use chrono::FixedOffset;
@@ -161,7 +162,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         bus,
     });
     tokio::spawn(crate::live::follow(portal.clone()));
-    let router = pages::router(portal.clone());
+    let whole = async |request: Request| chassis::unread::take_in(request);
+    let router = pages::router(portal.clone()).layer(axum::middleware::map_request(whole));
     shutdown.ready_at(&[("web", axum::serve::Listener::local_addr(&listener)?)]);
     let stopping = shutdown.clone();
     axum::serve(

@@ -81,7 +81,9 @@ impl One {
         let (router, peer) = (self.router, self.peer);
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            router.clone().call(request.map(Body::new))
+            router
+                .clone()
+                .call(chassis::unread::take_in(request.map(Body::new)))
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -276,15 +276,9 @@ async fn a_bundle_may_come_as_the_body_itself_and_may_be_larger_than_other_bodie
     );
     let report: Value = send(bundle.clone()).await.unwrap().json().await.unwrap();
     assert_eq!(report["waiting"], bundle.len());
-    // A server that refuses by the announced length may close before the client has sent everything.
-    let mut refused = None;
-    for _ in 0..20 {
-        refused = send("z".repeat(100_001)).await.ok();
-        if refused.is_some() {
-            break;
-        }
-    }
-    problem(refused.unwrap(), 413).await;
+    // Refused by what it announces, before it has come: the answer is read all the same.
+    problem(send("z".repeat(100_001)).await.unwrap(), 413).await;
+    problem(send("z".repeat(20_000_000)).await.unwrap(), 413).await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     assert!(
         problem(send(deep).await.unwrap(), 400).await["detail"]
