@@ -8,6 +8,7 @@ use interfaces::{Base64, Problem};
 use ledger::{Digest, LedgerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use store::Store;
 use submission::row::{database, parse, time_text};
 
 use crate::service::Authorization;
@@ -139,36 +140,133 @@ impl Authorization {
             .find(|guardian| own.contains(guardian))
             .filter(|guardian| !stopped.contains(guardian) && !stopped.contains(patient)))
     }
+}
 
-    /// Fills in the transactions of a page of items, in one statement.
-    pub(crate) async fn with_transactions(&self, items: &mut [Item]) -> Result<(), Problem> {
-        if items.is_empty() {
-            return Ok(());
-        }
-        let applications: BTreeSet<String> = items
-            .iter()
-            .map(|item| format!("'{}'", item.summary.item.application))
-            .collect();
-        // Ids are hex: nothing in them can end the text.
-        let list = Vec::from_iter(applications).join(", ");
-        let rows: Vec<(String, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "SELECT application, item_index, transaction_id FROM item_transactions \
-             WHERE application IN ({list}) ORDER BY application, item_index, place"
-        )))
-        .persistent(false)
-        .fetch_all(self.store.reader())
+/// Fills in the transactions of a page of items, in one statement.
+pub(crate) async fn fill_in_transactions(store: &Store, items: &mut [Item]) -> Result<(), Problem> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let applications: BTreeSet<String> = items
+        .iter()
+        .map(|item| format!("'{}'", item.summary.item.application))
+        .collect();
+    // Ids are hex: nothing in them can end the text.
+    let list = Vec::from_iter(applications).join(", ");
+    let rows: Vec<(String, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT application, item_index, transaction_id FROM item_transactions \
+         WHERE application IN ({list}) ORDER BY application, item_index, place"
+    )))
+    .persistent(false)
+    .fetch_all(store.reader())
+    .await
+    .map_err(database)?;
+    let mut transactions: BTreeMap<(String, i64), Vec<Digest>> = BTreeMap::new();
+    for (application, index, transaction) in rows {
+        let of_item = transactions.entry((application, index)).or_default();
+        of_item.push(parse(&transaction)?);
+    }
+    for item in items {
+        let id = &item.summary.item;
+        let key = (id.application.to_string(), i64::from(id.index));
+        item.summary.transactions = transactions.remove(&key).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use store::testing::TestDatabase;
+
+    use super::*;
+    use crate::migrations::MIGRATIONS;
+
+    /// An item by the first byte of its application's id, its index, and the transactions that changed it, by first byte.
+    type Put = (u8, i64, &'static [u8]);
+
+    fn application(first: u8) -> String {
+        format!("{first:02x}").repeat(16)
+    }
+
+    async fn put(to: &mut sqlx::AnyConnection, (first, index, transactions): Put, place: i64) {
+        sqlx::query(
+            "INSERT INTO items (application, item_index, place, record, hospital, patient, applicant, price, item_key, \
+             state, hospital_approved, deadline_us, grant_withdrawn) \
+             VALUES ($1, $2, $3, $4, $4, $4, $4, 100, $5, 'patient_pending', 1, 0, 0)",
+        )
+        .bind(application(first))
+        .bind(index)
+        .bind(place)
+        .bind(LedgerId([7; 16]).to_string())
+        .bind(Digest([1; 32]).to_string())
+        .execute(&mut *to)
         .await
-        .map_err(database)?;
-        let mut transactions: BTreeMap<(String, i64), Vec<Digest>> = BTreeMap::new();
-        for (application, index, transaction) in rows {
-            let of_item = transactions.entry((application, index)).or_default();
-            of_item.push(parse(&transaction)?);
+        .unwrap();
+        // The newest first: their order is that of their places, not that in which they were written.
+        for (place, transaction) in transactions.iter().enumerate().rev() {
+            sqlx::query("INSERT INTO item_transactions VALUES ($1, $2, $3, $4)")
+                .bind(application(first))
+                .bind(index)
+                .bind(place as i64)
+                .bind(Digest([*transaction; 32]).to_string())
+                .execute(&mut *to)
+                .await
+                .unwrap();
         }
-        for item in items {
-            let id = &item.summary.item;
-            let key = (id.application.to_string(), i64::from(id.index));
-            item.summary.transactions = transactions.remove(&key).unwrap_or_default();
+    }
+
+    async fn own_transactions(database: &TestDatabase) {
+        let store = database.open(MIGRATIONS).await;
+        let mut filling = store.begin().await.unwrap();
+        for first in [1, 2, 3] {
+            sqlx::query("INSERT INTO applications VALUES ($1, $2, 'Research', 0)")
+                .bind(application(first))
+                .bind(LedgerId([7; 16]).to_string())
+                .execute(&mut *filling)
+                .await
+                .unwrap();
         }
-        Ok(())
+        // Of the first application only the second item is on the page.
+        let all: [Put; 4] = [
+            (1, 0, &[10, 11]),
+            (1, 1, &[20, 21, 22]),
+            (2, 0, &[30]),
+            (3, 0, &[]),
+        ];
+        for (place, one) in (0..).zip(all) {
+            put(&mut filling, one, place).await;
+        }
+        filling.commit().await.unwrap();
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{ITEM_COLUMNS} WHERE items.place > 0 ORDER BY items.place DESC"
+        )))
+        .fetch_all(store.reader())
+        .await
+        .unwrap();
+        let mut page = rows
+            .iter()
+            .map(item)
+            .collect::<Result<Vec<_>, _>>()
+            .unwrap();
+        fill_in_transactions(&store, &mut page).await.unwrap();
+        let found: Vec<Vec<u8>> = page
+            .iter()
+            .map(|item| item.summary.transactions.iter().map(|id| id.0[0]).collect())
+            .collect();
+        assert_eq!(found, [vec![], vec![30], vec![20, 21, 22]]);
+        fill_in_transactions(&store, &mut []).await.unwrap();
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn each_item_of_a_page_has_its_own_transactions_in_their_order() {
+        own_transactions(&TestDatabase::sqlite()).await;
+    }
+
+    #[tokio::test]
+    async fn each_item_of_a_page_has_its_own_transactions_in_their_order_on_postgres() {
+        if let Some(database) = TestDatabase::postgres("transactions of items").await {
+            own_transactions(&database).await;
+        }
     }
 }

@@ -35,4 +35,5 @@ mod words;
 
 pub use explorer::{ExplorerConfig, fill_blocks};
 pub use language::Currency;
+pub use listener::WebTls;
 pub use service::{Config, Display, Sessions, Web, run};

@@ -11,7 +11,7 @@ use ledger::LedgerId;
 use submission::Caller;
 use submission::row::database;
 
-use crate::rows::{ITEM_COLUMNS, item};
+use crate::rows::{ITEM_COLUMNS, fill_in_transactions, item};
 use crate::service::Authorization;
 
 /// How a caller relates to items, and which state waits for them.
@@ -69,7 +69,7 @@ pub(crate) async fn list_items(
         .last()
         .filter(|_| more)
         .map(|last| last.place.to_string());
-    authorization.with_transactions(&mut found).await?;
+    fill_in_transactions(&authorization.store, &mut found).await?;
     let entries = found.into_iter().map(|item| item.summary).collect();
     Ok(Page { entries, next })
 }

@@ -11,6 +11,7 @@ use keys::token::Role;
 use ledger::Digest;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use store::Store;
 use submission::Caller;
 use submission::row::{database, parse};
 
@@ -49,7 +50,7 @@ pub(crate) async fn list_claims(
     .await
     .map_err(database)?;
     let shown = &rows[..rows.len().min(limit as usize)];
-    let mut transactions = transactions_of(&settlement, shown).await?;
+    let mut transactions = transactions_of(&settlement.store, shown).await?;
     let entries = shown
         .iter()
         .map(|row| {
@@ -81,7 +82,7 @@ fn relation(caller: &Caller) -> Result<(&'static str, ledger::LedgerId), Problem
 
 /// The transactions of a page of claims, oldest first, in one statement.
 async fn transactions_of(
-    settlement: &Settlement,
+    store: &Store,
     claims: &[AnyRow],
 ) -> Result<BTreeMap<String, Vec<Digest>>, Problem> {
     let names = claims
@@ -99,7 +100,7 @@ async fn transactions_of(
         list.join(", ")
     )))
     .persistent(false)
-    .fetch_all(settlement.store.reader())
+    .fetch_all(store.reader())
     .await
     .map_err(database)?;
     for (claim, transaction) in rows {
@@ -128,4 +129,99 @@ fn summary(row: &AnyRow, transactions: Vec<Digest>) -> Result<ClaimSummary, Prob
         rules_version: number(8)? as u32,
         transactions,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::settlement::command::BenefitCategory;
+    use store::testing::TestDatabase;
+
+    use super::*;
+    use crate::migrations::MIGRATIONS;
+
+    /// A claim by the byte of its reference, what was charged, and the transactions that changed it, by first byte.
+    type Put = (u8, i64, &'static [u8]);
+
+    async fn put(to: &mut sqlx::AnyConnection, (first, charged, transactions): Put) {
+        let claim = Digest([first; 32]).to_string();
+        sqlx::query(
+            "INSERT INTO claims (claim, insured, hospital, plan, state, charged, benefit, share, rules_version, category) \
+             VALUES ($1, $2, $2, 1, 'adjudicated', $3, 60, 40, 2, 'Outpatient')",
+        )
+        .bind(&claim)
+        .bind(ledger::LedgerId([7; 16]).to_string())
+        .bind(charged)
+        .execute(&mut *to)
+        .await
+        .unwrap();
+        // The newest first: their order is that of their places, not that in which they were written.
+        for (place, transaction) in transactions.iter().enumerate().rev() {
+            sqlx::query("INSERT INTO claim_transactions VALUES ($1, $2, $3)")
+                .bind(&claim)
+                .bind(place as i64)
+                .bind(Digest([*transaction; 32]).to_string())
+                .execute(&mut *to)
+                .await
+                .unwrap();
+        }
+    }
+
+    async fn own_transactions(database: &TestDatabase) {
+        let store = database.open(MIGRATIONS).await;
+        let mut filling = store.begin().await.unwrap();
+        let all: [Put; 4] = [
+            (1, 100, &[10]),
+            (2, 200, &[20, 21, 22]),
+            (3, 200, &[]),
+            (4, 300, &[40]),
+        ];
+        for one in all {
+            put(&mut filling, one).await;
+        }
+        filling.commit().await.unwrap();
+        // The first claim is not on the page.
+        let page = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} WHERE claim > $1 ORDER BY claim"
+        )))
+        .bind(Digest([1; 32]).to_string())
+        .fetch_all(store.reader())
+        .await
+        .unwrap();
+        let mut transactions = transactions_of(&store, &page).await.unwrap();
+        let claims: Vec<ClaimSummary> = page
+            .iter()
+            .map(|row| {
+                let of_claim = transactions.remove(&row.get::<String, _>(0));
+                summary(row, of_claim.unwrap_or_default()).unwrap()
+            })
+            .collect();
+        let firsts = |claim: &ClaimSummary| -> Vec<u8> {
+            claim.transactions.iter().map(|id| id.0[0]).collect()
+        };
+        assert_eq!(
+            claims.iter().map(firsts).collect::<Vec<_>>(),
+            [vec![20, 21, 22], vec![], vec![40]]
+        );
+        assert!(transactions.is_empty());
+        // What is alike is said of both.
+        assert_eq!(
+            claims.iter().map(|claim| claim.twin).collect::<Vec<_>>(),
+            [true, true, false]
+        );
+        assert_eq!(claims[0].category, BenefitCategory::Outpatient);
+        assert!(transactions_of(&store, &[]).await.unwrap().is_empty());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn each_claim_of_a_page_has_its_own_transactions_in_their_order() {
+        own_transactions(&TestDatabase::sqlite()).await;
+    }
+
+    #[tokio::test]
+    async fn each_claim_of_a_page_has_its_own_transactions_in_their_order_on_postgres() {
+        if let Some(database) = TestDatabase::postgres("transactions of claims").await {
+            own_transactions(&database).await;
+        }
+    }
 }
