@@ -7,6 +7,9 @@ import { chromium } from "playwright-core";
 const require = createRequire(import.meta.url);
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
+/** What the first visit of a page may cost, in bytes over the wire: everything that it loads, compressed. */
+const WEIGHT_MAX = 200 * 1024;
+
 /** Both widths of every story. */
 export const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
@@ -21,7 +24,7 @@ export async function launch() {
 /** A browser window of one size for one story; everything it sees is checked. */
 export class Window {
   constructor(story, size, portal, figures) {
-    Object.assign(this, { story, size, portal, figures, problems: [], shots: 0, pending: new Set() });
+    Object.assign(this, { story, size, portal, figures, problems: [], shots: 0, loads: new Map() });
   }
 
   static async open(browser, story, size, portal, figures, locale = "en-GB") {
@@ -29,7 +32,12 @@ export class Window {
     // axe-core is injected; the pages themselves are served with their policy in force, which a test of its own shows.
     window.context = await browser.newContext({ viewport: sizes[size], locale, bypassCSP: false });
     window.page = await window.context.newPage();
+    await window.page.addInitScript(() => {
+      globalThis.swaps = [];
+      addEventListener("htmx:afterSwap", () => globalThis.swaps.push(performance.now()), true);
+    });
     window.watch();
+    await window.weigh();
     return window;
   }
 
@@ -52,14 +60,39 @@ export class Window {
     return /(status of|Status Error Code) (422|403|404|409)/.test(text) && this.mistakes;
   }
 
+  /** Notes what each page loads, and how many bytes each of it took when it came over the wire. */
+  async weigh() {
+    const network = await this.context.newCDPSession(this.page);
+    await network.send("Network.enable");
+    const under = new Map();
+    network.on("Network.requestWillBeSent", ({ requestId, request, type }) => {
+      if (type === "Document") this.loads = new Map();
+      if (!["EventSource", "Fetch", "XHR"].includes(type)) under.set(requestId, [request.url, this.loads.set(request.url, 0)]);
+    });
+    network.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+      const [url, loads] = under.get(requestId) ?? [];
+      if (!url) return;
+      const { bytes } = this.figures;
+      bytes.set(url, Math.max(encodedDataLength, bytes.get(url) ?? 0));
+      loads.set(url, encodedDataLength);
+    });
+  }
+
+  /** What the page that is open costs whoever comes first to it: what came from the cache counts as it came before. */
+  weight() {
+    const { bytes } = this.figures;
+    return [...this.loads].reduce((sum, [url, now]) => sum + Math.max(now, bytes.get(url) ?? 0), 0);
+  }
+
   time(response) {
     const timing = response.headers()["server-timing"];
     const request = response.request();
     if (!timing || request.resourceType() !== "document" || request.method() !== "GET") return;
     const took = Number(/dur=([\d.]+)/.exec(timing)?.[1]);
-    const path = new URL(response.url()).pathname.replace(/[0-9a-f]{32,}/g, "*").replace(/\/\d+$/, "/*");
-    if (!this.figures.has(path)) this.figures.set(path, []);
-    this.figures.get(path).push(took);
+    const path = plain(response.url());
+    const { times } = this.figures;
+    if (!times.has(path)) times.set(path, []);
+    times.get(path).push(took);
   }
 
   async go(path) {
@@ -67,7 +100,7 @@ export class Window {
     await this.look();
   }
 
-  /** Checks the page that is open: accessibility, cut content, and a picture where pictures are wanted. */
+  /** Checks the page that is open: accessibility, cut content, movement, weight; and takes a picture where pictures are wanted. */
   async look(name) {
     const page = this.page;
     const found = await page.evaluate(`${axe}; axe.run(document, { runOnly: ["wcag2a","wcag2aa","wcag21a","wcag21aa","wcag22aa","best-practice"] })
@@ -76,6 +109,11 @@ export class Window {
     for (const violation of found) this.problems.push(`${this.story} (${this.size}) ${path}: axe ${violation}`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth + 1);
     if (wide) this.problems.push(`${this.story} (${this.size}) ${path}: wider than the window`);
+    for (const moved of await page.evaluate(shifts)) this.problems.push(`${this.story} (${this.size}) ${path}: moves: ${moved}`);
+    const weight = this.weight();
+    const { weights } = this.figures;
+    weights.set(plain(page.url()), Math.max(weight, weights.get(plain(page.url())) ?? 0));
+    if (weight > WEIGHT_MAX) this.problems.push(`${this.story} (${this.size}) ${path}: ${weight} bytes on the first visit`);
     await this.shoot(name ?? path);
   }
 
@@ -116,6 +154,34 @@ export class Window {
   async close() {
     await this.context.close();
   }
+}
+
+/** What the stories together find out about pages. */
+export class Figures {
+  /** Server time by path, in milliseconds. */
+  times = new Map();
+  /** Bytes over the wire by address. */
+  bytes = new Map();
+  /** Bytes of a first visit by path. */
+  weights = new Map();
+}
+
+/** An address without what names one record, patient or transaction. */
+function plain(url) {
+  return new URL(url).pathname.replace(/[0-9a-f]{32,}/g, "*").replace(/\/\d+$/, "/*");
+}
+
+/** In the page: what moved by itself while it loaded; what the ledger changes in a living region is news. */
+function shifts() {
+  const seen = new PerformanceObserver(() => {});
+  seen.observe({ type: "layout-shift", buffered: true });
+  const loaded = performance.getEntriesByType("navigation")[0].loadEventEnd;
+  const element = ({ node }) => (node?.nodeType === 1 ? node : node?.parentElement);
+  const isLiving = (source) => element(source)?.parentElement?.closest("[data-live], [data-tail], #latest-transactions");
+  const isNews = (one) => one.sources.every(isLiving) || globalThis.swaps.some((at) => Math.abs(one.startTime - at) < 200);
+  const name = (source) => [element(source)?.localName, element(source)?.id, element(source)?.className].filter(Boolean).join(".");
+  return seen.takeRecords().filter((one) => !one.hadRecentInput && one.value > 0.001 && one.startTime < loaded + 1_000 && !isNews(one))
+    .map((one) => `${one.value.toFixed(4)} ${one.sources.map(name).join(", ")}`);
 }
 
 /** Ends the story when something is not as it should be. */

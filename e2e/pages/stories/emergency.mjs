@@ -1,9 +1,9 @@
 // No replica answers: a doctor sees a record without the ledger, which says what will happen; once the ledger is back it is
 // told, the patient sees it, and the regulator reviews it. [decision 18]
 import { execFileSync } from "node:child_process";
+import { key } from "../acts.mjs";
 import { expect } from "../browser.mjs";
 
-const key = (accounts, slug) => accounts.keys.find((name) => name.endsWith(`/${slug}/member.json`));
 
 export async function play({ accounts, folder, open, size }) {
   const replicas = Object.keys(steer(folder, "status").processes).filter((name) => name.startsWith("replica-"));

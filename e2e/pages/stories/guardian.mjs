@@ -1,5 +1,6 @@
 // A patient names a guardian, who opens a record for them under their own name; when the patient ends it, the page that the
 // guardian has open goes away by itself. [issue 5: delegation]
+import { fillGuardian, linkOf, patientsOf } from "../acts.mjs";
 import { expect } from "../browser.mjs";
 
 export async function play({ accounts, open, size }) {
@@ -16,12 +17,14 @@ export async function play({ accounts, open, size }) {
   await window.press("Name a guardian", page.locator("main"));
   await page.waitForSelector(".nhsuk-error-summary");
   await window.look("nothing entered");
-  await fill(page, accounts.patient_ids[guardian.login], "Somebody Else");
+  const id = accounts.patient_ids[guardian.login];
+  const hospital = "Lakeside Hospital";
+  await fillGuardian(page, { hospital, id, name: "Somebody Else", scope: "Both" });
   await window.press("Name a guardian", page.locator("main"));
   await page.getByText("Nobody is enrolled with this patient ID").first().waitFor();
   await window.look("wrong name");
   window.mistakes = false;
-  await fill(page, accounts.patient_ids[guardian.login], guardian.name);
+  await fillGuardian(page, { hospital, id, name: guardian.name, scope: "Both" });
   await window.press("Name a guardian", page.locator("main"));
   await page.getByText("They are named").waitFor({ timeout: 60_000 });
   await page.getByText(guardian.name).first().waitFor();
@@ -29,13 +32,7 @@ export async function play({ accounts, open, size }) {
 
   const other = await open();
   await other.signIn(guardian);
-  const link = other.page.getByRole("link", { name: `Records of ${patient.name}` }).first();
-  // The endorsement of the guardian's ledger id comes by itself.
-  for (let tries = 0; (await link.count()) === 0; tries += 1) {
-    expect(tries < 100, "the guardian may act");
-    await other.page.waitForTimeout(300);
-    await other.page.goto(new URL("/guardians", accounts.portal).href);
-  }
+  const link = await linkOf(other, hospital, `Records of ${patient.name}`);
   await other.look("held");
   await link.click();
   await other.page.getByText(`You are acting for ${patient.name}`).first().waitFor();
@@ -43,6 +40,7 @@ export async function play({ accounts, open, size }) {
   const records = other.page.url();
   await other.press("Open", other.page.locator("#records"));
   await other.page.waitForURL(/\/viewed\//, { timeout: 60_000 });
+  await other.page.getByText(`You are acting for ${patient.name}`).first().waitFor();
   await other.look();
   expect((await other.page.getByRole("button", { name: "Share this record with a code" }).count()) === 0, "a guardian is offered no code");
   const viewed = other.page.url();
@@ -61,7 +59,7 @@ export async function play({ accounts, open, size }) {
   await window.look("the guardian's view");
   await window.go("/guardians");
   other.mistakes = true;
-  await window.press("End it", page.locator("main"));
+  await window.press("End it", page.locator(".medshare-list > li").filter({ hasText: guardian.name }).filter({ hasText: "In force" }));
   await page.getByText("It is ended").waitFor({ timeout: 60_000 });
   await window.look("ended");
   // The list that the guardian has open is gone by itself; what was opened before opens no more.
@@ -73,16 +71,6 @@ export async function play({ accounts, open, size }) {
 
 /** Who names whom: others in each width, so that both begin with nothing. */
 function pair(accounts, size) {
-  const patients = accounts.people.filter((person) => person.role === "Patient");
-  const seen = new Map(patients.map((person) => [person.login, person]));
-  const each = [...seen.values()];
+  const each = patientsOf(accounts);
   return size === "phone" ? [each[0], each[3]] : [each[0], each[4]];
-}
-
-async function fill(page, patientId, name) {
-  await page.getByLabel("Their patient ID").fill(patientId);
-  await page.getByLabel("Their name").fill(name);
-  await page.getByRole("group", { name: "For your records at" }).getByRole("radio").first().check();
-  await page.getByLabel("Both", { exact: true }).check();
-  await page.getByLabel("30 days").check();
 }

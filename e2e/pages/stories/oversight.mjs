@@ -1,8 +1,8 @@
 // A node operator endorses a newcomer with its own key; the regulator looks at members and the use of records, suspends a
 // member and lets it act again; insurer and treasury do their part. [A10, A27-A29, A68, A71]
+import { key } from "../acts.mjs";
 import { expect } from "../browser.mjs";
 
-const key = (accounts, slug, file = "member.json") => accounts.keys.find((name) => name.endsWith(`/${slug}/${file}`));
 
 export async function play({ accounts, open, size }) {
   // An operator endorses a newcomer once: each width has an operator of its own.

@@ -78,6 +78,10 @@ fn explained(words: &Problems, problem: &Problem) -> (&'static str, &'static str
     if problem.kind.ends_with(":stale-form") {
         return (words.stale_form, words.stale_form_next);
     }
+    let rejection = problem.rejection.as_deref().unwrap_or_default();
+    if rejection.ends_with(":InsufficientFunds") {
+        return (words.funds, words.funds_next);
+    }
     match problem.status {
         404 | 405 => (words.not_found, words.not_found_next),
         401 | 403 => (words.forbidden, words.forbidden_next),
@@ -87,5 +91,25 @@ fn explained(words: &Problems, problem: &Problem) -> (&'static str, &'static str
         504 => (words.timeout, words.timeout_next),
         400..=499 => (words.bad_request, words.bad_request_next),
         _ => (words.failure, words.failure_next),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Language;
+    use crate::words::Words;
+
+    #[test]
+    fn want_of_money_is_told_from_coming_too_late() {
+        for language in [Language::English, Language::Chinese] {
+            let words = Words::of(language).problems;
+            let rejected = |name: &str| {
+                let problem = Problem::rejected("00", format!("4:5:{name}"), "no");
+                explained(words, &problem).0
+            };
+            assert_eq!(rejected("InsufficientFunds"), words.funds);
+            assert_eq!(rejected("SharePaidBefore"), words.conflict);
+        }
     }
 }

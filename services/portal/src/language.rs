@@ -125,6 +125,18 @@ impl Locale {
         }
     }
 
+    /// The end of a time that began at `start`: without its day where that is the same.
+    pub(crate) fn end(&self, start: &str, end: &str) -> String {
+        let whole = self.time(end);
+        let day = self.day(end);
+        match whole.strip_prefix(&day) {
+            Some(clock) if self.day(start) == day && !clock.is_empty() => {
+                clock.trim_start_matches([',', ' ']).to_owned()
+            }
+            _ => whole,
+        }
+    }
+
     /// A day, from anything that begins with YYYY, YYYY-MM or YYYY-MM-DD; a time with an offset counts where we are.
     pub(crate) fn day(&self, text: &str) -> String {
         if let Ok(time) = DateTime::parse_from_rfc3339(text) {
@@ -227,6 +239,13 @@ mod tests {
         let time = "2026-11-25T20:05:00Z";
         assert_eq!(english.time(time), "26 November 2026, 04:05");
         assert_eq!(chinese.time(time), "2026年11月26日 04:05");
+        assert_eq!(english.end(time, "2026-11-25T20:35:00Z"), "04:35");
+        assert_eq!(chinese.end(time, "2026-11-25T20:35:00Z"), "04:35");
+        assert_eq!(
+            english.end(time, "2026-11-26T20:05:00Z"),
+            "27 November 2026, 04:05"
+        );
+        assert_eq!(english.end("2026-11-25", "2026-11-25"), "25 November 2026");
         assert_eq!(english.day("2026-11"), "November 2026");
         assert_eq!(english.day("1936-02-01"), "1 February 1936");
         assert_eq!(english.money(-123_456_789), "−CN¥1,234,567.89");

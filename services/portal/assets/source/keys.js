@@ -1,6 +1,7 @@
 // Signs with a key that this browser holds: on the sign-in page and on the page that confirms a command. The key never
 // leaves the browser; see browser/ for how it is kept and used.
 import * as keys from "./browser/medshare-keys.js";
+import { readable } from "./released.js";
 
 const signIn = document.querySelector("form[data-sign-in]");
 signIn?.addEventListener("submit", (event) => work(event, signIn, async () => {
@@ -41,12 +42,15 @@ application?.addEventListener("submit", (event) => {
 // A released record is opened with its item's key and checked against what the ledger committed to.
 const released = document.querySelector("[data-released]");
 if (released) {
-  const { member, application: id, index, itemKey, sealedKey, ciphertext, algorithm, release, opened } = released.dataset;
+  const { member, application: id, index, itemKey, sealedKey, ciphertext, algorithm, release, opened, words } = released.dataset;
   keys.openReleased(member, { application: id, index: Number(index), itemKey, sealedKey, ciphertext,
     release: { algorithm: Number(algorithm), value: release } })
     .then((text) => {
       released.querySelector("[data-status]").textContent = opened;
-      released.querySelector("[data-content]").textContent = JSON.stringify(JSON.parse(text), null, 2);
+      const bundle = JSON.parse(text);
+      released.querySelector("[data-content]").replaceChildren(readable(bundle, JSON.parse(words)));
+      released.querySelector("[data-file]").textContent = JSON.stringify(bundle, null, 2);
+      released.querySelector("details").hidden = false;
     })
     .catch((error) => (released.querySelector("[data-problem]").textContent = error.message));
 }

@@ -5,9 +5,11 @@ document.body.classList.add("js-enabled", "nhsuk-frontend-supported");
 initAll();
 
 // On a phone the navigation scrolls sideways: where one is, is in sight.
-const list = document.querySelector(".nhsuk-header__navigation-list");
-const current = list?.querySelector(".nhsuk-header__navigation-item--current");
-if (current) list.scrollLeft = Math.max(0, current.offsetLeft - (list.clientWidth - current.offsetWidth) / 2);
+for (const current of document.querySelectorAll("nav li:has(> [aria-current])")) {
+  const list = current.parentElement;
+  const place = current.getBoundingClientRect().left - list.getBoundingClientRect().left;
+  list.scrollLeft = Math.max(0, place - (list.clientWidth - current.offsetWidth) / 2);
+}
 
 // A form is sent once; the server would refuse to do it twice as well.
 document.addEventListener("submit", (event) => {

@@ -137,7 +137,7 @@ async fn figures(
 #[derive(askama::Template)]
 #[template(
     ext = "html",
-    source = r#"<section class="explorer-chain" aria-labelledby="latest-blocks-title"><div class="explorer-card__head"><h2 id="latest-blocks-title">{{ title }} <span class="explorer-pulse" id="pulse" hidden>{{ live }}</span></h2>{{ side }}</div><ol id="latest-blocks" data-tail="/explorer/tail" tabindex="0" aria-label="{{ title }}">{% for tile in tiles %}{{ tile }}{% endfor %}</ol>{{ legend }}</section>"#
+    source = r#"<section class="explorer-chain" aria-labelledby="latest-blocks-title"><div class="explorer-card__head"><h2 id="latest-blocks-title">{{ title }} <span class="explorer-pulse" id="pulse">{{ live }}</span></h2>{{ side }}</div><ol id="latest-blocks" data-tail="/explorer/tail" tabindex="0" aria-label="{{ title }}">{% for tile in tiles %}{{ tile }}{% endfor %}</ol>{{ legend }}</section>"#
 )]
 struct Chain<'a> {
     title: &'a str,

@@ -71,6 +71,8 @@ struct Asked<'a> {
     code: Option<&'a str>,
     new_password: bool,
     hidden: Vec<(&'a str, String)>,
+    /// Where whoever does not go on gets back to; to the list of factors with none.
+    back: Option<String>,
 }
 
 impl<'a> Asked<'a> {
@@ -84,6 +86,7 @@ impl<'a> Asked<'a> {
             code: None,
             new_password: false,
             hidden: Vec::new(),
+            back: None,
         }
     }
 
@@ -101,11 +104,15 @@ impl<'a> Asked<'a> {
         }
         let mut hidden = visit.hidden();
         hidden.extend(self.hidden);
+        let (back, back_name) = match &self.back {
+            Some(back) => (back.as_str(), visit.words.frame.back),
+            None => ("/factors", words.title),
+        };
         let form = Form {
             hidden,
             fields,
             busy: words.working,
-            cancel: Some(("/factors", visit.words.frame.cancel)),
+            cancel: Some((back, visit.words.frame.cancel)),
             ..Form::new(self.action, self.button)
         };
         Page {
@@ -119,7 +126,7 @@ impl<'a> Asked<'a> {
             ]),
             ..Page::default()
         }
-        .below("/factors", words.title)
+        .below(back, back_name)
     }
 }
 
@@ -338,6 +345,7 @@ fn proving<'a>(visit: &Visit, next: &str, with_app: bool) -> Asked<'a> {
         button: words.step_up_do,
         code: with_app.then_some(words.code),
         hidden: vec![("next", local(next).to_owned())],
+        back: Some(local(next).to_owned()),
         ..Asked::new("/step-up", words.step_up, words.step_up_lead)
     }
 }

@@ -85,15 +85,13 @@ impl Bundle {
             return Html::none();
         };
         let period = &encounter["period"];
-        let start = period["start"]
-            .as_str()
-            .map(|start| visit.locale.time(start));
-        let end = period["end"].as_str().map(|end| visit.locale.time(end));
-        let when = match (start, end) {
-            (Some(start), Some(end)) if start != end => {
-                fill(words.range, &[("from", &start), ("to", &end)])
+        let when = match (period["start"].as_str(), period["end"].as_str()) {
+            (Some(start), Some(end)) if visit.locale.time(start) != visit.locale.time(end) => {
+                let from = visit.locale.time(start);
+                let to = visit.locale.end(start, end);
+                fill(words.range, &[("from", &from), ("to", &to)])
             }
-            (Some(start), _) => start,
+            (Some(start), _) => visit.locale.time(start),
             _ => String::new(),
         };
         let kind = encounter["type"]
@@ -121,17 +119,31 @@ impl Bundle {
         let mut rows = Vec::new();
         for claim in self.of_kind("Claim") {
             let total = money(&claim["total"]);
-            let what = claim["type"]
-                .as_object()
-                .and_then(|_| concept(&claim["type"]))
-                .unwrap_or_default();
-            rows.push(vec![Html::text(what), Html::text(total)]);
+            rows.push(vec![
+                Html::text(bill(visit, &claim["type"])),
+                Html::text(total),
+            ]);
         }
         if rows.is_empty() {
             return Html::none();
         }
         lists::table(words.costs, &[words.name, words.total], &rows)
     }
+}
+
+/// Whose bill a claim is: its text or display, else the word for HL7's code of claim types.
+fn bill(visit: &Visit, kind: &Value) -> String {
+    let words = visit.words.clinical;
+    let shown = concept(kind).unwrap_or_default();
+    let known = match shown.as_str() {
+        "institutional" => words.bill_institutional,
+        "professional" => words.bill_professional,
+        "pharmacy" => words.bill_pharmacy,
+        "oral" => words.bill_oral,
+        "vision" => words.bill_vision,
+        _ => return shown,
+    };
+    known.to_owned()
 }
 
 fn heading(visit: &Visit, kind: &str) -> &'static str {

@@ -114,6 +114,16 @@ pub(crate) fn integrity(words: &Words, integrity: Integrity) -> Html {
     }
 }
 
+/// A patient ID in the groups in which it was given: `123-456-7897`.
+pub(crate) fn patient_id(digits: &str) -> String {
+    match (digits.get(..3), digits.get(3..6), digits.get(6..)) {
+        (Some(first), Some(second), Some(rest)) if digits.len() == 10 => {
+            format!("{first}-{second}-{rest}")
+        }
+        _ => digits.to_owned(),
+    }
+}
+
 /// The reasons for a refusal that a patient may give: value, name, hint.
 pub(crate) fn refusal_reasons(words: &Words) -> Vec<(String, String, String)> {
     let kinds = words.kinds;
@@ -136,5 +146,16 @@ pub(crate) fn refusal_reason(name: &str) -> RefusalReason {
         "Sensitive" => RefusalReason::Sensitive,
         "Unfit" => RefusalReason::Unfit,
         _ => RefusalReason::Unstated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patient_id_is_shown_in_the_groups_in_which_it_was_given() {
+        assert_eq!(patient_id("1234567897"), "123-456-7897");
+        assert_eq!(patient_id(""), "");
     }
 }

@@ -36,28 +36,30 @@ pub(crate) fn keep(
     Ok(format!("{below}/viewed/{hospital}/{put_down}"))
 }
 
-/// What this session opened; what is on the ledger is collected again from the hospital while that is possible.
+/// What this session opened, and for whom where a guardian did; what is on the ledger is collected again from the hospital
+/// while that is possible.
 async fn opened(
     visit: &Visit,
     hospital: &str,
     put_down: &str,
-) -> Result<(LedgerId, Option<Arc<Opened>>), Refusal> {
+) -> Result<(LedgerId, Option<Arc<Opened>>, Option<Acting>), Refusal> {
     let unknown = || Problem::not_found("no such view");
     let session = &visit.signed_in()?.session.session;
     let hospital: LedgerId = hospital.parse().map_err(|_| unknown())?;
     let put_down: PutDown = put_down.parse().map_err(|()| unknown())?;
     if let Some(kept) = visit.portal.viewed.get(session, &put_down) {
         // What a guardian opened stays open no longer than the delegation.
-        if let Some(patient) = kept.acting_for {
-            let still = Acting::of(visit, &hospital.to_string(), &patient.to_string()).await;
-            if !still?.reads() {
-                return Err(Problem::forbidden("you do not read for this patient").into());
-            }
+        let Some(patient) = kept.acting_for else {
+            return Ok((hospital, Some(kept), None));
+        };
+        let acting = Acting::of(visit, &hospital.to_string(), &patient.to_string()).await?;
+        if !acting.reads() {
+            return Err(Problem::forbidden("you do not read for this patient").into());
         }
-        return Ok((hospital, Some(kept)));
+        return Ok((hospital, Some(kept), Some(acting)));
     }
     let PutDown::Committed(transaction) = put_down else {
-        return Ok((hospital, None));
+        return Ok((hospital, None, None));
     };
     match visit
         .ask_hospital(hospital, &CollectView { transaction })
@@ -65,9 +67,9 @@ async fn opened(
     {
         Ok(viewed) => {
             visit.portal.viewed.keep(session, viewed);
-            Ok((hospital, visit.portal.viewed.get(session, &put_down)))
+            Ok((hospital, visit.portal.viewed.get(session, &put_down), None))
         }
-        Err(problem) if problem.status == 403 => Ok((hospital, None)),
+        Err(problem) if problem.status == 403 => Ok((hospital, None, None)),
         Err(problem) => Err(problem.into()),
     }
 }
@@ -93,7 +95,7 @@ pub(crate) async fn show(
     visit: Visit,
     Path((hospital, transaction)): Path<(String, String)>,
 ) -> Answer {
-    let (hospital, viewed) = opened(&visit, &hospital, &transaction).await?;
+    let (hospital, viewed, acting) = opened(&visit, &hospital, &transaction).await?;
     let words = visit.words.patient;
     let (list, list_name) = list_of(&visit);
     let Some(viewed) = viewed else {
@@ -103,11 +105,10 @@ pub(crate) async fn show(
     };
     let names = visit.hospital_names().await;
     let place = names.get(&hospital).map_or("", String::as_str);
-    let mut parts = vec![offline_emergency::notice(
-        &visit,
-        hospital,
-        &viewed.put_down,
-    )];
+    let mut parts = vec![
+        acting.map_or_else(Html::none, |acting| acting.banner(&visit)),
+        offline_emergency::notice(&visit, hospital, &viewed.put_down),
+    ];
     let mut title = words.record.to_owned();
     for record in &viewed.records {
         let bundle = record.content.as_deref().map(fhir::Bundle::read);
@@ -200,7 +201,7 @@ pub(crate) async fn proof(
     visit: Visit,
     Path((hospital, transaction, record)): Path<(String, String, String)>,
 ) -> Answer {
-    let (_, viewed) = opened(&visit, &hospital, &transaction).await?;
+    let (_, viewed, _) = opened(&visit, &hospital, &transaction).await?;
     let back = visit
         .path_alone()
         .rsplitn(3, '/')
@@ -293,7 +294,7 @@ pub(crate) async fn download(
     visit: Visit,
     Path((hospital, transaction, record)): Path<(String, String, String)>,
 ) -> Answer {
-    let (_, viewed) = opened(&visit, &hospital, &transaction).await?;
+    let (_, viewed, _) = opened(&visit, &hospital, &transaction).await?;
     let viewed = viewed.ok_or_else(|| Problem::not_found("the record was closed meanwhile"))?;
     let record = found(&viewed, &record)?;
     let content = record

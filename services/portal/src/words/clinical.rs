@@ -14,6 +14,11 @@ words! {
         allergies: "Allergies", "过敏";
         imaging: "Imaging", "影像";
         costs: "Costs", "费用";
+        bill_institutional: "Bill of the hospital", "医院账单";
+        bill_professional: "Bill of a doctor", "医生账单";
+        bill_pharmacy: "Bill of a pharmacy", "药房账单";
+        bill_oral: "Bill of a dentist", "牙科账单";
+        bill_vision: "Bill of an optician", "眼科账单";
         other: "More", "其他";
         name: "Name", "名称";
         value: "Value", "结果";

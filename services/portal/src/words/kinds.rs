@@ -60,6 +60,7 @@ words! {
         reason_item_reversed: "Reversed by the regulator", "监管撤销";
         reason_benefit: "Paid by the insurer", "保险赔付";
         reason_share: "Share of a bill", "自付部分";
+        claim_in_full: "Paid in full", "已全额支付";
         claim_adjudicated: "Your share is due", "待支付自付部分";
         claim_pended: "The insurer decides by hand", "保险公司人工审核";
         claim_share_paid: "Paid", "已支付";

@@ -67,6 +67,7 @@ words! {
         read_what: "Record that you read a released record", "记录您对已发放病历的阅读";
         opened: "Released record", "已发放病历";
         opened_lead: "Opened with your key in this browser and checked against the ledger.", "已在此浏览器中用您的密钥打开并与账本核对。";
+        opened_file: "As a file (FHIR)", "文件格式（FHIR）";
         opened_ok: "It is exactly what the hospital committed to.", "内容与医院承诺的一致。";
         read_until: "until {date}", "至 {date}";
         claims: "Claims", "理赔";

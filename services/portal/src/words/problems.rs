@@ -10,6 +10,8 @@ words! {
         forbidden_next: "You are signed in, but this is not for you. If it should be, ask the hospital or the authority that keeps it.", "您已登录，但无权进行此操作。如有疑问，请联系保管它的医院或管理机构。";
         conflict: "That is not possible any more", "该操作已无法进行";
         conflict_next: "Somebody, or a deadline, was faster. Go back and look at how it is now.", "状态已发生变化（他人操作或已到期限）。请返回查看最新状态。";
+        funds: "There is not enough money in the account", "账户余额不足";
+        funds_next: "Nothing was done. Offer or withdraw less, or have money paid in first: it counts once the treasury has recorded it.", "未执行任何操作。请减少金额，或先存入资金；财务方登记后即可使用。";
         busy: "The system is busy", "系统繁忙";
         busy_next: "Nothing was lost and nothing was done. Wait a few seconds and try again.", "没有数据丢失，也未执行任何操作。请稍等几秒后重试。";
         timeout: "No answer in time", "未及时得到回应";

@@ -55,9 +55,10 @@ function stacked(plot, times, series, step) {
   const muted = "#4c6272";
   const axis = { stroke: muted, grid: { stroke: "#e3e8eb", width: 1 }, ticks: { stroke: "#e3e8eb", width: 1 }, font: "12px sans-serif" };
   const seconds = (value) => new Date(value * 1000);
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: step < 86400 ? "short" : undefined });
+  const language = document.documentElement.lang.replace(/^en$/, "en-GB"); // days as the pages write them: 26 November
+  const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: step < 86400 ? "short" : undefined });
   const length = times.at(-1) - times[0];
-  const short = new Intl.DateTimeFormat(document.documentElement.lang, length <= 2 * 86400 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { day: "numeric", month: "short" });
+  const short = new Intl.DateTimeFormat(language, length <= 2 * 86400 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { day: "numeric", month: "short" });
   const options = {
     ...size(plot),
     padding: [8, 8, 0, 0],

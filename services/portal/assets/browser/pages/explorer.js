@@ -42,8 +42,8 @@ function follow(list) {
   let counted = Number(transactions.textContent.replace(/\D/g, ""));
   let newest = Number(list.firstElementChild?.dataset.height ?? -1);
   const source = new EventSource(list.dataset.tail);
-  source.addEventListener("open", () => (pulse.hidden = false));
-  source.addEventListener("error", () => (pulse.hidden = true));
+  source.addEventListener("open", () => pulse.classList.add("explorer-pulse--on"));
+  source.addEventListener("error", () => pulse.classList.remove("explorer-pulse--on"));
   addEventListener("pagehide", () => source.close());
   source.addEventListener("block", (event) => {
     const block = JSON.parse(event.data);

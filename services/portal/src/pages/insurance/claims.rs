@@ -84,6 +84,7 @@ fn card(visit: &Visit, claim: &ClaimSummary, hospital: Option<&String>) -> Card 
     );
     let (colour, state) = match claim.state.as_str() {
         "pended" => (Colour::Yellow, of_kinds.claim_pended),
+        "adjudicated" if claim.share == 0 => (Colour::Green, of_kinds.claim_in_full),
         "adjudicated" => (Colour::Blue, words.share_due),
         _ => (Colour::Green, of_kinds.claim_share_paid),
     };

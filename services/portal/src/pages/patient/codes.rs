@@ -12,6 +12,7 @@ use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
 use crate::design::lists;
 use crate::design::text;
+use crate::pages::kinds;
 use crate::pages::receipts::just_done;
 use crate::visit::{Page, Submitted, Visit, done};
 
@@ -70,7 +71,7 @@ pub(crate) async fn show(visit: Visit, Path((hospital, record)): Path<(String, S
     };
     // Hospitals have none, and their row is left out.
     let patient_id = match account?.patient_id {
-        Some(id) => text::span("medshare-code", &id),
+        Some(id) => text::span("medshare-code", &kinds::patient_id(&id)),
         None => Html::none(),
     };
     let withdraw = format!("{}/withdraw", whose.path(hospital, record));

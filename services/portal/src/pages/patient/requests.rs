@@ -43,7 +43,11 @@ pub(super) async fn list_for(visit: &Visit, acting: Option<&Acting>) -> Answer {
     });
     let list = Listing {
         id: "requests",
-        contracts: "authorization",
+        // What a guardian sees ends with the delegation, of which the contract of records decides.
+        contracts: match acting {
+            None => "authorization",
+            Some(_) => "authorization records",
+        },
         path: &path,
         empty: (words.no_requests, words.no_requests_text),
     };

@@ -11,6 +11,7 @@ use crate::design::Html;
 use crate::design::forms::{Control, Field, Form};
 use crate::design::lists;
 use crate::design::text;
+use crate::pages::kinds;
 use crate::pages::receipts::just_done;
 use crate::pages::sign;
 use crate::visit::{Page, Submitted, Visit, done};
@@ -46,7 +47,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         words.patient_id,
         text::span(
             "medshare-number",
-            account.patient_id.as_deref().unwrap_or_default(),
+            &kinds::patient_id(account.patient_id.as_deref().unwrap_or_default()),
         ),
     )];
     let ids: Vec<(String, Html)> = hospitals

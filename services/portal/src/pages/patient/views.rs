@@ -50,16 +50,21 @@ pub(crate) async fn list(visit: Visit) -> Answer {
 /// As a guardian sees it, to whom names are not sealed.
 pub(super) fn card_for_guardian(visit: &Visit, view: &ViewTrace, own: LedgerId) -> Card {
     let words = visit.words;
-    let title = match view.basis.as_str() {
-        _ if view.viewer == own => words.patient.viewed_by_you.to_owned(),
-        "owner" => words.kinds.role_patient.to_owned(),
-        _ => view.viewer.to_string(),
+    let usual = card(visit, view);
+    let (title, who) = match view.basis.as_str() {
+        _ if view.viewer == own => (words.patient.viewed_by_you, Html::none()),
+        "owner" => (words.kinds.role_patient, Html::none()),
+        _ => (
+            words.patient.viewer_unknown,
+            text::paragraph_of(text::number(view.viewer)),
+        ),
     };
     let basis = kinds::basis_of_others(&words, &view.basis);
     Card {
-        title,
-        tags: vec![text::tag(Colour::Blue, &basis)],
-        ..card(visit, view)
+        title: title.to_owned(),
+        text: usual.text.clone().and(who),
+        tags: vec![text::tag(colour(view), &basis)],
+        ..usual
     }
 }
 
@@ -74,21 +79,28 @@ fn card(visit: &Visit, view: &ViewTrace) -> Card {
         1 => words.record_one.to_owned(),
         count => fill(words.records_count, &[("count", &count.to_string())]),
     };
-    let colour = match view.basis.as_str() {
-        "emergency" | "offline_emergency" => Colour::Red,
-        "owner" => Colour::Grey,
-        _ => Colour::Blue,
-    };
     let receipt = format!("/receipts/{}", view.transaction);
     Card {
         when: visit.locale.time(&view.time),
         title: who,
         path: None,
-        tags: vec![text::tag(colour, &kinds::basis(&visit.words, &view.basis))],
+        tags: vec![text::tag(
+            colour(view),
+            &kinds::basis(&visit.words, &view.basis),
+        )],
         text: text::paragraph(&format!(
             "{} · {count}",
             kinds::purpose(&visit.words, view.purpose)
         )),
         side: text::link(&receipt, visit.words.frame.receipt),
+    }
+}
+
+/// What should catch the eye does.
+fn colour(view: &ViewTrace) -> Colour {
+    match view.basis.as_str() {
+        "emergency" | "offline_emergency" => Colour::Red,
+        "owner" => Colour::Grey,
+        _ => Colour::Blue,
     }
 }

@@ -77,13 +77,18 @@ fn chart(visit: &Visit, series: &Series) -> Html {
                 .collect(),
         );
     }
-    let points = serde_json::json!({ "lines": series.lines, "columns": columns }).to_string();
+    let points = serde_json::json!({
+        "time": visit.words.frame.time,
+        "offset_seconds": visit.locale.offset.local_minus_utc(),
+        "lines": series.lines,
+        "columns": columns,
+    });
     Html::of(&Chart {
         name: series.name,
         unit: series.unit,
         as_table: visit.words.patient.as_table,
         table: &table,
-        points,
+        points: points.to_string(),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::pages::items::{Items, item_of, path_of};
 use crate::pages::listing::Listing;
 use crate::pages::sign;
 use crate::visit::{Page, Submitted, Visit};
+use crate::words::clinical::Clinical;
 use crate::words::fill;
 
 /// `GET /research/released`
@@ -75,7 +76,7 @@ pub(super) async fn read(form: Submitted) -> Answer {
 #[derive(askama::Template)]
 #[template(
     ext = "html",
-    source = r#"<div data-released data-member="{{ member }}" data-application="{{ application }}" data-index="{{ index }}" data-sealed-key="{{ sealed_key }}" data-ciphertext="{{ ciphertext }}" data-item-key="{{ item_key }}" data-algorithm="{{ algorithm }}" data-release="{{ release }}" data-opened="{{ opened }}"><p class="nhsuk-error-message" role="alert" data-problem></p><p data-status></p><pre class="medshare-number" data-content tabindex="0" role="region" aria-label="{{ label }}"></pre></div><noscript><p>{{ needs_script }}</p></noscript>"#
+    source = r#"<div data-released data-member="{{ member }}" data-application="{{ application }}" data-index="{{ index }}" data-sealed-key="{{ sealed_key }}" data-ciphertext="{{ ciphertext }}" data-item-key="{{ item_key }}" data-algorithm="{{ algorithm }}" data-release="{{ release }}" data-opened="{{ opened }}" data-words="{{ words }}"><p class="nhsuk-error-message" role="alert" data-problem></p><p data-status></p><div data-content></div><details class="nhsuk-details" hidden><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">{{ as_file }}</span></summary><div class="nhsuk-details__text"><pre class="medshare-number" data-file tabindex="0" role="region" aria-label="{{ label }}"></pre></div></details></div><noscript><p>{{ needs_script }}</p></noscript>"#
 )]
 struct Released<'a> {
     member: String,
@@ -87,6 +88,8 @@ struct Released<'a> {
     algorithm: u8,
     release: String,
     opened: &'a str,
+    words: String,
+    as_file: &'a str,
     label: &'a str,
     needs_script: &'a str,
 }
@@ -115,6 +118,8 @@ pub(super) async fn opened(visit: Visit, Path(transaction): Path<String>) -> Ans
         algorithm: content.release.algorithm as u8,
         release: content.release.value.to_string(),
         opened: words.opened_ok,
+        words: words_of_content(visit.words.clinical),
+        as_file: words.opened_file,
         label: words.opened,
         needs_script: visit.words.people.key_needs_script,
     };
@@ -124,4 +129,22 @@ pub(super) async fn opened(visit: Visit, Path(transaction): Path<String>) -> Ans
         .wide();
     page.scripts.push("keys.js");
     Ok(visit.page(page))
+}
+
+/// The words with which the page's script shows what it opened: kinds of FHIR resources in their order, and columns.
+fn words_of_content(words: &Clinical) -> String {
+    let kinds = [
+        ("Encounter", words.visit),
+        ("AllergyIntolerance", words.allergies),
+        ("Condition", words.conditions),
+        ("Procedure", words.procedures),
+        ("Observation", words.observations),
+        ("DiagnosticReport", words.reports),
+        ("MedicationRequest", words.medications),
+        ("Immunization", words.immunizations),
+        ("ImagingStudy", words.imaging),
+        ("CarePlan", words.care_plans),
+    ];
+    let columns = [words.name, words.value, words.date];
+    serde_json::json!({ "kinds": kinds, "columns": columns }).to_string()
 }
