@@ -331,27 +331,10 @@ impl<P: Projection> Projector<P> {
         shutdown: &Shutdown,
     ) -> anyhow::Result<Projector<P>> {
         let mut transaction = store.begin().await?;
-        let row =
-            sqlx::query("SELECT version, position, reacted_height FROM projection WHERE name = $1")
-                .bind(P::NAME)
-                .fetch_optional(&mut *transaction)
-                .await?;
-        let stored = row
-            .map(|row| {
-                Ok::<_, sqlx::Error>((
-                    row.try_get::<i64, _>(0)?,
-                    row.try_get::<Vec<u8>, _>(1)?,
-                    row.try_get::<i64, _>(2)?,
-                ))
-            })
-            .transpose()?;
-        let reacted = stored
-            .as_ref()
-            .map_or(0, |(_, _, reacted)| u64::try_from(*reacted).unwrap_or(0));
-        let current = stored
-            .filter(|(version, _, _)| *version == P::VERSION)
-            .and_then(|(_, bytes, _)| Position::from_bytes(&bytes));
-        let position = match current {
+        let stored = Stored::read(&mut transaction, P::NAME).await?;
+        let reacted = stored.as_ref().map_or(Height(0), |stored| stored.reacted);
+        let current = stored.filter(|stored| stored.version == P::VERSION);
+        let position = match current.and_then(|stored| stored.position) {
             Some(position) => position,
             None => {
                 tracing::info!(
@@ -360,7 +343,7 @@ impl<P: Projection> Projector<P> {
                     "the projection is built from the start"
                 );
                 projection.reset(&mut transaction).await?;
-                write_position::<P>(&mut transaction, Position::START, Height(reacted)).await?;
+                write_position::<P>(&mut transaction, Position::START, reacted).await?;
                 Position::START
             }
         };
@@ -373,8 +356,8 @@ impl<P: Projection> Projector<P> {
             projection: Arc::new(projection),
             shutdown: shutdown.clone(),
             position,
-            reacted: Height(reacted),
-            stored_reacted: Height(reacted),
+            reacted,
+            stored_reacted: reacted,
             next: watch::Sender::new(position.next),
             part: format!("projection {}", P::NAME),
             gauge: height_gauge(P::NAME),
@@ -389,10 +372,18 @@ impl<P: Projection> Projector<P> {
     }
 
     async fn run(mut self) {
+        let mut has_failed = false;
         while !self.shutdown.is_requested() {
-            match self.follow().await {
+            let followed = async {
+                if has_failed {
+                    self.read_stored().await?;
+                }
+                self.follow().await
+            };
+            match followed.await {
                 Ok(()) => return,
                 Err(error) => {
+                    has_failed = true;
                     tracing::error!(projection = P::NAME, error = %format!("{error:#}"), "the projection stopped; it starts again");
                     self.shutdown
                         .degrade(&self.part, "stopped by an error, see the log");
@@ -403,6 +394,27 @@ impl<P: Projection> Projector<P> {
                 () = self.shutdown.requested() => {}
             }
         }
+    }
+
+    /// Goes on from what the database has: a commit may have been done although its answer was lost.
+    async fn read_stored(&mut self) -> anyhow::Result<()> {
+        let mut transaction = self.store.begin().await?;
+        let position = Stored::read(&mut transaction, P::NAME)
+            .await?
+            .filter(|stored| stored.version == P::VERSION)
+            .and_then(|stored| stored.position)
+            .ok_or_else(|| anyhow::anyhow!("the projection's stored position is gone"))?;
+        self.stopped.reload(&mut transaction).await?;
+        transaction.commit().await?;
+        self.rows_are_at(position);
+        Ok(())
+    }
+
+    fn rows_are_at(&mut self, position: Position) {
+        self.position = position;
+        self.next.send_replace(position.next);
+        self.gauge
+            .set(i64::try_from(position.next.0).unwrap_or(i64::MAX));
     }
 
     /// Follows until shutdown or an error. Blocks below the rows' height, if any, are for reactions only.
@@ -461,11 +473,8 @@ impl<P: Projection> Projector<P> {
         let folded = fold(&self.store, &*self.projection, &fresh, self.reacted).await?;
         if let Some((position, stopped)) = folded {
             self.stopped.take(&stopped);
-            self.position = position;
             self.stored_reacted = self.reacted;
-            self.next.send_replace(position.next);
-            self.gauge
-                .set(i64::try_from(position.next.0).unwrap_or(i64::MAX));
+            self.rows_are_at(position);
         }
         for block in &blocks {
             if block.header.height < self.reacted {
@@ -522,6 +531,37 @@ fn events_in(followed: &Followed) -> usize {
         .iter()
         .map(|leaf| leaf.events.len())
         .sum()
+}
+
+/// What the database has of a projection.
+struct Stored {
+    version: i64,
+    /// None if this program can't read it.
+    position: Option<Position>,
+    reacted: Height,
+}
+
+impl Stored {
+    async fn read(
+        transaction: &mut sqlx::Transaction<'_, Any>,
+        name: &str,
+    ) -> Result<Option<Stored>, sqlx::Error> {
+        let row =
+            sqlx::query("SELECT version, position, reacted_height FROM projection WHERE name = $1")
+                .bind(name)
+                .fetch_optional(&mut **transaction)
+                .await?;
+        row.map(|row| {
+            let position: Vec<u8> = row.try_get(1)?;
+            let reacted: i64 = row.try_get(2)?;
+            Ok(Stored {
+                version: row.try_get(0)?,
+                position: Position::from_bytes(&position),
+                reacted: Height(u64::try_from(reacted).unwrap_or(0)),
+            })
+        })
+        .transpose()
+    }
 }
 
 async fn write_position<P: Projection>(

@@ -36,6 +36,16 @@ impl StoppedMembers {
     pub(crate) async fn load(
         transaction: &mut sqlx::Transaction<'_, Any>,
     ) -> anyhow::Result<StoppedMembers> {
+        let stopped = StoppedMembers::default();
+        stopped.reload(transaction).await?;
+        Ok(stopped)
+    }
+
+    /// Reads the rows again.
+    pub(crate) async fn reload(
+        &self,
+        transaction: &mut sqlx::Transaction<'_, Any>,
+    ) -> anyhow::Result<()> {
         let rows = sqlx::query("SELECT member FROM stopped_members")
             .fetch_all(&mut **transaction)
             .await?;
@@ -43,9 +53,8 @@ impl StoppedMembers {
             .iter()
             .map(|row| Ok(row.try_get::<String, _>(0)?.parse()?))
             .collect::<anyhow::Result<BTreeSet<LedgerId>>>()?;
-        Ok(StoppedMembers {
-            members: Arc::new(RwLock::new(members)),
-        })
+        *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
+        Ok(())
     }
 
     /// What was committed counts from now on.

@@ -1,9 +1,10 @@
 //! The outbox and projections against a real broker and replicas with real certificates.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bus::Position;
 use bus::testing::{TestBroker, TestOrdering};
 use chassis::Shutdown;
 use contracts::Event;
@@ -256,6 +257,91 @@ async fn a_new_version_rebuilds_the_rows_without_reacting_again() {
     while second.reactions.load(Ordering::SeqCst) < 1 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Commits the rows of one height by itself, as a database does that dies before its answer leaves.
+struct AnswerLost {
+    height: u64,
+    is_lost: AtomicBool,
+    rows: Activated<1>,
+}
+
+impl Projection for AnswerLost {
+    const NAME: &'static str = Activated::<1>::NAME;
+    const VERSION: i64 = 1;
+
+    async fn apply(
+        &self,
+        transaction: &mut ProjectionTransaction<'_>,
+        block: &ProjectedBlock,
+    ) -> anyhow::Result<()> {
+        self.rows.apply(transaction, block).await?;
+        let height = block.header.height;
+        if height.0 != self.height || self.is_lost.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let position = Position {
+            next: height.next(),
+            previous: Some(block.hash),
+        };
+        sqlx::query("UPDATE projection SET next_height = $1, position = $2 WHERE name = $3")
+            .bind(position.next.0 as i64)
+            .bind(position.to_bytes())
+            .bind(Self::NAME)
+            .execute(&mut **transaction)
+            .await?;
+        sqlx::query("INSERT INTO stopped_members (member) VALUES ($1)")
+            .bind(LedgerId([7; 16]).to_string())
+            .execute(&mut **transaction)
+            .await?;
+        sqlx::query("COMMIT").execute(&mut **transaction).await?;
+        anyhow::bail!("the connection was closed")
+    }
+
+    async fn reset(&self, transaction: &mut ProjectionTransaction<'_>) -> anyhow::Result<()> {
+        self.rows.reset(transaction).await
+    }
+
+    async fn after_commit(&self, events: &[ProjectedEvent]) {
+        self.rows.after_commit(events).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_goes_on_after_a_commit_whose_answer_was_lost() {
+    let Some(database) = TestDatabase::postgres("store::answer_lost").await else {
+        return;
+    };
+    let broker = TestBroker::start(EVERYONE).await;
+    let ordering = ordering(&broker).await;
+    let bus = broker.connect("index").await;
+    let store = database.open(MIGRATIONS).await;
+    let rows = Activated::<1>::default();
+    let projection = AnswerLost {
+        height: 3,
+        is_lost: AtomicBool::new(false),
+        rows: rows.clone(),
+    };
+    let shutdown = Shutdown::detached("index");
+    let progress = projections::start(&store, &bus, projection, &shutdown)
+        .await
+        .unwrap();
+    for number in 1..=5 {
+        let block = ordering.append(vec![activated(number).recorded()]).await;
+        let height = block.block.header.height;
+        let is_in_rows = progress.wait_for(height, Duration::from_secs(60));
+        assert!(is_in_rows.await, "the block at {height}");
+    }
+    assert_eq!(
+        count(&store).await,
+        6,
+        "the genesis event and five, each once"
+    );
+    assert!(progress.stopped().contains(&LedgerId([7; 16])));
+    while rows.reactions.load(Ordering::SeqCst) < 6 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    shutdown.request();
 }
 
 #[tokio::test(flavor = "multi_thread")]

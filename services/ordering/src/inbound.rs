@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use ledger::{Epoch, ReplicaId};
@@ -11,6 +12,7 @@ use pbft::{Message, Sequence, SignedMessage, Verified, Verifier};
 use crate::bodies_wanted::Wanted;
 use crate::intake::{Arrival, Intake, Reason};
 use crate::peers::Peers;
+use crate::quota::Quota;
 use crate::wire::{Assembly, MESSAGES_TOGETHER_MAX, Wire};
 
 /// How many messages of the next epoch are kept until it begins here as well.
@@ -36,11 +38,13 @@ pub struct Parts {
 pub struct Inbound {
     parts: Parts,
     assembly: Assembly,
+    quota: Quota,
     /// Consensus messages at hand, each with who delivered it.
     unverified: Vec<(ReplicaId, SignedMessage)>,
     /// Messages of the next epoch.
     early: VecDeque<(Epoch, ReplicaId, Bytes)>,
     refused: chassis::metrics::Counter,
+    over_quota: chassis::metrics::Counter,
 }
 
 /// The epoch and the sender that a consensus subject names; the broker lets a replica publish under its own number
@@ -64,11 +68,16 @@ impl Inbound {
         Inbound {
             parts,
             assembly: Assembly::default(),
+            quota: Quota::default(),
             unverified: Vec::new(),
             early: VecDeque::new(),
             refused: chassis::metrics::counter(
                 "ordering_refused_messages_total",
                 "messages that did not verify",
+            ),
+            over_quota: chassis::metrics::counter(
+                "ordering_over_quota_messages_total",
+                "messages that were not looked at: more than one replica's share",
             ),
         }
     }
@@ -109,7 +118,12 @@ impl Inbound {
         match self.assembly.take(from, payload) {
             None => {}
             Some(Wire::Consensus(messages)) => {
+                let now = Instant::now();
                 for bytes in messages.into_iter().take(MESSAGES_TOGETHER_MAX) {
+                    if !self.quota.takes(from, now) {
+                        self.over_quota.add(1);
+                        continue;
+                    }
                     match SignedMessage::from_bytes(&bytes) {
                         Ok(message) => self.unverified.push((from, message)),
                         Err(error) => self.refuse(from, &error),

@@ -38,6 +38,7 @@ pub mod observer;
 pub mod outbound;
 pub mod peers;
 pub mod phases;
+pub mod quota;
 pub mod recent;
 pub mod restore;
 pub mod roots;
