@@ -69,7 +69,14 @@ pub fn parse_segment_name(name: &str) -> Option<Height> {
 /// # Panics
 /// If the block is longer than [`MAX_PAYLOAD_BYTES`], which batch limits exclude.
 pub fn encode_record(block: &CertifiedBlock) -> Vec<u8> {
-    let payload = canonical::encode(block);
+    record_of(&canonical::encode(block))
+}
+
+/// The bytes of the record of a certified block that is encoded already.
+///
+/// # Panics
+/// As [`encode_record`].
+pub fn record_of(payload: &[u8]) -> Vec<u8> {
     assert!(
         payload.len() <= MAX_PAYLOAD_BYTES,
         "a block of {} bytes does not fit a record",
@@ -77,9 +84,16 @@ pub fn encode_record(block: &CertifiedBlock) -> Vec<u8> {
     );
     let mut record = Vec::with_capacity(RECORD_HEADER_BYTES + payload.len());
     record.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-    record.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-    record.extend_from_slice(&payload);
+    record.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+    record.extend_from_slice(payload);
     record
+}
+
+/// The encoded block in a whole record; `None` if it is damaged.
+pub fn payload_of(record: &[u8]) -> Option<&[u8]> {
+    let (length, checksum) = record_header(record)?;
+    let payload = record.get(RECORD_HEADER_BYTES..RECORD_HEADER_BYTES + length)?;
+    (crc32fast::hash(payload) == checksum).then_some(payload)
 }
 
 /// How long the record at the start of `bytes` says it is, its header included; `None` where no whole record can stand.
@@ -92,12 +106,7 @@ pub fn record_bytes(bytes: &[u8]) -> Option<usize> {
 /// The block of a whole record with the digests of what it holds; `None` for anything that [`decode_record`] has another
 /// answer for.
 pub fn decode_whole_record(record: &[u8]) -> Option<(CertifiedBlock, BlockDigests)> {
-    let (length, checksum) = record_header(record)?;
-    let payload = record.get(RECORD_HEADER_BYTES..RECORD_HEADER_BYTES + length)?;
-    if crc32fast::hash(payload) != checksum {
-        return None;
-    }
-    CertifiedBlock::decode(payload).ok()
+    CertifiedBlock::decode(payload_of(record)?).ok()
 }
 
 /// Reads what stands at the start of `bytes`, which reach to the end of the file.

@@ -262,6 +262,60 @@ impl Verifier {
         })
     }
 
+    /// As [`Verifier::certified`] for many blocks, all their votes' signatures together. `seed` is fresh randomness.
+    pub fn certified_all(
+        &self,
+        blocks: Vec<(Sequence, Digest, Certificate)>,
+        seed: [u8; 32],
+    ) -> Vec<Result<CertifiedHash, VerificationError>> {
+        let mut claims = Vec::new();
+        // Of each claim: the place of its block, and who signed.
+        let mut signers = Vec::new();
+        let mut errors: Vec<Option<VerificationError>> = vec![None; blocks.len()];
+        for (place, (sequence, block, certificate)) in blocks.iter().enumerate() {
+            let vote = BlockHash {
+                sequence: *sequence,
+                block: *block,
+            };
+            let votes = self.check_certificate_shape(certificate).and_then(|()| {
+                let statement = Statement::of(&Message::BlockVote(vote));
+                let votes = certificate.votes.iter();
+                votes
+                    .map(|(replica, signature)| self.claim_of(*replica, &statement, signature))
+                    .collect::<Result<Vec<Claim<'_>>, VerificationError>>()
+            });
+            match votes {
+                Ok(votes) => {
+                    signers.extend(
+                        certificate
+                            .votes
+                            .iter()
+                            .map(|(replica, _)| (place, *replica)),
+                    );
+                    claims.extend(votes);
+                }
+                Err(error) => errors[place] = Some(error),
+            }
+        }
+        for refused in self.scheme.refused(&claims, seed) {
+            let (place, replica) = signers[refused];
+            errors[place].get_or_insert(VerificationError::BadSignature(replica));
+        }
+        drop(claims);
+        blocks
+            .into_iter()
+            .zip(errors)
+            .map(|((sequence, block, certificate), error)| match error {
+                Some(error) => Err(error),
+                None => Ok(CertifiedHash {
+                    sequence,
+                    block,
+                    certificate,
+                }),
+            })
+            .collect()
+    }
+
     /// Verifies messages, each as [`Verifier::verify`] does, their authors' signatures together: that costs half as much.
     /// `seed` is fresh randomness.
     pub fn verify_all(
@@ -315,17 +369,26 @@ impl Verifier {
             return Err(VerificationError::WrongEpoch(signed.epoch));
         }
         self.check_shape(signed)?;
+        let statement = Statement::of(&signed.message);
+        self.claim_of(signed.sender, &statement, &signed.signature)
+    }
+
+    fn claim_of<'a>(
+        &'a self,
+        replica: ReplicaId,
+        statement: &Statement,
+        signature: &'a Signature,
+    ) -> Result<Claim<'a>, VerificationError> {
         let key = self
             .keys
-            .get(&signed.sender)
-            .ok_or(VerificationError::NotAMember(signed.sender))?;
-        let statement = Statement::of(&signed.message);
-        let (domain, message) = statement.signing_bytes(&self.chain, self.epoch, signed.sender);
+            .get(&replica)
+            .ok_or(VerificationError::NotAMember(replica))?;
+        let (domain, message) = statement.signing_bytes(&self.chain, self.epoch, replica);
         Ok(Claim {
             key,
             domain,
             message,
-            signature: &signed.signature,
+            signature,
         })
     }
 
@@ -393,12 +456,11 @@ impl Verifier {
         statement: &Statement,
         signature: &Signature,
     ) -> Result<(), VerificationError> {
-        let key = self
-            .keys
-            .get(&replica)
-            .ok_or(VerificationError::NotAMember(replica))?;
-        let (domain, bytes) = statement.signing_bytes(&self.chain, self.epoch, replica);
-        if self.scheme.accepts(key, domain, &bytes, signature) {
+        let claim = self.claim_of(replica, statement, signature)?;
+        if self
+            .scheme
+            .accepts(claim.key, claim.domain, &claim.message, claim.signature)
+        {
             Ok(())
         } else {
             Err(VerificationError::BadSignature(replica))
@@ -421,10 +483,7 @@ impl Verifier {
         block: Digest,
         certificate: &Certificate,
     ) -> Result<(), VerificationError> {
-        if certificate.epoch != self.epoch {
-            return Err(VerificationError::WrongEpoch(certificate.epoch));
-        }
-        self.check_signers(&certificate.votes, self.quorum.votes())?;
+        self.check_certificate_shape(certificate)?;
         let statement = Statement::of(&Message::BlockVote(BlockHash { sequence, block }));
         certificate
             .votes
@@ -432,6 +491,14 @@ impl Verifier {
             .try_for_each(|(replica, signature)| {
                 self.check_signature(*replica, &statement, signature)
             })
+    }
+
+    /// All of a certificate but its signatures.
+    fn check_certificate_shape(&self, certificate: &Certificate) -> Result<(), VerificationError> {
+        if certificate.epoch != self.epoch {
+            return Err(VerificationError::WrongEpoch(certificate.epoch));
+        }
+        self.check_signers(&certificate.votes, self.quorum.votes())
     }
 
     /// Distinct members, ascending, and at least `least` of them.

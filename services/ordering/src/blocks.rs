@@ -281,18 +281,59 @@ pub fn read_whole(folder: &Path, segment: u64) -> Result<NewestBlocks, BlockFile
 /// # Errors
 /// [`BlockFileError`].
 pub fn read(folder: &Path, location: Location) -> Result<CertifiedBlock, BlockFileError> {
-    let path = segment_path(folder, location.segment);
-    let file = File::open(&path).map_err(disk(&path))?;
-    let mut bytes = vec![0; location.length as usize];
-    file.read_exact_at(&mut bytes, location.offset)
-        .map_err(disk(&path))?;
-    match store_format::decode_record(&bytes) {
+    let record = Reader::new(folder).record(location)?;
+    match store_format::decode_record(&record) {
         Decoded::Record { block, .. } => Ok(*block),
-        other => Err(BlockFileError::Damaged {
-            path,
-            at: location.offset,
-            reason: format!("{other:?}"),
-        }),
+        other => Err(damaged_at(folder, location, format!("{other:?}"))),
+    }
+}
+
+/// Reads blocks one after another, and keeps the segment that it read last open.
+pub struct Reader<'a> {
+    folder: &'a Path,
+    open: Option<(u64, File)>,
+}
+
+impl Reader<'_> {
+    /// A reader of the segments in this folder.
+    pub fn new(folder: &Path) -> Reader<'_> {
+        Reader { folder, open: None }
+    }
+
+    /// The canonical bytes of one block.
+    ///
+    /// # Errors
+    /// [`BlockFileError`].
+    pub fn encoded(&mut self, location: Location) -> Result<Vec<u8>, BlockFileError> {
+        let mut record = self.record(location)?;
+        let payload = store_format::payload_of(&record)
+            .ok_or_else(|| damaged_at(self.folder, location, "its checksum is wrong".to_owned()))?
+            .len();
+        record.drain(..record.len() - payload);
+        Ok(record)
+    }
+
+    fn record(&mut self, location: Location) -> Result<Vec<u8>, BlockFileError> {
+        let path = segment_path(self.folder, location.segment);
+        let file = match &self.open {
+            Some((segment, file)) if *segment == location.segment => file,
+            _ => {
+                let file = File::open(&path).map_err(disk(&path))?;
+                &self.open.insert((location.segment, file)).1
+            }
+        };
+        let mut bytes = vec![0; location.length as usize];
+        file.read_exact_at(&mut bytes, location.offset)
+            .map_err(disk(&path))?;
+        Ok(bytes)
+    }
+}
+
+fn damaged_at(folder: &Path, location: Location, reason: String) -> BlockFileError {
+    BlockFileError::Damaged {
+        path: segment_path(folder, location.segment),
+        at: location.offset,
+        reason,
     }
 }
 

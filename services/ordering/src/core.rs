@@ -30,6 +30,7 @@ use crate::reports::HALTED;
 use crate::run_blocks::{Task, Told};
 use crate::seat::{Identity, Position, Seat};
 use crate::state::StateStore;
+use crate::told_in_order::ToldInOrder;
 
 /// How long the thread waits at most before it looks at its clocks.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -114,6 +115,7 @@ pub struct Core {
     pub(crate) jobs: Vec<Job>,
     /// What is to be said to all next.
     pub(crate) said: Vec<Vec<u8>>,
+    told: ToldInOrder,
     pub(crate) inbound: Inbound,
     pub(crate) peers: Arc<Peers>,
     pub(crate) store: StateStore,
@@ -236,6 +238,7 @@ impl Core {
             performers,
             jobs: Vec::new(),
             said: Vec::new(),
+            told: ToldInOrder::default(),
             inbound,
             peers,
             store,
@@ -408,16 +411,32 @@ impl Core {
 
     fn hear(&mut self, heard: Heard) -> Result<(), CoreError> {
         match heard {
+            Heard::Input(Input::BlocksInstalled(blocks)) => {
+                let last = blocks
+                    .last()
+                    .map(|block| block.get().proof.sequence().height());
+                self.step(Input::BlocksInstalled(blocks));
+                for (block, hash, bodies) in
+                    last.map(|last| self.told.stored(last)).unwrap_or_default()
+                {
+                    self.jobs.push(Job::Block(block, hash, bodies));
+                }
+            }
             Heard::Input(input) => self.step(input),
             Heard::Admitted(Admitted::Submitted(requests)) => self.step(Input::Submitted(requests)),
             Heard::Admitted(Admitted::Held(digests)) => self.step(Input::BodiesHeld(digests)),
             Heard::Told(Told::Executed(block, hash, bodies)) => {
-                self.jobs.push(Job::Block(block, hash, bodies));
+                let now = self.told.executed((block, hash, bodies));
+                self.jobs
+                    .extend(now.map(|(block, hash, bodies)| Job::Block(block, hash, bodies)));
             }
             Heard::Told(Told::NextDue(due)) => self.next_due = due,
             Heard::Told(Told::EpochEnds(last)) => self.step(Input::EpochEnds(Sequence::from(last))),
             Heard::Told(Told::LeftOut(left)) => self.keep_left_out(&left),
             Heard::Told(Told::Installed(blocks)) => {
+                if let Some(last) = blocks.last() {
+                    self.told.storing(last.proof.sequence().height());
+                }
                 let _ = self.performers.delivery.send(Parcel::Installed(blocks));
             }
             Heard::Fetched { peer, last } => {

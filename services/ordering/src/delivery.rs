@@ -14,11 +14,12 @@ use ledger::{
     BlockProofs, Certificate, CertifiedBlock, Digest, Height, ReplicaId, Timestamp, canonical,
     store_format,
 };
-use pbft::{CertifiedHash, Durable, InstalledBlock, Sequence};
+use pbft::{Durable, InstalledBlock, Sequence};
 
 use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::epochs::Epochs;
 use crate::executed::LatelyExecuted;
+use crate::fetch::FetchedBlock;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
@@ -38,7 +39,7 @@ pub enum Parcel {
     /// An executed block got its certificate.
     Certified(Height, Certificate),
     /// Fetched blocks, executed and found as certified.
-    Installed(Vec<(CertifiedBlock, CertifiedHash)>),
+    Installed(Vec<FetchedBlock>),
     /// A submitter asks again for the receipt of something executed.
     Again {
         /// The transaction.
@@ -115,6 +116,33 @@ impl Stored {
             None => Ok(None),
             Some(location) => Ok(Some(blocks::read(&self.folder, location)?)),
         }
+    }
+
+    /// The canonical bytes of certified blocks from a height on, as far as they go and fit into so many bytes, and at least
+    /// one.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when the files are damaged.
+    pub fn encoded_blocks(
+        &self,
+        heights: std::ops::RangeInclusive<Height>,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<u8>>, DeliveryError> {
+        let (mut blocks, mut bytes) = (Vec::new(), 0);
+        let mut reader = blocks::Reader::new(&self.folder);
+        let last = (*heights.end()).min(self.tip().height);
+        for height in heights.start().0..=last.0 {
+            let Some(location) = self.store.locate(Height(height))? else {
+                break;
+            };
+            let block = reader.encoded(location)?;
+            bytes += block.len();
+            if !blocks.is_empty() && bytes > bytes_max {
+                break;
+            }
+            blocks.push(block);
+        }
+        Ok(blocks)
     }
 
     /// The receipt of a transaction in a certified block.
@@ -239,20 +267,21 @@ impl Delivery {
                 .ok_or(DeliveryError::Missing(next))?;
             let block = recent.block.clone().ok_or(DeliveryError::Missing(next))?;
             let certified = CertifiedBlock { block, certificate };
-            let record = self.store(&certified, recent.hash)?;
+            let record = store_format::encode_record(&certified);
+            self.store(&certified, recent.hash, &record)?;
             self.deliver(&certified, &recent, record);
         }
     }
 
-    /// Appends a block to the files and the indexes; gives the record.
+    /// Appends a block's record to the files, and the block to the indexes.
     fn store(
         &mut self,
         certified: &CertifiedBlock,
         hash: Digest,
-    ) -> Result<Vec<u8>, DeliveryError> {
+        record: &[u8],
+    ) -> Result<(), DeliveryError> {
         let header = &certified.block.header;
-        let record = store_format::encode_record(certified);
-        let location = self.lock_files().append(header.height, &record)?;
+        let location = self.lock_files().append(header.height, record)?;
         let ids: Vec<Digest> = certified.block.outcomes[1..]
             .iter()
             .map(|leaf| leaf.transaction)
@@ -277,7 +306,7 @@ impl Delivery {
         self.committed.add(ids.len() as u64);
         self.height.set(header.height.0 as i64);
         self.recent.lighten(header.height);
-        Ok(record)
+        Ok(())
     }
 
     /// Answers and publishes, where it is this replica's turn.
@@ -357,21 +386,23 @@ impl Delivery {
     }
 
     /// Stores fetched blocks; one sync for all of them.
-    fn install(
-        &mut self,
-        blocks: Vec<(CertifiedBlock, CertifiedHash)>,
-    ) -> Result<StoredBlocks, DeliveryError> {
+    fn install(&mut self, blocks: Vec<FetchedBlock>) -> Result<StoredBlocks, DeliveryError> {
         let mut installed = Vec::with_capacity(blocks.len());
-        for (certified, proof) in blocks {
+        for fetched in blocks {
+            let FetchedBlock {
+                certified,
+                proof,
+                digests,
+                bytes,
+            } = fetched;
             if certified.block.header.height == self.lock_files().next_height() {
-                self.store(&certified, proof.block())?;
+                let record = store_format::record_of(&bytes);
+                self.store(&certified, proof.block(), &record)?;
             }
-            let time = certified.block.header.time;
-            let digests = ledger::block::transaction_leaves(&certified.block.transactions);
             installed.push(InstalledBlock {
                 proof,
-                time,
-                digests,
+                time: certified.block.header.time,
+                digests: digests.wires,
             });
         }
         Durable::after(installed, |blocks| {

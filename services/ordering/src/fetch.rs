@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bus::Bus;
 use bus::ordering_wire::{BlocksRequest, StatusRequest};
-use ledger::{CertifiedBlock, Height, ReplicaId, canonical};
+use ledger::{BlockDigests, CertifiedBlock, Epoch, Height, ReplicaId};
 use pbft::{CertifiedHash, Input, Sequence};
 use tokio::sync::mpsc::{Receiver as Orders, UnboundedSender};
 
@@ -17,8 +17,32 @@ use crate::run_blocks::Task;
 /// How many orders wait at most. The core has one open at a time, and gives it up by itself.
 pub const ORDERS_MAX: usize = 16;
 
+/// How many blocks are asked for before they are ordered.
+const AHEAD_MAX: u64 = 256;
+
 /// How long after one question to a replica that is ahead the next is asked.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// A block of another replica: a quorum certified it, and its roots are those of what it holds.
+#[derive(Debug)]
+pub struct FetchedBlock {
+    /// The block with its certificate.
+    pub certified: CertifiedBlock,
+    /// That the certificate is one.
+    pub proof: CertifiedHash,
+    /// The digests of what it holds.
+    pub digests: BlockDigests,
+    /// Its canonical bytes, certificate included.
+    pub bytes: Vec<u8>,
+}
+
+impl FetchOrder {
+    /// How many blocks it wants from `next` on.
+    fn wanted_from(&self, next: Sequence) -> usize {
+        let wanted = self.last.0.saturating_sub(next.0).saturating_add(1);
+        usize::try_from(wanted).unwrap_or(usize::MAX)
+    }
+}
 
 /// What a peer's answer is worth.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +58,46 @@ enum FetchError {
     Bad(Sequence),
 }
 
+/// Blocks that are on their way before they are ordered: what follows the last order, from whoever served that one. They
+/// prove themselves, whoever gives them.
+struct Ahead {
+    first: Sequence,
+    epoch: Epoch,
+    blocks: tokio::task::JoinHandle<Vec<FetchedBlock>>,
+}
+
+impl Ahead {
+    fn ask(bus: &Bus, epochs: &Arc<Epochs>, order: &FetchOrder) -> Ahead {
+        let first = order.last.next();
+        let asked = FetchOrder {
+            first,
+            last: first.plus(AHEAD_MAX),
+            ..*order
+        };
+        let (bus, epochs) = (bus.clone(), epochs.clone());
+        Ahead {
+            first,
+            epoch: order.epoch,
+            blocks: tokio::spawn(async move {
+                match encoded_blocks(&bus, &asked, first).await {
+                    Ok(encoded) => verify(epochs, asked, first, encoded).await,
+                    Err(_) => Vec::new(),
+                }
+            }),
+        }
+    }
+
+    /// What came and is the start of this order.
+    async fn for_order(self, order: &FetchOrder) -> Vec<FetchedBlock> {
+        if self.first != order.first || self.epoch != order.epoch {
+            return Vec::new();
+        }
+        let mut blocks = self.blocks.await.unwrap_or_default();
+        blocks.truncate(order.wanted_from(order.first));
+        blocks
+    }
+}
+
 /// Fetches as ordered, one order after another, until the core is gone.
 pub async fn fetch(
     bus: Bus,
@@ -46,21 +110,55 @@ pub async fn fetch(
         "ordering_fetched_blocks_total",
         "blocks fetched from other replicas",
     );
+    let mut ahead: Option<Ahead> = None;
     while let Some(order) = orders.recv().await {
         let mut next = order.first;
-        while next <= order.last {
-            match some_blocks(&bus, &epochs, &order, next).await {
-                Ok(blocks) => {
-                    fetched.add(blocks.len() as u64);
-                    next = next.plus(blocks.len() as u64);
-                    if execution.send(Task::Install(blocks)).is_err() {
-                        return;
-                    }
-                }
+        let mut blocks = match ahead.take() {
+            Some(ahead) => ahead.for_order(&order).await,
+            None => Vec::new(),
+        };
+        let mut coming = None;
+        loop {
+            fetched.add(blocks.len() as u64);
+            next = next.plus(blocks.len() as u64);
+            if !blocks.is_empty() && execution.send(Task::Install(blocks)).is_err() {
+                return;
+            }
+            if next > order.last {
+                ahead = Some(Ahead::ask(&bus, &epochs, &order));
+                break;
+            }
+            let answer = match coming.take() {
+                Some(answer) => answer,
+                None => encoded_blocks(&bus, &order, next).await,
+            };
+            let encoded = match answer {
+                Ok(encoded) => encoded,
                 Err(error) => {
-                    tracing::info!(peer = order.peer.0, height = next.0, %error, "fetching blocks failed");
+                    note_failure(&order, next, &error);
                     break;
                 }
+            };
+            let count = encoded.len();
+            let after = next.plus(count as u64);
+            let verifying = verify(epochs.clone(), order, next, encoded);
+            // While these are verified, the next ones are on their way.
+            blocks = if after <= order.last {
+                let asking = encoded_blocks(&bus, &order, after);
+                let (blocks, answer) = tokio::join!(verifying, asking);
+                coming = Some(answer);
+                blocks
+            } else {
+                verifying.await
+            };
+            if blocks.len() < count {
+                let bad = next.plus(blocks.len() as u64);
+                note_failure(&order, bad, &FetchError::Bad(bad));
+                if blocks.is_empty() {
+                    break;
+                }
+                // What verified is taken; who gave the rest is asked once more, and found out by an answer without any.
+                coming = None;
             }
         }
         // A prefix of the range is an answer; nothing at all is a failure.
@@ -98,53 +196,84 @@ pub async fn ask_those_ahead(
     }
 }
 
-/// As many of the blocks from `next` on as fit one answer: those that verify, up to the first that does not.
-async fn some_blocks(
+fn note_failure(order: &FetchOrder, next: Sequence, error: &FetchError) {
+    tracing::info!(peer = order.peer.0, height = next.0, %error, "fetching blocks failed");
+}
+
+/// As many of the blocks from `next` on as fit one answer, as the peer gives them.
+async fn encoded_blocks(
     bus: &Bus,
-    epochs: &Epochs,
     order: &FetchOrder,
     next: Sequence,
-) -> Result<Vec<(CertifiedBlock, CertifiedHash)>, FetchError> {
+) -> Result<Vec<Vec<u8>>, FetchError> {
     let question = BlocksRequest {
         from: next.height(),
         to: order.last.height(),
     };
-    let reply = bus.ask(order.peer, &question).await?;
-    let mut blocks = Vec::with_capacity(reply.blocks.len());
-    let mut refused = FetchError::Nothing;
-    for (bytes, height) in reply.blocks.iter().zip(next.0..=order.last.0) {
-        match verified(epochs, order, Sequence(height), bytes) {
-            Some(block) => blocks.push(block),
-            None => {
-                refused = FetchError::Bad(Sequence(height));
-                break;
-            }
-        }
-    }
+    let mut blocks = bus.ask(order.peer, &question).await?.blocks;
+    blocks.truncate(order.wanted_from(next));
     if blocks.is_empty() {
-        Err(refused)
-    } else {
-        Ok(blocks)
+        return Err(FetchError::Nothing);
     }
+    Ok(blocks)
 }
 
-/// The block, if a quorum of the epoch that was asked for certified it at this height.
+/// [`verified`], beside the tasks that wait for the broker.
+async fn verify(
+    epochs: Arc<Epochs>,
+    order: FetchOrder,
+    first: Sequence,
+    encoded: Vec<Vec<u8>>,
+) -> Vec<FetchedBlock> {
+    let verifying = tokio::task::spawn_blocking(move || verified(&epochs, &order, first, encoded));
+    // Cut off by the end of the process, it has found nothing.
+    verifying.await.unwrap_or_default()
+}
+
+/// Those of the blocks from `first` on that a quorum of the epoch that was asked for certified at their heights, up to the
+/// first that is none. The certificates' signatures are checked together.
 pub(crate) fn verified(
     epochs: &Epochs,
     order: &FetchOrder,
-    sequence: Sequence,
-    bytes: &[u8],
-) -> Option<(CertifiedBlock, CertifiedHash)> {
-    let certified: CertifiedBlock = canonical::decode(bytes).ok()?;
-    let header = &certified.block.header;
-    if header.height != sequence.height() || header.epoch != order.epoch {
-        return None;
+    first: Sequence,
+    encoded: Vec<Vec<u8>>,
+) -> Vec<FetchedBlock> {
+    let verifier = epochs.certificates_at(first.height());
+    if verifier.epoch() != order.epoch {
+        return Vec::new();
     }
-    let verifier = epochs.certificates_at(header.height);
-    let certificate = certified.certificate.clone();
-    let proof = verifier
-        .certified(sequence, header.hash(), certificate)
-        .ok()?;
-    certified.block.check_roots().ok()?;
-    Some((certified, proof))
+    let last = epochs.last_height(order.epoch);
+    let mut claimed = Vec::with_capacity(encoded.len());
+    let mut contents = Vec::with_capacity(encoded.len());
+    for (bytes, sequence) in encoded.into_iter().zip(first.0..) {
+        let Ok((certified, digests)) = CertifiedBlock::decode(&bytes) else {
+            break;
+        };
+        let header = &certified.block.header;
+        let is_wanted = header.height.0 == sequence
+            && header.epoch == order.epoch
+            && last.is_none_or(|last| header.height <= last);
+        if !is_wanted || certified.block.check_roots_of(&digests).is_err() {
+            break;
+        }
+        claimed.push((
+            Sequence(sequence),
+            header.hash(),
+            certified.certificate.clone(),
+        ));
+        contents.push((certified, digests, bytes));
+    }
+    let proofs = verifier.certified_all(claimed, keys::secret::random());
+    contents
+        .into_iter()
+        .zip(proofs)
+        .map_while(|((certified, digests, bytes), proof)| {
+            Some(FetchedBlock {
+                certified,
+                proof: proof.ok()?,
+                digests,
+                bytes,
+            })
+        })
+        .collect()
 }

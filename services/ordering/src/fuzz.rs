@@ -123,19 +123,45 @@ fn fuzz_block_of_a_state_transfer() {
     let epochs = Epochs::new(CHAIN, pbft::Limits::default(), epoch(), Vec::new());
     let originals: Vec<CertifiedBlock> = (5..7).map(certified).collect();
     for (original, height) in originals.iter().zip(5..) {
-        let bytes = canonical::encode(original);
-        assert!(verified(&epochs, &order(5), Sequence(height), &bytes).is_some());
+        let encoded = vec![canonical::encode(original)];
+        assert_eq!(
+            verified(&epochs, &order(5), Sequence(height), encoded).len(),
+            1
+        );
     }
     fuzzing::target("ordering-fetched-block")
         .values(originals.clone())
         .run(|bytes| {
             for (original, height) in originals.iter().zip(5..) {
-                if let Some((block, _)) = verified(&epochs, &order(5), Sequence(height), bytes) {
-                    assert_eq!(block.block, original.block, "made up");
+                let encoded = vec![bytes.to_vec()];
+                for found in verified(&epochs, &order(5), Sequence(height), encoded) {
+                    assert_eq!(found.certified.block, original.block, "made up");
                 }
             }
             canonical::decode::<CertifiedBlock>(bytes).is_ok()
         });
+}
+
+#[test]
+fn fetched_blocks_are_taken_up_to_the_first_that_is_not_certified() {
+    let epochs = Epochs::new(CHAIN, pbft::Limits::default(), epoch(), Vec::new());
+    let blocks: Vec<CertifiedBlock> = (5..9).map(certified).collect();
+    let found = |blocks: &[CertifiedBlock]| {
+        let encoded = blocks.iter().map(canonical::encode).collect();
+        verified(&epochs, &order(5), Sequence(5), encoded).len()
+    };
+    assert_eq!(found(&blocks), 4);
+    for place in 0..4 {
+        let mut of_another = blocks.clone();
+        of_another[place].certificate = blocks[(place + 1) % 4].certificate.clone();
+        assert_eq!(found(&of_another), place, "another block's certificate");
+        let mut one_vote_short = blocks.clone();
+        one_vote_short[place].certificate.votes.truncate(2);
+        assert_eq!(found(&one_vote_short), place, "no quorum");
+        let mut changed = blocks.clone();
+        changed[place].block.outcomes.pop();
+        assert_eq!(found(&changed), place, "another content");
+    }
 }
 
 #[test]
@@ -153,11 +179,9 @@ fn fuzz_answer_of_a_state_transfer() {
                 return false;
             };
             if let Answer::Ok(reply) = answer {
-                for (block, height) in reply.blocks.iter().zip(5..) {
-                    if let Some((block, _)) = verified(&epochs, &order(5), Sequence(height), block)
-                    {
-                        assert!(originals.iter().any(|it| it.block == block.block));
-                    }
+                for found in verified(&epochs, &order(5), Sequence(5), reply.blocks) {
+                    let block = &found.certified.block;
+                    assert!(originals.iter().any(|it| it.block == *block));
                 }
             }
             true

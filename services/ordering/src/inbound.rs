@@ -18,6 +18,10 @@ use crate::wire::{Assembly, MESSAGES_TOGETHER_MAX, Wire};
 /// How many messages of the next epoch are kept until it begins here as well.
 const EARLY_MAX: usize = 1_024;
 
+/// How many blocks a replica may lack that takes part; more are made between two of its words about itself only under
+/// load, when it votes as well.
+const BEHIND_MAX: u64 = 64;
+
 /// What verification needs.
 pub struct Parts {
     /// This replica.
@@ -60,6 +64,15 @@ fn origin(subject: &str) -> Option<(Epoch, ReplicaId)> {
 /// new views of others. What binds nobody (a status, say) could be an old one, and counts from its author only.
 fn is_taken_from(from: ReplicaId, signed: &SignedMessage) -> bool {
     signed.sender == from || Statement::of(&signed.message).phase.binds()
+}
+
+/// Whether a replica that says this takes part in what is ordered now, `certified` being the newest certified height here:
+/// it votes, or has all blocks but the latest. One that catches up speaks as well, and has nothing to answer with.
+fn takes_part(message: &Message, certified: Sequence) -> bool {
+    match message {
+        Message::Status(status) => status.certified.plus(BEHIND_MAX) >= certified,
+        other => Statement::of(other).phase.binds(),
+    }
 }
 
 impl Inbound {
@@ -164,7 +177,8 @@ impl Inbound {
         for (from, verified) in deliverers.into_iter().zip(verified) {
             match verified {
                 Ok(message) if is_taken_from(from, message.get()) => {
-                    if message.get().sender == from {
+                    let signed = message.get();
+                    if signed.sender == from && takes_part(&signed.message, certified) {
                         self.parts.peers.note(from);
                     }
                     good.push(message);
@@ -190,5 +204,39 @@ impl Inbound {
             })
             .collect();
         self.parts.intake.take(reason, arrivals);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pbft::message::{Status, Vote};
+
+    use super::*;
+
+    #[test]
+    fn who_catches_up_has_no_turn_to_answer_until_it_has_what_the_others_have() {
+        let status = |certified: u64| {
+            Message::Status(Status {
+                view: pbft::View(0),
+                changing: false,
+                stable: Sequence(0),
+                executed: Sequence(certified),
+                certified: Sequence(certified),
+                asks: None,
+            })
+        };
+        assert!(!takes_part(&status(10), Sequence(1_000)));
+        assert!(takes_part(&status(990), Sequence(1_000)));
+        assert!(takes_part(&status(1_100), Sequence(1_000)));
+        assert!(!takes_part(
+            &Message::BatchQuery(Vec::new()),
+            Sequence(1_000)
+        ));
+        let vote = Vote {
+            view: pbft::View(0),
+            sequence: Sequence(1_001),
+            digest: ledger::Digest::ZERO,
+        };
+        assert!(takes_part(&Message::Commit(vote), Sequence(1_000)));
     }
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 use execution::{CheckedTransaction, Contracts, Executor, Rules as _};
 use ledger::transaction::id_of_signed_bytes;
 use ledger::{
-    Block, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height, store_format,
+    Block, BlockDigests, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height,
+    store_format,
 };
 use pbft::{Base, CertifiedHash, Limits, LogRecord, Sequence, StoredBlock, StoredChain};
 
@@ -467,7 +468,8 @@ fn replay(
 ) -> Result<(), RestoreError> {
     for height in from.0 + 1..=to.0 {
         let stored = chain.block(Height(height))?;
-        if runner.replay(&stored)? != stored.block.hash() {
+        let digests = BlockDigests::of(&stored.block);
+        if runner.replay(&stored.block, &digests)? != stored.block.hash() {
             return Err(RestoreError::Differs(Height(height)));
         }
         runner.keep_all()?;

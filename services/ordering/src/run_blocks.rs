@@ -10,11 +10,11 @@ use execution::state_tree::{CHECKPOINT_INTERVAL, checkpoint_of};
 use execution::{
     BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut, Rules, Used,
 };
-use ledger::{CertifiedBlock, Digest, Height, Timestamp};
-use pbft::CertifiedHash;
+use ledger::{Block, BlockDigests, Digest, Height, Timestamp};
 
 use crate::body::Body;
 use crate::epochs::{Epochs, announced_in};
+use crate::fetch::FetchedBlock;
 use crate::journal::JournaledBlock;
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
@@ -23,6 +23,9 @@ use crate::unapplied::Unapplied;
 
 /// How many executed blocks wait to be durable at most; less than the interval of checkpoints.
 const UNAPPLIED_MAX: usize = 48;
+
+/// How many fetched blocks are executed before they are handed on to be stored: some are stored while the next are executed.
+const INSTALLED_TOGETHER_MAX: usize = UNAPPLIED_MAX / 4;
 
 /// Something to execute, or to keep.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ pub enum Task {
         ordered: Ordered,
     },
     /// Blocks that others certified, in order.
-    Install(Vec<(CertifiedBlock, CertifiedHash)>),
+    Install(Vec<FetchedBlock>),
     /// The block of this height is durable: its writes may be kept.
     Durable(Height),
     /// End the thread.
@@ -58,7 +61,7 @@ pub enum Told {
     /// Transactions that were ordered and are in no block.
     LeftOut(Vec<(Digest, LeftOut)>),
     /// Fetched blocks were executed and found as certified: they are to be stored.
-    Installed(Vec<(CertifiedBlock, CertifiedHash)>),
+    Installed(Vec<FetchedBlock>),
 }
 
 /// Why execution stopped.
@@ -176,7 +179,8 @@ impl<R: Rules> BlockRunner<R> {
                         ordered,
                     } => self.execute(height, time, bodies, ordered, tell)?,
                     Task::Install(mut blocks) => {
-                        let rest = blocks.split_off(room.min(blocks.len()));
+                        let rest =
+                            blocks.split_off(room.min(INSTALLED_TOGETHER_MAX).min(blocks.len()));
                         self.install(blocks, tell)?;
                         if !rest.is_empty() {
                             waiting.push_front(Task::Install(rest));
@@ -300,10 +304,11 @@ impl<R: Rules> BlockRunner<R> {
 
     fn install(
         &mut self,
-        blocks: Vec<(CertifiedBlock, CertifiedHash)>,
+        blocks: Vec<FetchedBlock>,
         tell: &mut dyn FnMut(Told),
     ) -> Result<(), ExecutionError> {
-        for (certified, proof) in &blocks {
+        for fetched in &blocks {
+            let (certified, proof) = (&fetched.certified, &fetched.proof);
             let header = &certified.block.header;
             let divergence = |own| ExecutionError::Divergence {
                 height: header.height,
@@ -326,7 +331,7 @@ impl<R: Rules> BlockRunner<R> {
                     found: header.height,
                 });
             }
-            let own = self.replay(certified)?;
+            let own = self.replay(&certified.block, &fetched.digests)?;
             if own != proof.block() {
                 return Err(divergence(own));
             }
@@ -346,30 +351,37 @@ impl<R: Rules> BlockRunner<R> {
     ///
     /// # Errors
     /// [`ExecutionError::State`].
-    pub fn replay(&mut self, certified: &CertifiedBlock) -> Result<Digest, ExecutionError> {
+    pub fn replay(
+        &mut self,
+        block: &Block,
+        digests: &BlockDigests,
+    ) -> Result<Digest, ExecutionError> {
         let started = Instant::now();
-        let checked =
-            |signed: &ledger::SignedTransaction| Arc::new(CheckedTransaction::new(signed.clone()));
-        let transactions: Vec<_> = certified.block.transactions.iter().map(checked).collect();
-        let wires = transactions
-            .iter()
-            .map(|transaction| transaction.wire)
+        let digested = digests.transactions.iter().zip(&digests.wires);
+        let transactions = block.transactions.iter().zip(digested);
+        let transactions = transactions
+            .map(|(signed, (id, wire))| {
+                Arc::new(CheckedTransaction {
+                    signed: signed.clone(),
+                    id: *id,
+                    wire: *wire,
+                })
+            })
             .collect();
-        let executed = self.execute_next(certified.block.header.time, transactions)?;
+        let executed = self.execute_next(block.header.time, transactions)?;
         let hash = executed.head.hash;
         let recent = RecentBlock {
             block: None,
             hash,
             bodies: Vec::new(),
-            wires,
+            wires: digests.wires.clone(),
             phases: Phases {
                 ordered: Ordered::default(),
                 started,
                 executed: Instant::now(),
             },
         };
-        self.recent
-            .insert(certified.block.header.height, Arc::new(recent));
+        self.recent.insert(block.header.height, Arc::new(recent));
         Ok(hash)
     }
 

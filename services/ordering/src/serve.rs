@@ -160,21 +160,10 @@ impl Desk {
 
     fn blocks(&self, question: &BlocksRequest) -> Result<BlocksReply, DeliveryError> {
         let newest = self.stored.tip().height;
-        let mut blocks = Vec::new();
-        let mut bytes = 0;
-        let mut height = question.from;
-        while height <= question.to && height <= newest {
-            let Some(block) = self.stored.block(height)? else {
-                break;
-            };
-            let block = canonical::encode(&block);
-            if !blocks.is_empty() && bytes + block.len() > BLOCKS_REPLY_BYTES_MAX {
-                break;
-            }
-            bytes += block.len();
-            blocks.push(block);
-            height = height.next();
-        }
+        let heights = question.from..=question.to;
+        let blocks = self
+            .stored
+            .encoded_blocks(heights, BLOCKS_REPLY_BYTES_MAX)?;
         Ok(BlocksReply { blocks, newest })
     }
 

@@ -14,6 +14,12 @@ const READ_MAX: usize = 32_768;
 /// How many ranges are remembered.
 const RANGES_MAX: usize = 16;
 
+/// How many entries of a range are read at once at least.
+const READ_ON: usize = 64;
+
+/// How many entries of a range that grows at its beginning are kept at most.
+const RANGE_MAX: usize = 4_096;
+
 /// Writes of executed blocks over the store.
 pub struct Unapplied {
     store: StateStore,
@@ -23,16 +29,50 @@ pub struct Unapplied {
     blocks: VecDeque<(ChainHead, WriteSet, Changes)>,
     /// Values as the store has them, or that it has none: members are read for every transaction of theirs.
     read: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>,
-    /// Where the ranges that were asked for begin.
+    /// The ranges that were asked for.
     ranges: RefCell<Vec<Range>>,
 }
 
-/// A range and a key below which the store has nothing of it. What was deleted there costs the store a step each until it
-/// is compacted, and the deadlines of all that is done are deleted from the front of one range.
+/// The beginning of a range as the store has it. What was deleted there costs the store a step each until it is compacted,
+/// and the deadlines of all that is done are deleted from the front of one range.
 struct Range {
     from: Vec<u8>,
     until: Vec<u8>,
-    first: Vec<u8>,
+    /// Everything that the store has from `from` on, below `end`.
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    end: Vec<u8>,
+}
+
+impl Range {
+    /// Reads on until there are at least `count` entries, or all.
+    fn read_on(&mut self, store: &StateStore, count: usize) {
+        if self.entries.len() >= count || self.end >= self.until {
+            return;
+        }
+        let wanted = count.saturating_sub(self.entries.len()).max(READ_ON);
+        let found = store.range(&self.end, &self.until, wanted);
+        self.end = match found.last() {
+            Some((last, _)) if found.len() == wanted => [last.as_slice(), &[0]].concat(),
+            _ => self.until.clone(),
+        };
+        self.entries.extend(found);
+    }
+
+    /// The store has another value under this key now, or none.
+    fn note(&mut self, key: &[u8], value: Option<&[u8]>) {
+        if key < self.from.as_slice() || key >= self.end.as_slice() {
+            return;
+        }
+        match value {
+            Some(value) => self.entries.insert(key.to_vec(), value.to_vec()),
+            None => self.entries.remove(key),
+        };
+        if self.entries.len() > RANGE_MAX
+            && let Some((key, _)) = self.entries.pop_last()
+        {
+            self.end = key;
+        }
+    }
 }
 
 impl Unapplied {
@@ -84,8 +124,8 @@ impl Unapplied {
             self.store.apply(&head, &writes, &changes)?;
             for (key, value) in &writes.0 {
                 self.read.get_mut().remove(key);
-                if value.is_some() {
-                    self.note_in_ranges(key);
+                for range in self.ranges.get_mut() {
+                    range.note(key, value.as_deref());
                 }
                 if self
                     .writes
@@ -98,15 +138,6 @@ impl Unapplied {
             applied.push((head.height, changes));
         }
         Ok(applied)
-    }
-
-    /// The store has this key now.
-    fn note_in_ranges(&mut self, key: &[u8]) {
-        for range in self.ranges.get_mut() {
-            if range.from.as_slice() <= key && key < range.first.as_slice() {
-                range.first = key.to_vec();
-            }
-        }
     }
 
     fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -128,25 +159,24 @@ impl Unapplied {
         let known = ranges
             .iter()
             .position(|range| range.from == from && range.until == until);
-        let first = known.map_or(from, |place| ranges[place].first.as_slice());
-        let found = self.store.range(first, until, limit);
-        let first = found
-            .first()
-            .map_or_else(|| until.to_vec(), |(key, _)| key.clone());
-        match known {
-            Some(place) => ranges[place].first = first,
-            None => {
-                if ranges.len() >= RANGES_MAX {
-                    ranges.clear();
-                }
-                ranges.push(Range {
-                    from: from.to_vec(),
-                    until: until.to_vec(),
-                    first,
-                });
+        let place = known.unwrap_or_else(|| {
+            if ranges.len() >= RANGES_MAX {
+                ranges.clear();
             }
-        }
-        found
+            ranges.push(Range {
+                from: from.to_vec(),
+                until: until.to_vec(),
+                entries: BTreeMap::new(),
+                end: from.to_vec(),
+            });
+            ranges.len() - 1
+        });
+        let range = &mut ranges[place];
+        range.read_on(&self.store, limit);
+        let entries = range.entries.iter().take(limit);
+        entries
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
     /// What blocks wrote in a range, the newest of each key.
@@ -271,5 +301,53 @@ mod tests {
         write(&mut state, "t", None);
         write(&mut state, "d", None);
         write(&mut state, "x", Some("6"));
+    }
+
+    /// One block of the test below: writes (a key, and whether it has a value), how many keys are deleted from the front,
+    /// whether it is kept in the store, and how many entries are asked for.
+    type Step = (Vec<(u16, bool)>, usize, bool, usize);
+
+    fn step() -> impl proptest::strategy::Strategy<Value = Step> {
+        use proptest::prelude::*;
+        let writes = prop::collection::vec((0_u16..400, any::<bool>()), 0..60);
+        let limit = prop::sample::select(vec![1_usize, 3, 70, 1_000]);
+        (writes, 0_usize..40, any::<bool>(), limit)
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(16))]
+
+        #[test]
+        fn a_long_range_is_what_was_written_whatever_is_deleted_and_whenever_it_is_asked_for(
+            steps in proptest::collection::vec(step(), 1..60),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut state = Unapplied::over(StateStore::open(folder.path()).unwrap());
+            let mut expected: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+            for ((written, passed, is_kept, limit), height) in steps.into_iter().zip(0..) {
+                let mut block: BTreeMap<Vec<u8>, Option<Vec<u8>>> = written
+                    .into_iter()
+                    .map(|(key, has_value)| {
+                        let value = has_value.then(|| vec![height as u8]);
+                        (format!("r{key:03}").into_bytes(), value)
+                    })
+                    .collect();
+                // Deadlines pass from the front.
+                block.extend(expected.keys().take(passed).map(|key| (key.clone(), None)));
+                for (key, value) in &block {
+                    match value {
+                        Some(value) => drop(expected.insert(key.clone(), value.clone())),
+                        None => drop(expected.remove(key)),
+                    }
+                }
+                state.add(&head(height), WriteSet(block.into_iter().collect()));
+                if is_kept {
+                    state.apply(Height(height)).unwrap();
+                }
+                let all: Vec<(Vec<u8>, Vec<u8>)> = expected.clone().into_iter().collect();
+                let first = all[..all.len().min(limit)].to_vec();
+                proptest::prop_assert_eq!(state.range(b"r", b"s", limit), first);
+            }
+        }
     }
 }

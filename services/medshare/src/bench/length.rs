@@ -43,8 +43,8 @@ pub struct CatchUp {
 }
 
 impl Bench<'_> {
-    /// Loads the ledger with so many transactions, as fast as the cluster takes them.
-    pub async fn fill(&self, mix: &Mix, count: u64) -> anyhow::Result<()> {
+    /// Loads the ledger with so many transactions, as fast as the cluster takes them; their nonces begin at `nonce`.
+    pub async fn fill(&self, mix: &Mix, nonce: u64, count: u64) -> anyhow::Result<()> {
         let (mut done, mut rate) = (0, FILL_TPS);
         let started = Instant::now();
         while done < count {
@@ -53,8 +53,7 @@ impl Bench<'_> {
                 count: (rate * FILL_SECONDS).min(count - done),
             };
             let step = |number| mix.step(done + number);
-            let nonce = (1 << 40) + done;
-            let outcome = load::offer(&self.nats, mix, nonce, step, amount).await?;
+            let outcome = load::offer(&self.nats, mix, nonce + done, step, amount).await?;
             ensure!(
                 outcome.receipts.len() as u64 == amount.count,
                 "filling got {} of {} receipts",
@@ -97,35 +96,30 @@ impl Bench<'_> {
             .context("there is a backup")
     }
 
-    /// Stops a backup, loads the others with so many transactions, and starts it again under the same load.
+    /// Stops a backup, loads the others with so many transactions as fast as they take them and then with `rate`, and starts
+    /// it again under that load.
     pub async fn catch_up(&mut self, mix: &Mix, rate: u64, missed: u64) -> anyhow::Result<CatchUp> {
         let replica = self.a_backup().await?;
         let process = self.cluster.replicas.remove(&replica);
         process.context("it runs")?.stop().await;
         let behind = self.transactions_of_others(replica).await?;
-        let away = Amount {
-            rate,
-            count: missed,
-        };
         let nonce = 1 << 48;
-        let before = load::offer(&self.nats, mix, nonce, |number| mix.step(number), away).await?;
+        self.fill(mix, nonce, missed).await?;
+        let load = Amount {
+            rate,
+            count: rate * self.arguments.seconds,
+        };
+        let nonce = nonce + missed;
+        let step = |number| mix.step(missed + number);
+        let before = load::offer(&self.nats, mix, nonce, step, load).await?;
         let ready = self.cluster.launch(replica).await?;
         let missed_transactions = self.transactions_of_others(replica).await? - behind;
         let others: Vec<ReplicaId> = self.cluster.replicas.keys().copied().collect();
         let others = others.into_iter().filter(|other| *other != replica);
         let watching = tokio::spawn(watch(self.asker.clone(), replica, others.collect()));
-        let meanwhile = Amount {
-            rate,
-            count: rate * self.arguments.seconds,
-        };
-        let during = load::offer(
-            &self.nats,
-            mix,
-            nonce + missed,
-            |number| mix.step(missed + number),
-            meanwhile,
-        )
-        .await?;
+        let nonce = nonce + load.count;
+        let step = |number| mix.step(missed + load.count + number);
+        let during = load::offer(&self.nats, mix, nonce, step, load).await?;
         let (seconds, reached) = watching.await??;
         let seconds = seconds.as_secs_f64();
         Ok(CatchUp {

@@ -137,7 +137,7 @@ impl Bench<'_> {
             count: rate * self.arguments.seconds,
         };
         if let Some(count) = self.arguments.fill {
-            self.fill(&mix, count).await?;
+            self.fill(&mix, 1 << 40, count).await?;
         }
         let ledger_transactions_before = self
             .asker
