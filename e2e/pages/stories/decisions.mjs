@@ -28,8 +28,7 @@ export async function play({ accounts, open, size }, { guardian, signedIn }) {
   await institute.go("/research/released");
   await institute.page.locator("#released .medshare-list > li").first().waitFor({ timeout: 30_000 });
 
-  await patient.go("/history");
-  await patient.page.locator("#history .medshare-list a").first().click();
+  await patient.go(`/history/${request.split("/").slice(-2).join("/")}`);
   await patient.page.getByText("A guardian, for the patient").waitFor();
   await patient.look("decided by the guardian");
   guardian.mistakes = true;
