@@ -20,6 +20,9 @@ pub const ORDERS_MAX: usize = 16;
 /// How many blocks are asked for before they are ordered.
 const AHEAD_MAX: u64 = 256;
 
+/// How long they are waited for once they are ordered.
+const AHEAD_WITHIN: Duration = Duration::from_millis(250);
+
 /// How long after one question to a replica that is ahead the next is asked.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
@@ -87,12 +90,13 @@ impl Ahead {
         }
     }
 
-    /// What came and is the start of this order.
+    /// What came and is the start of this order. It is not waited for long: another than the one who is to answer was asked.
     async fn for_order(self, order: &FetchOrder) -> Vec<FetchedBlock> {
         if self.first != order.first || self.epoch != order.epoch {
             return Vec::new();
         }
-        let mut blocks = self.blocks.await.unwrap_or_default();
+        let coming = tokio::time::timeout(AHEAD_WITHIN, self.blocks).await;
+        let mut blocks = coming.unwrap_or(Ok(Vec::new())).unwrap_or_default();
         blocks.truncate(order.wanted_from(order.first));
         blocks
     }
