@@ -8,6 +8,7 @@ mod codes;
 mod delegation;
 mod devices;
 mod edges;
+mod ordering;
 mod records;
 mod searches;
 mod sign_in;
