@@ -68,6 +68,14 @@ impl Target {
         }
     }
 
+    /// A system at work: with clients whose receipts come in.
+    async fn at_work() -> (Target, Load) {
+        let target = Target::start().await;
+        let load = Load::start(&target.treasurer, 4);
+        load.goes_on(AT_WORK).await;
+        (target, load)
+    }
+
     /// What most replicas say of themselves.
     async fn status(&self) -> Value {
         eventually("the replicas answer", async || {
@@ -179,9 +187,7 @@ impl Insider {
 /// Fault: two batches for one place are both prepared, or nobody keeps the proof.
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_02_a_primary_sends_different_batches_for_one_place() {
-    let target = Target::start().await;
-    let load = Load::start(&target.treasurer, 4);
-    load.goes_on(AT_WORK).await;
+    let (target, load) = Target::at_work().await;
     let (view, primary) = target.view().await;
     let insider = Insider::of(&target, primary).await;
     let height = target.height().await;
@@ -217,9 +223,7 @@ async fn attack_02_a_primary_sends_different_batches_for_one_place() {
 /// Fault: a proof in a VIEW-CHANGE is believed although its signers are not a quorum of this epoch, or its view is not older.
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_05_a_view_change_carries_proofs_that_are_none() {
-    let target = Target::start().await;
-    let load = Load::start(&target.treasurer, 4);
-    load.goes_on(AT_WORK).await;
+    let (target, load) = Target::at_work().await;
     let (view, primary) = target.view().await;
     let number = (primary + 3) % 4;
     let insider = Insider::of(&target, number).await;
@@ -332,9 +336,7 @@ fn forged(chain: &[CertifiedBlock], question: &BlocksRequest, turn: usize) -> Ve
 /// Fault: fetched blocks are executed or stored before certificate, roots and height are checked, or a liar is asked for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_07_state_transfer_serves_another_history() {
-    let target = Target::start().await;
-    let load = Load::start(&target.treasurer, 4);
-    load.goes_on(AT_WORK).await;
+    let (target, load) = Target::at_work().await;
     let (_, primary) = target.view().await;
     let liar = (primary + 3) % 4;
     let victim = subjects::replica_name(ReplicaId((primary + 2) % 4));
