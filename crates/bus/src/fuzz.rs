@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::ordering_wire::{
     Answer, BlockInclusionRequest, BlocksReply, BlocksRequest, CheckpointReply, CheckpointRequest,
-    EpochsReply, HistoryProofReply, PhaseTimes, PhasesReply, PhasesRequest, ReceiptReply,
-    ReceiptRequest, Standing, StatusReply, SubmitReply,
+    EpochsReply, HistoryProofReply, Notice, Noticed, PhaseTimes, PhasesReply, PhasesRequest,
+    ReceiptReply, ReceiptRequest, Standing, StatusReply, SubmitReply,
 };
 use crate::sealed_wire::{
     PART_BYTES, PartMessage, ReplyBody, ReplyMessage, ReplyParts, RequestBody, RequestMessage,
@@ -154,6 +154,10 @@ fn fuzz_answers_of_replicas() {
         stable_checkpoint: 8,
         waiting_transactions: 2,
         committed_transactions: 5,
+        notices: vec![Notice {
+            replica: ReplicaId(2),
+            noticed: Noticed::OldWords,
+        }],
     };
     let times = PhaseTimes {
         received: Some(Timestamp(1)),

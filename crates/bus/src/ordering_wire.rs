@@ -163,6 +163,29 @@ pub struct StatusReply {
     pub waiting_transactions: u64,
     /// Transactions committed since genesis.
     pub committed_transactions: u64,
+    /// What it notices of other replicas.
+    pub notices: Vec<Notice>,
+}
+
+/// What a replica notices of another, for whoever operates one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The other.
+    pub replica: ReplicaId,
+    /// What.
+    pub noticed: Noticed,
+}
+
+/// What there is to notice: in five seconds, which votes and statuses of a second leave room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noticed {
+    /// Nothing new is heard of it.
+    Silent,
+    /// It speaks, and votes for nothing that is new.
+    DoesNotVote,
+    /// What it said long ago is said again, by whomever.
+    OldWords,
 }
 
 /// What a replica's process does in the epoch in force.

@@ -8,7 +8,7 @@ mod transaction;
 
 pub use block::{BlockSummary, BlockView};
 pub use checkpoint::{ConsistencyView, checkpoint_note, consistency};
-pub use status::{ReplicaStatus, ReplicaView, StatusView};
+pub use status::{NoticeView, ReplicaStatus, ReplicaView, StatusView};
 pub use transaction::{
     EventView, TransactionView, command_name, contract_name, outcome_name, rejection_text,
 };

@@ -1,7 +1,7 @@
 //! The ordering cluster as people read it.
 
 use bus::error::AskError;
-use bus::ordering_wire::{Standing, StatusReply};
+use bus::ordering_wire::{Notice, Noticed, Standing, StatusReply};
 use interfaces::time_text;
 use ledger::{Digest, EpochDescription, LedgerId, ReplicaId};
 use serde::Serialize;
@@ -69,6 +69,18 @@ pub struct ReplicaStatus {
     pub waiting_transactions: u64,
     /// Transactions committed since genesis.
     pub committed_transactions: u64,
+    /// What it notices of other replicas.
+    pub notices: Vec<NoticeView>,
+}
+
+/// What one replica notices of another.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NoticeView {
+    /// The other's number.
+    pub replica: u16,
+    /// `silent` (nothing new is heard of it for five seconds), `does_not_vote` (it speaks, and votes for nothing that is new),
+    /// or `old_words` (what it said long ago is said again).
+    pub noticed: String,
 }
 
 /// A replica this many blocks behind is no help to a quorum right now.
@@ -134,6 +146,21 @@ impl ReplicaStatus {
             stable_checkpoint: reply.stable_checkpoint,
             waiting_transactions: reply.waiting_transactions,
             committed_transactions: reply.committed_transactions,
+            notices: reply.notices.iter().map(NoticeView::of).collect(),
+        }
+    }
+}
+
+impl NoticeView {
+    fn of(notice: &Notice) -> NoticeView {
+        let noticed = match notice.noticed {
+            Noticed::Silent => "silent",
+            Noticed::DoesNotVote => "does_not_vote",
+            Noticed::OldWords => "old_words",
+        };
+        NoticeView {
+            replica: notice.replica.0,
+            noticed: noticed.to_owned(),
         }
     }
 }

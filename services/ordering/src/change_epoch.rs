@@ -74,7 +74,11 @@ impl Core {
             .replicas
             .iter()
             .map(|described| described.replica);
-        self.peers.set(members);
+        self.peers.set(members.clone());
+        let me = self.identity.me;
+        let others = members.filter(|replica| *replica != me);
+        let watch = self.inbound.watch();
+        watch.begin(others, base.sequence, Instant::now());
         self.inbound.begin_epoch(self.epochs.verifier(base));
         tracing::info!(
             epoch = self.epoch.epoch.0,

@@ -391,7 +391,16 @@ impl Core {
             self.step(Input::Wakeup);
         }
         self.report_equivocations();
+        self.look_at_others();
         self.tell_position();
+    }
+
+    fn look_at_others(&mut self) {
+        let now = Instant::now();
+        if self.inbound.watch().is_due(now) {
+            let certified = self.seat.certified();
+            self.inbound.watch().look(certified, now);
+        }
     }
 
     fn tell_position(&self) {
@@ -415,6 +424,9 @@ impl Core {
                 let last = blocks
                     .last()
                     .map(|block| block.get().proof.sequence().height());
+                if let Some(last) = last {
+                    self.inbound.watch().fetched(Sequence::from(last));
+                }
                 self.step(Input::BlocksInstalled(blocks));
                 for (block, hash, bodies) in
                     last.map(|last| self.told.stored(last)).unwrap_or_default()

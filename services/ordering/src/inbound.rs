@@ -13,6 +13,7 @@ use crate::bodies_wanted::Wanted;
 use crate::intake::{Arrival, Intake, Reason};
 use crate::peers::Peers;
 use crate::quota::Quota;
+use crate::watch::Watch;
 use crate::wire::{Assembly, MESSAGES_TOGETHER_MAX, Wire};
 
 /// How many messages of the next epoch are kept until it begins here as well.
@@ -36,6 +37,8 @@ pub struct Parts {
     pub bodies_wanted: std::sync::mpsc::SyncSender<Wanted>,
     /// Where transactions are checked.
     pub intake: Intake,
+    /// Who notices what becomes of the others.
+    pub watch: Watch,
 }
 
 /// What comes in from other replicas.
@@ -93,6 +96,11 @@ impl Inbound {
                 "messages that were not looked at: more than one replica's share",
             ),
         }
+    }
+
+    /// Who notices what becomes of the others.
+    pub fn watch(&mut self) -> &mut Watch {
+        &mut self.parts.watch
     }
 
     /// Another epoch begins, with its rule.
@@ -173,13 +181,17 @@ impl Inbound {
             .parts
             .verifier
             .verify_all(messages, keys::secret::random());
+        let now = Instant::now();
         let mut good = Vec::with_capacity(verified.len());
         for (from, verified) in deliverers.into_iter().zip(verified) {
             match verified {
                 Ok(message) if is_taken_from(from, message.get()) => {
                     let signed = message.get();
-                    if signed.sender == from && takes_part(&signed.message, certified) {
-                        self.parts.peers.note(from);
+                    if signed.sender == from {
+                        self.parts.watch.hear(signed, certified, now);
+                        if takes_part(&signed.message, certified) {
+                            self.parts.peers.note(from);
+                        }
                     }
                     good.push(message);
                 }

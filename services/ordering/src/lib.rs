@@ -14,7 +14,7 @@
 //!
 //! Whether the process votes or follows the chain only is [`seat`]'s business, the replica sets in time that of
 //! [`epochs`]; [`observer`] follows, [`binding`] keeps a key with its vote log, [`accusations`] brings evidence to
-//! the ledger.
+//! the ledger, and [`watch`] notices what becomes of the other replicas.
 //!
 //! What holds: nothing leaves before what it says is durable ([`pbft::Durable`]); nothing is answered before the
 //! certificate; an error of the disk or a contradiction ends the process, and nothing is tried again.
@@ -49,6 +49,7 @@ pub mod state;
 pub mod told_in_order;
 pub mod trace;
 pub mod unapplied;
+pub mod watch;
 pub mod wire;
 
 mod change_epoch;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bus::ordering_wire::Standing;
 use ledger::{Epoch, EpochDescription, Height, LedgerId, ReplicaId, SigningKey};
-use pbft::{Base, LogRecord, Moment, Replica, RestoreError, StoredChain, Summary};
+use pbft::{Base, LogRecord, Moment, Replica, RestoreError, Sequence, StoredChain, Summary};
 
 use crate::epochs::Epochs;
 use crate::observer::Observer;
@@ -104,6 +104,14 @@ impl Seat {
             Seat::Votes(replica) if replica.summary().recalling => Standing::Recalls,
             Seat::Votes(_) => Standing::Votes,
             Seat::Observes(_, standing) => *standing,
+        }
+    }
+
+    /// The newest certified height here.
+    pub fn certified(&self) -> Sequence {
+        match self {
+            Seat::Votes(replica) => replica.summary().certified,
+            Seat::Observes(observer, _) => Sequence::from(observer.certified()),
         }
     }
 

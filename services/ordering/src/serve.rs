@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::delivery::{DeliveryError, Stored};
 use crate::phases::Phases;
 use crate::seat::Position;
+use crate::watch::Notices;
 
 /// How many questions are answered at once; more hear "busy".
 const AT_ONCE_MAX: usize = 8;
@@ -29,6 +30,8 @@ pub struct Desk {
     pub stored: Arc<Stored>,
     /// Where the core stands.
     pub position: Arc<Mutex<Position>>,
+    /// What it notices of the others.
+    pub notices: Notices,
     /// When the latest blocks went through the phases.
     pub phases: Arc<Phases>,
     /// The chain id.
@@ -196,6 +199,8 @@ impl Desk {
         let tip = self.stored.tip();
         let position = *self.position.lock().unwrap_or_else(PoisonError::into_inner);
         let summary = position.summary;
+        let notices = self.notices.read().unwrap_or_else(PoisonError::into_inner);
+        let notices = notices.clone();
         StatusReply {
             replica: self.replica,
             height: tip.height,
@@ -209,6 +214,7 @@ impl Desk {
             stable_checkpoint: summary.map_or(0, |summary| summary.stable.0),
             waiting_transactions: summary.map_or(0, |summary| summary.requests as u64),
             committed_transactions: self.stored.transactions.load(Ordering::Relaxed),
+            notices,
         }
     }
 }

@@ -14,7 +14,7 @@ use chassis::Shutdown;
 use futures::StreamExt;
 use keys::Secret;
 use ledger::SigningKey;
-use pbft::Input;
+use pbft::{Input, Sequence};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::binding;
@@ -34,6 +34,7 @@ use crate::restore::{Restored, Restoring};
 use crate::run_blocks::{ExecutionError, Task};
 use crate::seat::{Identity, Position};
 use crate::serve::{Desk, serve};
+use crate::watch::{Notices, Watch};
 use crate::{divergence, fetch, line};
 
 /// How many transactions are taken from the broker at once.
@@ -168,7 +169,12 @@ impl Running {
         let base = restored.base;
         let epoch = epochs.at(base.sequence.next().height());
         let members = epoch.replicas.iter().map(|member| member.replica);
-        let peers = Arc::new(Peers::new(config.replica, members));
+        let peers = Arc::new(Peers::new(config.replica, members.clone()));
+        let notices = Notices::default();
+        let mut watch = Watch::new(notices.clone(), started);
+        let others = members.filter(|replica| *replica != config.replica);
+        let certified = Sequence::from(restored.tip.height);
+        watch.begin(others, certified.max(base.sequence), started);
         let outbound = Outbound::start(bus.client().clone());
         let transactions = restored.store.transactions()?;
         let stored = Arc::new(Stored {
@@ -264,6 +270,7 @@ impl Running {
             peers: peers.clone(),
             bodies_wanted: wanted,
             intake: intake.clone(),
+            watch,
         });
         let (data, store) = (config.data.clone(), restored.store.clone());
         let (bodies, recent) = (restored.bodies.clone(), restored.recent.clone());
@@ -334,6 +341,7 @@ impl Running {
             replica: config.replica,
             stored,
             position,
+            notices,
             phases,
             chain: bus.chain(),
             key: desk_key,

@@ -392,6 +392,7 @@ impl Mind {
                 stable_checkpoint: 0,
                 waiting_transactions: 0,
                 committed_transactions: self.executed.len() as u64,
+                notices: Vec::new(),
             }),
         }
     }

@@ -113,8 +113,13 @@ fn common(
             let count = visit.count(status.height - own.height);
             text::tag(Colour::Yellow, &fill(words.behind, &[("count", &count)]))
         }
+        // One replica alone may be mistaken, or cut off itself.
+        Some(_) if missed_by(status, node) > status.fault_tolerance => {
+            text::tag(Colour::Orange, words.missed)
+        }
         Some(_) => text::tag(Colour::Green, words.healthy),
     };
+    let health = health.and(noticed(visit, status, node));
     let view = own.map_or_else(
         || Html::text("–"),
         |own| {
@@ -143,4 +148,41 @@ fn common(
         parts::cell(view),
         parts::cell(voted),
     ]
+}
+
+/// Those who notice something of a node.
+fn noticing(status: &StatusView, node: &ReplicaView, noticed: &str) -> Vec<String> {
+    let others = status.replicas.iter().filter(|other| {
+        let notices = other.status.iter().flat_map(|own| &own.notices);
+        notices
+            .filter(|notice| notice.replica == node.replica)
+            .any(|notice| notice.noticed == noticed)
+    });
+    others.map(|other| other.replica.to_string()).collect()
+}
+
+/// How many others do not hear a node, or see no votes of it.
+fn missed_by(status: &StatusView, node: &ReplicaView) -> usize {
+    let kinds = ["silent", "does_not_vote"];
+    kinds
+        .iter()
+        .map(|kind| noticing(status, node, kind).len())
+        .sum()
+}
+
+/// What others notice of a node.
+fn noticed(visit: &Visit, status: &StatusView, node: &ReplicaView) -> Html {
+    let words = visit.explorer_words();
+    let kinds = [
+        ("silent", words.silent_at),
+        ("does_not_vote", words.no_votes_at),
+        ("old_words", words.old_words_at),
+    ];
+    let lines = kinds.iter().filter_map(|(kind, said)| {
+        let others = noticing(status, node, kind);
+        let replicas = others.join(", ");
+        let line = fill(said, &[("replicas", &replicas)]);
+        (!others.is_empty()).then(|| text::span("explorer-sub", &line))
+    });
+    Html::join(lines)
 }

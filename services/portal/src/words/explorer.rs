@@ -127,6 +127,10 @@ words! {
         healthy: "Healthy", "正常";
         behind: "{count} blocks behind", "落后 {count} 个区块";
         no_answer: "No answer", "无响应";
+        missed: "Missed", "失联";
+        silent_at: "Not heard by replica {replicas}", "副本 {replicas} 收不到其消息";
+        no_votes_at: "No new votes seen by replica {replicas}", "副本 {replicas} 未见其新投票";
+        old_words_at: "Old messages of it played back at replica {replicas}", "副本 {replicas} 收到其旧消息的重放";
         changing_view: "Changing view", "切换视图中";
         primary: "Primary", "主节点";
         last_vote: "Last vote", "最近投票";
