@@ -3,13 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::Receiver;
+
+use serde_json::Value;
 
 use crate::story::program;
 use crate::system::RunningSystem;
 
 /// The process. It is killed when this is dropped, or when the test is.
-pub struct ByHand(Child);
+pub struct ByHand {
+    child: Child,
+    /// What it says once it is ready.
+    ready: Receiver<Value>,
+}
 
 impl ByHand {
     /// Kills the process that the supervisor runs under this name, which stays down there, and runs it by hand in the same
@@ -25,29 +34,49 @@ impl ByHand {
             .append(true)
             .open(system.root().join(format!("run/logs/{name}.log")))
             .expect("its log");
-        let child = Command::new(program())
+        let mut child = Command::new(program())
             .args([command, "--config", "config.toml", "--die-with-parent"])
             .current_dir(system.process(name))
             .envs(environment)
             .envs(changed.iter().copied())
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .expect("medshare runs");
-        ByHand(child)
+        let output = child.stdout.take().expect("its output is a pipe");
+        let (tell, ready) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Ok(said) = serde_json::from_str(&line) {
+                    // Nobody may want to know.
+                    let _ = tell.send(said);
+                }
+            }
+        });
+        ByHand { child, ready }
+    }
+
+    /// Waits until it is ready, and gives where it shows its metrics. To be asked once.
+    ///
+    /// # Panics
+    /// If it ends before.
+    pub fn health(&self) -> SocketAddr {
+        let said = self.ready.recv().expect("it becomes ready");
+        let address = said["health"].as_str().expect("it says where");
+        address.parse().expect("an address")
     }
 
     /// Whether it has not ended.
     pub fn runs(&mut self) -> bool {
-        self.0.try_wait().is_ok_and(|ended| ended.is_none())
+        self.child.try_wait().is_ok_and(|ended| ended.is_none())
     }
 }
 
 impl Drop for ByHand {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -271,6 +271,15 @@ pub fn deposit(chain: Digest, treasurer: &MemberKey, account: LedgerId) -> Signe
     signed(chain, treasurer, command)
 }
 
+/// A withdrawal of one cent of a member's own money.
+pub fn withdrawal(chain: Digest, member: &MemberKey) -> SignedTransaction {
+    let command = Command::Withdraw {
+        reference: PaymentReference(random()),
+        amount: 1,
+    };
+    signed(chain, member, command)
+}
+
 fn signed(chain: Digest, key: &MemberKey, command: Command) -> SignedTransaction {
     let command = AnyCommand::from(command);
     key.sign(TransactionBody {

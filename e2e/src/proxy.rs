@@ -266,7 +266,7 @@ impl<'a> Delivery<'a> {
 /// The length of the first message of NATS's protocol towards clients, if it is there as a whole. What brokers say to each
 /// other is no different here: only lines that begin with `MSG` or `HMSG` are followed by a payload that has to be kept
 /// with them, and brokers' own messages to each other pass as lines and as what follows them, in order.
-fn message_length(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn message_length(bytes: &[u8]) -> Option<usize> {
     let end = bytes.windows(2).position(|pair| pair == b"\r\n")? + 2;
     let line = &bytes[..end];
     if !line.starts_with(b"MSG ") && !line.starts_with(b"HMSG ") {

@@ -277,6 +277,24 @@ impl RunningSystem {
         );
     }
 
+    /// What a command of `medshare admin` reports, or why it failed.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub fn administer(&self, arguments: &[&str]) -> Result<Value, String> {
+        let ran = Command::new(program())
+            .arg("admin")
+            .args(arguments)
+            .args(["--json", "--dir"])
+            .arg(&self.root)
+            .output()
+            .expect("medshare runs");
+        match ran.status.success() {
+            true => Ok(serde_json::from_slice(&ran.stdout).expect("a report is JSON")),
+            false => Err(String::from_utf8_lossy(&ran.stderr).into_owned()),
+        }
+    }
+
     /// SIGKILL; the supervisor starts it again as after any crash.
     pub fn crash(&self, name: &str) {
         self.admin(&["kill", name]);

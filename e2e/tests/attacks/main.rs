@@ -3,6 +3,7 @@
 
 mod access;
 mod broker;
+mod censorship;
 mod certificates;
 mod codes;
 mod delegation;
@@ -12,6 +13,8 @@ mod ordering;
 mod records;
 mod searches;
 mod sign_in;
+mod target;
+mod withholding;
 
 use client::{ClientError, Member};
 use e2e::attacked::Attacked;

@@ -1,6 +1,7 @@
 //! Ordering, attacked by somebody who holds all that one replica holds: its user of the broker, its certificate, its voting
 //! key. Each attack has a system of its own: some replicas do not survive.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,22 +9,19 @@ use std::time::Duration;
 use async_nats::ConnectOptions;
 use bus::ordering_wire::{Answer, BlocksReply, BlocksRequest, Question as _};
 use bus::subjects;
-use client::{Client, Member};
 use contracts::Event;
 use contracts::governance::event::Event as Governance;
 use e2e::attacked::eventually;
 use e2e::chain::{blocks, events};
 use e2e::invariants;
 use e2e::load::{Load, deposit, see_through};
-use e2e::system::{RunningSystem, Setup};
+use e2e::system::RunningSystem;
 use futures::StreamExt as _;
 use interfaces::settlement::Balance;
-use keys::MemberKey;
 use keys::nkey::BusUserKey;
-use keys::tls::TlsFiles;
 use ledger::{
-    Certificate, CertifiedBlock, Digest, Epoch, GenesisFile, ReplicaId, Signature, SigningKey,
-    Timestamp, canonical,
+    Certificate, CertifiedBlock, Digest, Epoch, Receipt, ReplicaId, Signature, SignedTransaction,
+    SigningKey, Timestamp, canonical,
 };
 use pbft::message::{Checkpoint, PrePrepare, PreparedCertificate, Status, ViewChange};
 use pbft::statement::Statement;
@@ -31,92 +29,7 @@ use pbft::{Batch, Message, Sequence, SignedMessage, View};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Receipts after which the cluster is at work again.
-const AT_WORK: u64 = 20;
-
-/// A system with mutual TLS, and a client of it.
-struct Target {
-    system: RunningSystem,
-    client: Client,
-    treasurer: Member,
-    chain: Digest,
-}
-
-impl Target {
-    async fn start() -> Target {
-        let mut setup = Setup::new();
-        setup.init.extend(["--tls".to_owned(), "mutual".to_owned()]);
-        let system = setup.start();
-        let genesis = std::fs::read_to_string(system.genesis()).unwrap();
-        let genesis = GenesisFile::from_json(&genesis).unwrap();
-        let chain = genesis.chain_id();
-        let certificate = TlsFiles {
-            identity_file: system.root().join("organisations/authority/tls.pem"),
-            root_file: system.root().join("root.pem"),
-        };
-        let address = format!("https://{}", system.address("gateway", "rest"));
-        let client =
-            Client::with_certificate(&address, genesis, &certificate.load().unwrap()).unwrap();
-        let key = system.root().join("organisations/treasury/member.json");
-        let key = MemberKey::load(&key).unwrap();
-        let treasurer = client.sign_in_with_key(key).await.unwrap();
-        Target {
-            system,
-            client,
-            treasurer,
-            chain,
-        }
-    }
-
-    /// A system at work: with clients whose receipts come in.
-    async fn at_work() -> (Target, Load) {
-        let target = Target::start().await;
-        let load = Load::start(&target.treasurer, 4);
-        load.goes_on(AT_WORK).await;
-        (target, load)
-    }
-
-    /// What most replicas say of themselves.
-    async fn status(&self) -> Value {
-        eventually("the replicas answer", async || {
-            self.client.get("/v1/status").await.ok()
-        })
-        .await
-    }
-
-    /// The newest certified height.
-    async fn height(&self) -> u64 {
-        self.status().await["height"].as_u64().unwrap()
-    }
-
-    /// The newest view that a replica works in, and its primary.
-    async fn view(&self) -> (View, u16) {
-        let status = self.status().await;
-        let replicas = status["replicas"].as_array().unwrap().iter();
-        let views = replicas.filter_map(|it| it["status"]["view"].as_u64());
-        let view = views.max().unwrap();
-        (View(view), u16::try_from(view % 4).unwrap())
-    }
-
-    /// A counter of a process.
-    async fn counter(&self, process: &str, name: &str) -> u64 {
-        let address = self.system.address(process, "health");
-        let shown = reqwest::get(format!("http://{address}/metrics")).await;
-        let text = shown.unwrap().text().await.unwrap();
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64
-    }
-
-    /// Ends the clients' work, and checks the replicas' files (I1 to I5), and that all have the newest receipt's block.
-    async fn settle(self, load: Load) -> RunningSystem {
-        let history = load.finish().await;
-        invariants::all_reach(&self.system, history.newest()).await;
-        let Target { mut system, .. } = self;
-        system.stop();
-        invariants::check(&system, &history.receipts());
-        system
-    }
-}
+use crate::target::{AT_WORK, Target};
 
 /// The one kind of `ordering::wire::Wire` that carries consensus messages.
 #[derive(Serialize)]
@@ -406,7 +319,28 @@ async fn attack_07_state_transfer_serves_another_history() {
     target.settle(load).await;
 }
 
-/// Fault: what was executed is forgotten with a restart, or by a replica that got it by state transfer.
+/// Votes a new organisation's node in and replica 3 out, by the commands that operators type, and waits until that is in
+/// force. `just_before` happens before the vote that decides.
+async fn change_epoch(system: &RunningSystem, just_before: impl AsyncFnOnce()) {
+    let run = |arguments: &[&str]| system.administer(arguments).unwrap();
+    run(&["add-node", "university", "--name", "University Clinic"]);
+    let change = ["replace-node", "--add", "4", "--retire", "3"];
+    // Four of the five operators, the new one among them, are needed.
+    let three = ["--as", "authority", "--as", "lakeside", "--as", "hillcrest"];
+    let proposed = run(&[&change[..], &three].concat());
+    assert_eq!(
+        (&proposed["votes"], &proposed["needed"]),
+        (&Value::from(3), &Value::from(4))
+    );
+    just_before().await;
+    let proposal = proposed["proposal"].as_str().unwrap();
+    let last = ["--as", "chamber", "--proposal", proposal];
+    let adopted = run(&[&change[..], &last].concat());
+    assert_eq!(adopted["epoch"], 1);
+}
+
+/// Fault: what was executed is forgotten with a restart, with a change of the replica set, or by a replica that got it by
+/// state transfer.
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_11_a_signed_request_is_replayed() {
     let target = Target::start().await;
@@ -423,11 +357,12 @@ async fn attack_11_a_signed_request_is_replayed() {
     target.system.kill("replica-3");
     let signed = deposit(target.chain, &key, key.ledger_id());
     let first = see_through(&target.client, &signed).await.unwrap().receipt;
-    let replayed = async |what: &str| {
-        let again = see_through(&target.client, &signed).await.unwrap().receipt;
+    let replay = async |signed: &SignedTransaction, first: &Receipt, what: &str| {
+        let again = see_through(&target.client, signed).await.unwrap().receipt;
         assert_eq!(again.leaf, first.leaf, "{what}");
         assert_eq!(again.header, first.header, "{what}");
     };
+    let replayed = async |what: &str| replay(&signed, &first, what).await;
     for _ in 0..3 {
         replayed("at once").await;
     }
@@ -441,13 +376,38 @@ async fn attack_11_a_signed_request_is_replayed() {
         replayed("after a restart").await;
     }
     assert_eq!(balance().await, before + 1, "one effect");
+
+    // Another request is still valid when the replica set has changed; the new replica has it from the others' blocks.
+    let fresh = OnceCell::new();
+    change_epoch(&target.system, async || {
+        let signed = deposit(target.chain, &key, key.ledger_id());
+        let first = see_through(&target.client, &signed).await.unwrap().receipt;
+        fresh.set((signed, first)).unwrap();
+    })
+    .await;
+    let (late, late_first) = fresh.get().unwrap();
+    assert_eq!(late_first.header.epoch, Epoch(0));
+    for _ in 0..4 {
+        replay(late, late_first, "after a change of the replica set").await;
+        replayed("after a change of the replica set").await;
+    }
+    // Without replica 0 the new one is needed for every block.
+    target.system.kill("replica-0");
     let load = Load::start(&target.treasurer, 4);
     load.goes_on(AT_WORK).await;
+    replay(late, late_first, "with the new replica").await;
+    replayed("with the new replica").await;
+    target.system.start_process("replica-0");
+    load.goes_on(AT_WORK).await;
     let system = target.settle(load).await;
-    for replica in 0..invariants::REPLICAS {
+    for replica in 0..=invariants::REPLICAS {
         let chain = blocks(&system.blocks(replica));
+        assert_eq!(chain.last().unwrap().block.header.epoch, Epoch(1));
         let transactions = chain.iter().flat_map(|block| &block.block.transactions);
-        let count = transactions.filter(|it| it.id() == signed.id()).count();
-        assert_eq!(count, 1, "replica {replica}");
+        let transactions: Vec<Digest> = transactions.map(SignedTransaction::id).collect();
+        for id in [signed.id(), late.id()] {
+            let count = transactions.iter().filter(|it| **it == id).count();
+            assert_eq!(count, 1, "replica {replica}");
+        }
     }
 }

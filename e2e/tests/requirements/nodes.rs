@@ -6,25 +6,9 @@ use e2e::cast::Cast;
 use e2e::invariants;
 use e2e::linearizable::judge;
 use e2e::load::Load;
-use e2e::story::program;
-use e2e::system::{RunningSystem, Setup};
+use e2e::system::Setup;
 use ledger::{Epoch, ReplicaId};
 use serde_json::Value;
-
-/// Runs `medshare admin` and gives its report.
-fn admin(system: &RunningSystem, arguments: &[&str]) -> Result<Value, String> {
-    let ran = std::process::Command::new(program())
-        .arg("admin")
-        .args(arguments)
-        .args(["--json", "--dir"])
-        .arg(system.root())
-        .output()
-        .unwrap();
-    match ran.status.success() {
-        true => Ok(serde_json::from_slice(&ran.stdout).unwrap()),
-        false => Err(String::from_utf8_lossy(&ran.stderr).into_owned()),
-    }
-}
 
 /// A16. Fault: a change of the replica set needs a restart, loses receipts, or lets a node in that nobody voted for.
 #[tokio::test(flavor = "multi_thread")]
@@ -35,18 +19,16 @@ async fn a_new_organisations_node_is_voted_in_and_an_old_one_out_on_a_running_sy
     load.goes_on(20).await;
 
     // The node is there, follows the ledger, and has no vote.
-    let added = admin(
-        &system,
-        &["add-node", "university", "--name", "University Clinic"],
+    let added = system.administer(
+            &["add-node", "university", "--name", "University Clinic"],
     )
     .unwrap();
     assert_eq!(
         (&added["added"]["replica"], &added["started"]),
         (&Value::from(4), &Value::from(true))
     );
-    let alone = admin(
-        &system,
-        &[
+    let alone = system.administer(
+            &[
             "replace-node",
             "--add",
             "4",
@@ -58,8 +40,7 @@ async fn a_new_organisations_node_is_voted_in_and_an_old_one_out_on_a_running_sy
     );
     assert!(alone.is_err(), "the newcomer votes for itself: {alone:?}");
     assert!(
-        admin(
-            &system,
+        system.administer(
             &["replace-node", "--add", "9", "--as", "authority"]
         )
         .is_err()
@@ -68,20 +49,18 @@ async fn a_new_organisations_node_is_voted_in_and_an_old_one_out_on_a_running_sy
     // Its operator is a member once a quorum of operators has endorsed it: two are not enough, the third one is. That one
     // proposes, and the others vote, each as if on a machine of its own.
     let change = ["replace-node", "--add", "4", "--retire", "3", "--as"];
-    let two = admin(
-        &system,
-        &[&change[..], &["authority", "--as", "lakeside"]].concat(),
+    let two = system.administer(
+            &[&change[..], &["authority", "--as", "lakeside"]].concat(),
     );
     assert!(two.unwrap_err().contains("not a member yet"));
-    let proposed = admin(&system, &[&change[..], &["hillcrest"]].concat()).unwrap();
+    let proposed = system.administer(&[&change[..], &["hillcrest"]].concat()).unwrap();
     assert_eq!(
         (&proposed["votes"], &proposed["adopted"]),
         (&Value::from(1), &Value::from(false))
     );
     let proposal = proposed["proposal"].as_str().unwrap();
     let vote = |slug: &str| {
-        admin(
-            &system,
+        system.administer(
             &[&change[..], &[slug, "--proposal", proposal]].concat(),
         )
     };
