@@ -1,5 +1,6 @@
 // What several stories do on their way.
 import { expect } from "./browser.mjs";
+import { choose, enter } from "./keyboard.mjs";
 
 /** The key file of an organisation. */
 export const key = (accounts, slug, file = "member.json") => accounts.keys.find((name) => name.endsWith(`/${slug}/${file}`));
@@ -25,14 +26,14 @@ export async function recordsOf(patient) {
 export async function applyForAllFound(institute, statement, price = "1.00") {
   const { page } = institute;
   await institute.go("/research/search");
-  await page.getByLabel("Disease").fill("40055000");
+  await enter(page.getByLabel("Disease"), "40055000");
   await institute.press("Search", page.locator("main"));
   await page.getByText("Patients found").waitFor();
   await institute.look("found");
-  for (const box of await page.locator("input[name=handles]").all()) await box.check();
+  for (const box of await page.locator("input[name=handles]").all()) await choose(box);
   await institute.press("Apply for the chosen records");
-  await page.getByLabel("Say in plain words what for").fill(statement);
-  await page.getByLabel("Offered to the patient for each record").fill(price);
+  await enter(page.getByLabel("Say in plain words what for"), statement);
+  await enter(page.getByLabel("Offered to the patient for each record"), price);
   await institute.look("basket");
   await institute.press("Apply", page.locator("main"));
   await page.waitForURL(/\/sign\//, { timeout: 30_000 });
@@ -55,9 +56,9 @@ export async function payIn(treasury, account, amount) {
   await page.waitForSelector(".nhsuk-error-summary");
   await treasury.look("nothing entered");
   treasury.mistakes = false;
-  await page.getByLabel("Bank reference").fill(crypto.randomUUID().replaceAll("-", ""));
-  await page.getByLabel("Account's ledger id").fill(account);
-  await page.getByLabel("Amount").fill(amount);
+  await enter(page.getByLabel("Bank reference"), crypto.randomUUID().replaceAll("-", ""));
+  await enter(page.getByLabel("Account's ledger id"), account);
+  await enter(page.getByLabel("Amount"), amount);
   await treasury.press("Deposit", page.locator("main"));
   await page.waitForURL(/\/sign\//, { timeout: 30_000 });
   await treasury.press("Sign and submit");
@@ -90,6 +91,7 @@ export async function approveOne(hospital, own) {
     hospital.mistakes = false;
     const approved = (await page.getByText("Done", { exact: true }).count()) > 0;
     await hospital.look(approved ? "approved" : "not approved");
+    if (!approved) await page.getByRole("heading", { name: "The record was altered" }).waitFor({ timeout: 1_000 });
     if (approved) return link;
   }
   return undefined;
@@ -107,11 +109,11 @@ export async function nameGuardian(patient, { hospital, id, name, scope }) {
 
 /** What is entered to name a guardian. */
 export async function fillGuardian(page, { hospital, id, name, scope }) {
-  await page.getByLabel("Their patient ID").fill(id);
-  await page.getByLabel("Their name").fill(name);
-  await page.getByRole("group", { name: "For your records at" }).getByLabel(hospital).check();
-  await page.getByLabel(scope, { exact: true }).check();
-  await page.getByLabel("30 days").check();
+  await enter(page.getByLabel("Their patient ID"), id);
+  await enter(page.getByLabel("Their name"), name);
+  await choose(page.getByRole("group", { name: "For your records at" }).getByLabel(hospital));
+  await choose(page.getByLabel(scope, { exact: true }));
+  await choose(page.getByLabel("30 days"));
 }
 
 /** The guardian's link to what they may do for somebody at a hospital; the endorsement of their ledger id comes by itself. */

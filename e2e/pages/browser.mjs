@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { attach, enter, follow } from "./keyboard.mjs";
 
 const require = createRequire(import.meta.url);
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -127,17 +128,15 @@ export class Window {
     await this.page.screenshot({ path: join(directory, file), fullPage: true });
   }
 
-  /** Presses a button by its name with the keyboard alone: it must be reachable by Tab, and show that it has the focus. */
+  /** Presses a button by its name, and waits for the page that it leads to. */
   async press(name, within = this.page) {
-    const button = within.getByRole("button", { name, exact: false }).first();
-    await button.focus();
-    await Promise.all([this.page.waitForNavigation({ waitUntil: "load", timeout: 60_000 }), this.page.keyboard.press("Enter")]);
+    await follow(within.getByRole("button", { name, exact: false }).first());
   }
 
   async signIn(account) {
     await this.go("/sign-in");
-    await this.page.getByLabel("User name").fill(account.login);
-    await this.page.getByLabel("Password", { exact: true }).fill(account.password);
+    await enter(this.page.getByLabel("User name"), account.login);
+    await enter(this.page.getByLabel("Password", { exact: true }), account.password);
     await this.page.keyboard.press("Enter");
     await this.page.waitForURL((url) => !url.pathname.startsWith("/sign-in"), { timeout: 30_000 });
     await this.look();
@@ -145,7 +144,7 @@ export class Window {
 
   async signInWithKey(file) {
     await this.go("/sign-in/key");
-    await this.page.locator("input[type=file]").setInputFiles(file);
+    await attach(this.page.locator("input[type=file]"), file);
     await this.press("Sign in", this.page.locator("main"));
     await this.page.waitForURL((url) => !url.pathname.startsWith("/sign-in"), { timeout: 30_000 });
     await this.look();

@@ -68,6 +68,16 @@ impl Problem {
         Problem::new(409, "conflict", "Not in this state", detail)
     }
 
+    /// What the hospital keeps of the record no longer matches the ledger, so it is not given away (409).
+    pub fn altered_record() -> Problem {
+        Problem::new(
+            409,
+            "altered-record",
+            "The record was altered",
+            "what the hospital keeps of the record does not match the ledger, so it can't be released",
+        )
+    }
+
     /// The contract said no; the rejection is on the ledger (409).
     pub fn rejected(
         transaction: impl Into<String>,

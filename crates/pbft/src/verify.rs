@@ -273,26 +273,12 @@ impl Verifier {
         let mut signers = Vec::new();
         let mut errors: Vec<Option<VerificationError>> = vec![None; blocks.len()];
         for (place, (sequence, block, certificate)) in blocks.iter().enumerate() {
-            let vote = BlockHash {
-                sequence: *sequence,
-                block: *block,
-            };
-            let votes = self.check_certificate_shape(certificate).and_then(|()| {
-                let statement = Statement::of(&Message::BlockVote(vote));
-                let votes = certificate.votes.iter();
-                votes
-                    .map(|(replica, signature)| self.claim_of(*replica, &statement, signature))
-                    .collect::<Result<Vec<Claim<'_>>, VerificationError>>()
-            });
-            match votes {
+            match self.block_votes(*sequence, *block, certificate) {
                 Ok(votes) => {
-                    signers.extend(
-                        certificate
-                            .votes
-                            .iter()
-                            .map(|(replica, _)| (place, *replica)),
-                    );
-                    claims.extend(votes);
+                    for (replica, claim) in votes {
+                        signers.push((place, replica));
+                        claims.push(claim);
+                    }
                 }
                 Err(error) => errors[place] = Some(error),
             }
@@ -456,15 +442,16 @@ impl Verifier {
         statement: &Statement,
         signature: &Signature,
     ) -> Result<(), VerificationError> {
-        let claim = self.claim_of(replica, statement, signature)?;
-        if self
-            .scheme
-            .accepts(claim.key, claim.domain, &claim.message, claim.signature)
-        {
-            Ok(())
-        } else {
-            Err(VerificationError::BadSignature(replica))
-        }
+        self.check_claim(replica, &self.claim_of(replica, statement, signature)?)
+    }
+
+    fn check_claim(&self, replica: ReplicaId, claim: &Claim<'_>) -> Result<(), VerificationError> {
+        let accepted =
+            self.scheme
+                .accepts(claim.key, claim.domain, &claim.message, claim.signature);
+        accepted
+            .then_some(())
+            .ok_or(VerificationError::BadSignature(replica))
     }
 
     /// Every word that is said to be remembered bears the signature of the one who is said to have spoken it.
@@ -483,22 +470,30 @@ impl Verifier {
         block: Digest,
         certificate: &Certificate,
     ) -> Result<(), VerificationError> {
-        self.check_certificate_shape(certificate)?;
+        self.block_votes(sequence, block, certificate)?
+            .iter()
+            .try_for_each(|(replica, claim)| self.check_claim(*replica, claim))
+    }
+
+    /// The votes of a certificate that is whole but for its signatures, and what each signature claims.
+    fn block_votes<'a>(
+        &'a self,
+        sequence: Sequence,
+        block: Digest,
+        certificate: &'a Certificate,
+    ) -> Result<Vec<(ReplicaId, Claim<'a>)>, VerificationError> {
+        if certificate.epoch != self.epoch {
+            return Err(VerificationError::WrongEpoch(certificate.epoch));
+        }
+        self.check_signers(&certificate.votes, self.quorum.votes())?;
         let statement = Statement::of(&Message::BlockVote(BlockHash { sequence, block }));
         certificate
             .votes
             .iter()
-            .try_for_each(|(replica, signature)| {
-                self.check_signature(*replica, &statement, signature)
+            .map(|(replica, signature)| {
+                Ok((*replica, self.claim_of(*replica, &statement, signature)?))
             })
-    }
-
-    /// All of a certificate but its signatures.
-    fn check_certificate_shape(&self, certificate: &Certificate) -> Result<(), VerificationError> {
-        if certificate.epoch != self.epoch {
-            return Err(VerificationError::WrongEpoch(certificate.epoch));
-        }
-        self.check_signers(&certificate.votes, self.quorum.votes())
+            .collect()
     }
 
     /// Distinct members, ascending, and at least `least` of them.

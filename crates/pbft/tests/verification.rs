@@ -200,7 +200,20 @@ fn a_certificate_needs_a_quorum_of_distinct_members() {
         let votes: Vec<BlockVote> = replicas.iter().map(sign).collect();
         ledger::Certificate::from_votes(Epoch(0), &votes)
     };
-    let certify = |certificate| verifier().certified(Sequence(4), block, certificate);
+    let verifier = verifier();
+    let good = || (Sequence(4), block, votes(&[0, 1, 3]));
+    // By itself and among others, a certificate holds or is refused alike; those beside it hold.
+    let certify = |certificate: ledger::Certificate| {
+        let claimed = (Sequence(4), block, certificate.clone());
+        let [before, beside, after] = verifier
+            .certified_all(vec![good(), claimed, good()], [7; 32])
+            .try_into()
+            .unwrap();
+        assert!(before.is_ok() && after.is_ok());
+        let alone = verifier.certified(Sequence(4), block, certificate);
+        assert_eq!(alone, beside);
+        alone
+    };
     assert!(certify(votes(&[0, 1, 3])).is_ok());
     assert!(certify(votes(&[0, 1])).is_err(), "two of four");
     assert!(certify(votes(&[0, 1, 1])).is_err(), "one signer twice");
@@ -213,6 +226,12 @@ fn a_certificate_needs_a_quorum_of_distinct_members() {
         ..votes(&[0, 1, 3])
     };
     assert!(certify(other_epoch).is_err(), "another epoch");
+    let mut forged = votes(&[0, 1, 3]);
+    forged.votes[1].1.0[40] ^= 1;
+    assert_eq!(
+        certify(forged),
+        Err(VerificationError::BadSignature(ReplicaId(1)))
+    );
 }
 
 #[test]

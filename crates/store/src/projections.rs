@@ -5,157 +5,43 @@
 //! Reactions ([`Projection::after_commit`]) run after the rows are committed, at least once for each block,
 //! and not again when rows are rebuilt.
 
+mod block;
+mod progress;
 mod rebuild;
+mod stored;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::follow::Followed;
-use bus::{Bus, Position, Router};
+use bus::{Bus, Position};
 use chassis::Shutdown;
-use contracts::Event;
-use ledger::{
-    CertifiedBlock, ContractId, Digest, Header, Height, LEDGER_CONTRACT, LedgerId, Outcome,
-    Timestamp,
-};
-use sqlx::{Any, Row};
+use ledger::Height;
+use sqlx::Any;
 use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::database::Store;
 use crate::stopped::{self, StoppedMembers};
 
+pub use block::{ProjectedBlock, ProjectedEvent, ProjectedRejection};
+pub use progress::{Progress, keeping_up};
 pub use rebuild::{keep_rows, rebuild};
+pub use stored::height;
+
+use stored::{Stored, write_position};
 
 /// Blocks that are applied in one database transaction while catching up.
 const BLOCKS_AT_ONCE: usize = 256;
 /// Events after which a database transaction is committed all the same.
 const EVENTS_AT_ONCE: usize = 10_000;
-/// A caller's height is waited for when it is at most so far ahead, and so long.
-const BEHIND_BLOCKS_MAX: u64 = 1_000;
-const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// An idle projection stores how far its reactions came after this long.
 const REACTED_AFTER: Duration = Duration::from_secs(1);
 
 /// A database transaction as projections get it.
 pub type ProjectionTransaction<'t> = sqlx::Transaction<'t, Any>;
-
-/// One event of a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectedEvent {
-    /// The transaction that caused it; zero for what the system decided (expiries, genesis).
-    pub transaction: Digest,
-    /// The transaction's index in the block; 0 for the system's.
-    pub index: u32,
-    /// Who submitted it; zero for the system's.
-    pub submitter: LedgerId,
-    /// Always accepted: rejected transactions have no events (see [`ProjectedBlock::rejections`]).
-    pub outcome: Outcome,
-    /// What was decided.
-    pub event: Event,
-    /// Block time.
-    pub time: Timestamp,
-    /// Block height.
-    pub height: Height,
-}
-
-impl ProjectedEvent {
-    /// Whether the system caused it (an expiry, or the genesis block).
-    pub fn is_of_system(&self) -> bool {
-        self.transaction == Digest::ZERO
-    }
-}
-
-/// A transaction that a contract rejected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectedRejection {
-    /// The transaction.
-    pub transaction: Digest,
-    /// Its index in the block.
-    pub index: u32,
-    /// Who submitted it.
-    pub submitter: LedgerId,
-    /// Whose code it is.
-    pub contract: ContractId,
-    /// The numbered reason.
-    pub code: u16,
-}
-
-/// One block as projections see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectedBlock {
-    /// The header.
-    pub header: Header,
-    /// Its hash.
-    pub hash: Digest,
-    /// All events, in order.
-    pub events: Vec<ProjectedEvent>,
-    /// Rejected transactions, in order.
-    pub rejections: Vec<ProjectedRejection>,
-    /// The whole block with its certificate.
-    pub certified: CertifiedBlock,
-}
-
-impl ProjectedBlock {
-    /// Reads a block's events.
-    ///
-    /// # Errors
-    /// An event this program doesn't know: it is too old for this ledger and must not go on.
-    pub fn read(certified: CertifiedBlock) -> Result<ProjectedBlock, contracts::DecodeError> {
-        let block = &certified.block;
-        let (time, height) = (block.header.time, block.header.height);
-        let mut events = Vec::new();
-        let mut rejections = Vec::new();
-        for (leaf, position) in block.outcomes.iter().zip(0u32..) {
-            let index = position.saturating_sub(1);
-            let submitted = if position == 0 {
-                None
-            } else {
-                block.transactions.get(index as usize)
-            };
-            let submitter =
-                submitted.map_or(LedgerId([0; 16]), |transaction| transaction.body.submitter);
-            let transaction = leaf.transaction;
-            if let Outcome::Rejected { contract, code } = leaf.outcome {
-                rejections.push(ProjectedRejection {
-                    transaction,
-                    index,
-                    submitter,
-                    contract,
-                    code,
-                });
-                continue;
-            }
-            for recorded in leaf
-                .events
-                .iter()
-                .filter(|recorded| recorded.contract != LEDGER_CONTRACT)
-            {
-                let event = Event::from_bytes(recorded.contract, &recorded.bytes)?;
-                let outcome = leaf.outcome;
-                events.push(ProjectedEvent {
-                    transaction,
-                    index,
-                    submitter,
-                    outcome,
-                    event,
-                    time,
-                    height,
-                });
-            }
-        }
-        let header = block.header.clone();
-        Ok(ProjectedBlock {
-            hash: header.hash(),
-            header,
-            events,
-            rejections,
-            certified,
-        })
-    }
-}
 
 /// Rows folded from events.
 pub trait Projection: Send + Sync + 'static {
@@ -200,62 +86,6 @@ pub trait Projection: Send + Sync + 'static {
     }
 }
 
-/// How far a projection is.
-#[derive(Debug, Clone)]
-pub struct Progress {
-    next: watch::Receiver<Height>,
-    stopped: StoppedMembers,
-}
-
-impl Progress {
-    /// The height that is due: all below are in the rows.
-    pub fn next_height(&self) -> Height {
-        *self.next.borrow()
-    }
-
-    /// Members that may not act, as of the blocks that are in the rows.
-    pub fn stopped(&self) -> &StoppedMembers {
-        &self.stopped
-    }
-
-    /// Waits until the block of this height is in the rows, so that a reply can read what its command did.
-    /// Gives `false` if that takes longer than `within`, or the projection has ended.
-    pub async fn wait_for(&self, height: Height, within: Duration) -> bool {
-        let mut next = self.next.clone();
-        let reached = next.wait_for(|next| *next > height);
-        matches!(tokio::time::timeout(within, reached).await, Ok(Ok(_)))
-    }
-
-    /// Whether the rows have what somebody has seen, or get it within the time that callers wait. A projection that is far
-    /// behind is being rebuilt, which takes longer.
-    async fn keeps_up_with(&self, seen: Height, within: Duration) -> bool {
-        let due = self.next_height();
-        let is_near = seen.0.saturating_sub(due.0) <= BEHIND_BLOCKS_MAX;
-        seen < due || is_near && self.wait_for(seen, within).await
-    }
-}
-
-/// A router whose handlers read the rows of a projection: each waits, for a while, until the rows have what its caller has
-/// seen of the ledger. Nobody is answered from older ones (503): what was granted or withdrawn since would not count.
-#[must_use]
-pub fn keeping_up(router: Router, progress: &Progress) -> Router {
-    let progress = progress.clone();
-    router.keep_up(move |seen| {
-        let progress = progress.clone();
-        async move {
-            let is_kept_up = progress.keeps_up_with(seen, CAUGHT_UP_WITHIN).await;
-            if !is_kept_up {
-                tracing::warn!(
-                    height = seen.0,
-                    due = progress.next_height().0,
-                    "the projection is behind what a caller has seen"
-                );
-            }
-            is_kept_up
-        }
-    })
-}
-
 /// Starts a projection in a task of its own; resets it first if its version is new.
 ///
 /// While it fails (database, an unknown event) the process is degraded and it tries again.
@@ -289,22 +119,6 @@ pub async fn run<P: Projection>(
         .run()
         .await;
     Ok(())
-}
-
-/// The height that is due in a projection's rows; 0 if it never ran.
-///
-/// # Errors
-/// What the database says.
-pub async fn height(store: &Store, name: &str) -> Result<Height, sqlx::Error> {
-    let row = sqlx::query("SELECT next_height FROM projection WHERE name = $1")
-        .bind(name)
-        .fetch_optional(store.reader())
-        .await?;
-    let next = row
-        .map(|row| row.try_get::<i64, _>(0))
-        .transpose()?
-        .unwrap_or(0);
-    Ok(Height(u64::try_from(next).unwrap_or(0)))
 }
 
 struct Projector<P> {
@@ -533,57 +347,6 @@ fn events_in(followed: &Followed) -> usize {
         .sum()
 }
 
-/// What the database has of a projection.
-struct Stored {
-    version: i64,
-    /// None if this program can't read it.
-    position: Option<Position>,
-    reacted: Height,
-}
-
-impl Stored {
-    async fn read(
-        transaction: &mut sqlx::Transaction<'_, Any>,
-        name: &str,
-    ) -> Result<Option<Stored>, sqlx::Error> {
-        let row =
-            sqlx::query("SELECT version, position, reacted_height FROM projection WHERE name = $1")
-                .bind(name)
-                .fetch_optional(&mut **transaction)
-                .await?;
-        row.map(|row| {
-            let position: Vec<u8> = row.try_get(1)?;
-            let reacted: i64 = row.try_get(2)?;
-            Ok(Stored {
-                version: row.try_get(0)?,
-                position: Position::from_bytes(&position),
-                reacted: Height(u64::try_from(reacted).unwrap_or(0)),
-            })
-        })
-        .transpose()
-    }
-}
-
-async fn write_position<P: Projection>(
-    transaction: &mut sqlx::Transaction<'_, Any>,
-    position: Position,
-    reacted: Height,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO projection (name, version, next_height, position, reacted_height) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (name) DO UPDATE SET version = excluded.version, next_height = excluded.next_height, \
-         position = excluded.position, reacted_height = excluded.reacted_height",
-    )
-    .bind(P::NAME)
-    .bind(P::VERSION)
-    .bind(i64::try_from(position.next.0).unwrap_or(i64::MAX))
-    .bind(position.to_bytes())
-    .bind(i64::try_from(reacted.0).unwrap_or(i64::MAX))
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
 /// One gauge a projection, `projection_<name>_next_height`; made once for each name.
 fn height_gauge(name: &str) -> chassis::metrics::Gauge {
     use std::collections::BTreeMap;
@@ -604,30 +367,4 @@ fn height_gauge(name: &str) -> chassis::metrics::Gauge {
         Box::leak(format!("projection_{name}_next_height").into_boxed_str())
     });
     chassis::metrics::gauge(metric, "The height that is due in the projection's rows")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn nobody_is_answered_from_rows_that_are_older_than_what_was_seen() {
-        let (tell, next) = watch::channel(Height(5));
-        let stopped = StoppedMembers::default();
-        let progress = Progress { next, stopped };
-        let (short, long) = (Duration::from_millis(1), Duration::from_secs(600));
-        assert!(progress.keeps_up_with(Height(4), short).await);
-        assert!(
-            !progress.keeps_up_with(Height(5), short).await,
-            "it never comes"
-        );
-        assert!(
-            !progress.keeps_up_with(Height(u64::MAX), long).await,
-            "nobody waits for so much"
-        );
-        let (kept_up, sent) = tokio::join!(progress.keeps_up_with(Height(5), long), async {
-            tell.send(Height(6))
-        });
-        assert!(kept_up && sent.is_ok());
-    }
 }

@@ -1,6 +1,7 @@
 // A hospital invites a clerk and ends an account; a clerk enrols a patient, writes and imports records, finds them without what
 // they are about, sees requests and checks integrity, and opens nothing. [A25, A45, A48, A89]
 import { expect } from "../browser.mjs";
+import { attach, enter, follow } from "../keyboard.mjs";
 
 const password = "weather bridge lantern forty-two";
 
@@ -13,8 +14,8 @@ export async function play({ accounts, open, size }) {
   await hospital.press("Invite a clerk", hospital.page.locator("main"));
   await hospital.page.waitForSelector(".nhsuk-error-summary");
   await hospital.look("nothing entered");
-  await hospital.page.getByLabel("Clerk's full name").fill("Cora Clerk");
-  await hospital.page.getByLabel("Staff number").fill(`S-${unique}`);
+  await enter(hospital.page.getByLabel("Clerk's full name"), "Cora Clerk");
+  await enter(hospital.page.getByLabel("Staff number"), `S-${unique}`);
   await hospital.press("Invite a clerk", hospital.page.locator("main"));
   const invited = await hospital.page.locator(".medshare-code").innerText();
   await hospital.look("code of a clerk");
@@ -32,8 +33,8 @@ export async function play({ accounts, open, size }) {
 
   // A patient who is here, and one who was registered already.
   const identity = `I-${unique}`;
-  await page.getByLabel("Patient's full name").fill("Petra Present");
-  await page.getByLabel("Number of the identity document").fill(identity);
+  await enter(page.getByLabel("Patient's full name"), "Petra Present");
+  await enter(page.getByLabel("Number of the identity document"), identity);
   await clerk.press("Make a registration code");
   const code = await page.locator(".medshare-code").innerText();
   await clerk.look("code of a patient");
@@ -43,21 +44,21 @@ export async function play({ accounts, open, size }) {
   await patient.look("registered");
   await clerk.go("/hospital/desk");
   clerk.mistakes = true;
-  await page.getByLabel("Patient's full name").fill("Petra Present");
-  await page.getByLabel("Number of the identity document").fill(identity);
+  await enter(page.getByLabel("Patient's full name"), "Petra Present");
+  await enter(page.getByLabel("Number of the identity document"), identity);
   await clerk.press("Make a registration code");
   await page.waitForSelector(".nhsuk-error-summary");
   await clerk.look("registered already");
 
   await clerk.go("/hospital/write");
-  await page.getByLabel("Patient number").fill(`P-${unique}`);
-  await page.getByLabel("Patient's name").fill("Walter Written");
-  await page.getByLabel("Date of birth").fill("1970-02-03");
-  await page.getByLabel("Day of the visit").fill("2026-11-20");
+  await enter(page.getByLabel("Patient number"), `P-${unique}`);
+  await enter(page.getByLabel("Patient's name"), "Walter Written");
+  await enter(page.getByLabel("Date of birth"), "1970-02-03");
+  await enter(page.getByLabel("Day of the visit"), "2026-11-20");
   await clerk.press("Write and register");
   await page.waitForSelector(".nhsuk-error-summary");
   await clerk.look("no doctor named");
-  await page.getByLabel("Number of the doctor who saw the patient").fill("D-1");
+  await enter(page.getByLabel("Number of the doctor who saw the patient"), "D-1");
   await clerk.press("Write and register");
   await page.getByText(/Written/).first().waitFor({ timeout: 30_000 });
   await clerk.look("written");
@@ -78,14 +79,14 @@ export async function play({ accounts, open, size }) {
   await clerk.go("/hospital/records");
   expect((await page.getByRole("button", { name: "Open" }).count()) === 0, "a clerk is offered no record to open");
   expect((await page.getByLabel("Disease").count()) === 0, "a clerk does not search by disease");
-  await page.getByLabel("Patient number").fill(`M-${unique}`);
+  await enter(page.getByLabel("Patient number"), `M-${unique}`);
   await clerk.press("Search");
   await page.getByText("Search results").waitFor();
   expect(!(await page.locator("main").innerText()).includes("sinusitis"), "what a record is about is not shown");
   await clerk.look("found");
   await clerk.go("/hospital/requests");
   await clerk.go("/hospital/requests?all=yes");
-  await page.locator(".medshare-list a").first().click();
+  await follow(page.locator(".medshare-list a").first());
   await clerk.look("request");
   await clerk.go("/hospital/integrity");
   await clerk.press("Check every record now");
@@ -95,7 +96,7 @@ export async function play({ accounts, open, size }) {
   // The account ends, and with it the session that is open.
   await hospital.go("/hospital/clerks");
   const card = hospital.page.locator(".medshare-list > li").filter({ hasText: `S-${unique}` });
-  await card.getByRole("link", { name: "End" }).click();
+  await follow(card.getByRole("link", { name: "End" }));
   await hospital.look("ending");
   await hospital.press("End", hospital.page.locator("main"));
   await hospital.page.getByText("The account is ended.").waitFor();
@@ -108,15 +109,15 @@ export async function play({ accounts, open, size }) {
 async function register(window, code, login) {
   await window.go("/invitation");
   window.mistakes = true;
-  await window.page.getByLabel("Registration code").fill(code.toLowerCase());
-  await window.page.getByLabel("Choose a user name").fill(login);
-  await window.page.getByLabel("Choose a password", { exact: true }).fill(password);
+  await enter(window.page.getByLabel("Registration code"), code.toLowerCase());
+  await enter(window.page.getByLabel("Choose a user name"), login);
+  await enter(window.page.getByLabel("Choose a password", { exact: true }), password);
   await window.press("Register", window.page.locator("main"));
 }
 
 async function importing(page, text) {
   const file = { name: "bundle.json", mimeType: "application/json", buffer: Buffer.from(text) };
-  await page.getByLabel("File", { exact: true }).setInputFiles(file);
+  await attach(page.getByLabel("File", { exact: true }), file);
 }
 
 /** One visit of a patient of the hospital. */

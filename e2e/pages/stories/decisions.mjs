@@ -3,6 +3,7 @@
 // the institution that applies has to have the money. [A54-A56, A89, issue 5: delegation]
 import { appliedFor, applyForAllFound, approveOne, key, linkOf, nameGuardian, patientsOf, payIn, recordsOf } from "../acts.mjs";
 import { expect } from "../browser.mjs";
+import { activate, choose, enter } from "../keyboard.mjs";
 
 /** So old is a session that has to be proved again (`keys::token::RECENT_US`). */
 const RECENT_MS = 15 * 60_000;
@@ -85,10 +86,10 @@ async function refuseOne(clerk) {
   await clerk.press("中文");
   await clerk.look("in Chinese");
   await clerk.press("English");
-  await page.getByRole("button", { name: "Refuse" }).press("Enter");
+  await activate(page.getByRole("button", { name: "Refuse" }));
   await page.waitForURL(/\/refuse$/);
   await clerk.look();
-  await page.getByRole("radio", { name: "The price is too low" }).check();
+  await choose(page.getByRole("radio", { name: "The price is too low" }));
   await clerk.press("Refuse", page.locator("main"));
   await page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
   await clerk.look("refused");
@@ -100,14 +101,14 @@ async function forThePatient(guardian, { hospital, patient, password, old }) {
   const link = await linkOf(guardian, hospital, `Requests for the records of ${patient}`);
   await guardian.look("held");
   expect((await page.getByRole("link", { name: `Records of ${patient}`, exact: true }).count()) === 0, "who only decides reads nothing");
-  await link.press("Enter");
+  await activate(link);
   await page.getByText("You are acting for").waitFor();
   await guardian.look();
-  await page.locator("#requests .medshare-list a").first().press("Enter");
+  await activate(page.locator("#requests .medshare-list a").first());
   await page.getByRole("button", { name: "Agree and share" }).waitFor();
   await guardian.look();
   const request = page.url();
-  await page.getByRole("button", { name: "Refuse" }).press("Enter");
+  await activate(page.getByRole("button", { name: "Refuse" }));
   await page.waitForURL(/\/refuse$/);
   await guardian.look();
   await page.goto(request);
@@ -115,7 +116,7 @@ async function forThePatient(guardian, { hospital, patient, password, old }) {
   await guardian.press("Agree and share");
   await page.getByRole("heading", { name: "Confirm that it is you" }).waitFor();
   await guardian.look();
-  await page.getByRole("button", { name: "Cancel" }).press("Enter");
+  await activate(page.getByRole("button", { name: "Cancel" }));
   await page.waitForURL(request);
   await guardian.press("Agree and share");
   await page.getByRole("heading", { name: "Confirm that it is you" }).waitFor();
@@ -123,12 +124,12 @@ async function forThePatient(guardian, { hospital, patient, password, old }) {
   await guardian.look("in Chinese");
   await guardian.press("English");
   guardian.mistakes = true;
-  await page.getByLabel("Present password").fill("not the password");
+  await enter(page.getByLabel("Present password"), "not the password");
   await guardian.press("Confirm", page.locator("main"));
   await page.getByText("This is not your password").first().waitFor();
   await guardian.look("wrong password");
   guardian.mistakes = false;
-  await page.getByLabel("Present password").fill(password);
+  await enter(page.getByLabel("Present password"), password);
   await guardian.press("Confirm", page.locator("main"));
   expect(page.url() === request, "who shows again who they are is back at the request");
   await guardian.press("Agree and share");

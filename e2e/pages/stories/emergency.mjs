@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { key } from "../acts.mjs";
 import { expect } from "../browser.mjs";
-
+import { activate, enter, pick } from "../keyboard.mjs";
 
 export async function play({ accounts, folder, open, size }) {
   const replicas = Object.keys(steer(folder, "status").processes).filter((name) => name.startsWith("replica-"));
@@ -28,7 +28,7 @@ export async function play({ accounts, folder, open, size }) {
     await page.getByText("The ledger does not answer").waitFor();
     expect((await page.getByLabel("Patient's ledger id").inputValue()) === id, "the patient is filled in");
     await doctor.look("offered");
-    await page.getByRole("button", { name: "See records without the ledger" }).press("Enter");
+    await activate(page.getByRole("button", { name: "See records without the ledger" }));
     await page.waitForURL(/\/hospital\/emergency\/offline/);
     expect((await page.getByLabel("Record numbers").inputValue()) === found.records[0], "the record is filled in");
     expect(!page.url().includes(id), "the patient's id is not in the address");
@@ -38,9 +38,9 @@ export async function play({ accounts, folder, open, size }) {
     await page.waitForSelector(".nhsuk-error-summary");
     await doctor.look("no reason");
     doctor.mistakes = false;
-    await page.getByLabel("Reason").fill(reason);
+    await enter(page.getByLabel("Reason"), reason);
     // The demo has edited one record behind the ledger's back: that one is not shown here either, and another is.
-    await page.getByLabel("Record numbers").fill(found.records.join("\n"));
+    await enter(page.getByLabel("Record numbers"), found.records.join("\n"));
     await doctor.press("Show the records", page.locator("main"));
     await page.waitForURL(/\/viewed\//, { timeout: 30_000 });
     await page.getByText("Shown without the ledger").waitFor();
@@ -48,7 +48,7 @@ export async function play({ accounts, folder, open, size }) {
     await doctor.look("shown");
     await page.reload();
     await page.getByText("Verified").first().waitFor();
-    await page.getByRole("link", { name: "What becomes of it" }).press("Enter");
+    await activate(page.getByRole("link", { name: "What becomes of it" }));
     await page.getByText("Waiting", { exact: true }).waitFor();
     await doctor.look("waiting");
   } finally {
@@ -106,7 +106,7 @@ async function reviewed(regulator, accounts, reason) {
   const { page } = regulator;
   await regulator.signInWithKey(key(accounts, "regulator"));
   await regulator.go("/reviews");
-  await page.getByLabel("Hospital").selectOption({ label: "Lakeside Hospital" });
+  await pick(page.getByLabel("Hospital"), "Lakeside Hospital");
   await regulator.press("Show", page.locator("main"));
   const card = page.locator("#reviews .medshare-list > li").filter({ hasText: reason });
   await card.getByText("Without the ledger", { exact: true }).waitFor();

@@ -2,6 +2,7 @@
 // that needs no server verifies too. [A93, A94, A95]
 import { readFile } from "node:fs/promises";
 import { expect } from "../browser.mjs";
+import { activate, attach, enter, follow } from "../keyboard.mjs";
 
 export async function play({ accounts, open }) {
   const window = await open();
@@ -28,14 +29,14 @@ async function overview({ window, page }) {
   await window.look("chart");
   await page.waitForFunction((height) => Number(document.querySelector("#latest-blocks li").dataset.height) > height, newest, { timeout: 45_000 });
   expect((await number(page, "#figure-blocks")) > before, "the number of blocks grows as blocks come");
-  await page.locator('[data-range="day"]').press("Enter");
+  await activate(page.locator('[data-range="day"]'));
   await page.locator('[data-range="day"][aria-pressed="true"]').waitFor();
 }
 
 /** A93, A95: a block with its header, certificate, tree and transactions. */
 async function blocks({ window, page }) {
   await window.go("/explorer/blocks?full=yes");
-  await page.locator("table a").first().click();
+  await follow(page.locator("table a").first());
   await page.waitForURL(/\/explorer\/blocks\/\d+$/);
   for (const name of ["Header", "Certificate", "Merkle tree of the transactions", "Transactions"]) {
     await page.getByRole("heading", { name, exact: true }).waitFor();
@@ -51,20 +52,20 @@ async function blocks({ window, page }) {
 /** A95: a transaction with its events, its proof that verifies in the page and not when forged, and its phases. */
 async function transactions({ window, page }) {
   await window.go("/explorer/transactions");
-  await page.locator(".explorer-entry__name").first().click();
+  await follow(page.locator(".explorer-entry__name").first());
   await page.locator(".verify__verdict--holds").waitFor();
   expect((await page.locator(".verify__step--held").count()) === 9, "every step of the verification holds");
   expect((await page.locator(".explorer-phases__row").count()) > 0, "replicas tell when it went through the phases");
   await window.look();
-  await page.getByRole("button", { name: "Try a forged copy" }).press("Enter");
+  await activate(page.getByRole("button", { name: "Try a forged copy" }));
   await page.locator(".verify__verdict--fails").waitFor();
   await window.look("forged");
 }
 
 async function seek({ page, window }, text, place) {
   await window.go("/explorer");
-  await page.locator("#q").fill(text);
-  await page.locator("#q").press("Enter");
+  await enter(page.locator("#q"), text);
+  await activate(page.locator("#q"));
   await page.waitForURL((url) => url.pathname !== "/explorer");
   expect(here(page) === place, `${text} leads to ${place}, not to ${here(page)}`);
 }
@@ -98,8 +99,8 @@ async function checkpoint({ window, page }) {
   await window.go("/explorer/checkpoint");
   const note = await page.locator(".explorer-pre").first().innerText();
   expect(/^medshare\/[0-9a-f]{64}\n\d+\n[A-Za-z0-9+/]{43}=\n\n— medshare/.test(note), "the checkpoint is a signed note");
-  await page.locator("#first").fill("3");
-  await page.locator("#first").press("Enter");
+  await enter(page.locator("#first"), "3");
+  await activate(page.locator("#first"));
   await page.getByText("starts with the same 3 blocks").waitFor();
   await window.look("proven");
 }
@@ -116,18 +117,18 @@ async function verification({ window, page, portal }) {
   const forged = Buffer.from(JSON.stringify({ ...file, bytes: file.bytes.slice(0, at) + other + file.bytes.slice(at + 1) }));
   const upload = (name, buffer) => ({ name, mimeType: "application/json", buffer });
   const tryBoth = async () => {
-    await page.locator("#genesis").setInputFiles(upload("genesis.json", genesis));
-    await page.locator("#receipt").setInputFiles(upload("receipt.json", receipt));
+    await attach(page.locator("#genesis"), upload("genesis.json", genesis));
+    await attach(page.locator("#receipt"), upload("receipt.json", receipt));
     await page.locator(".verify__verdict--holds").waitFor();
     await window.look("holds");
-    await page.locator("#receipt").setInputFiles(upload("forged.json", forged));
+    await attach(page.locator("#receipt"), upload("forged.json", forged));
     await page.locator(".verify__verdict--fails").waitFor();
     await window.look("fails");
   };
   await window.go("/verify");
   await tryBoth();
   const downloading = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Download the offline page" }).click();
+  await activate(page.getByRole("button", { name: "Download the offline page" }));
   const html = await readFile(await (await downloading).path(), "utf8");
   expect(!/(?:src|href)\s*=/.test(html.split("<script>")[0]), "the offline page loads nothing");
   await window.context.setOffline(true);

@@ -2,6 +2,7 @@
 // and showing again who one is. [A24]
 import { createHmac } from "node:crypto";
 import { expect } from "../browser.mjs";
+import { activate, enter, follow } from "../keyboard.mjs";
 
 export async function play({ accounts, size, open }) {
   const patients = accounts.people.filter((person) => person.login.startsWith("patient-"));
@@ -14,8 +15,8 @@ export async function play({ accounts, size, open }) {
   await passkey(window, account, codes);
   await password(window, account, codes);
   await window.go("/step-up?next=/account");
-  await window.page.getByLabel("Present password").fill(account.password);
-  await window.page.getByLabel("Code of the app").fill(codes.pop());
+  await enter(window.page.getByLabel("Present password"), account.password);
+  await enter(window.page.getByLabel("Code of the app"), codes.pop());
   await window.press("Confirm", window.page.locator("main"));
   expect(window.page.url().endsWith("/account"), "who shows again who they are goes on where they were");
   await switchOff(window, account, codes);
@@ -25,27 +26,27 @@ export async function play({ accounts, size, open }) {
 async function authenticatorApp(window, account) {
   const { page } = window;
   await window.go("/settings");
-  await page.getByRole("link", { name: "How you sign in" }).click();
+  await follow(page.getByRole("link", { name: "How you sign in" }));
   await window.look();
-  await page.getByRole("link", { name: "Set up an authenticator app" }).click();
+  await follow(page.getByRole("link", { name: "Set up an authenticator app" }));
   await window.look();
-  await page.getByLabel("Present password").fill("not the password");
+  await enter(page.getByLabel("Present password"), "not the password");
   await window.press("Set up", page.locator("main"));
   await page.getByText("This is not your password").first().waitFor();
   await window.look("wrong password");
-  await page.getByLabel("Present password").fill(account.password);
+  await enter(page.getByLabel("Present password"), account.password);
   await window.press("Set up", page.locator("main"));
   await window.look("secret");
   const secret = await page.locator(".medshare-number").first().innerText();
   const link = await page.getByRole("link", { name: "Open in an app" }).getAttribute("href");
   expect(link.startsWith("otpauth://totp/") && link.includes(secret), "the link holds the secret");
-  await page.getByLabel("Present password").fill(account.password);
-  await page.getByLabel("Code that the app shows").fill(totp(secret));
+  await enter(page.getByLabel("Present password"), account.password);
+  await enter(page.getByLabel("Code that the app shows"), totp(secret));
   await window.press("Switch it on", page.locator("main"));
   await window.look("recovery codes");
   const codes = await page.locator(".medshare-number").allInnerTexts();
   expect(codes.length === 10, "ten recovery codes");
-  await page.getByRole("button", { name: "Go on" }).click();
+  await follow(page.getByRole("button", { name: "Go on" }));
   await page.getByText("10 left").waitFor();
   await window.press("Sign out");
 
@@ -68,9 +69,9 @@ async function authenticatorApp(window, account) {
 async function signInWith(window, account, code) {
   const { page } = window;
   await page.goto(new URL("/sign-in", window.portal).href);
-  await page.getByLabel("User name").fill(account.login);
-  await page.getByLabel("Password", { exact: true }).fill(account.password);
-  await page.getByLabel("Code of the app").fill(code);
+  await enter(page.getByLabel("User name"), account.login);
+  await enter(page.getByLabel("Password", { exact: true }), account.password);
+  await enter(page.getByLabel("Code of the app"), code);
   await Promise.all([page.waitForNavigation({ waitUntil: "load" }), page.keyboard.press("Enter")]);
 }
 
@@ -84,47 +85,47 @@ async function passkey(window, account, codes) {
     isUserVerified: true, automaticPresenceSimulation: true, hasPrf: true,
   } });
   await window.go("/factors");
-  await page.getByRole("link", { name: "Passkeys" }).click();
+  await follow(page.getByRole("link", { name: "Passkeys" }));
   await window.look();
-  await page.getByLabel("Name of this passkey").fill("Key of the test");
-  await page.getByLabel("Present password").fill("not the password");
-  await page.getByLabel("Code of the app").fill("000000");
-  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await enter(page.getByLabel("Name of this passkey"), "Key of the test");
+  await enter(page.getByLabel("Present password"), "not the password");
+  await enter(page.getByLabel("Code of the app"), "000000");
+  await activate(page.getByRole("button", { name: "Add a passkey" }));
   await page.getByText("This is not your password").waitFor();
-  await page.getByLabel("Present password").fill(account.password);
-  await page.getByLabel("Code of the app").fill(codes.pop());
-  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await enter(page.getByLabel("Present password"), account.password);
+  await enter(page.getByLabel("Code of the app"), codes.pop());
+  await activate(page.getByRole("button", { name: "Add a passkey" }));
   await page.getByText("Your passkeys are changed").waitFor({ timeout: 30_000 });
   await page.getByRole("heading", { name: "Key of the test" }).waitFor();
   await window.look("added");
   await window.press("Sign out");
 
   await window.go("/sign-in");
-  await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await activate(page.getByRole("button", { name: "Sign in with a passkey" }));
   await page.waitForURL((url) => !url.pathname.startsWith("/sign-in"), { timeout: 30_000 });
   // The keys that the passkey opened sign: a view of a record is committed.
   await window.go("/records");
-  await page.locator("main").getByRole("button", { name: "Open" }).first().press("Enter");
+  await activate(page.locator("main").getByRole("button", { name: "Open" }).first());
   await page.waitForFunction(() => location.pathname.startsWith("/records/viewed/"), null, { timeout: 60_000 });
 
   await window.go("/factors/passkeys");
   await page.getByText("last used").waitFor();
-  await page.locator("#password-again").fill(account.password);
-  await page.locator("#code-again").fill(codes.pop());
+  await enter(page.locator("#password-again"), account.password);
+  await enter(page.locator("#code-again"), codes.pop());
   await window.press("Remove a passkey", page.locator("main"));
   await page.getByText("Your passkeys are changed").waitFor();
   expect((await page.getByRole("heading", { name: "Key of the test" }).count()) === 0, "the passkey is gone");
   // A key that was removed opens nothing.
   await window.press("Sign out");
   await window.go("/sign-in");
-  await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await activate(page.getByRole("button", { name: "Sign in with a passkey" }));
   await page.getByText("This passkey does not sign you in").first().waitFor({ timeout: 30_000 });
   expect(new URL(page.url()).pathname.startsWith("/sign-in"), "one stays on the sign-in page");
   await window.look("passkey refused");
   // Nor does a device that has not verified its user; it is not asked again (the device locks itself).
   await window.go("/sign-in");
   await devices.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
-  await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await activate(page.getByRole("button", { name: "Sign in with a passkey" }));
   await page.waitForFunction(() => document.querySelector("form[data-passkey] [data-problem]").textContent !== "");
   await window.look("not verified");
   await signInWith(window, account, codes.pop());
@@ -136,9 +137,9 @@ async function password(window, account, codes) {
   const { page } = window;
   const change = async (from, to) => {
     await window.go("/factors/password");
-    await page.getByLabel("Present password").fill(from);
-    await page.getByLabel("New password").fill(to);
-    await page.getByLabel("Code of the app").fill(codes.at(-1));
+    await enter(page.getByLabel("Present password"), from);
+    await enter(page.getByLabel("New password"), to);
+    await enter(page.getByLabel("Code of the app"), codes.at(-1));
     await window.press("Change your password", page.locator("main"));
   };
   await change(account.password, "password1234");
@@ -155,8 +156,8 @@ async function password(window, account, codes) {
 async function switchOff(window, account, codes) {
   const { page } = window;
   await window.go("/factors/app");
-  await page.getByLabel("Present password").fill(account.password);
-  await page.getByLabel("Code of the app").fill(codes.pop());
+  await enter(page.getByLabel("Present password"), account.password);
+  await enter(page.getByLabel("Code of the app"), codes.pop());
   await window.press("Switch the app off", page.locator("main"));
   await page.getByText("the password alone signs you in").waitFor();
 }

@@ -2,6 +2,7 @@
 // guardian has open goes away by itself. [issue 5: delegation]
 import { fillGuardian, linkOf, patientsOf } from "../acts.mjs";
 import { expect } from "../browser.mjs";
+import { follow } from "../keyboard.mjs";
 
 export async function play({ accounts, open, size }) {
   const [patient, guardian] = pair(accounts, size);
@@ -9,9 +10,9 @@ export async function play({ accounts, open, size }) {
   const { page } = window;
   await window.signIn(patient);
   await window.go("/settings");
-  await page.getByRole("link", { name: "Guardians" }).click();
+  await follow(page.getByRole("link", { name: "Guardians" }));
   await window.look("none");
-  await page.getByRole("button", { name: "Name a guardian" }).click();
+  await follow(page.getByRole("button", { name: "Name a guardian" }));
   await window.look();
   window.mistakes = true;
   await window.press("Name a guardian", page.locator("main"));
@@ -34,7 +35,7 @@ export async function play({ accounts, open, size }) {
   await other.signIn(guardian);
   const link = await linkOf(other, hospital, `Records of ${patient.name}`);
   await other.look("held");
-  await link.click();
+  await follow(link);
   await other.page.getByText(`You are acting for ${patient.name}`).first().waitFor();
   await other.look();
   const records = other.page.url();

@@ -1,5 +1,6 @@
 // A hospital's staff look at what the hospital generated, who acts for it, and whether its records are whole. [A48, A89]
 import { expect } from "../browser.mjs";
+import { enter, follow } from "../keyboard.mjs";
 
 export async function play({ accounts, open }) {
   const window = await open();
@@ -8,7 +9,7 @@ export async function play({ accounts, open }) {
     await window.go(path);
   }
   await window.go("/hospital/records");
-  await window.page.getByRole("link", { name: "Code", exact: true }).first().click();
+  await follow(window.page.getByRole("link", { name: "Code", exact: true }).first());
   await window.look();
   const code = await window.page.locator(".medshare-code").first().innerText();
   await window.press("Change the code");
@@ -22,7 +23,7 @@ export async function play({ accounts, open }) {
   await window.look("checked");
   window.mistakes = true;
   await window.go("/hospital/people");
-  await window.page.getByLabel("Doctor's ledger id").fill("nobody");
+  await enter(window.page.getByLabel("Doctor's ledger id"), "nobody");
   await window.press("Record", window.page.locator("main"));
   await window.page.waitForSelector(".nhsuk-error-summary");
   await window.look("no such doctor");

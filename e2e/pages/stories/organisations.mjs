@@ -1,7 +1,7 @@
 // An institution searches and applies, a hospital approves, and the patient sees it at once on the open page and agrees; the
 // institution reads what was released; the permission is ended. [A51, A53-A60, A64-A66, A87-A89, A91]
 import { appliedFor, applyForAllFound, approveOne, key, patientsOf, recordsOf } from "../acts.mjs";
-import { expect } from "../browser.mjs";
+import { activate, follow } from "../keyboard.mjs";
 
 export async function play({ accounts, open }) {
   const institute = await open();
@@ -19,7 +19,7 @@ export async function play({ accounts, open }) {
   const { patient, before } = await approvedFor(accounts, open, hospitals);
   await patient.page.waitForFunction((count) => document.querySelectorAll("#requests .medshare-list > li").length > count, before, { timeout: 10_000 });
   await patient.look("a request came in");
-  await patient.page.locator("#requests .medshare-list a").first().click();
+  await follow(patient.page.locator("#requests .medshare-list a").first());
   await patient.page.getByText("If you agree").waitFor();
   await patient.look();
   await patient.press("Agree and share");
@@ -36,14 +36,14 @@ export async function play({ accounts, open }) {
   await institute.page.getByText("exactly what the hospital committed to").waitFor({ timeout: 30_000 });
   await institute.page.getByRole("heading", { name: "Conditions" }).waitFor();
   await institute.look("opened");
-  await institute.page.locator("summary", { hasText: "As a file (FHIR)" }).press("Enter");
+  await activate(institute.page.locator("summary", { hasText: "As a file (FHIR)" }));
   await institute.page.getByText('"entry"').waitFor();
   await institute.go("/account");
 
   await patient.go("/history");
-  await patient.page.locator("#history .medshare-list a").first().click();
+  await follow(patient.page.locator("#history .medshare-list a").first());
   await patient.look();
-  await patient.page.getByRole("button", { name: "End this permission" }).click();
+  await follow(patient.page.getByRole("button", { name: "End this permission" }));
   await patient.look();
   await patient.press("End this permission");
   await patient.page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });

@@ -2,7 +2,7 @@
 // member and lets it act again; insurer and treasury do their part. [A10, A27-A29, A68, A71]
 import { key } from "../acts.mjs";
 import { expect } from "../browser.mjs";
-
+import { enter, follow, pick } from "../keyboard.mjs";
 
 export async function play({ accounts, open, size }) {
   // An operator endorses a newcomer once: each width has an operator of its own.
@@ -31,7 +31,7 @@ export async function play({ accounts, open, size }) {
   await change(regulator, "Suspend");
   expect((await regulator.page.getByText("Suspended").count()) > 0, "the insurer is suspended");
   await change(regulator, "Reinstate");
-  await regulator.page.getByRole("link", { name: "Revoke" }).first().click();
+  await follow(regulator.page.getByRole("link", { name: "Revoke" }).first());
   await regulator.look("asks before revoking");
   for (const path of ["/use", "/use?basis=emergency", "/anomalies"]) await regulator.go(path);
   await exports_(regulator);
@@ -63,7 +63,7 @@ async function change(regulator, name) {
 async function exports_(regulator) {
   const { page } = regulator;
   await regulator.go("/use");
-  await page.getByLabel("Hospital").selectOption({ label: "Lakeside Hospital" });
+  await pick(page.getByLabel("Hospital"), "Lakeside Hospital");
   await regulator.press("Show", page.locator("main"));
   const fetched = async (name) => {
     const path = await page.getByRole("link", { name }).getAttribute("href");
@@ -86,14 +86,14 @@ async function review(regulator, accounts, open) {
   const id = (await row.locator("dd").innerText()).trim();
   const reason = `Unconscious on arrival, ${Date.now()}`;
   await doctor.go("/hospital/emergency");
-  await doctor.page.getByLabel("Hospital", { exact: true }).selectOption({ label: "Lakeside Hospital" });
-  await doctor.page.getByLabel("Patient's ledger id").fill(id);
-  await doctor.page.getByLabel("Reason").fill(reason);
+  await pick(doctor.page.getByLabel("Hospital", { exact: true }), "Lakeside Hospital");
+  await enter(doctor.page.getByLabel("Patient's ledger id"), id);
+  await enter(doctor.page.getByLabel("Reason"), reason);
   await doctor.press("Open emergency access", doctor.page.locator("main"));
   await doctor.page.waitForURL(/\/hospital\/emergency\/.+/, { timeout: 30_000 });
   await doctor.look();
   await regulator.go("/reviews");
-  await regulator.page.getByLabel("Hospital").selectOption({ label: "Lakeside Hospital" });
+  await pick(regulator.page.getByLabel("Hospital"), "Lakeside Hospital");
   await regulator.press("Show", regulator.page.locator("main"));
   const card = regulator.page.locator("#reviews .medshare-list > li").filter({ hasText: reason });
   await card.waitFor();
@@ -103,7 +103,7 @@ async function review(regulator, accounts, open) {
   await regulator.press("Sign and submit");
   await regulator.page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
   expect((await card.count()) === 0, "the review is no longer open");
-  await regulator.page.getByLabel("Which").selectOption("all");
+  await pick(regulator.page.getByLabel("Which"), "All");
   await regulator.press("Show", regulator.page.locator("main"));
   await card.getByText("Justified", { exact: true }).waitFor();
   await regulator.look("closed");
@@ -113,14 +113,14 @@ async function review(regulator, accounts, open) {
 async function rules(insurer) {
   const { page } = insurer;
   await insurer.go("/insurance/rules");
-  await page.getByLabel("Charged").fill("100.00");
+  await enter(page.getByLabel("Charged"), "100.00");
   await insurer.press("Calculate", page.locator("main"));
   const [pays, patient] = (await page.locator(".medshare-panels .medshare-figure").allInnerTexts()).map((text) => Number(text.replace(/[^\d.]/g, "")));
   expect(Math.abs(pays + patient - 100) < 0.001, "insurer's and patient's part make the whole");
   await insurer.look("calculated");
   await insurer.go("/insurance/rules/publish");
   const before = await page.locator('input[name="Outpatient-percent"]').inputValue();
-  await page.locator('input[name="Outpatient-percent"]').fill(before === "70.00" ? "75.00" : "70.00");
+  await enter(page.locator('input[name="Outpatient-percent"]'), before === "70.00" ? "75.00" : "70.00");
   await insurer.press("Publish the next version", page.locator("main"));
   await page.waitForURL(/\/sign\//, { timeout: 30_000 });
   await insurer.press("Sign and submit");

@@ -1,5 +1,6 @@
 // A patient looks at everything that is theirs, opens a record and its proof, shares it by code, and decides. [A43, A44, A64, A87, A88]
 import { expect } from "../browser.mjs";
+import { activate, choose, follow } from "../keyboard.mjs";
 
 export async function play({ accounts, open }) {
   const window = await open();
@@ -15,8 +16,7 @@ export async function play({ accounts, open }) {
   for (let place = 0; !opened; place += 1) {
     await page.goto(new URL("/records", accounts.portal).href);
     const button = page.locator("main").getByRole("button", { name: "Open" }).nth(place);
-    await button.focus();
-    await Promise.all([page.waitForURL(/\/records\/viewed\//, { timeout: 60_000 }), page.keyboard.press("Enter")]);
+    await Promise.all([page.waitForURL(/\/records\/viewed\//, { timeout: 60_000 }), activate(button)]);
     if ((await page.getByText("Verified").count()) > 0) opened = page.url();
     else expect((await page.getByText("no longer matches the ledger").count()) > 0, "a record is verified or not shown");
     await window.look(opened ? undefined : "altered");
@@ -24,23 +24,23 @@ export async function play({ accounts, open }) {
   // Back and forward again, and reload: the record stays open and no further view is recorded.
   await page.reload();
   expect(page.url() === opened, "reloading shows the same view");
-  await page.getByRole("link", { name: "See the proof" }).click();
+  await follow(page.getByRole("link", { name: "See the proof" }));
   await page.getByText("They are the same").waitFor();
   await window.look();
   await page.goBack();
-  await page.getByRole("link", { name: "See the receipt" }).click();
+  await follow(page.getByRole("link", { name: "See the receipt" }));
   await page.getByText("Accepted").waitFor();
   await window.look();
   const download = page.waitForEvent("download");
-  await page.locator("main").getByRole("button", { name: "Download the receipt" }).click();
+  await activate(page.locator("main").getByRole("button", { name: "Download the receipt" }));
   const receipt = await (await download).createReadStream();
   expect(receipt !== null, "the receipt is a file");
   await page.goto(opened);
-  await page.getByRole("button", { name: "Share this record with a code" }).click();
+  await follow(page.getByRole("button", { name: "Share this record with a code" }));
   await page.waitForURL(/\/records\/code\//);
   await window.look();
   const code = await page.locator(".medshare-code").first().innerText();
-  await page.getByLabel("Once").check();
+  await choose(page.getByLabel("Once"));
   await window.press("Change the code");
   await page.getByText("Done", { exact: true }).waitFor();
   await window.look("code changed");
@@ -75,7 +75,7 @@ async function sessions(window, open, accounts) {
   const other = await open();
   await other.signIn(accounts.people[0]);
   await window.go("/settings");
-  await window.page.getByRole("link", { name: "Where you are signed in" }).click();
+  await follow(window.page.getByRole("link", { name: "Where you are signed in" }));
   await window.look();
   const before = await window.page.getByRole("button", { name: "End it" }).count();
   expect(before >= 1, "the other session is listed");
@@ -92,7 +92,7 @@ async function downloads(window) {
   const { page } = window;
   await window.go("/settings/download");
   const coming = page.waitForEvent("download", { timeout: 60_000 });
-  await page.locator("main").getByRole("button", { name: "Download" }).press("Enter");
+  await activate(page.locator("main").getByRole("button", { name: "Download" }));
   const chunks = [];
   for await (const chunk of await (await coming).createReadStream()) chunks.push(chunk);
   const bundle = JSON.parse(Buffer.concat(chunks).toString("utf8"));
@@ -108,9 +108,9 @@ async function devices(window) {
   await window.go("/devices");
   const links = page.getByRole("link", { name: "Disconnect" });
   if ((await links.count()) === 0) return;
-  await links.first().click();
+  await follow(links.first());
   await window.look();
-  await page.getByRole("button", { name: "Cancel" }).press("Enter");
+  await activate(page.getByRole("button", { name: "Cancel" }));
   await page.waitForURL(/\/devices$/);
   expect((await links.count()) > 0, "nothing happened without a yes");
 }
@@ -120,9 +120,8 @@ async function erasure(window) {
   const { page } = window;
   await window.go("/records");
   const button = page.locator("main").getByRole("button", { name: "Open" }).last();
-  await button.focus();
-  await Promise.all([page.waitForURL(/\/records\/viewed\//, { timeout: 60_000 }), page.keyboard.press("Enter")]);
-  await page.getByRole("link", { name: "Erase this record" }).click();
+  await Promise.all([page.waitForURL(/\/records\/viewed\//, { timeout: 60_000 }), activate(button)]);
+  await follow(page.getByRole("link", { name: "Erase this record" }));
   const record = page.url().split("/").pop();
   await window.look();
   window.mistakes = true;
@@ -130,7 +129,7 @@ async function erasure(window) {
   await page.waitForSelector(".nhsuk-error-summary");
   await window.look("erase unsure");
   window.mistakes = false;
-  await page.getByLabel("Yes, I understand").check();
+  await choose(page.getByLabel("Yes, I understand"));
   await window.press("Erase for good", page.locator("main"));
   await page.getByText("The record is erased").waitFor({ timeout: 30_000 });
   await window.look("erased");

@@ -1,5 +1,6 @@
 // A stranger sees what this is, in their language, and registers; wrong input is said at the field. [A86, A87]
 import { expect } from "../browser.mjs";
+import { enter } from "../keyboard.mjs";
 
 export async function play({ open, size }) {
   const window = await open();
@@ -16,8 +17,8 @@ export async function play({ open, size }) {
   await window.press("Sign in", page.locator("main"));
   await page.waitForSelector(".nhsuk-error-summary");
   await window.look("empty sign-in");
-  await page.getByLabel("User name").fill("nobody");
-  await page.getByLabel("Password", { exact: true }).fill("wrong password");
+  await enter(page.getByLabel("User name"), "nobody");
+  await enter(page.getByLabel("Password", { exact: true }), "wrong password");
   await page.keyboard.press("Enter");
   await page.getByText("do not belong together").first().waitFor();
   await window.go("/register");
@@ -25,10 +26,10 @@ export async function play({ open, size }) {
   await page.waitForSelector(".nhsuk-error-summary");
   await window.look("empty registration");
   const login = `newcomer-${size}-${Date.now()}`;
-  await page.getByLabel("Full name").fill("Nora Newcomer");
-  await page.getByLabel("Number of your identity document").fill(login);
-  await page.getByLabel("Choose a user name").fill(login);
-  await page.getByLabel("Choose a password").fill("correct horse battery");
+  await enter(page.getByLabel("Full name"), "Nora Newcomer");
+  await enter(page.getByLabel("Number of your identity document"), login);
+  await enter(page.getByLabel("Choose a user name"), login);
+  await enter(page.getByLabel("Choose a password"), "correct horse battery");
   await page.keyboard.press("Enter");
   await page.getByText("You are registered").waitFor({ timeout: 30_000 });
   await window.look("registered");

@@ -78,6 +78,9 @@ fn explained(words: &Problems, problem: &Problem) -> (&'static str, &'static str
     if problem.kind.ends_with(":stale-form") {
         return (words.stale_form, words.stale_form_next);
     }
+    if problem.kind.ends_with(":altered-record") {
+        return (words.altered, words.altered_next);
+    }
     let rejection = problem.rejection.as_deref().unwrap_or_default();
     if rejection.ends_with(":InsufficientFunds") {
         return (words.funds, words.funds_next);
@@ -101,7 +104,7 @@ mod tests {
     use crate::words::Words;
 
     #[test]
-    fn want_of_money_is_told_from_coming_too_late() {
+    fn want_of_money_and_an_altered_record_are_told_from_coming_too_late() {
         for language in [Language::English, Language::Chinese] {
             let words = Words::of(language).problems;
             let rejected = |name: &str| {
@@ -110,6 +113,8 @@ mod tests {
             };
             assert_eq!(rejected("InsufficientFunds"), words.funds);
             assert_eq!(rejected("SharePaidBefore"), words.conflict);
+            let altered = explained(words, &Problem::altered_record());
+            assert_eq!(altered, (words.altered, words.altered_next));
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::words::explorer::Explorer as Words;
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r##"<div class="verify verify--files" data-genesis="/explorer/genesis" data-holds="{{ words.holds }}" data-fails="{{ words.fails }}"><div class="verify__drop"><p class="nhsuk-body">{{ words.drop }}</p><div class="explorer-filter"><div><label class="nhsuk-label" for="receipt">{{ words.choose_receipt }}</label><input class="nhsuk-file-upload" type="file" id="receipt" accept=".json,application/json"></div><div><label class="nhsuk-label" for="genesis">{{ words.choose_genesis }}</label><div class="nhsuk-hint" id="genesis-hint">{{ words.genesis_hint }}</div><input class="nhsuk-file-upload" type="file" id="genesis" accept=".json,application/json" aria-describedby="genesis-hint"></div></div></div><p class="verify__verdict" role="status"></p><ol class="verify__steps" hidden>{% for (key, title) in steps %}<li data-step="{{ key }}"><span class="verify__title">{{ title }}</span><span class="verify__detail"></span></li>{% endfor %}</ol><dl class="explorer-fields verify__says" hidden></dl><noscript><p>{{ words.verify_needs_script }}</p></noscript></div>"##
+    source = r##"<div class="verify verify--files" data-genesis="/explorer/genesis" data-holds="{{ words.holds }}" data-fails="{{ words.fails }}"><div class="verify__drop"><p class="nhsuk-body">{{ words.drop }}</p><div class="explorer-filter"><div><label class="nhsuk-label" for="receipt">{{ words.choose_receipt }}</label><input class="nhsuk-file-upload" type="file" id="receipt" accept=".json,application/json"></div><div><label class="nhsuk-label" for="genesis">{{ words.choose_genesis }}</label><div class="nhsuk-hint" id="genesis-hint">{{ words.genesis_hint }}</div><input class="nhsuk-file-upload" type="file" id="genesis" accept=".json,application/json" aria-describedby="genesis-hint"></div></div></div><p class="verify__verdict" role="status">{{ words.verdict_here }}</p><ol class="verify__steps">{% for (key, title) in steps %}<li data-step="{{ key }}"><span class="verify__title">{{ title }}</span><span class="verify__detail"></span></li>{% endfor %}</ol><dl class="explorer-fields verify__says" hidden></dl><noscript><p>{{ words.verify_needs_script }}</p></noscript></div>"##
 )]
 struct Files<'a> {
     words: &'a Words,
@@ -29,7 +29,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         words,
         steps: &steps(words),
     });
-    let buttons = text::button("/verify/page", words.offline_button)
+    let buttons = text::secondary_button("/verify/page", words.offline_button)
         .and(Html::text(" "))
         .and(text::secondary_button(
             "/explorer/genesis?download=yes",
@@ -37,10 +37,9 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         ));
     let content = Html::join([
         text::lead(words.verify_lead),
-        files,
-        text::section(words.offline_title),
         text::paragraph(words.offline_text),
         text::paragraph_of(buttons),
+        files,
     ]);
     let mut page = visit.explorer_page(words.verify, "/verify", content);
     page.scripts.push("browser/verify.js");

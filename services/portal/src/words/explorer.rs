@@ -161,9 +161,9 @@ words! {
         choose_receipt: "Receipt file", "回执文件";
         choose_genesis: "Genesis file", "创世文件";
         genesis_hint: "Use the one your organisation keeps. Without one, the file this portal serves is used.", "请使用贵机构保存的文件；未选择时使用本门户提供的文件。";
+        verdict_here: "The verdict appears here", "核验结论将显示在此处";
         drop: "Drop files here, or choose them", "将文件拖到此处，或选择文件";
-        offline_title: "Without any server", "无需任何服务器";
-        offline_text: "The same verification as one file that works without a network. Keep it with the genesis file.", "同样的验证，做成一个无需网络的文件。请与创世文件一同保存。";
+        offline_text: "The same verification is there as one file that works without any server or network. Keep it with the genesis file.", "同样的验证也可做成一个无需服务器、无需网络的文件。请与创世文件一同保存。";
         offline_button: "Download the offline page", "下载离线页面";
         genesis_button: "Download the genesis file", "下载创世文件";
         ago_seconds: "{count} s ago", "{count} 秒前";

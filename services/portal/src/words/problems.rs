@@ -10,6 +10,8 @@ words! {
         forbidden_next: "You are signed in, but this is not for you. If it should be, ask the hospital or the authority that keeps it.", "您已登录，但无权进行此操作。如有疑问，请联系保管它的医院或管理机构。";
         conflict: "That is not possible any more", "该操作已无法进行";
         conflict_next: "Somebody, or a deadline, was faster. Go back and look at how it is now.", "状态已发生变化（他人操作或已到期限）。请返回查看最新状态。";
+        altered: "The record was altered", "该病历已被改动";
+        altered_next: "What the hospital keeps of it no longer matches the ledger, so it is not released. The regulator has been told. Refuse the request, or decide on it once the record is put right.", "医院保存的内容与账本不符，因此不予释放，监管方已收到通知。请拒绝该申请，或待病历更正后再作决定。";
         funds: "There is not enough money in the account", "账户余额不足";
         funds_next: "Nothing was done. Offer or withdraw less, or have money paid in first: it counts once the treasury has recorded it.", "未执行任何操作。请减少金额，或先存入资金；财务方登记后即可使用。";
         busy: "The system is busy", "系统繁忙";

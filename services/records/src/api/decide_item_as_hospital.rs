@@ -67,10 +67,7 @@ impl Records {
             Err(kind) => {
                 self.report_tampering(&item.record, checked.version, kind)
                     .await?;
-                return Err(Problem::conflict(
-                    "the record does not match the ledger and can't be released",
-                )
-                .into());
+                return Err(Problem::altered_record().into());
             }
         };
         let key = ContentKey::random();

@@ -1,6 +1,6 @@
 // Verifies receipts in the page: of a transaction that is shown, or from files that somebody chose.
 
-import { receiptBytes, verifyReceipt } from "../src/receipt.js";
+import { receiptBytes, verifyFile, verifyReceipt } from "../src/receipt.js";
 import { showSays } from "./says.js";
 import { showSteps } from "./steps.js";
 
@@ -57,16 +57,8 @@ function ofFiles() {
   const chosen = { receipt: null, genesis: null };
   const show = async () => {
     if (!chosen.receipt) return;
-    box.querySelector(".verify__steps").hidden = false;
     const genesisText = chosen.genesis ?? (await text(box.dataset.genesis));
-    let bytes;
-    try {
-      bytes = receiptBytes(chosen.receipt);
-    } catch (error) {
-      bytes = new Uint8Array();
-      console.info(error.message);
-    }
-    const result = verifyReceipt(bytes, genesisText);
+    const result = verifyFile(chosen.receipt, genesisText);
     showSteps(box, result, result.holds ? box.dataset.holds : box.dataset.fails);
     showSays(box.querySelector(".verify__says"), result.says);
   };

@@ -15,6 +15,11 @@ export function toHex(bytes) {
   return text;
 }
 
+/** The first twelve digits of an id or hash: enough to tell two apart by eye, and never broken over lines. */
+export function shortHex(bytes) {
+  return `${toHex(bytes.subarray(0, 6))}…`;
+}
+
 /** Bytes of hex; `count`, when given, is how many there must be. */
 export function fromHex(text, count) {
   if (typeof text !== "string" || text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) {

@@ -4,7 +4,7 @@
 // header, to the roots in it, to the outcome and the transaction. The numbers of what does not hold are those of
 // `medshare verify receipt`.
 
-import { Malformed, equal, fromBase64Url, toHex } from "./bytes.js";
+import { Malformed, equal, fromBase64Url, shortHex, toHex } from "./bytes.js";
 import { CertificateRefused, headerHash, verifyCertificate } from "./certificate.js";
 import { CONTRACTS, LedgerEvent, OutcomeLeaf, Receipt, SignedTransaction, TransactionBody } from "./format.js";
 import { tagged, verifyInclusion } from "./digest.js";
@@ -55,6 +55,21 @@ export function receiptBytes(content) {
   return bytes;
 }
 
+/** Verifies a receipt file as it was chosen, like {@link verifyReceipt}: what is wrong with a file that is none is the detail of the step that fails. */
+export function verifyFile(content, genesis) {
+  let bytes = new Uint8Array();
+  let reason;
+  try {
+    bytes = receiptBytes(content);
+  } catch (error) {
+    reason = error.message;
+  }
+  const result = verifyReceipt(bytes, genesis);
+  const encoding = result.steps.find(({ key }) => key === "encoding");
+  if (reason && encoding.state === "failed") encoding.detail = reason;
+  return result;
+}
+
 /**
  * Verifies a receipt by a genesis file: its text, or what {@link readGenesis} made of it. Gives {holds, steps, says}: each step is {key, title, state, detail}, with state `held`, `failed`
  * or `unreached`; a failed one has the number of the error. `says` is what the receipt says, only if all of it holds.
@@ -83,7 +98,7 @@ const CHECKS = {
     } catch (error) {
       throw new Refused(3, `genesis file: ${error.message}`);
     }
-    return `${context.file.name}, chain ${toHex(context.chain)}`;
+    return `${context.file.name}, chain ${shortHex(context.chain)}`;
   },
 
   encoding(context, bytes) {
@@ -110,7 +125,7 @@ const CHECKS = {
     if (!verifySignature(transaction.body.public_key, "medshare/transaction/v1", context.id, transaction.signature)) {
       throw new Refused(7, "the transaction's signature does not verify");
     }
-    return `transaction ${toHex(context.id)}`;
+    return `transaction ${shortHex(context.id)}`;
   },
 
   outcome({ receipt, id }) {

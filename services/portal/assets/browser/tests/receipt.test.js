@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Malformed, fromHex, toHex, utf8 } from "../src/bytes.js";
 import { readGenesis } from "../src/genesis.js";
-import { receiptBytes, verifyReceipt } from "../src/receipt.js";
+import { receiptBytes, verifyFile, verifyReceipt } from "../src/receipt.js";
 import { isWeakKey, verifySignature } from "../src/signature.js";
 import { vectors } from "./support.js";
 
@@ -33,6 +33,13 @@ test("every forgery is refused under the number that the product gives it", () =
     const failed = steps.find((step) => step.state === "failed");
     assert.equal(failed.number, number, `${name}: ${failed.detail}, where the product says: ${reason}`);
   }
+});
+
+test("a file that is no receipt says what is wrong with it, in the step that fails", () => {
+  const failing = (content) => verifyFile(content, genesis).steps.find((step) => step.state === "failed");
+  assert.deepEqual([failing('{"medshare_receipt": 2}').key, failing('{"medshare_receipt": 2}').detail], ["encoding", "medshare_receipt is 2, this page reads 1"]);
+  assert.equal(failing('{"medshare_receipt": 1}').detail, "the receipt file has no bytes");
+  assert.ok(verifyFile(vectors.receipts[0].file, genesis).holds);
 });
 
 test("a receipt with any one byte flipped is refused", () => {
