@@ -134,15 +134,9 @@ impl Replica {
             .flat_map(|batch| batch.digests.iter().copied())
             .collect();
         let pool = &self.pool;
-        let forgotten: Vec<Digest> = self
+        let forgotten = self
             .held
-            .iter()
-            .copied()
-            .filter(|digest| !needed.contains(digest) && !pool.contains(digest))
-            .collect();
-        for digest in &forgotten {
-            self.held.remove(digest);
-        }
+            .take_unless(|digest| needed.contains(digest) || pool.contains(digest));
         if !forgotten.is_empty() {
             self.effects.push(Effect::ForgetBodies(forgotten));
         }

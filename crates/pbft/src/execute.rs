@@ -42,7 +42,7 @@ impl Replica {
             self.chain.blocks.insert(sequence, block);
             self.chain.handed = sequence;
             self.chain.handed_time = time;
-            self.pool.set_proposed(&digests);
+            self.pool.set_proposed(&digests, self.now.monotonic);
             self.effects.push(Effect::Execute {
                 sequence,
                 view,
@@ -98,7 +98,7 @@ impl Replica {
 
     /// Whether the body is with the driver, in its body store or in a stored block.
     pub(crate) fn is_held(&self, digest: &Digest) -> bool {
-        self.held.contains(digest) || self.chain.recent.contains_key(digest)
+        self.held.contains(digest) || self.chain.recent.contains(digest)
     }
 
     /// Works out what a slot lacks.

@@ -87,6 +87,7 @@ mod epoch;
 mod evidence;
 mod execute;
 mod floor;
+mod lookup;
 mod mutants;
 mod new_view;
 mod pre_prepare;

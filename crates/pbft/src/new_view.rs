@@ -226,7 +226,8 @@ impl Replica {
     pub(crate) fn restart_order(&mut self) {
         self.accepted = self.chain.handed;
         self.accepted_time = self.chain.handed_time;
-        self.pool.forget_proposals(&self.chain.recent);
+        self.pool
+            .forget_proposals(&self.chain.recent, self.now.monotonic);
         self.wanted.clear();
         self.incomplete.clear();
     }

@@ -122,7 +122,7 @@ impl Replica {
         };
         self.accepted = sequence;
         self.accepted_time = batch.time.max(self.accepted_time.plus(1));
-        self.pool.set_proposed(&batch.digests);
+        self.pool.set_proposed(&batch.digests, self.now.monotonic);
         self.note_missing(sequence);
         self.prepare(sequence);
         self.check_prepared(sequence);

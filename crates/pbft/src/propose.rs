@@ -151,7 +151,7 @@ impl Replica {
             durable: false,
         });
         slot.batches.insert(digest, batch.clone());
-        self.pool.set_proposed(&batch.digests);
+        self.pool.set_proposed(&batch.digests, self.now.monotonic);
         self.accepted = sequence;
         self.accepted_time = batch.time.max(self.accepted_time.plus(1));
         self.next_proposal = sequence.next();

@@ -9,6 +9,7 @@ use crate::durable::{Durable, Entry, Outgoing, Pending};
 use crate::effect::{Effect, HaltReason};
 use crate::floor::Floor;
 use crate::input::Input;
+use crate::lookup::{DigestMap, DigestSet};
 use crate::message::{Checkpoint, Message, SignedMessage, SignedViewChange};
 use crate::number::{Moment, Sequence, View};
 use crate::quorum::Quorum;
@@ -60,7 +61,7 @@ pub struct Replica {
     pub(crate) chain: Chain,
     pub(crate) pool: Pool,
     /// Bodies that the driver holds.
-    pub(crate) held: BTreeSet<Digest>,
+    pub(crate) held: DigestSet,
     /// Bodies that are missing, and for which places.
     pub(crate) wanted: BTreeMap<Digest, BTreeSet<Sequence>>,
     /// Places that miss bodies or a batch.
@@ -108,7 +109,7 @@ pub(crate) struct Chain {
     /// The latest blocks (at most twice the window below `handed`).
     pub(crate) blocks: BTreeMap<Sequence, ChainBlock>,
     /// Transactions in `blocks`.
-    pub(crate) recent: BTreeMap<Digest, Sequence>,
+    pub(crate) recent: DigestMap<Sequence>,
     /// Block votes above `certified`.
     pub(crate) votes: BTreeMap<Sequence, BTreeMap<ReplicaId, (Digest, Signature)>>,
     /// Certificates above `certified`.

@@ -6,6 +6,7 @@ use ledger::{Digest, LedgerId, Timestamp};
 
 use crate::effect::{Effect, Refusal};
 use crate::input::Request;
+use crate::lookup::DigestMap;
 use crate::number::Sequence;
 use crate::replica::Replica;
 
@@ -15,7 +16,7 @@ const FORWARD_MAX: usize = 256;
 /// Requests that wait for a certified block, in the order in which they came.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    requests: BTreeMap<Digest, Waiting>,
+    requests: DigestMap<Waiting>,
     arrivals: BTreeMap<u64, Digest>,
     /// Those that are in no proposal of this view.
     unproposed: BTreeMap<u64, Digest>,
@@ -23,6 +24,10 @@ pub(crate) struct Pool {
     next_arrival: u64,
     /// Arrivals below this were relayed to the primary of this view.
     forwarded: u64,
+    /// When the latest to come of those that this view has proposed came.
+    proposed_arrived: Timestamp,
+    /// When this view last proposed one of those that wait, or began.
+    proposed_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +44,7 @@ impl Pool {
     }
 
     pub(crate) fn contains(&self, digest: &Digest) -> bool {
-        self.requests.contains_key(digest)
+        self.requests.contains(digest)
     }
 
     fn of_client(&self, client: &LedgerId) -> usize {
@@ -86,23 +91,27 @@ impl Pool {
     }
 
     /// These are in a proposal of this view.
-    pub(crate) fn set_proposed(&mut self, digests: &[Digest]) {
+    pub(crate) fn set_proposed(&mut self, digests: &[Digest], now: Timestamp) {
         for digest in digests {
             if let Some(waiting) = self.requests.get(digest) {
                 self.unproposed.remove(&waiting.arrival);
+                self.proposed_arrived = self.proposed_arrived.max(waiting.arrived);
+                self.proposed_at = now;
             }
         }
     }
 
     /// A view begins: nothing is proposed in it but what is being executed.
-    pub(crate) fn forget_proposals(&mut self, executed: &BTreeMap<Digest, Sequence>) {
+    pub(crate) fn forget_proposals(&mut self, executed: &DigestMap<Sequence>, now: Timestamp) {
         self.unproposed = self
             .arrivals
             .iter()
-            .filter(|(_, digest)| !executed.contains_key(*digest))
+            .filter(|(_, digest)| !executed.contains(digest))
             .map(|(arrival, digest)| (*arrival, *digest))
             .collect();
         self.forwarded = 0;
+        self.proposed_arrived = Timestamp::default();
+        self.proposed_at = now;
     }
 
     pub(crate) fn unproposed_len(&self) -> usize {
@@ -130,19 +139,29 @@ impl Pool {
         Some(self.requests.get(digest)?.arrived)
     }
 
-    /// The oldest request that is neither proposed nor relayed.
-    pub(crate) fn oldest_unforwarded(&self) -> Option<Timestamp> {
+    /// When the primary seems not to have the oldest request that is neither proposed nor relayed: it has proposed one
+    /// that came so much later (it takes them as they come, so a queue alone overtakes nobody), or has proposed none of
+    /// ours for so long.
+    pub(crate) fn forward_at(&self, patience_us: u64) -> Option<Timestamp> {
         let (_, digest) = self.unproposed.range(self.forwarded..).next()?;
-        Some(self.requests.get(digest)?.arrived)
+        Some(self.forwardable_at(self.requests.get(digest)?, patience_us))
     }
 
-    fn take_unforwarded(&mut self, arrived_before: Timestamp) -> Vec<Digest> {
+    fn forwardable_at(&self, waiting: &Waiting, patience_us: u64) -> Timestamp {
+        let overtaken = waiting.arrived.plus(patience_us);
+        if overtaken <= self.proposed_arrived {
+            return overtaken;
+        }
+        waiting.arrived.max(self.proposed_at).plus(patience_us)
+    }
+
+    fn take_unforwarded(&mut self, now: Timestamp, patience_us: u64) -> Vec<Digest> {
         let mut due = Vec::new();
         for (arrival, digest) in self.unproposed.range(self.forwarded..).take(FORWARD_MAX) {
             if self
                 .requests
                 .get(digest)
-                .is_none_or(|waiting| waiting.arrived > arrived_before)
+                .is_none_or(|waiting| self.forwardable_at(waiting, patience_us) > now)
             {
                 break;
             }
@@ -173,7 +192,7 @@ impl Replica {
         if self.pool.contains(&digest) {
             return;
         }
-        let refusal = if self.chain.recent.contains_key(&digest) {
+        let refusal = if self.chain.recent.contains(&digest) {
             Some(Refusal::AlreadyExecuted)
         } else if self.pool.len() >= self.limits.pool_requests_max {
             Some(Refusal::Busy)
@@ -189,7 +208,7 @@ impl Replica {
                 self.pool.insert(request, self.now.monotonic);
             }
             if is_proposed {
-                self.pool.set_proposed(&[digest]);
+                self.pool.set_proposed(&[digest], self.now.monotonic);
             }
             self.hold(digest);
         } else if let Some(reason) = refusal.filter(|_| !self.held.contains(&digest)) {
@@ -202,13 +221,8 @@ impl Replica {
         if !self.active() || self.is_primary() {
             return;
         }
-        let due = Timestamp(
-            self.now
-                .monotonic
-                .0
-                .saturating_sub(self.limits.forward_after_us),
-        );
-        let digests = self.pool.take_unforwarded(due);
+        let patience = self.limits.forward_after_us;
+        let digests = self.pool.take_unforwarded(self.now.monotonic, patience);
         if !digests.is_empty() {
             self.effects.push(Effect::ForwardBodies {
                 digests,

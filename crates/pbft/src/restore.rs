@@ -8,6 +8,7 @@ use crate::configuration::{Base, Configuration, RestoreError};
 use crate::durable::{Entry, LogRecord};
 use crate::effect::Effect;
 use crate::floor::Floor;
+use crate::lookup::{DigestMap, DigestSet};
 use crate::message::{
     Checkpoint, Message, NewView, PrePrepare, PreparedCertificate, SignedMessage,
 };
@@ -64,7 +65,7 @@ impl Replica {
     ) -> Result<Replica, RestoreError> {
         check_configuration(&configuration, signer.as_ref())?;
         let base = configuration.base;
-        let held: BTreeSet<Digest> = chain.held.iter().copied().collect();
+        let held: DigestSet = chain.held.iter().copied().collect();
         let chain = restore_chain(chain, base, now)?;
         let (log, is_of_earlier_epoch) = log_of_epoch(log, configuration.epoch.epoch)?;
         let mut replica = Replica {
@@ -431,7 +432,7 @@ fn check_configuration(
 
 fn restore_chain(stored: StoredChain, base: Base, now: Moment) -> Result<Chain, RestoreError> {
     let mut blocks = BTreeMap::new();
-    let mut recent = BTreeMap::new();
+    let mut recent = DigestMap::default();
     let (mut tip, mut tip_time) = (base.sequence, base.time);
     for (index, stored) in stored.blocks.into_iter().enumerate() {
         if index > 0 && stored.sequence != tip.next() || stored.sequence <= base.sequence {

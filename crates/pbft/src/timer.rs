@@ -28,9 +28,8 @@ impl Replica {
             Some(self.suspicion_at())
         };
         let forward = (self.active() && !self.is_primary())
-            .then(|| self.pool.oldest_unforwarded())
-            .flatten()
-            .map(|arrived| arrived.plus(self.limits.forward_after_us));
+            .then(|| self.pool.forward_at(self.limits.forward_after_us))
+            .flatten();
         let missing = self
             .incomplete
             .iter()

@@ -126,7 +126,7 @@ async function passkey(window, account, codes) {
   await window.go("/sign-in");
   await devices.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
   await activate(page.getByRole("button", { name: "Sign in with a passkey" }));
-  await page.waitForFunction(() => document.querySelector("form[data-passkey] [data-problem]").textContent !== "");
+  await page.locator("form[data-passkey] [data-problem]", { hasText: "did not confirm" }).waitFor();
   await window.look("not verified");
   await signInWith(window, account, codes.pop());
   await page.waitForURL((url) => !url.pathname.startsWith("/sign-in"));

@@ -259,14 +259,7 @@ impl<R: Rules> BlockRunner<R> {
         let started = Instant::now();
         let transactions = bodies.iter().map(|body| body.transaction.clone()).collect();
         let executed = self.execute_next(time, transactions)?;
-        let by_id: std::collections::HashMap<Digest, &Arc<Body>> = bodies
-            .iter()
-            .map(|body| (body.transaction.id, body))
-            .collect();
-        let kept: Vec<Arc<Body>> = executed.block.outcomes[1..]
-            .iter()
-            .filter_map(|leaf| by_id.get(&leaf.transaction).map(|body| (*body).clone()))
-            .collect();
+        let kept = in_block(bodies, &executed);
         let wires: Vec<Digest> = kept.iter().map(|body| body.wire()).collect();
         let journaled = JournaledBlock {
             header: executed.block.header.clone(),
@@ -392,6 +385,17 @@ impl<R: Rules> BlockRunner<R> {
     pub fn keep_all(&mut self) -> Result<(), ExecutionError> {
         self.keep(self.head.height)
     }
+}
+
+/// The bodies of the block's transactions, in order: those that were not left out.
+fn in_block(mut bodies: Vec<Arc<Body>>, executed: &ExecutedBlock) -> Vec<Arc<Body>> {
+    let mut left_out = executed.left_out.iter().peekable();
+    bodies.retain(|body| {
+        left_out
+            .next_if(|(left, _)| left.wire == body.wire())
+            .is_none()
+    });
+    bodies
 }
 
 /// Whether the tree is brought up to date at this height.

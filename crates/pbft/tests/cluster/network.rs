@@ -48,6 +48,8 @@ pub struct Cluster {
     pub ended: BTreeMap<usize, Base>,
     /// Digests that never reach a replica by themselves.
     pub withheld: Option<(usize, Digest)>,
+    /// What backups relayed to the primary, each time.
+    pub relayed: Vec<Digest>,
     verifier: Verifier,
     chains: Vec<Vec<Block>>,
     events: BTreeMap<(u64, u64), Event>,
@@ -118,6 +120,7 @@ impl Cluster {
             left: Vec::new(),
             ended: BTreeMap::new(),
             withheld: None,
+            relayed: Vec::new(),
             verifier: Verifier::new(&configuration(0, &limits), Arc::new(Ed25519::default())),
             chains: (0..4).map(|_| Vec::new()).collect(),
             events: BTreeMap::new(),
@@ -132,7 +135,12 @@ impl Cluster {
 
     /// A client sends request `number` to everybody.
     pub fn submit(&mut self, number: u64) {
-        for node in 0..4 {
+        self.submit_to(0..4, number);
+    }
+
+    /// A client's request reaches only some.
+    pub fn submit_to(&mut self, nodes: std::ops::Range<usize>, number: u64) {
+        for node in nodes {
             self.schedule(200, Event::Request(node, digest(number)));
         }
     }
@@ -202,6 +210,7 @@ impl Cluster {
             }
             Effect::ForwardBodies { digests, to } => {
                 for digest in digests {
+                    self.relayed.push(digest);
                     self.schedule(500, Event::Request(usize::from(to.0), digest));
                 }
             }

@@ -51,6 +51,43 @@ fn a_request_that_the_primary_censors_is_ordered_by_the_next_within_three_second
 }
 
 #[test]
+fn a_request_that_never_reached_the_primary_is_relayed_when_others_overtake_it() {
+    let mut cluster = Cluster::new(limits(), fair());
+    cluster.submit_to(1..4, 1);
+    for number in 100..200 {
+        cluster.submit(number);
+        cluster.run_for(10 * MILLISECOND);
+    }
+    for node in 0..4 {
+        assert!(cluster.ordered(node).contains(&digest(1)), "replica {node}");
+    }
+    assert_eq!(cluster.relayed, [digest(1); 3], "once by each backup");
+    assert!(cluster.left.is_empty(), "{:?}", cluster.left);
+}
+
+#[test]
+fn a_queue_that_the_primary_works_through_is_not_relayed_to_it() {
+    let few_at_once = Limits {
+        batch_digests_max: 10,
+        pipeline_depth: 1,
+        ..limits()
+    };
+    let far = |_: usize, _: usize, _: &pbft::SignedMessage| Some(20 * MILLISECOND);
+    let mut cluster = Cluster::new(few_at_once, Box::new(far));
+    cluster.run_for(SECOND);
+    let all: Vec<u64> = (1..=600).collect();
+    for number in &all {
+        cluster.submit(*number);
+    }
+    cluster.run_for(SECOND);
+    let ordered = |cluster: &Cluster| cluster.ordered(3).len();
+    assert!(ordered(&cluster) < all.len() / 2, "the queue is long");
+    cluster.run_for(5 * SECOND);
+    assert_eq!(ordered(&cluster), all.len());
+    assert_eq!(cluster.relayed, [], "backups hold what the primary holds");
+}
+
+#[test]
 fn a_primary_that_lets_requests_wait_is_demoted() {
     // Every proposal of replica 0 leaves 400 ms late: inside the timers, and far below what others do.
     let slow = |from: usize, _: usize, message: &pbft::SignedMessage| {

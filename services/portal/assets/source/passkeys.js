@@ -70,6 +70,7 @@ async function work(event, form, ask) {
   if (form.elements.credential.value) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+  const words = document.querySelector("[data-no-secret]").dataset;
   const problem = form.querySelector("[data-problem]") ?? form.insertBefore(
     Object.assign(document.createElement("p"), { className: "nhsuk-error-message" }), form.firstChild);
   problem.dataset.problem = "";
@@ -77,13 +78,14 @@ async function work(event, form, ask) {
   problem.textContent = "";
   try {
     const { asked, credential, secret } = await ask();
-    if (!secret) throw new Error(document.querySelector("[data-no-secret]").dataset.noSecret);
+    if (!secret) throw new Error(words.noSecret);
     form.elements.ceremony.value = asked.ceremony;
     form.elements.credential.value = JSON.stringify(plain(credential));
     form.elements.secret.value = text(secret);
     form.requestSubmit();
   } catch (error) {
     form.elements.credential.value = "";
-    problem.textContent = error.message;
+    // What a browser says is for developers, in a language of its own.
+    problem.textContent = error instanceof DOMException ? words.notConfirmed : error.message;
   }
 }

@@ -102,7 +102,7 @@ fn table(visit: &Visit, blocks: &[BlockRow]) -> Html {
             if block.rejected > 0 {
                 let rejected = visit.count(block.rejected);
                 let text = crate::words::fill(words.count_rejected, &[("count", &rejected)]);
-                count = count.and(text::span("explorer-sub", &text));
+                count = count.and(parts::sub(&Html::text(&text)));
             }
             vec![
                 text::link(&path, &visit.count(block.height)),

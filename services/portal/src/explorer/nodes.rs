@@ -102,7 +102,7 @@ fn common(
     let operator = names.get(&node.operator.to_string());
     let mut name = Html::text(operator.unwrap_or(&number));
     if operator.is_some() {
-        name = name.and(text::span("explorer-sub", &number));
+        name = name.and(parts::sub(&Html::text(&number)));
     }
     let own = node.status.as_ref();
     let health = match own {
@@ -125,7 +125,7 @@ fn common(
         |own| {
             let shown = Html::text(visit.count(own.view));
             if own.primary == node.replica {
-                shown.and(text::span("explorer-sub", words.primary))
+                shown.and(parts::sub(&Html::text(words.primary)))
             } else {
                 shown
             }
@@ -136,8 +136,7 @@ fn common(
         |vote| {
             let block = fill(words.block_link, &[("height", &visit.count(vote.height))]);
             text::link(&format!("/explorer/blocks/{}", vote.height), &block)
-                .and(Html::text(" · "))
-                .and(visit.ago(vote.time_us))
+                .and(parts::sub(&visit.ago(vote.time_us)))
         },
     );
     let height = own.map_or_else(|| "–".to_owned(), |own| visit.count(own.height));

@@ -112,7 +112,7 @@ fn movement(visit: &Visit, line: &StatementLine) -> Vec<Html> {
     };
     let receipt = format!("/receipts/{}", line.transaction);
     vec![
-        Html::text(visit.locale.time(&line.time)),
+        text::span("medshare-time", &visit.locale.time(&line.time)),
         Html::text(reason(visit, &line.reason)),
         text::span(class, &visit.locale.money(line.amount)),
         text::span("medshare-amount", &visit.locale.money(line.balance)),

@@ -31,11 +31,12 @@ pub(super) const SIGN_IN_FORM: &str = "passkey-form";
 #[derive(askama::Template)]
 #[template(
     ext = "html",
-    source = r#"<form id="{{ id }}" action="/sign-in/passkey" method="post" data-passkey data-no-secret="{{ no_secret }}"><input type="hidden" name="next" value="{{ next }}"><input type="hidden" name="ceremony" value=""><input type="hidden" name="credential" value=""><input type="hidden" name="secret" value=""><p class="nhsuk-error-message" role="alert" data-problem></p><div class="medshare-buttons"><button class="nhsuk-button nhsuk-button--secondary" type="submit" data-busy="{{ busy }}">{{ button }}</button></div></form>"#
+    source = r#"<form id="{{ id }}" action="/sign-in/passkey" method="post" data-passkey data-no-secret="{{ no_secret }}" data-not-confirmed="{{ not_confirmed }}"><input type="hidden" name="next" value="{{ next }}"><input type="hidden" name="ceremony" value=""><input type="hidden" name="credential" value=""><input type="hidden" name="secret" value=""><p class="nhsuk-error-message" role="alert" data-problem></p><div class="medshare-buttons"><button class="nhsuk-button nhsuk-button--secondary" type="submit" data-busy="{{ busy }}">{{ button }}</button></div></form>"#
 )]
 struct SignInForm<'a> {
     id: &'a str,
     no_secret: &'a str,
+    not_confirmed: &'a str,
     next: &'a str,
     busy: &'a str,
     button: &'a str,
@@ -47,6 +48,7 @@ pub(super) fn sign_in_form(visit: &Visit, next: &str) -> Html {
     Html::of(&SignInForm {
         id: SIGN_IN_FORM,
         no_secret: words.passkey_no_secret,
+        not_confirmed: words.passkey_not_confirmed,
         next,
         busy: visit.words.people.signing_in,
         button: words.passkey_sign_in,
@@ -125,8 +127,9 @@ async fn page(visit: &Visit, errors: &[(&str, &'static str)]) -> Result<Page, Pr
         text::lead(words.passkeys_lead),
         list,
         text::section(words.passkey_add),
-        Html::of(&NoSecret {
-            words: words.passkey_no_secret,
+        Html::of(&Refusals {
+            no_secret: words.passkey_no_secret,
+            not_confirmed: words.passkey_not_confirmed,
         }),
         add_form(visit, app),
         removal(visit, &passkeys, app, errors),
@@ -140,11 +143,15 @@ async fn page(visit: &Visit, errors: &[(&str, &'static str)]) -> Result<Page, Pr
     .below("/factors", words.title))
 }
 
-/// What the script says when an authenticator cannot protect keys.
+/// What the script says when an authenticator cannot protect keys, or does not confirm.
 #[derive(askama::Template)]
-#[template(ext = "html", source = r#"<div data-no-secret="{{ words }}"></div>"#)]
-struct NoSecret<'a> {
-    words: &'a str,
+#[template(
+    ext = "html",
+    source = r#"<div data-no-secret="{{ no_secret }}" data-not-confirmed="{{ not_confirmed }}"></div>"#
+)]
+struct Refusals<'a> {
+    no_secret: &'a str,
+    not_confirmed: &'a str,
 }
 
 fn card(visit: &Visit, passkey: &PasskeySummary) -> Card {

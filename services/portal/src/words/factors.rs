@@ -44,6 +44,7 @@ words! {
         passkey_added: "Added {added}", "添加于 {added}";
         passkey_used: "Added {added}, last used {used}", "添加于 {added}，上次使用 {used}";
         passkey_sign_in: "Sign in with a passkey", "使用通行密钥登录";
+        passkey_not_confirmed: "Your browser or device did not confirm. Try again, or use your password.", "您的浏览器或设备未完成确认。请重试，或使用密码。";
         passkey_no_secret: "This device cannot protect your keys (it lacks the PRF extension). Use another one.", "此设备无法保护您的密钥（缺少 PRF 扩展），请使用其他设备。";
         passkey_refused: "This passkey does not sign you in: it was removed, or was never added here. Use another one, or your password", "此通行密钥无法登录：它已被移除或从未在此添加。请使用其他通行密钥或密码";
         working: "Checking", "正在验证";

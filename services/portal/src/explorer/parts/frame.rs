@@ -41,6 +41,20 @@ pub(in crate::explorer) fn cell(content: Html) -> Html {
     Html::of(&Cell { content: &content })
 }
 
+/// What stands below, in small, within a cell.
+pub(in crate::explorer) fn sub(content: &Html) -> Html {
+    Html::of(&Sub { content })
+}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<span class="explorer-sub">{{ content }}</span>"#
+)]
+struct Sub<'a> {
+    content: &'a Html,
+}
+
 #[derive(Template)]
 #[template(
     ext = "html",

@@ -17,6 +17,6 @@ mod transactions;
 pub(in crate::explorer) use fields::{events, fields};
 pub(in crate::explorer) use figures::{Figure, contracts_in, figures, legend, tile};
 pub(in crate::explorer) use frame::{
-    card, card_of, cell, columns, facts, member, number_link, short,
+    card, card_of, cell, columns, facts, member, number_link, short, sub,
 };
 pub(in crate::explorer) use transactions::{Listed, entries, entry, listed};
