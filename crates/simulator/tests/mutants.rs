@@ -14,12 +14,12 @@ const RECORDED: [(Mutant, u64); 10] = [
     (Mutant::VoteBeforeSync, 0),
     (Mutant::UnsignedEpoch, 24),
     (Mutant::PrimaryPrepareCounted, 39),
-    (Mutant::HighestPreparedDropped, 5),
-    (Mutant::NewViewNotRecomputed, 97),
-    (Mutant::NullGapSkipped, 15),
+    (Mutant::HighestPreparedDropped, 2),
+    (Mutant::NewViewNotRecomputed, 80),
+    (Mutant::NullGapSkipped, 5),
     (Mutant::DuplicateSignerCounted, 53),
-    (Mutant::DedupAbsentFromSnapshot, 6),
-    (Mutant::TimerResetByProgress, 256),
+    (Mutant::DedupAbsentFromSnapshot, 2),
+    (Mutant::TimerResetByProgress, 356),
 ];
 
 /// The search gives up after so many seeds: less than a minute on two idle cores.
