@@ -2,6 +2,7 @@
 //! system with mutual TLS. Each says after "Fault:" what would let the attack succeed. `docs/security.md` lists them.
 
 mod access;
+mod anchoring;
 mod broker;
 mod censorship;
 mod certificates;

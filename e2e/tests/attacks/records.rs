@@ -23,7 +23,7 @@ use crate::{attacked, patient_at, problem, still_commits};
 const SINUSITIS: &str = "40055000";
 
 /// Submits a command signed with an own key, past every service: only the contracts stand in the way.
-async fn submit(
+pub(crate) async fn submit(
     system: &Attacked,
     key: &MemberKey,
     command: impl Into<contracts::Command>,
@@ -296,13 +296,12 @@ async fn attack_21_and_23_rows_are_edited_and_swapped_in_a_hospitals_database() 
     let (_, other, swapped) = patient_at(&system, "lakeside", first + 1).await;
     let file = system.process("records-lakeside").join("data/hospital.db");
     let reports = |events: &[e2e::chain::Decided]| {
-        let tampering = |decided: &&e2e::chain::Decided| {
-            matches!(
-                decided.event,
-                contracts::Event::Records(
-                    contracts::records::event::Event::TamperingReported { .. }
-                )
-            )
+        let tampering = |decided: &&e2e::chain::Decided| match &decided.event {
+            contracts::Event::Records(contracts::records::event::Event::TamperingReported {
+                record,
+                ..
+            }) => [&edited, &swapped].contains(&&record.to_string()),
+            _ => false,
         };
         events.iter().filter(tampering).count()
     };

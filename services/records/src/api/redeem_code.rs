@@ -133,14 +133,18 @@ async fn check_patient_id(
     Ok(transaction.commit().await?)
 }
 
-/// The member who redeems and, for a doctor, the hospital they act for: another one where the hospital's code is shown.
+/// The member who redeems and, for a doctor, the hospital they act for: another one where the hospital's code is shown,
+/// which opens nothing to anybody else.
 async fn redeemer(
     records: &Records,
     caller: &Caller,
     holder: CodeHolder,
 ) -> Result<(LedgerId, Option<LedgerId>), Failure> {
     if !caller.session().has_role(Role::Doctor) {
-        return Ok((caller.member()?, None));
+        return match holder {
+            CodeHolder::Patient => Ok((caller.member()?, None)),
+            CodeHolder::Hospital => Err(does_not_open()),
+        };
     }
     let doctor = records.doctor_id(caller)?;
     let acts_for = projections::affiliations(records.reader(), &doctor, now_us()).await?;
