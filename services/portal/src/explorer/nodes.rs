@@ -142,7 +142,7 @@ fn common(
     let height = own.map_or_else(|| "–".to_owned(), |own| visit.count(own.height));
     vec![
         parts::cell(name),
-        health,
+        parts::cell(health),
         Html::text(height),
         parts::cell(view),
         parts::cell(voted),
@@ -181,7 +181,7 @@ fn noticed(visit: &Visit, status: &StatusView, node: &ReplicaView) -> Html {
         let others = noticing(status, node, kind);
         let replicas = others.join(", ");
         let line = fill(said, &[("replicas", &replicas)]);
-        (!others.is_empty()).then(|| text::span("explorer-sub", &line))
+        (!others.is_empty()).then(|| parts::sub(&Html::text(line)))
     });
     Html::join(lines)
 }
