@@ -139,8 +139,8 @@ words! {
         votes_counted: "Certificates signed", "签署的认证书";
         waiting: "Waiting transactions", "等待中的交易";
         voting_key: "Voting key", "投票公钥";
-        key_valid: "By the ledger, since epoch {epoch}", "由账本准入，自第 {epoch} 任期起";
-        validity: "Admission", "准入";
+        key_valid: "Since epoch {epoch}", "自第 {epoch} 任期起";
+        validity: "Admitted by the ledger", "由账本准入";
         cluster_text: "{quorum} equal votes decide among {all} replicas; {faulty} may be faulty.", "{all} 个副本中 {quorum} 个相同投票即可决定；最多容忍 {faulty} 个故障。";
         cluster_healthy: "A quorum is in step.", "法定数副本同步。";
         cluster_unhealthy: "No quorum is in step: nothing new is certified until it is.", "未达到同步法定数：恢复前不会有新的认证。";
