@@ -261,13 +261,7 @@ impl RunningSystem {
     /// # Panics
     /// If it cannot be steered so.
     pub fn admin(&self, arguments: &[&str]) {
-        let steered = Command::new(program())
-            .arg("admin")
-            .args(arguments)
-            .args(["--json", "--dir"])
-            .arg(&self.root)
-            .output()
-            .expect("medshare runs");
+        let steered = self.run_admin(arguments);
         let answer: Value = serde_json::from_slice(&steered.stdout).unwrap_or_default();
         assert_eq!(
             answer["done"],
@@ -282,17 +276,21 @@ impl RunningSystem {
     /// # Panics
     /// If it cannot be run.
     pub fn administer(&self, arguments: &[&str]) -> Result<Value, String> {
-        let ran = Command::new(program())
+        let ran = self.run_admin(arguments);
+        match ran.status.success() {
+            true => Ok(serde_json::from_slice(&ran.stdout).expect("a report is JSON")),
+            false => Err(String::from_utf8_lossy(&ran.stderr).into_owned()),
+        }
+    }
+
+    fn run_admin(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(program())
             .arg("admin")
             .args(arguments)
             .args(["--json", "--dir"])
             .arg(&self.root)
             .output()
-            .expect("medshare runs");
-        match ran.status.success() {
-            true => Ok(serde_json::from_slice(&ran.stdout).expect("a report is JSON")),
-            false => Err(String::from_utf8_lossy(&ran.stderr).into_owned()),
-        }
+            .expect("medshare runs")
     }
 
     /// SIGKILL; the supervisor starts it again as after any crash.

@@ -387,7 +387,8 @@ impl<R: Rules> BlockRunner<R> {
     }
 }
 
-/// The bodies of the block's transactions, in order: those that were not left out.
+/// The bodies of the block's transactions, in order: those that were not left out. They are told apart by their wire digests,
+/// which a batch repeats nowhere; a transaction's id can stand in it under two signatures.
 fn in_block(mut bodies: Vec<Arc<Body>>, executed: &ExecutedBlock) -> Vec<Arc<Body>> {
     let mut left_out = executed.left_out.iter().peekable();
     bodies.retain(|body| {
