@@ -9,13 +9,12 @@ use e2e::system::Setup;
 use e2e::traces::{Receiver, Trace};
 
 /// What each replica says of a transaction.
-const PHASES: [&str; 6] = [
+const PHASES: [&str; 5] = [
     "ordering.pre_prepare",
     "ordering.prepare",
-    "ordering.commit",
     "ordering.await_execution",
     "ordering.execute",
-    "ordering.certify",
+    "ordering.commit",
 ];
 
 /// A caller's own trace, as a partner system sends it.
@@ -113,7 +112,7 @@ fn is_whole(trace: &Trace) -> bool {
     let replicas = (0..4).all(|replica| {
         let process = format!("replica-{replica}");
         trace
-            .named("ordering.certify")
+            .named("ordering.commit")
             .any(|span| span.process == process)
     });
     let projected = ["index", "settlement", "records-lakeside", "identity"]

@@ -114,11 +114,12 @@ def check_certificate(certificate, chain, header, hash_of_block, epoch):
             "chain": chain,
             "replica": replica,
             "epoch": certificate["epoch"],
+            "view": certificate["view"],
             "height": header["height"],
             "block": hash_of_block,
         }
         message = SCHEMA.encode("Vote", vote)
-        valid = ed25519.verify(epoch["keys"][replica], "medshare/block-vote/v1", message, signature)
+        valid = ed25519.verify(epoch["keys"][replica], "medshare/block-vote/v2", message, signature)
         require(valid, f"the vote of replica {replica} does not verify")
 
 

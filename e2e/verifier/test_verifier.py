@@ -206,7 +206,7 @@ class Consortium:
         self.history.append(self.previous)
         votes = [(replica, self.vote(replica, height)) for replica in self.signers] if height else []
         block = {"header": header, "transactions": transactions, "outcomes": leaves}
-        certified = {"block": block, "certificate": {"epoch": self.epoch, "votes": votes}}
+        certified = {"block": block, "certificate": {"epoch": self.epoch, "view": 0, "votes": votes}}
         payload = SCHEMA.encode("CertifiedBlock", certified)
         self.segment += struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
 
@@ -231,8 +231,8 @@ class Consortium:
         return {"transaction": identity, "outcome": variant("Outcome", "Accepted"), "events": events, "writes": chain.ZERO}
 
     def vote(self, replica, height):
-        vote = {"chain": self.chain, "replica": replica, "epoch": self.epoch, "height": height, "block": self.previous}
-        return sign(bytes([100 + replica]) * 32, "medshare/block-vote/v1", SCHEMA.encode("Vote", vote))[1]
+        vote = {"chain": self.chain, "replica": replica, "epoch": self.epoch, "view": 0, "height": height, "block": self.previous}
+        return sign(bytes([100 + replica]) * 32, "medshare/block-vote/v2", SCHEMA.encode("Vote", vote))[1]
 
     def recount(self):
         (self.folder / "00000000000000000000.blk").write_bytes(self.segment)

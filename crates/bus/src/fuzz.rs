@@ -163,7 +163,6 @@ fn fuzz_answers_of_replicas() {
         received: Some(Timestamp(1)),
         proposed: None,
         prepared: Some(Timestamp(2)),
-        committed: None,
         executed: Timestamp(3),
         certified: Timestamp(4),
         trace: Some([5; 16]),

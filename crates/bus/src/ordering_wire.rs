@@ -312,13 +312,11 @@ pub struct PhaseTimes {
     pub received: Option<Timestamp>,
     /// The replica sent its PRE-PREPARE or PREPARE: the body held and the vote durable.
     pub proposed: Option<Timestamp>,
-    /// It sent its COMMIT: prepared.
+    /// It handed the batch to execution: prepared.
     pub prepared: Option<Timestamp>,
-    /// It handed the batch to execution: committed.
-    pub committed: Option<Timestamp>,
-    /// The contracts had decided.
+    /// The contracts had decided, and it could COMMIT.
     pub executed: Timestamp,
-    /// The certificate was complete.
+    /// The certificate was complete: committed.
     pub certified: Timestamp,
     /// The trace that the submission belongs to, when it carried one.
     pub trace: Option<[u8; 16]>,

@@ -146,6 +146,10 @@ fn forged_certificates() -> Vec<(&'static str, Receipt)> {
             altered(good(), |it| it.header.epoch = Epoch(1)),
         ),
         (
+            "a certificate of another view",
+            altered(good(), |it| it.certificate.view = 1),
+        ),
+        (
             "a certificate of another epoch",
             altered(good(), |it| it.certificate.epoch = Epoch(1)),
         ),

@@ -8,9 +8,9 @@ use crate::genesis::EpochDescription;
 use crate::identifier::{Epoch, Height, ReplicaId};
 use crate::signature::{PublicKey, Signature, SignatureError, SigningKey};
 
-pub(crate) const VOTE_DOMAIN: &str = "medshare/block-vote/v1";
+pub(crate) const VOTE_DOMAIN: &str = "medshare/block-vote/v2";
 
-/// One replica's word that it executed and durably stored a block.
+/// One replica's COMMIT: in this view it is prepared to commit the batch that gives this block, and it holds the block durably.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockVote {
@@ -18,6 +18,8 @@ pub struct BlockVote {
     pub replica: ReplicaId,
     /// The block's epoch.
     pub epoch: Epoch,
+    /// The view in which it was ordered.
+    pub view: u64,
     /// The block's height.
     pub height: Height,
     /// The block's hash.
@@ -32,17 +34,19 @@ impl BlockVote {
         chain: &Digest,
         replica: ReplicaId,
         epoch: Epoch,
+        view: u64,
         height: Height,
         block: Digest,
         key: &SigningKey,
     ) -> BlockVote {
         let signature = key.sign(
             VOTE_DOMAIN,
-            &vote_message(chain, replica, epoch, height, &block),
+            &vote_message(chain, replica, epoch, view, height, &block),
         );
         BlockVote {
             replica,
             epoch,
+            view,
             height,
             block,
             signature,
@@ -54,7 +58,14 @@ impl BlockVote {
     /// # Errors
     /// [`SignatureError`].
     pub fn verify(&self, chain: &Digest, key: &PublicKey) -> Result<(), SignatureError> {
-        let message = vote_message(chain, self.replica, self.epoch, self.height, &self.block);
+        let message = vote_message(
+            chain,
+            self.replica,
+            self.epoch,
+            self.view,
+            self.height,
+            &self.block,
+        );
         key.verify(VOTE_DOMAIN, &message, &self.signature)
     }
 }
@@ -63,18 +74,22 @@ pub(crate) fn vote_message(
     chain: &Digest,
     replica: ReplicaId,
     epoch: Epoch,
+    view: u64,
     height: Height,
     block: &Digest,
 ) -> Vec<u8> {
-    canonical::encode(&(chain, replica, epoch, height, block))
+    canonical::encode(&(chain, replica, epoch, view, height, block))
 }
 
-/// The signatures of a quorum of equal [`BlockVote`]s.
+/// The signatures of a quorum of equal [`BlockVote`]s, all of one view: votes of several views together prove nothing, because
+/// what a replica is prepared to commit in one view may be ruled out by the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// The epoch whose replicas voted.
     pub epoch: Epoch,
+    /// The view in which they voted.
+    pub view: u64,
     /// The votes' signatures, ascending by replica, distinct.
     pub votes: Vec<(ReplicaId, Signature)>,
 }
@@ -145,6 +160,7 @@ impl Certificate {
     pub fn of_genesis() -> Certificate {
         Certificate {
             epoch: Epoch(0),
+            view: 0,
             votes: Vec::new(),
         }
     }
@@ -153,6 +169,7 @@ impl Certificate {
     /// are equal and distinct; [`Certificate::verify`] says whether they suffice.
     pub fn from_votes<'a>(
         epoch: Epoch,
+        view: u64,
         votes: impl IntoIterator<Item = &'a BlockVote>,
     ) -> Certificate {
         let mut votes: Vec<_> = votes
@@ -160,7 +177,7 @@ impl Certificate {
             .map(|vote| (vote.replica, vote.signature))
             .collect();
         votes.sort_by_key(|(replica, _)| *replica);
-        Certificate { epoch, votes }
+        Certificate { epoch, view, votes }
     }
 
     /// Checks that a quorum of distinct replicas of `epoch` voted for exactly this block.
@@ -197,7 +214,7 @@ impl Certificate {
             let signer = epoch
                 .replica(*replica)
                 .ok_or(CertificateError::UnknownSigner(*replica))?;
-            let message = vote_message(chain, *replica, self.epoch, height, block);
+            let message = vote_message(chain, *replica, self.epoch, self.view, height, block);
             signer
                 .public_key
                 .verify(VOTE_DOMAIN, &message, signature)

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::identifier::{Epoch, Height, ReplicaId};
 use crate::signature::{PublicKey, Signature};
 
-/// The signature domain of everything that replicas say but block votes.
+/// The signature domain of everything that replicas say but COMMITs, which are [`crate::BlockVote`]s.
 pub const CONSENSUS_DOMAIN: &str = "medshare/pbft/v1";
 
 /// The phase that a replica's signature speaks for.
@@ -21,7 +21,7 @@ pub enum Phase {
     PrePrepare = 1,
     /// Prepare.
     Prepare = 2,
-    /// Commit.
+    /// Commit; signed as [`crate::BlockVote`] in a domain of its own.
     Commit = 3,
     /// View change.
     ViewChange = 4,
@@ -33,10 +33,8 @@ pub enum Phase {
     BatchQuery = 7,
     /// Answer with batches.
     BatchAnswer = 8,
-    /// A block vote; signed as [`crate::BlockVote`] in a domain of its own.
-    BlockVote = 9,
     /// What others remember of a replica that restarted.
-    Recalled = 10,
+    Recalled = 9,
 }
 
 impl Phase {
@@ -57,7 +55,7 @@ pub struct VoteSlot {
     pub replica: ReplicaId,
     /// The epoch.
     pub epoch: Epoch,
-    /// The view; 0 where none is meant (block votes).
+    /// The view; 0 where none is meant (status and the like).
     pub view: u64,
     /// The place in the order; 0 where none is meant (view changes, new views).
     pub sequence: Height,
@@ -66,10 +64,18 @@ pub struct VoteSlot {
 }
 
 impl VoteSlot {
-    /// The domain and the bytes that the replica signs when it says `digest` for this slot.
+    /// The domain and the bytes that the replica signs when it says `digest` for this slot; a COMMIT's is the hash of a block,
+    /// those of the phases before it are of batches.
     pub fn signing_bytes(&self, chain: &Digest, digest: &Digest) -> (&'static str, Vec<u8>) {
-        if self.phase == Phase::BlockVote {
-            let message = vote_message(chain, self.replica, self.epoch, self.sequence, digest);
+        if self.phase == Phase::Commit {
+            let message = vote_message(
+                chain,
+                self.replica,
+                self.epoch,
+                self.view,
+                self.sequence,
+                digest,
+            );
             return (VOTE_DOMAIN, message);
         }
         let mut bytes = Vec::with_capacity(89);

@@ -1,6 +1,6 @@
 //! Checkpoints (§4.3): a certificate at every K-th height lets everything below it be forgotten.
 //!
-//! The CHECKPOINT message of the paper is our block vote: it is cast after the block is durable, and
+//! The CHECKPOINT message of the paper is our COMMIT: it is said when the block is durable, and
 //! the block's hash covers the state root. A certificate at a checkpoint height is the stable proof.
 //!
 //! A correct replica votes at a checkpoint height only when it holds, durably, a certificate for every
@@ -18,6 +18,7 @@ use crate::message::Checkpoint;
 use crate::number::Sequence;
 use crate::replica::Replica;
 use crate::slot::Slot;
+use crate::statement::Phase;
 use crate::verify::CertifiedHash;
 
 impl Replica {
@@ -35,14 +36,14 @@ impl Replica {
             && self.last.is_none_or(|last| sequence <= last)
     }
 
-    /// Up to here slots are dropped. Normally the stable checkpoint; a replica that executes a little
-    /// later than others keeps what it still has to execute, unless it is a whole window behind.
+    /// Up to here slots are dropped. Normally the stable checkpoint; a replica that has its certificates a little
+    /// later than others keeps what they are still wanted for, unless it is a whole window behind.
     fn floor(&self) -> Sequence {
         let stable = self.chain.stable.sequence;
-        if stable.since(self.chain.executed) > self.limits.window {
+        if stable.since(self.chain.certified) > self.limits.window {
             stable
         } else {
-            stable.min(self.chain.executed)
+            stable.min(self.chain.certified)
         }
     }
 
@@ -62,7 +63,10 @@ impl Replica {
             .blocks
             .get(&sequence)
             .and_then(|block| block.block);
-        if let Some(own) = own.filter(|own| *own != proof.block()) {
+        // What is not certified here may have given way in a view that we have not seen.
+        let slot = (sequence, proof.view(), Phase::Commit);
+        let stands = sequence <= self.chain.certified || self.own_votes.contains_key(&slot);
+        if let Some(own) = own.filter(|own| stands && *own != proof.block()) {
             return self.halt(HaltReason::Divergence {
                 sequence,
                 own,

@@ -39,7 +39,7 @@ pub struct Limits {
     pub checkpoint_interval: u64,
     /// L: how far above the stable checkpoint votes are cast (a multiple of K, at least 2 K).
     pub window: u64,
-    /// How many proposals may be in flight (proposed and not executed) at once.
+    /// How many proposals may be in flight (proposed and not certified) at once.
     pub pipeline_depth: u64,
     /// How many digests a batch holds at most.
     pub batch_digests_max: usize,

@@ -2,8 +2,8 @@
 //!
 //! The core hands out [`Pending`] log entries. The only way to turn one into a [`Durable`] is
 //! [`Durable::after`], which runs the driver's write-and-sync and gives nothing when that fails; the only
-//! way to get an [`Outgoing`] vote is to give the `Durable` back to the core. The same holds for block
-//! votes, which need a `Durable<ExecutedBlock>` or `Durable<InstalledBlock>`.
+//! way to get an [`Outgoing`] vote is to give the `Durable` back to the core. A COMMIT names the block that must be durable
+//! with it ([`Pending::block`]); fetched blocks come as `Durable<InstalledBlock>`.
 
 use ledger::{Digest, Epoch, ReplicaId};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ impl<T> Durable<T> {
     /// Runs `sync` over the group (one write, one sync) and marks the group durable if it succeeds.
     ///
     /// `sync` must return `Ok` only when every value of the group, and everything the values ask for
-    /// ([`Pending::bodies`], [`Pending::certificates`]), survives a power failure.
+    /// ([`Pending::bodies`], [`Pending::block`], [`Pending::certificates`]), survives a power failure.
     ///
     /// # Errors
     /// What `sync` returns; then nothing of the group may be taken as durable, and the process should
@@ -50,6 +50,7 @@ impl<T> Durable<T> {
 pub struct Pending {
     pub(crate) record: LogRecord,
     pub(crate) bodies: Vec<Digest>,
+    pub(crate) block: Option<Sequence>,
     pub(crate) certificates: Option<Sequence>,
 }
 
@@ -67,6 +68,11 @@ impl Pending {
     /// Bodies that must be durable no later than this entry (same group, same fsync).
     pub fn bodies(&self) -> &[Digest] {
         &self.bodies
+    }
+
+    /// The executed block at this height ([`crate::Input::Executed`] told of it before) must be durable no later than this entry.
+    pub fn block(&self) -> Option<Sequence> {
+        self.block
     }
 
     /// Certificates up to this height ([`crate::Effect::Certified`] gave them before) must be durable no later
@@ -112,8 +118,6 @@ pub(crate) enum Entry {
         certificate: PreparedCertificate,
         commit: SignedMessage,
     },
-    /// Our block vote at a checkpoint height.
-    CheckpointVote(SignedMessage),
     /// Our VIEW-CHANGE.
     ViewChange(SignedMessage),
     /// The NEW-VIEW by which we entered a view (our own as its primary).
@@ -134,7 +138,6 @@ impl Entry {
                 commit: message, ..
             }
             | Entry::PrePrepare(message)
-            | Entry::CheckpointVote(message)
             | Entry::ViewChange(message)
             | Entry::NewView(message) => message,
         };

@@ -42,28 +42,32 @@ pub enum Effect {
     },
     /// The core no longer needs these bodies (they are in stored blocks, or expired).
     ForgetBodies(Vec<Digest>),
-    /// Execute this batch as the block at `sequence` with block time `time`; answered by
-    /// [`crate::Input::Executed`] once the block is durable. Given in order of sequence, without gaps
-    /// other than those filled by [`crate::Input::BlocksInstalled`]; a sequence that the driver has
-    /// installed meanwhile is answered with the installed block.
+    /// Execute this batch as the block at `sequence` with block time `time`, on the block before; answered by
+    /// [`crate::Input::Executed`]. Whatever was executed and not certified at this height or above gives way.
+    /// It is passed over, unanswered, if the block before is not the one that `after` names, or the height is certified:
+    /// [`crate::Input::BlocksInstalled`] tells the core of both.
     Execute {
         /// The height of the block.
         sequence: Sequence,
-        /// The view in which it committed (for telemetry; it is not part of the block).
-        view: View,
+        /// The number of this order; the answer bears it.
+        run: u64,
+        /// The order by which the block before was executed; `None` where it was installed, or stored before the start.
+        after: Option<u64>,
+        /// The digest of the batch, to be stored with the block ([`crate::StoredBlock::batch`]).
+        batch: Digest,
         /// Wire digests, in order. All bodies are held.
         digests: Vec<Digest>,
         /// The block time.
         time: Timestamp,
     },
     /// The block at `sequence` has a certificate: answers may go out. Given in order, each height once
-    /// per run, except for heights whose certificate came with [`crate::Input::BlocksInstalled`].
+    /// once, except for heights whose certificate came with [`crate::Input::BlocksInstalled`].
     Certified {
         /// The height.
         sequence: Sequence,
         /// The block's hash.
         block: Digest,
-        /// A quorum of block votes.
+        /// A quorum of COMMITs of one view.
         certificate: Certificate,
     },
     /// Fetch certified blocks `first..=last` from `peer`, verify each against the epoch, execute and store
@@ -150,7 +154,7 @@ pub enum Refusal {
 /// Why a replica stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HaltReason {
-    /// More than f replicas voted for another block at a height that was executed here.
+    /// More than f replicas committed to another block than this one, at one height in one view.
     #[error("block {sequence} is {own} here, but at least one correct replica has {others}")]
     Divergence {
         /// The height.
@@ -165,7 +169,7 @@ pub enum HaltReason {
     ConflictingCommit {
         /// The place.
         sequence: Sequence,
-        /// The batch executed here.
+        /// The batch certified here.
         first: Digest,
         /// The batch that the others have.
         second: Digest,

@@ -1,8 +1,12 @@
 //! Execution (§4.2: in the order of sequence numbers), and what bodies and batches it waits for.
+//!
+//! Execution is tentative (§5.1): a batch goes to the driver as soon as it is prepared here, and the COMMIT names the block
+//! that comes of it. Until the block is certified, another view may order another batch at the place: then the block is taken
+//! back with everything above it, and so is whatever the driver is still executing of it. Answers go out for certified
+//! blocks alone.
 
 use ledger::{Digest, ReplicaId};
 
-use crate::durable::Durable;
 use crate::effect::{Effect, HaltReason};
 use crate::input::ExecutedBlock;
 use crate::message::{Message, SignedMessage};
@@ -10,90 +14,116 @@ use crate::number::Sequence;
 use crate::replica::{ChainBlock, Replica};
 
 impl Replica {
-    /// Hands committed batches to the driver, in order, as soon as their content is at hand.
+    /// Hands prepared batches to the driver, in order, as soon as their content is at hand.
     pub(crate) fn hand_over(&mut self) {
-        let before = self.chain.handed;
         while !self.halted {
             let sequence = self.chain.handed.next();
-            let Some(slot) = self.slots.get(&sequence) else {
-                break;
+            let Some(digest) = self.to_be_executed(sequence) else {
+                return;
             };
-            let (Some((view, digest)), Some(batch)) = (slot.committed, slot.committed_batch())
+            let batch = self
+                .slots
+                .get(&sequence)
+                .and_then(|slot| slot.batches.get(&digest));
+            let Some(batch) = batch
+                .filter(|batch| batch.digests.iter().all(|digest| self.is_held(digest)))
+                .cloned()
             else {
-                break;
+                return;
             };
-            if !slot.missing.is_empty() {
-                break;
-            }
-            let digests = batch.digests.clone();
             // Block times are strictly increasing in every history; a null batch has no time of its own.
             let time = batch.time.max(self.chain.handed_time.plus(1));
+            let after = self
+                .chain
+                .blocks
+                .get(&self.chain.handed)
+                .and_then(|block| block.run);
+            self.chain.runs += 1;
+            let run = self.chain.runs;
             let block = ChainBlock {
                 time,
-                digests: digests.clone(),
+                digests: batch.digests.clone(),
                 batch: Some(digest),
+                run: Some(run),
                 block: None,
-                vote: None,
+                ends: None,
+                commit: None,
                 executed_at: self.now.monotonic,
             };
             self.chain
                 .recent
-                .extend(digests.iter().map(|digest| (*digest, sequence)));
+                .extend(batch.digests.iter().map(|digest| (*digest, sequence)));
             self.chain.blocks.insert(sequence, block);
             self.chain.handed = sequence;
             self.chain.handed_time = time;
-            self.pool.set_proposed(&digests, self.now.monotonic);
             self.effects.push(Effect::Execute {
                 sequence,
-                view,
-                digests,
+                run,
+                after,
+                batch: digest,
+                digests: batch.digests,
                 time,
             });
         }
-        if self.chain.handed > before {
-            self.accept_waiting();
-        }
     }
 
-    /// The driver executed and stored a block: our block vote may leave (it is backed by the block).
-    pub(crate) fn on_executed(&mut self, durable: Durable<ExecutedBlock>) {
-        let ExecutedBlock { sequence, block } = *durable.get();
-        if sequence > self.chain.handed {
-            return self.halt(HaltReason::Driver(
-                "executed a block that was not handed over",
-            ));
+    /// The batch to be executed at a place: the one prepared in this view, or in the view of a certificate that came. Of a
+    /// place that is certified in a later view than ours nothing is known here.
+    fn to_be_executed(&self, sequence: Sequence) -> Option<Digest> {
+        let prepared = self.slots.get(&sequence)?.prepared.as_ref()?;
+        let certified = self.chain.certificates.get(&sequence);
+        let certified = certified.map(|proof| proof.view());
+        let may = match certified {
+            Some(view) if view > self.view => false,
+            Some(view) if view == prepared.view => true,
+            _ => self.active() && prepared.view == self.view,
+        };
+        may.then_some(prepared.digest)
+    }
+
+    /// Drops what was handed over from this place on: another view orders something else there.
+    pub(crate) fn take_back(&mut self, from: Sequence) {
+        let last = Sequence(from.0 - 1);
+        for (sequence, block) in self.chain.blocks.split_off(&from) {
+            for digest in block.digests {
+                if self.chain.recent.get(&digest) == Some(&sequence) {
+                    self.chain.recent.remove(&digest);
+                }
+            }
         }
-        let Some(entry) = self.chain.blocks.get_mut(&sequence) else {
+        if self.chain.handed > last {
+            self.chain.handed = last;
+            self.chain.handed_time = match self.chain.blocks.get(&last) {
+                Some(block) => block.time,
+                None => self.chain.certified_time,
+            };
+        }
+        self.chain.executed = self.chain.executed.min(last);
+        self.committed = self.committed.min(last);
+    }
+
+    /// The driver executed a block: our COMMIT may be said, once the block is durable with it.
+    pub(crate) fn on_executed(&mut self, executed: ExecutedBlock) {
+        let ExecutedBlock {
+            sequence,
+            run,
+            block,
+            ends,
+        } = executed;
+        let known = self.chain.blocks.get_mut(&sequence);
+        let Some(entry) = known.filter(|known| known.run == Some(run)) else {
+            // It was taken back meanwhile, or came from a peer.
             return;
         };
-        if let Some(own) = entry.block {
-            // Installed from a peer while it was being executed here.
-            if own != block {
-                self.halt(HaltReason::Divergence {
-                    sequence,
-                    own: block,
-                    others: own,
-                });
-            }
-            return;
-        }
         if sequence != self.chain.executed.next() {
             return self.halt(HaltReason::Driver("executed blocks out of order"));
         }
         entry.block = Some(block);
+        entry.ends = ends;
         entry.executed_at = self.now.monotonic;
-        let time = entry.time;
         self.chain.executed = sequence;
-        self.clocks.last_block_at = self.now.monotonic;
-        self.clocks.deadline = self
-            .clocks
-            .deadline
-            .filter(|(deadline, _)| *deadline > time);
-        if self.active() {
-            self.clocks.attempts = 0;
-        }
-        self.vote_for_block(sequence, block);
-        self.collect_garbage();
+        self.commit_in_order();
+        self.check_certified(sequence);
     }
 
     /// Whether the body is with the driver, in its body store or in a stored block.
@@ -106,10 +136,7 @@ impl Replica {
         let Some(slot) = self.slots.get(&sequence) else {
             return;
         };
-        let batches = slot
-            .proposed_batch()
-            .into_iter()
-            .chain(slot.committed_batch());
+        let batches = slot.proposed_batch().into_iter();
         let missing: std::collections::BTreeSet<Digest> = batches
             .flat_map(|batch| &batch.digests)
             .filter(|digest| !self.is_held(digest))

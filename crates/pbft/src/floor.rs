@@ -45,7 +45,7 @@ impl Replica {
             self.floor.excused_at = now;
             return;
         }
-        let in_flight = self.accepted.since(self.chain.executed);
+        let in_flight = self.in_flight();
         let oldest = self.pool.oldest_unproposed();
         if oldest.is_none() && in_flight == 0 {
             self.floor.excused_at = now;

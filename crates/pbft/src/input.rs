@@ -21,10 +21,11 @@ pub enum Input {
     BodiesHeld(Vec<Digest>),
     /// Entries of [`crate::Effect::Persist`], now durable, in the order in which they were given.
     Persisted(Vec<Durable<Pending>>),
-    /// The block of [`crate::Effect::Execute`] was executed and is stored durably.
-    Executed(Durable<ExecutedBlock>),
+    /// The block of [`crate::Effect::Execute`] was executed. It is made durable no later than the log entry that asks for it
+    /// ([`Pending::block`]).
+    Executed(ExecutedBlock),
     /// Certified blocks that were fetched, verified, executed and stored durably (in order of height).
-    /// Heights that were executed before must have been found equal to what is stored.
+    /// What was executed here at one of these heights and came out otherwise gave way with everything above it.
     BlocksInstalled(Vec<Durable<InstalledBlock>>),
     /// [`crate::Effect::FetchBlocks`] brought nothing usable; another peer will be asked.
     FetchFailed {
@@ -33,8 +34,8 @@ pub enum Input {
     },
     /// The contracts have something to do at this block time, and it has come (or the wall clock says so).
     DeadlineDue(Timestamp),
-    /// The block at this height is the last of the epoch: a change of the replica set was executed. Told once,
-    /// right after the block that holds the change was executed, and again after a restart.
+    /// The block at this height is the last of the epoch: a change of the replica set is in a block that was fetched, or stored
+    /// before a restart. (Of a block executed here [`ExecutedBlock::ends`] says so.)
     EpochEnds(Sequence),
     /// A replica says, elsewhere than in the protocol, up to where it has certificates (those that went on to
     /// the next epoch send no more messages of this one). A claim, like that in a status.
@@ -64,8 +65,12 @@ pub struct Request {
 pub struct ExecutedBlock {
     /// The height.
     pub sequence: Sequence,
+    /// Which [`crate::Effect::Execute`] it answers.
+    pub run: u64,
     /// The hash of the header.
     pub block: Digest,
+    /// The last height of the epoch, when the block holds a change of the replica set.
+    pub ends: Option<Sequence>,
 }
 
 /// A block that was fetched with its certificate.

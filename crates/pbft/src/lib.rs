@@ -6,8 +6,8 @@
 //! inputs give the same effects, byte for byte.
 //!
 //! Reading order: [`message`], [`statement`], [`verify`], [`durable`], [`input`], [`effect`], then
-//! `replica`, `slot` and the phases: `request`, `propose`, `pre_prepare`, `prepare`, `commit`, `execute`,
-//! `certify`, `checkpoint`, `view_change`, `floor`, `new_view`, `retransmit`, `state_transfer`, `restore`, `recall`,
+//! `replica`, `slot` and the phases: `request`, `propose`, `pre_prepare`, `prepare`, `execute`,
+//! `commit`, `checkpoint`, `view_change`, `floor`, `new_view`, `retransmit`, `state_transfer`, `restore`, `recall`,
 //! `epoch`.
 //!
 //! # The contract between core and driver
@@ -39,18 +39,20 @@
 //! [`Input::BodiesHeld`]. The driver keeps bodies until [`Effect::ForgetBodies`] or [`Effect::Refused`] and
 //! serves them to other replicas that fetch them. PREPARE is sent only when all bodies are held and durable.
 //!
-//! **Execution.** [`Effect::Execute`] comes in order. The driver runs the contracts, stores the block
-//! durably, and answers [`Input::Executed`] with a [`Durable<ExecutedBlock>`]. The core then signs a block
-//! vote (the same bytes as [`ledger::BlockVote`]), collects the others', and gives
-//! [`Effect::Certified`] with the certificate, in order: then receipts may be answered. Height equals
+//! **Execution** is tentative (§5.1). [`Effect::Execute`] comes as soon as a batch is prepared, in order. The driver runs the
+//! contracts and answers [`Input::Executed`]. The core then signs a COMMIT for the block (the same bytes as
+//! [`ledger::BlockVote`]), asks for the block to be durable with it ([`Pending::block`]), collects the others', and gives
+//! [`Effect::Certified`] with the certificate, in order: then receipts may be answered, and the block's writes are final.
+//! Until then another view may order something else at the height: an `Execute` for a height that was executed and not
+//! certified replaces that block and everything above it. Height equals
 //! sequence; a null batch gives an empty block. A body that is in a stored block counts as held and
 //! durable, and is served to others from there.
 //!
 //! **Catch-up.** When others are ahead and the missing votes no longer come, [`Effect::FetchBlocks`] names a
 //! peer and a range. The driver fetches certified blocks, proves each by [`Verifier::certified`] (and its
 //! roots by executing it), stores it with its certificate, and gives [`Input::BlocksInstalled`]. A block that
-//! was already executed here must be compared with the stored one (different: stop and report) and
-//! its certificate stored. Execution and installation belong to one executor, in the order of arrival.
+//! was executed here and not certified, and is another, gives way with everything above it; a certified one must be the same (different:
+//! stop and report). Execution and installation belong to one executor, in the order of arrival.
 //!
 //! **Time.** [`Moment`] carries both clocks. Fresh proposals are within `clock_tolerance_us` of a
 //! backup's wall clock at receipt and later than their predecessor's time; re-proposed batches keep their
@@ -80,7 +82,6 @@ pub mod number;
 pub mod statement;
 pub mod verify;
 
-mod certify;
 mod checkpoint;
 mod commit;
 mod epoch;

@@ -10,7 +10,7 @@ use crate::statement::{Phase, Statement};
 /// A message with its author and the author's signature. On the wire: canonical bytes of this.
 ///
 /// The signature covers chain, epoch, view, sequence, phase and digest (see [`crate::statement`]);
-/// a block vote is signed as [`ledger::BlockVote`] instead, because it goes into certificates.
+/// a COMMIT is signed as [`ledger::BlockVote`], because it goes into certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedMessage {
     /// The epoch whose replica set is meant.
@@ -45,11 +45,9 @@ pub enum Message {
     PrePrepare(PrePrepare),
     /// A backup agrees to the assignment; it holds every body durably (§4.2).
     Prepare(Vote),
-    /// A replica has a prepared certificate, durably (§4.2).
+    /// A replica has a prepared certificate, executed the batch, and holds certificate and block durably (§4.2, §5.1). At
+    /// checkpoint heights this is the CHECKPOINT message of §4.3 as well.
     Commit(Vote),
-    /// A replica executed the block at this height and holds it durably. At checkpoint heights this is
-    /// the CHECKPOINT message of §4.3.
-    BlockVote(BlockHash),
     /// A replica wants another view (§4.4).
     ViewChange(ViewChange),
     /// The primary of a view opens it (§4.4).
@@ -71,7 +69,6 @@ impl Message {
             Message::PrePrepare(_) => "pre_prepare",
             Message::Prepare(_) => "prepare",
             Message::Commit(_) => "commit",
-            Message::BlockVote(_) => "block_vote",
             Message::ViewChange(_) => "view_change",
             Message::NewView(_) => "new_view",
             Message::Status(_) => "status",
@@ -100,17 +97,8 @@ pub struct Vote {
     pub view: View,
     /// The place.
     pub sequence: Sequence,
-    /// The digest of the batch.
+    /// Of a PREPARE the digest of the batch, of a COMMIT the hash of the block that the batch gives.
     pub digest: Digest,
-}
-
-/// A block vote: the hash of the header at a height.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockHash {
-    /// The height.
-    pub sequence: Sequence,
-    /// The hash of the header.
-    pub block: Digest,
 }
 
 /// Proof that a quorum executed and stored the same block: a stable checkpoint when the height is a
@@ -121,7 +109,7 @@ pub struct Checkpoint {
     pub sequence: Sequence,
     /// The block's hash.
     pub block: Digest,
-    /// A quorum of block votes; `None` only at the base of the epoch.
+    /// A quorum of COMMITs; `None` only at the base of the epoch.
     pub certificate: Option<Certificate>,
 }
 

@@ -203,7 +203,7 @@ impl Replica {
             if !self.in_reach(sequence) {
                 continue;
             }
-            self.check_against_executed(sequence, digest);
+            self.check_against_certified(sequence, digest);
             let slot = self.slots.entry(sequence).or_default();
             slot.waiting = None;
             slot.proposal = Some(Proposal {
@@ -222,12 +222,13 @@ impl Replica {
         }
     }
 
-    /// The order of the view is built anew above what was handed over for execution.
+    /// The order of the view is built anew above what is certified. What was executed above it stays until the view
+    /// prepares something else there.
     pub(crate) fn restart_order(&mut self) {
-        self.accepted = self.chain.handed;
-        self.accepted_time = self.chain.handed_time;
-        self.pool
-            .forget_proposals(&self.chain.recent, self.now.monotonic);
+        self.accepted = self.chain.certified;
+        self.accepted_time = self.chain.certified_time;
+        self.committed = self.chain.certified;
+        self.pool.forget_proposals(self.now.monotonic);
         self.wanted.clear();
         self.incomplete.clear();
     }

@@ -72,9 +72,9 @@ impl Replica {
     /// Accepts proposals of this view in the order of their places: each is checked against the time of
     /// its predecessor.
     pub(crate) fn accept_waiting(&mut self) {
-        if self.accepted < self.chain.handed {
-            self.accepted = self.chain.handed;
-            self.accepted_time = self.chain.handed_time;
+        if self.accepted < self.chain.certified {
+            self.accepted = self.chain.certified;
+            self.accepted_time = self.chain.certified_time;
         }
         while self.active() {
             let sequence = self.accepted.next();

@@ -1,6 +1,6 @@
 //! PREPARE (§4.2): a backup agrees to a proposal; a quorum of agreement is a prepared certificate.
 
-use ledger::{Digest, ReplicaId, Signature};
+use ledger::{ReplicaId, Signature};
 
 use crate::durable::Entry;
 use crate::message::{Message, PreparedCertificate, SignedMessage, Vote};
@@ -101,9 +101,9 @@ impl Replica {
     }
 
     /// §4.2 prepared(m, v, n, i): the proposal, its batch and bodies, and quorum - 1 matching PREPAREs of
-    /// backups. Then the certificate and our COMMIT go to the log together.
+    /// backups. What was executed of another batch at this place or above it gives way.
     pub(crate) fn check_prepared(&mut self, sequence: Sequence) {
-        if !self.may_vote(sequence) || self.has_voted(sequence, self.view, Phase::Commit) {
+        if !self.active() || sequence > self.high_mark() {
             return;
         }
         let (view, primary) = (self.view, self.primary());
@@ -117,10 +117,15 @@ impl Replica {
         else {
             return;
         };
-        let Some(batch) = slot.proposed_batch() else {
-            return;
-        };
-        if !slot.missing.is_empty() || !proposal.durable {
+        let is_known = slot
+            .prepared
+            .as_ref()
+            .is_some_and(|prepared| prepared.view == view);
+        if is_known
+            || slot.proposed_batch().is_none()
+            || !slot.missing.is_empty()
+            || !proposal.durable
+        {
             return;
         }
         let digest = proposal.digest;
@@ -144,53 +149,25 @@ impl Replica {
             pre_prepare: proposal.signature,
             prepares,
         };
-        let bodies = batch.digests.clone();
-        let proposal_is_logged =
-            self.is_primary() || self.has_voted(sequence, view, Phase::Prepare);
-        if let Some(message) = self
-            .signed_proposal(sequence, slot)
-            .filter(|_| !proposal_is_logged)
-        {
-            self.persist(Entry::PrePrepare(message), bodies.clone());
-        }
-        self.commit(certificate, bodies);
-    }
-
-    fn commit(&mut self, certificate: PreparedCertificate, bodies: Vec<Digest>) {
-        let PreparedCertificate {
-            view,
-            sequence,
-            digest,
-            ..
-        } = certificate;
-        let vote = Vote {
-            view,
-            sequence,
-            digest,
-        };
-        let Some(commit) = self.sign(Message::Commit(vote)) else {
-            return;
-        };
         if let Some(slot) = self.slots.get_mut(&sequence) {
-            slot.prepared = Some(certificate.clone());
-            slot.own_commit = Some(OwnVote {
-                vote,
-                message: commit.clone(),
-                durable: false,
-            });
+            slot.prepared = Some(certificate);
             slot.drop_unreferenced_batches();
         }
-        self.persist(
-            Entry::Commit {
-                certificate,
-                commit,
-            },
-            bodies,
-        );
+        self.check_against_certified(sequence, digest);
+        let executed = self.chain.blocks.get(&sequence);
+        let is_other = executed.is_some_and(|block| block.batch != Some(digest));
+        if sequence > self.chain.certified && is_other {
+            self.take_back(sequence);
+        }
+        self.hand_over();
+        if sequence <= self.chain.certified {
+            self.commit(sequence);
+        }
+        self.commit_in_order();
     }
 
     /// Votes are cast in an open view, above the stable checkpoint and up to the high water mark (§4.2).
-    fn may_vote(&self, sequence: Sequence) -> bool {
+    pub(crate) fn may_vote(&self, sequence: Sequence) -> bool {
         self.active()
             && self.may_sign()
             && sequence > self.chain.stable.sequence

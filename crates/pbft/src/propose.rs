@@ -27,12 +27,16 @@ impl Replica {
         self.active()
             && self.may_sign()
             && self.is_primary()
-            && self.accepted >= self.chain.handed
             && next >= self.next_proposal
             // Below a stable checkpoint our earlier votes are forgotten, so none may be cast there again.
             && next > self.chain.stable.sequence
             && next <= self.high_mark()
-            && self.accepted.since(self.chain.executed) < self.limits.pipeline_depth
+            && self.in_flight() < self.limits.pipeline_depth
+    }
+
+    /// How many proposals are not certified yet.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.accepted.since(self.chain.certified)
     }
 
     fn next_proposal_batch(&self) -> Option<Batch> {
@@ -51,7 +55,7 @@ impl Replica {
             return None;
         }
         let waiting = self.pool.unproposed_len();
-        let in_flight = self.accepted.since(self.chain.executed);
+        let in_flight = self.in_flight();
         let digests = if waiting > 0 && self.batch_is_ready(waiting, in_flight) {
             self.pool.next_batch(self.limits.batch_digests_max)
         } else if in_flight == 0 && self.empty_block_is_due() {
@@ -110,7 +114,7 @@ impl Replica {
         if self.pool.unproposed_len() > 0 {
             return Some(self.batch_due_at().max(possible));
         }
-        if self.accepted > self.chain.executed {
+        if self.in_flight() > 0 {
             return None;
         }
         if self.is_first() || self.hurries() {

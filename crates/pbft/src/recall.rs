@@ -23,10 +23,10 @@ use crate::statement::{Phase, Statement};
 use crate::verify::pre_prepare_statement;
 
 /// How many words of one replica another can remember. Places are kept over three windows (from one below the stable
-/// checkpoint to two above it, see `checkpoint`), each with at most two proposals, a PREPARE, a COMMIT and a block vote
-/// of it; besides, two VIEW-CHANGEs, a NEW-VIEW, and the vote in the stable checkpoint's certificate.
+/// checkpoint to two above it, see `checkpoint`), each with at most two proposals, a PREPARE and a COMMIT
+/// of it; besides, two VIEW-CHANGEs, a NEW-VIEW, and the COMMIT in the stable checkpoint's certificate.
 pub(crate) fn words_max(window: usize) -> usize {
-    3 * window * 5 + 4
+    3 * window * 4 + 4
 }
 
 /// The question that stands after a start.
@@ -38,21 +38,14 @@ pub(crate) struct Recall {
     heard: BTreeSet<ReplicaId>,
     /// How many have to.
     needed: usize,
-    /// Where the log and the stored chain ended at the start.
+    /// Where the log ended at the start.
     view: View,
     stable: Sequence,
-    executed: Sequence,
 }
 
 impl Recall {
     /// Everybody but f has to answer.
-    pub(crate) fn question(
-        asked: u64,
-        quorum: &Quorum,
-        view: View,
-        stable: Sequence,
-        executed: Sequence,
-    ) -> Recall {
+    pub(crate) fn question(asked: u64, quorum: &Quorum, view: View, stable: Sequence) -> Recall {
         let others = quorum.members().len() - 1;
         Recall {
             asked,
@@ -60,7 +53,6 @@ impl Recall {
             needed: others.saturating_sub(quorum.one_correct() - 1),
             view,
             stable,
-            executed,
         }
     }
 
@@ -103,8 +95,6 @@ impl Replica {
                 statement.sequence > stable && statement.view >= view
             }
             Phase::ViewChange | Phase::NewView => statement.view > view,
-            // A block vote is cast for a stored block; the block is what the disk must hold.
-            Phase::BlockVote => asking && statement.sequence > self.recall.executed.max(stable),
             Phase::Status | Phase::BatchQuery | Phase::BatchAnswer | Phase::Recalled => false,
         }
     }
@@ -201,14 +191,16 @@ impl Replica {
                 }
             }
         }
-        for (sequence, block, signature) in self.block_votes_of(of) {
-            let statement = Statement {
-                view: View(0),
-                sequence,
-                phase: Phase::BlockVote,
-                digest: block,
-            };
-            add(statement, signature);
+        let stable = &self.chain.stable;
+        let certificate = stable.certificate.iter();
+        for (view, (replica, signature)) in certificate.flat_map(|certificate| {
+            let votes = certificate.votes.iter();
+            votes.map(|vote| (View(certificate.view), vote))
+        }) {
+            if *replica == of {
+                let statement = Statement::commit(view, stable.sequence, stable.block);
+                add(statement, *signature);
+            }
         }
         let word = |((sequence, view, phase), (digest, signature))| RecalledWord {
             view,
@@ -228,22 +220,5 @@ impl Replica {
                 .find(|change| change.sender == of),
             _ => None,
         }
-    }
-
-    /// Votes above what is certified here, and the one in the stable checkpoint's certificate.
-    fn block_votes_of(&self, of: ReplicaId) -> Vec<(Sequence, Digest, Signature)> {
-        let stable = &self.chain.stable;
-        let in_certificate = stable.certificate.iter().flat_map(|certificate| {
-            certificate
-                .votes
-                .iter()
-                .filter(|(replica, _)| *replica == of)
-                .map(|(_, signature)| (stable.sequence, stable.block, *signature))
-        });
-        let open = self.chain.votes.iter().filter_map(|(sequence, votes)| {
-            let (block, signature) = votes.get(&of)?;
-            Some((*sequence, *block, *signature))
-        });
-        in_certificate.chain(open).collect()
     }
 }

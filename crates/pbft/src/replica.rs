@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::{Digest, ReplicaId, Signature, Timestamp};
+use ledger::{Digest, ReplicaId, Timestamp};
 
 use crate::configuration::{Configuration, Limits};
 use crate::durable::{Durable, Entry, Outgoing, Pending};
@@ -57,6 +57,8 @@ pub struct Replica {
     pub(crate) accepted_time: Timestamp,
     /// The next place that we propose for, as primary.
     pub(crate) next_proposal: Sequence,
+    /// Up to here every place is certified, or has our COMMIT of this view.
+    pub(crate) committed: Sequence,
 
     pub(crate) chain: Chain,
     pub(crate) pool: Pool,
@@ -101,17 +103,19 @@ pub(crate) struct Clocks {
 #[derive(Debug)]
 pub(crate) struct Chain {
     pub(crate) stable: Checkpoint,
-    /// Handed to the driver for execution up to here; time of that block.
+    /// Handed to the driver for execution up to here; time of that block. What is not certified may be taken back.
     pub(crate) handed: Sequence,
     pub(crate) handed_time: Timestamp,
     pub(crate) executed: Sequence,
+    /// Certified up to here; time of that block.
     pub(crate) certified: Sequence,
+    pub(crate) certified_time: Timestamp,
+    /// How many orders to execute were given.
+    pub(crate) runs: u64,
     /// The latest blocks (at most twice the window below `handed`).
     pub(crate) blocks: BTreeMap<Sequence, ChainBlock>,
     /// Transactions in `blocks`.
     pub(crate) recent: DigestMap<Sequence>,
-    /// Block votes above `certified`.
-    pub(crate) votes: BTreeMap<Sequence, BTreeMap<ReplicaId, (Digest, Signature)>>,
     /// Certificates above `certified`.
     pub(crate) certificates: BTreeMap<Sequence, CertifiedHash>,
 }
@@ -121,12 +125,16 @@ pub(crate) struct Chain {
 pub(crate) struct ChainBlock {
     pub(crate) time: Timestamp,
     pub(crate) digests: Vec<Digest>,
-    /// Digest of the batch, where the core ordered it itself.
+    /// Digest of the batch, where it was ordered here.
     pub(crate) batch: Option<Digest>,
+    /// The order by which it was handed over, in this life of the process.
+    pub(crate) run: Option<u64>,
     /// Hash of the header, once executed.
     pub(crate) block: Option<Digest>,
-    /// Our block vote.
-    pub(crate) vote: Option<SignedMessage>,
+    /// The last height of the epoch, when the block holds a change of the replica set.
+    pub(crate) ends: Option<Sequence>,
+    /// Our COMMIT, durable.
+    pub(crate) commit: Option<SignedMessage>,
     /// When it was executed here (monotonic).
     pub(crate) executed_at: Timestamp,
 }
@@ -142,7 +150,7 @@ pub struct Summary {
     pub changing: bool,
     /// The last stable checkpoint.
     pub stable: Sequence,
-    /// The height up to which it executed.
+    /// The height up to which it executed; what is not certified of it may be taken back.
     pub executed: Sequence,
     /// The height up to which it holds certificates.
     pub certified: Sequence,
@@ -234,7 +242,6 @@ impl Replica {
             Message::PrePrepare(_) => self.on_pre_prepare(signed),
             Message::Prepare(vote) => self.on_prepare(signed.sender, *vote, signed.signature),
             Message::Commit(vote) => self.on_commit(signed.sender, *vote, signed.signature),
-            Message::BlockVote(vote) => self.on_block_vote(signed.sender, *vote, signed.signature),
             Message::ViewChange(_) => self.on_view_change(signed),
             Message::NewView(_) => self.on_new_view(signed),
             Message::Status(status) => self.on_status(signed.sender, *status),
@@ -254,7 +261,6 @@ impl Replica {
             Entry::PrePrepare(message) => self.on_pre_prepare_durable(message),
             Entry::Prepare { prepare, .. } => self.on_prepare_durable(prepare),
             Entry::Commit { commit, .. } => self.on_commit_durable(commit),
-            Entry::CheckpointVote(message) => self.on_checkpoint_vote_durable(message),
             Entry::ViewChange(message) => self.on_view_change_durable(message),
             Entry::NewView(message) => self.on_new_view_durable(message),
             Entry::Stable(_) | Entry::Epoch(_) => {}

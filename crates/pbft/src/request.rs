@@ -7,7 +7,6 @@ use ledger::{Digest, LedgerId, Timestamp};
 use crate::effect::{Effect, Refusal};
 use crate::input::Request;
 use crate::lookup::DigestMap;
-use crate::number::Sequence;
 use crate::replica::Replica;
 
 /// How many bodies one relay names at most.
@@ -101,14 +100,9 @@ impl Pool {
         }
     }
 
-    /// A view begins: nothing is proposed in it but what is being executed.
-    pub(crate) fn forget_proposals(&mut self, executed: &DigestMap<Sequence>, now: Timestamp) {
-        self.unproposed = self
-            .arrivals
-            .iter()
-            .filter(|(_, digest)| !executed.contains(digest))
-            .map(|(arrival, digest)| (*arrival, *digest))
-            .collect();
+    /// A view begins: nothing is proposed in it.
+    pub(crate) fn forget_proposals(&mut self, now: Timestamp) {
+        self.unproposed = self.arrivals.clone();
         self.forwarded = 0;
         self.proposed_arrived = Timestamp::default();
         self.proposed_at = now;

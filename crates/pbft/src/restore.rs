@@ -24,8 +24,8 @@ use crate::verify::{CertifiedHash, Signer, pre_prepare_statement};
 /// The chain as the driver stored it.
 #[derive(Debug, Clone, Default)]
 pub struct StoredChain {
-    /// The newest blocks in ascending order without gaps, ending at the tip: at least those above
-    /// `certified` and at least `2 * window` where there are so many. Empty if nothing follows the base.
+    /// The newest blocks in ascending order without gaps, ending at the tip: at least those from
+    /// `certified` on (what is above may give way yet) and at least `2 * window` where there are so many. Empty if nothing follows the base.
     pub blocks: Vec<StoredBlock>,
     /// The height up to which the driver stores certificates (the base's if none).
     pub certified: Sequence,
@@ -42,10 +42,14 @@ pub struct StoredBlock {
     pub sequence: Sequence,
     /// The hash of the header.
     pub block: Digest,
+    /// The digest of its batch ([`Effect::Execute`] gave it), where it was executed from one.
+    pub batch: Option<Digest>,
     /// The block's time.
     pub time: Timestamp,
     /// Wire digests of its transactions.
     pub digests: Vec<Digest>,
+    /// The last height of the epoch, when a block that is not certified holds a change of the replica set.
+    pub ends: Option<Sequence>,
 }
 
 impl Replica {
@@ -87,9 +91,10 @@ impl Replica {
             own_opening: None,
             slots: BTreeMap::new(),
             own_votes: BTreeMap::new(),
-            accepted: chain.handed,
-            accepted_time: chain.handed_time,
-            next_proposal: chain.handed.next(),
+            accepted: chain.certified,
+            accepted_time: chain.certified_time,
+            next_proposal: chain.certified.next(),
+            committed: chain.certified,
             chain,
             pool: Pool::default(),
             held,
@@ -115,7 +120,6 @@ impl Replica {
             &replica.quorum,
             replica.view,
             replica.chain.stable.sequence,
-            replica.chain.executed,
         );
         replica.resume();
         replica.restart_floor();
@@ -169,8 +173,7 @@ impl Replica {
                 self.replay_certificate(certificate);
                 self.replay_vote(own_message(commit, self.me)?);
             }
-            // It is cast again from the stored block when its time comes.
-            Entry::CheckpointVote(_) | Entry::Epoch(_) => {}
+            Entry::Epoch(_) => {}
             Entry::ViewChange(message) => {
                 // From now on nothing is said in older views.
                 *latest = Some(own_message(message, self.me)?);
@@ -317,6 +320,15 @@ impl Replica {
         if let Some((message, true)) = self.own_view_change.clone() {
             self.on_view_change_durable(message);
         }
+        let commits: Vec<SignedMessage> = self
+            .slots
+            .values()
+            .filter_map(|slot| Some(slot.own_commit.as_ref()?.message.clone()))
+            .collect();
+        for commit in &commits {
+            self.keep_commit(commit);
+        }
+        self.advance_certified();
         self.vote_for_what_stands();
         self.accept_waiting();
     }
@@ -329,24 +341,19 @@ impl Replica {
         self.check_view_changes();
     }
 
-    /// Casts the votes that are due for what is known: uncertified blocks, proposals, prepared batches.
+    /// Casts the votes that are due for what is known: proposals, prepared batches, executed blocks.
     fn vote_for_what_stands(&mut self) {
-        let uncertified: Vec<(Sequence, Option<Digest>)> = self
-            .chain
-            .blocks
-            .range(self.chain.certified.next()..)
-            .map(|(sequence, block)| (*sequence, block.block))
-            .collect();
-        for (sequence, block) in uncertified {
-            if let Some(block) = block {
-                self.vote_for_block(sequence, block);
-            }
-        }
         for sequence in self.slots.keys().copied().collect::<Vec<_>>() {
             self.note_missing(sequence);
             self.prepare(sequence);
             self.check_prepared(sequence);
+            self.check_certified(sequence);
+            if sequence <= self.chain.certified {
+                self.commit(sequence);
+            }
         }
+        self.hand_over();
+        self.commit_in_order();
     }
 
     fn restore_opening(&mut self, opening: &NewView) {
@@ -450,9 +457,11 @@ fn restore_chain(stored: StoredChain, base: Base, now: Moment) -> Result<Chain, 
         let block = ChainBlock {
             time: stored.time,
             digests: stored.digests,
-            batch: None,
+            batch: stored.batch,
+            run: None,
             block: Some(stored.block),
-            vote: None,
+            ends: stored.ends,
+            commit: None,
             executed_at: now.monotonic,
         };
         blocks.insert(stored.sequence, block);
@@ -460,12 +469,6 @@ fn restore_chain(stored: StoredChain, base: Base, now: Moment) -> Result<Chain, 
     let certified = stored.certified.max(base.sequence);
     if certified > tip {
         return Err(RestoreError::Chain("certified above the stored tip"));
-    }
-    let first_uncertified = certified.next();
-    if tip > certified && !blocks.contains_key(&first_uncertified) {
-        return Err(RestoreError::Chain(
-            "a block above the certified height is not given",
-        ));
     }
     let stable = match stored
         .stable
@@ -482,15 +485,21 @@ fn restore_chain(stored: StoredChain, base: Base, now: Moment) -> Result<Chain, 
             certificate: None,
         },
     };
+    let certified_time = match blocks.get(&certified) {
+        Some(block) => block.time,
+        None if certified == base.sequence => base.time,
+        None => return Err(RestoreError::Chain("the certified block is not given")),
+    };
     Ok(Chain {
         stable,
         handed: tip,
         handed_time: tip_time,
         executed: tip,
         certified,
+        certified_time,
+        runs: 0,
         blocks,
         recent,
-        votes: BTreeMap::new(),
         certificates: BTreeMap::new(),
     })
 }

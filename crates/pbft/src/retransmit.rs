@@ -62,7 +62,7 @@ impl Replica {
         self.changing
             || self.pool.len() > 0
             || self.chain.certified < self.chain.handed
-            || self.accepted > self.chain.handed
+            || self.accepted > self.chain.certified
             || self.is_behind()
             || !self.recall.is_done()
             || self
@@ -98,7 +98,7 @@ impl Replica {
         }
         self.resend_view(sender, &status);
         if is_behind || is_stale || status.asks.is_some() {
-            self.resend_block_votes(sender, &status);
+            self.resend_commits(sender, &status);
             self.resend_votes(sender, &status);
         }
     }
@@ -127,24 +127,24 @@ impl Replica {
         }
     }
 
-    /// Our block votes above what the peer has certified.
-    fn resend_block_votes(&mut self, to: ReplicaId, status: &Status) {
-        let votes: Vec<SignedMessage> = self
+    /// Our COMMITs above what the peer has certified.
+    fn resend_commits(&mut self, to: ReplicaId, status: &Status) {
+        let commits: Vec<SignedMessage> = self
             .chain
             .blocks
             .range(status.certified.next()..)
             .filter(|(_, block)| self.is_old(block.executed_at))
-            .filter_map(|(_, block)| block.vote.clone())
+            .filter_map(|(_, block)| block.commit.clone())
             .take(PLACES_MAX)
             .collect();
-        for vote in votes {
-            self.send(to, vote);
+        for commit in commits {
+            self.send(to, commit);
         }
     }
 
-    /// Pre-prepares (also those of others), PREPAREs and COMMITs above what the peer has executed.
+    /// Pre-prepares (also those of others) and PREPAREs above what the peer has certified.
     fn resend_votes(&mut self, to: ReplicaId, status: &Status) {
-        let first = status.executed.max(status.stable).next();
+        let first = status.certified.max(status.stable).next();
         if !self.in_reach(first) {
             // It has to fetch blocks first.
             return;
@@ -179,7 +179,6 @@ impl Replica {
             .filter(|own| in_view && own.vote.view == self.view);
         messages.extend(
             prepare
-                .chain(&slot.own_commit)
                 .filter(|own| own.durable)
                 .map(|own| own.message.clone()),
         );

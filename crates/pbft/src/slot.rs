@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::message::{PreparedCertificate, SignedMessage, Vote};
 use crate::number::View;
 
-/// One replica's PREPARE or COMMIT for a place (its latest view only).
+/// One replica's PREPARE or COMMIT for a place (its latest view only): a batch, or a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cast {
     pub(crate) view: View,
@@ -55,16 +55,15 @@ pub(crate) struct OwnVote {
 pub(crate) struct Slot {
     pub(crate) proposal: Option<Proposal>,
     pub(crate) waiting: Option<Waiting>,
-    /// Batches by digest: at most those of the proposal, the prepared certificate and the commit.
+    /// Batches by digest: at most those of the proposal and of the prepared certificate.
     pub(crate) batches: BTreeMap<Digest, Batch>,
     pub(crate) prepares: BTreeMap<ReplicaId, Cast>,
     pub(crate) commits: BTreeMap<ReplicaId, Cast>,
     /// The certificate of the latest view in which this prepared here (§4.4: the set P).
     pub(crate) prepared: Option<PreparedCertificate>,
-    pub(crate) committed: Option<(View, Digest)>,
     pub(crate) own_prepare: Option<OwnVote>,
     pub(crate) own_commit: Option<OwnVote>,
-    /// Bodies of the proposal or the committed batch that are not held.
+    /// Bodies of the proposal that are not held.
     pub(crate) missing: BTreeSet<Digest>,
     /// When bodies or the batch were asked for last (monotonic), and how often.
     pub(crate) asked_at: Timestamp,
@@ -79,25 +78,17 @@ impl Slot {
         self.batches.get(&self.proposal.as_ref()?.digest)
     }
 
-    /// The committed batch, if its content is known.
-    pub(crate) fn committed_batch(&self) -> Option<&Batch> {
-        self.batches.get(&self.committed?.1)
-    }
-
     /// Digests of batches that this place refers to.
     pub(crate) fn references(&self) -> impl Iterator<Item = Digest> + '_ {
         let proposal = self.proposal.iter().map(|proposal| proposal.digest);
         let prepared = self.prepared.iter().map(|prepared| prepared.digest);
-        proposal
-            .chain(prepared)
-            .chain(self.committed.iter().map(|(_, digest)| *digest))
+        proposal.chain(prepared)
     }
 
     /// Batches that this place needs and does not hold.
     pub(crate) fn unknown_batches(&self) -> BTreeSet<Digest> {
         let proposal = self.proposal.iter().map(|proposal| proposal.digest);
-        let wanted = proposal.chain(self.committed.iter().map(|(_, digest)| *digest));
-        wanted
+        proposal
             .filter(|digest| !self.batches.contains_key(digest))
             .collect()
     }

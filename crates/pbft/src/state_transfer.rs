@@ -11,6 +11,7 @@ use crate::input::InstalledBlock;
 use crate::number::Sequence;
 use crate::replica::{ChainBlock, Replica};
 use crate::retransmit::Peer;
+use crate::statement::Phase;
 
 /// A fetch that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +146,7 @@ impl Replica {
 
     /// Blocks were fetched, proven, executed and stored.
     pub(crate) fn on_blocks_installed(&mut self, blocks: Vec<Durable<InstalledBlock>>) {
-        let before = self.chain.executed;
+        let before = self.chain.certified;
         for block in blocks {
             if !self.install(block.into_inner()) {
                 break;
@@ -162,14 +163,14 @@ impl Replica {
         if self.halted {
             return;
         }
-        if self.chain.executed > before {
+        if self.chain.certified > before {
             // What waited here may be in those blocks, or may just have missed its chance.
             self.clocks.requests_from = self.now.monotonic;
-            self.clocks.last_block_at = self.now.monotonic;
         }
         self.collect_garbage();
         self.hand_over();
         self.accept_waiting();
+        self.commit_in_order();
         self.advance_certified();
         if self.fetch.is_none()
             && self.certified_elsewhere().since(self.chain.certified) > self.limits.window / 2
@@ -191,50 +192,35 @@ impl Replica {
         if sequence != self.chain.certified.next() {
             return false;
         }
-        let own = self
-            .chain
-            .blocks
-            .get(&sequence)
-            .and_then(|known| known.block);
-        if let Some(own) = own.filter(|own| *own != block) {
-            self.halt(HaltReason::Divergence {
-                sequence,
-                own,
-                others: block,
-            });
-            return false;
-        }
-        if sequence > self.chain.executed {
-            // A vote for a block is cast when the block is stored: a vote of ours for one that we lack was lost with it.
+        let executed = self.chain.blocks.get(&sequence);
+        if executed.and_then(|known| known.block) != Some(block) {
+            // A COMMIT is said for a stored block: one of ours for a block that we lack was lost with it.
             let votes = &proof.certificate().votes;
-            if votes.iter().any(|(replica, _)| *replica == self.me) {
+            let own = self.own_votes.get(&(sequence, proof.view(), Phase::Commit));
+            if own != Some(&block) && votes.iter().any(|(replica, _)| *replica == self.me) {
                 self.halt(HaltReason::LostVotes {
-                    view: self.view,
+                    view: proof.view(),
                     sequence,
                 });
                 return false;
             }
-            let batch = self
-                .chain
-                .blocks
-                .get(&sequence)
-                .and_then(|known| known.batch);
+            // The driver found the block as certified. What was handed over here is of another view, or did not get its turn.
+            self.take_back(sequence);
             self.chain
                 .recent
                 .extend(digests.iter().map(|digest| (*digest, sequence)));
-            let executed_at = self.now.monotonic;
             let entry = ChainBlock {
                 time,
                 digests,
-                batch,
+                batch: None,
+                run: None,
                 block: Some(block),
-                vote: None,
-                executed_at,
+                ends: None,
+                commit: None,
+                executed_at: self.now.monotonic,
             };
             self.chain.blocks.insert(sequence, entry);
             self.chain.executed = sequence;
-        }
-        if sequence > self.chain.handed {
             self.chain.handed = sequence;
             self.chain.handed_time = time;
         }

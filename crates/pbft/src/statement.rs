@@ -21,7 +21,7 @@ pub struct Statement {
     pub sequence: Sequence,
     /// The phase.
     pub phase: Phase,
-    /// The batch digest, or the digest of the canonical message for phases without a batch.
+    /// The batch digest, of a COMMIT the block's hash, or the digest of the canonical message for phases without either.
     pub digest: Digest,
 }
 
@@ -47,12 +47,6 @@ impl Statement {
                 phase: Phase::Commit,
                 digest: vote.digest,
             },
-            Message::BlockVote(vote) => Statement {
-                view: View(0),
-                sequence: vote.sequence,
-                phase: Phase::BlockVote,
-                digest: vote.block,
-            },
             Message::ViewChange(change) => Statement::of_view_change(change),
             Message::NewView(opening) => whole(Phase::NewView, opening.view, opening),
             Message::Status(status) => whole(Phase::Status, View(0), status),
@@ -65,6 +59,16 @@ impl Statement {
     /// The statement that a view change makes, alone or inside a new view.
     pub fn of_view_change(change: &ViewChange) -> Statement {
         whole(Phase::ViewChange, change.view, change)
+    }
+
+    /// The COMMIT to a block.
+    pub fn commit(view: View, sequence: Sequence, block: Digest) -> Statement {
+        Statement {
+            view,
+            sequence,
+            phase: Phase::Commit,
+            digest: block,
+        }
     }
 
     /// The slot that a statement of `replica` speaks for.
@@ -86,7 +90,7 @@ impl Statement {
         replica: ReplicaId,
     ) -> (&'static str, Vec<u8>) {
         let signed = match self.phase {
-            Phase::BlockVote => epoch,
+            Phase::Commit => epoch,
             _ => mutant!(UnsignedEpoch, Epoch(0), epoch),
         };
         self.slot(signed, replica)

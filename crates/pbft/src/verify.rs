@@ -14,11 +14,10 @@ use ledger::{
 
 use crate::configuration::{Base, Configuration};
 use crate::message::{
-    BlockHash, Checkpoint, Message, NewView, PreparedCertificate, Recalled, SignedMessage,
-    ViewChange, Vote,
+    Checkpoint, Message, NewView, PreparedCertificate, Recalled, SignedMessage, ViewChange, Vote,
 };
 use crate::mutants::mutant;
-use crate::number::Sequence;
+use crate::number::{Sequence, View};
 use crate::quorum::Quorum;
 use crate::recall::words_max;
 use crate::statement::{Phase, Statement};
@@ -119,7 +118,7 @@ impl<T> Verified<T> {
     }
 }
 
-/// A block hash with a verified quorum certificate. Made by [`Verifier::certified`] and by the core
+/// A block hash with a verified certificate of a quorum. Made by [`Verifier::certified`] and by the core
 /// from verified votes only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertifiedHash {
@@ -149,6 +148,11 @@ impl CertifiedHash {
     /// The block's hash.
     pub fn block(&self) -> Digest {
         self.block
+    }
+
+    /// The view in which the quorum committed.
+    pub fn view(&self) -> View {
+        View(self.certificate.view)
     }
 
     /// The certificate.
@@ -432,7 +436,7 @@ impl Verifier {
             Message::Recalled(recalled) => {
                 length(recalled.words.len(), words_max(self.window as usize))
             }
-            Message::Commit(_) | Message::BlockVote(_) | Message::Status(_) => Ok(()),
+            Message::Commit(_) | Message::Status(_) => Ok(()),
         }
     }
 
@@ -486,7 +490,7 @@ impl Verifier {
             return Err(VerificationError::WrongEpoch(certificate.epoch));
         }
         self.check_signers(&certificate.votes, self.quorum.votes())?;
-        let statement = Statement::of(&Message::BlockVote(BlockHash { sequence, block }));
+        let statement = Statement::commit(View(certificate.view), sequence, block);
         certificate
             .votes
             .iter()

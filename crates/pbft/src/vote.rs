@@ -55,6 +55,7 @@ impl Replica {
         self.effects.push(Effect::Persist(Pending {
             record: LogRecord(entry),
             bodies,
+            block: None,
             certificates: None,
         }));
     }

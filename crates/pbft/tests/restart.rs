@@ -287,7 +287,6 @@ fn a_remembered_word_that_the_log_lacks_stops_the_replica_before_it_votes() {
         (Phase::Commit, 0, 1),
         (Phase::ViewChange, 2, 0),
         (Phase::NewView, 4, 0),
-        (Phase::BlockVote, 0, 1),
     ] {
         let mut replica = silent(0, Vec::new()).expect("starts");
         let words = vec![word(0, phase, view, sequence)];
@@ -348,11 +347,12 @@ fn words_that_somebody_else_signed_are_no_words_of_ours() {
 /// The block of height 1, certified by these.
 fn installed(by: [u16; 3]) -> Input {
     let vote = |replica| {
-        let signed = word(replica, Phase::BlockVote, 0, 1);
+        let signed = word(replica, Phase::Commit, 0, 1);
         (ReplicaId(replica), signed.signature)
     };
     let certificate = ledger::Certificate {
         epoch: Epoch(0),
+        view: 0,
         votes: by.map(vote).to_vec(),
     };
     let proof = verifier()

@@ -7,8 +7,8 @@ use ledger::{
     ReplicaId, Signature, SigningKey, Timestamp,
 };
 use pbft::message::{
-    BlockHash, Checkpoint, NewView, NewViewProposal, PrePrepare, PreparedCertificate,
-    SignedViewChange, ViewChange, Vote,
+    Checkpoint, NewView, NewViewProposal, PrePrepare, PreparedCertificate, SignedViewChange,
+    ViewChange, Vote,
 };
 use pbft::statement::{Phase, Statement};
 use pbft::{
@@ -175,10 +175,16 @@ fn new_view(changes: Vec<SignedViewChange>, proposals: &[(u64, Digest)]) -> Sign
 }
 
 #[test]
-fn a_block_vote_is_the_vote_that_certificates_are_made_of() {
-    let (sequence, block) = (Sequence(7), Digest([5; 32]));
-    let ours = sign(2, Message::BlockVote(BlockHash { sequence, block }));
-    let theirs = BlockVote::sign(&CHAIN, ReplicaId(2), Epoch(0), Height(7), block, &key(2));
+fn a_commit_is_the_vote_that_certificates_are_made_of() {
+    let block = Digest([5; 32]);
+    let commit = Vote {
+        view: View(3),
+        sequence: Sequence(7),
+        digest: block,
+    };
+    let ours = sign(2, Message::Commit(commit));
+    let (replica, height) = (ReplicaId(2), Height(7));
+    let theirs = BlockVote::sign(&CHAIN, replica, Epoch(0), 3, height, block, &key(2));
     assert_eq!(ours.signature, theirs.signature);
     assert!(verifier().verify(ours).is_ok());
 }
@@ -186,20 +192,22 @@ fn a_block_vote_is_the_vote_that_certificates_are_made_of() {
 #[test]
 fn a_certificate_needs_a_quorum_of_distinct_members() {
     let block = Digest([5; 32]);
-    let votes = |replicas: &[u16]| {
+    let in_view = |view: u64, replicas: &[u16]| {
         let sign = |replica: &u16| {
             BlockVote::sign(
                 &CHAIN,
                 ReplicaId(*replica),
                 Epoch(0),
+                view,
                 Height(4),
                 block,
                 &key(*replica),
             )
         };
         let votes: Vec<BlockVote> = replicas.iter().map(sign).collect();
-        ledger::Certificate::from_votes(Epoch(0), &votes)
+        ledger::Certificate::from_votes(Epoch(0), view, &votes)
     };
+    let votes = |replicas: &[u16]| in_view(0, replicas);
     let verifier = verifier();
     let good = || (Sequence(4), block, votes(&[0, 1, 3]));
     // By itself and among others, a certificate holds or is refused alike; those beside it hold.
@@ -226,6 +234,10 @@ fn a_certificate_needs_a_quorum_of_distinct_members() {
         ..votes(&[0, 1, 3])
     };
     assert!(certify(other_epoch).is_err(), "another epoch");
+    assert!(certify(in_view(2, &[0, 1, 3])).is_ok(), "any view");
+    let mut of_two_views = votes(&[0, 1, 3]);
+    of_two_views.votes[2] = in_view(1, &[3]).votes[0];
+    assert!(certify(of_two_views).is_err(), "votes of two views");
     let mut forged = votes(&[0, 1, 3]);
     forged.votes[1].1.0[40] ^= 1;
     assert_eq!(

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ledger::{Digest, Epoch, ReplicaId, Signature, Timestamp};
-use pbft::message::{BlockHash, Message, PrePrepare, Status, Vote};
+use pbft::message::{Message, PrePrepare, Status, Vote};
 use pbft::statement::{Phase, Statement};
 use pbft::{Batch, Sequence, SignedMessage, View};
 
@@ -202,10 +202,9 @@ impl Adversary {
                 })
             }
             Message::Prepare(vote) => Message::Prepare(self.second_vote(vote)),
-            Message::Commit(vote) => Message::Commit(self.second_vote(vote)),
-            Message::BlockVote(vote) => {
-                let block = ledger::tagged("simulator/other-block", &[&vote.block.0]);
-                Message::BlockVote(BlockHash { block, ..*vote })
+            Message::Commit(vote) => {
+                let digest = ledger::tagged("simulator/other-block", &[&vote.digest.0]);
+                Message::Commit(Vote { digest, ..*vote })
             }
             other => other.clone(),
         }

@@ -4,22 +4,26 @@
 //! they are on a real disk, and are told apart as `services/ordering` tells them apart: a broken end is
 //! cut off, damage with whole records behind it is refused.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ledger::{Digest, ReplicaId, Signature};
+use ledger::{Certificate, Digest, ReplicaId, Signature};
 use pbft::message::Message;
 use pbft::{Durable, LogRecord, Pending, Sequence, SignedMessage, View};
 
 use crate::machine::{Machine, StoredBlock};
 use crate::random::Random;
 
-/// A write to the vote log that is not synced yet.
+/// A write that is not synced yet. They are synced in order.
 #[derive(Debug)]
 pub enum LogWrite {
-    /// Append an entry.
+    /// Append an entry to the vote log.
     Append(Box<Pending>),
     /// Replace the log.
     Replace(Vec<LogRecord>),
+    /// An executed block.
+    Block(StoredBlock),
+    /// A block's certificate.
+    Certificate(Sequence, Digest, Certificate),
 }
 
 /// The stable storage of one replica.
@@ -34,8 +38,8 @@ pub struct Disk {
     /// Bodies that were synced with votes.
     pub bodies: BTreeSet<Digest>,
     /// Bodies in stored blocks.
-    bodies_in_blocks: BTreeSet<Digest>,
-    /// The chain from height 1.
+    bodies_in_blocks: BTreeMap<Digest, Sequence>,
+    /// The chain from height 1: certified, and above it executed.
     pub blocks: Vec<StoredBlock>,
     /// The state at a checkpoint, from which a restart goes on.
     pub snapshot: Option<Machine>,
@@ -47,6 +51,8 @@ pub struct Disk {
     pub unreadable_until_us: u64,
     /// Signatures of the replica's own synced votes.
     synced: BTreeSet<[u8; 16]>,
+    /// Those of its COMMITs for which the block was there.
+    backed: BTreeSet<[u8; 16]>,
 }
 
 /// The log holds something that no crash leaves behind: votes may be lost.
@@ -94,17 +100,18 @@ impl Disk {
         let mut durable = Vec::new();
         for write in covered {
             match write {
-                LogWrite::Replace(_) if full => return None,
+                _ if full => return None,
                 LogWrite::Replace(records) => self.replace(&records),
+                LogWrite::Block(stored) => self.journal(stored),
+                LogWrite::Certificate(sequence, block, certificate) => {
+                    self.certify(sequence, block, certificate);
+                }
                 LogWrite::Append(pending) => {
                     let synced = Durable::after(vec![*pending], |group| {
-                        if full {
-                            return Err(Damaged);
-                        }
                         group
                             .iter()
                             .for_each(|pending| self.append(pending, replica));
-                        Ok(())
+                        Ok::<(), Damaged>(())
                     });
                     durable.extend(synced.ok()?);
                 }
@@ -124,6 +131,12 @@ impl Disk {
         put_frame(&mut self.log, &pending.record_bytes());
         if let Some(message) = pending.message(replica) {
             self.synced.insert(short(&message.signature));
+            let block = pending.block().and_then(|sequence| self.block(sequence));
+            if let Message::Commit(vote) = message.message
+                && block.is_some_and(|stored| stored.hash == vote.digest)
+            {
+                self.backed.insert(short(&message.signature));
+            }
         }
         self.bodies.extend(pending.bodies().iter().copied());
         if let Some(height) = pending.certificates() {
@@ -131,7 +144,6 @@ impl Disk {
                 self.certified() >= height.0,
                 "the core asks for certificates that it gave"
             );
-            self.certificates_synced = self.certificates_synced.max(height.0);
         }
     }
 
@@ -145,14 +157,11 @@ impl Disk {
             match write {
                 LogWrite::Replace(records) => self.replace(&records),
                 LogWrite::Append(pending) => self.append(&pending, replica),
+                LogWrite::Block(stored) => self.journal(stored),
+                LogWrite::Certificate(sequence, block, certificate) => {
+                    self.certify(sequence, block, certificate);
+                }
             }
-        }
-        for stored in self
-            .blocks
-            .iter_mut()
-            .skip(self.certificates_synced as usize)
-        {
-            stored.certificate = None;
         }
         match queue.next() {
             Some(LogWrite::Append(pending)) => {
@@ -218,6 +227,7 @@ impl Disk {
             snapshot: self.snapshot.clone(),
             certificates_synced: self.certificates_synced,
             synced: self.synced.clone(),
+            backed: self.backed.clone(),
             ..Disk::default()
         }
     }
@@ -233,7 +243,7 @@ impl Disk {
 
     /// Whether a body would survive a crash: in the body store or in a stored block.
     pub fn has_body(&self, digest: &Digest) -> bool {
-        self.bodies.contains(digest) || self.bodies_in_blocks.contains(digest)
+        self.bodies.contains(digest) || self.bodies_in_blocks.contains_key(digest)
     }
 
     /// Whether an own vote with this signature was synced.
@@ -241,28 +251,68 @@ impl Disk {
         self.synced.contains(&short(signature))
     }
 
+    /// Whether an own COMMIT with this signature was synced with its block.
+    pub fn has_backed(&self, signature: &Signature) -> bool {
+        self.backed.contains(&short(signature))
+    }
+
     /// The stored block at a height.
     pub fn block(&self, sequence: Sequence) -> Option<&StoredBlock> {
         self.blocks.get((sequence.0 as usize).checked_sub(1)?)
     }
 
-    /// Stores the next block; synced at once.
-    pub fn store(&mut self, stored: StoredBlock) {
-        assert_eq!(
-            stored.block.sequence.0 as usize,
-            self.blocks.len() + 1,
-            "blocks are stored in order"
-        );
+    /// An executed block is synced. What is certified stays, and a block that does not follow what is there is not read
+    /// again: another took the place of one below it.
+    fn journal(&mut self, stored: StoredBlock) {
+        let below = stored.block.sequence.0 as usize - 1;
+        let follows = match below.checked_sub(1) {
+            None => true,
+            Some(previous) => self
+                .blocks
+                .get(previous)
+                .is_some_and(|previous| previous.hash == stored.block.previous),
+        };
+        if follows && below as u64 >= self.certificates_synced {
+            self.put(stored);
+        }
+    }
+
+    /// Puts a block in its place; another one there gives way with everything above it.
+    fn put(&mut self, stored: StoredBlock) {
+        let sequence = stored.block.sequence;
+        let below = sequence.0 as usize - 1;
+        match self.blocks.get_mut(below) {
+            Some(known) if known.hash == stored.hash => {
+                known.certificate = known.certificate.take().or(stored.certificate);
+                return;
+            }
+            Some(_) => {
+                self.blocks.truncate(below);
+                self.bodies_in_blocks.retain(|_, at| *at < sequence);
+            }
+            None => assert_eq!(self.blocks.len(), below, "blocks are stored in order"),
+        }
+        let digests = stored.block.digests.iter();
         self.bodies_in_blocks
-            .extend(stored.block.digests.iter().copied());
+            .extend(digests.map(|digest| (*digest, sequence)));
         self.blocks.push(stored);
+    }
+
+    /// Stores certified blocks, synced at once.
+    pub fn store_certified<'a>(&mut self, chain: impl Iterator<Item = &'a StoredBlock>) {
+        for stored in chain.skip(self.certificates_synced as usize) {
+            assert!(stored.certificate.is_some(), "it is certified");
+            self.put(stored.clone());
+        }
         self.certificates_synced = self.certified();
     }
 
-    /// Stores a certificate; it is synced with the next block.
-    pub fn certify(&mut self, sequence: Sequence, certificate: ledger::Certificate) {
-        let stored = &mut self.blocks[sequence.0 as usize - 1];
-        stored.certificate.get_or_insert(certificate);
+    fn certify(&mut self, sequence: Sequence, block: Digest, certificate: Certificate) {
+        let known = self.blocks.get_mut(sequence.0 as usize - 1);
+        if let Some(stored) = known.filter(|stored| stored.hash == block) {
+            stored.certificate.get_or_insert(certificate);
+        }
+        self.certificates_synced = self.certified();
     }
 
     /// Up to here there are certificates without a gap.

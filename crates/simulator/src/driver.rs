@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use ledger::{Digest, ReplicaId};
+use ledger::{Certificate, Digest, ReplicaId};
 use pbft::message::Message;
-use pbft::{Effect, Input, SignedMessage, Suspicion, Verified, View};
+use pbft::{Effect, Input, Sequence, SignedMessage, Suspicion, Verified, View};
 
 use crate::cluster::{Cluster, Event, Packet};
 use crate::disk::LogWrite;
 use crate::network::Delivery;
-use crate::node::{Done, Node, Task};
+use crate::node::{Done, Node, Order, Task};
 use crate::plan::Behaviour;
 
 impl Cluster {
@@ -27,10 +27,12 @@ impl Cluster {
                         self.check(result);
                     }
                 }
-                let told = self.nodes[index].disk.certified();
-                if let Some(wanted) = pending.certificates().filter(|wanted| wanted.0 > told) {
+                let wanted = pending.certificates();
+                if let Some(wanted) =
+                    wanted.filter(|wanted| wanted.0 > 0 && !self.nodes[index].is_certified(*wanted))
+                {
                     self.violate(format!(
-                        "{replica} asks for certificates up to {wanted} and gave them up to {told}"
+                        "{replica} asks for certificates up to {wanted} and did not give them"
                     ));
                 }
                 self.write_log(index, LogWrite::Append(Box::new(pending)));
@@ -60,10 +62,22 @@ impl Cluster {
             Effect::Refused { digest, .. } => self.forget(index, &[digest]),
             Effect::Execute {
                 sequence,
+                run,
+                after,
+                batch,
                 digests,
                 time,
-                ..
-            } => self.push_task(index, Task::Execute(sequence, digests, time)),
+            } => {
+                let order = Order {
+                    sequence,
+                    run,
+                    after,
+                    batch,
+                    digests,
+                    time,
+                };
+                self.push_task(index, Task::Execute(order));
+            }
             Effect::Certified {
                 sequence,
                 block,
@@ -122,11 +136,8 @@ impl Cluster {
         }
         let replicas = self.plan.replicas as u64;
         let primary_of = |view: View| ReplicaId((view.0 % replicas) as u16);
-        let mut result = self.oracle.sent(message, &node.disk, summary, primary_of);
+        let result = self.oracle.sent(message, &node.disk, summary, primary_of);
         if let Some(judge) = &mut self.judge {
-            if let Message::BlockVote(_) = message.message {
-                result = result.and_then(|()| judge.signs(message));
-            }
             judge.leaves(message);
         }
         self.check(result);
@@ -303,33 +314,63 @@ impl Cluster {
     }
 
     pub(crate) fn task_done(&mut self, index: usize) {
-        let mut previous_time = self.nodes[index].machine.time.0;
-        let mut stored = Vec::new();
-        let done = self.nodes[index].do_task(&self.verifier, &mut stored);
+        let before = self.nodes[index].taken_back;
+        let done = self.nodes[index].do_task(&self.verifier);
         if !self.nodes[index].tasks.is_empty() {
             self.schedule_task(index);
         }
+        for _ in before..self.nodes[index].taken_back {
+            self.note("taken_back");
+        }
         if self.is_correct(index) {
-            for stored in &stored {
-                let result = self
-                    .oracle
-                    .block_stored(&stored.block, stored.hash, previous_time);
-                previous_time = stored.block.time.0;
-                self.check(result);
-            }
-            if let Some(Done::Installed(blocks)) = &done {
-                for proof in blocks.iter().map(|block| &block.get().proof) {
-                    let (sequence, block, certificate) =
-                        (proof.sequence(), proof.block(), proof.certificate());
-                    let result =
-                        self.oracle
-                            .certified(&self.verifier, sequence, block, certificate);
-                    self.check(result);
+            match &done {
+                Some(Done::Executed(block)) => {
+                    let batch = self.nodes[index].block(block.sequence);
+                    let batch = batch.and_then(|stored| stored.batch);
+                    if let (Some(judge), Some(batch)) = (&mut self.judge, batch) {
+                        judge.executed(block.block, batch);
+                    }
                 }
+                Some(Done::Installed(blocks)) => {
+                    for proof in blocks.iter().map(|block| &block.get().proof) {
+                        self.check_certified(
+                            index,
+                            proof.sequence(),
+                            proof.block(),
+                            proof.certificate(),
+                        );
+                    }
+                }
+                _ => {}
             }
         }
-        if let Some(done) = done {
-            self.step(index, Node::input_of(done));
+        self.start_sync(index);
+        if let Some(input) = done.and_then(Node::input_of) {
+            self.step(index, input);
         }
+    }
+
+    /// A correct replica holds a certified block: it is judged with its certificate.
+    pub(crate) fn check_certified(
+        &mut self,
+        index: usize,
+        sequence: Sequence,
+        block: Digest,
+        certificate: &Certificate,
+    ) {
+        let node = &self.nodes[index];
+        let previous = node.block(Sequence(sequence.0 - 1));
+        let previous_time = previous.map_or(node.configuration().base.time, |it| it.block.time);
+        let Some(stored) = node.block(sequence) else {
+            return self.violate(format!("block {sequence} is certified and not there"));
+        };
+        let result = self
+            .oracle
+            .block_certified(&stored.block, stored.hash, previous_time.0)
+            .and_then(|()| {
+                self.oracle
+                    .certified(&self.verifier, sequence, block, certificate)
+            });
+        self.check(result);
     }
 }

@@ -55,6 +55,8 @@ pub struct StoredBlock {
     pub hash: Digest,
     /// Its certificate.
     pub certificate: Option<Certificate>,
+    /// The digest of the batch that it was executed from, if it was.
+    pub batch: Option<Digest>,
 }
 
 /// The state of the machine: the tip of the chain and what has taken effect.
@@ -123,6 +125,21 @@ impl Machine {
             effective,
             state,
         }
+    }
+
+    /// Goes back to where the machine stood after `last`, or at the base of the chain.
+    pub fn take_back_to(&mut self, last: Option<&StoredBlock>, base: &pbft::Base) {
+        match last {
+            Some(last) => {
+                self.height = last.block.sequence;
+                self.tip = last.hash;
+                self.time = last.block.time;
+                self.state = last.block.state;
+            }
+            None => *self = Machine::new(base),
+        }
+        let height = self.height;
+        self.done.retain(|_, at| *at <= height);
     }
 
     /// Takes a block that [`Machine::block`] made.

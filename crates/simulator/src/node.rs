@@ -1,31 +1,53 @@
 //! One simulated process: a replica with its disk, its bodies and its executor.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ledger::{Digest, ReplicaId, Timestamp};
+use ledger::{Certificate, Digest, ReplicaId, Timestamp};
 use pbft::{
     Configuration, Durable, ExecutedBlock, Input, InstalledBlock, Moment, Replica, Sequence,
     StoredChain,
 };
 use pbft::{RestoreError, Verifier};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, LogWrite};
 use crate::machine::{Machine, StoredBlock};
 use crate::plan::Behaviour;
 
 /// Work of the executor, done one by one.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// Execute a committed batch.
-    Execute(Sequence, Vec<Digest>, Timestamp),
+    /// Execute a prepared batch.
+    Execute(Order),
     /// Install fetched blocks from this replica.
     Install(ReplicaId, Vec<StoredBlock>),
 }
 
+/// What [`pbft::Effect::Execute`] asks for.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The height.
+    pub sequence: Sequence,
+    /// The number of the order.
+    pub run: u64,
+    /// The number of the order for the block before.
+    pub after: Option<u64>,
+    /// The digest of the batch.
+    pub batch: Digest,
+    /// The batch.
+    pub digests: Vec<Digest>,
+    /// The block's time.
+    pub time: Timestamp,
+}
+
+/// A block in memory, with the number of the order by which it was executed.
+pub type Executed = (StoredBlock, Option<u64>);
+
 /// What became of a task.
 pub enum Done {
-    /// An executed block, and whether it is new.
-    Executed(Durable<ExecutedBlock>),
+    /// An executed block.
+    Executed(ExecutedBlock),
+    /// An order that came too late: something else stands there, or below.
+    PassedOver,
     /// Installed blocks.
     Installed(Vec<Durable<InstalledBlock>>),
     /// The blocks of this replica were no good.
@@ -61,10 +83,16 @@ pub struct Node {
     pub old_copy: Option<Disk>,
     /// The executed state.
     pub machine: Machine,
+    /// The chain in memory, from height 1.
+    pub chain: Vec<Executed>,
+    /// The state at checkpoints that are not certified yet.
+    snapshots: BTreeMap<Sequence, Machine>,
     /// Bodies in memory.
     pub bodies: BTreeSet<Digest>,
     /// Waiting work.
     pub tasks: VecDeque<Task>,
+    /// How many executed blocks gave way to others.
+    pub taken_back: u64,
     /// The next wakeup that is scheduled.
     pub wakeup: Option<u64>,
     /// After so many more effects the process is killed.
@@ -89,8 +117,11 @@ impl Node {
             disk: Disk::default(),
             old_copy: None,
             machine: Machine::new(&configuration.base),
+            chain: Vec::new(),
+            snapshots: BTreeMap::new(),
             bodies: BTreeSet::new(),
             tasks: VecDeque::new(),
+            taken_back: 0,
             wakeup: None,
             killed_after_effects: None,
             clock_offset: 0,
@@ -142,6 +173,9 @@ impl Node {
         for stored in &self.disk.blocks[self.machine.height.0 as usize..] {
             self.machine.apply(&stored.block, stored.hash);
         }
+        let stored = self.disk.blocks.iter().cloned();
+        self.chain = stored.map(|stored| (stored, None)).collect();
+        self.snapshots.clear();
         let chain = self.stored_chain(verifier);
         let log = self.disk.read_log().map_err(|_| StartError::Damaged)?;
         let key = usize::from(self.replica_id.0);
@@ -168,13 +202,15 @@ impl Node {
                 .ok()
         });
         let kept = (2 * self.configuration.limits.window as usize)
-            .max(self.disk.blocks.len() - certified as usize);
+            .max(self.disk.blocks.len() - certified as usize + 1);
         let blocks = self.disk.blocks.iter().rev().take(kept).rev();
         let blocks = blocks.map(|stored| pbft::StoredBlock {
             sequence: stored.block.sequence,
             block: stored.hash,
+            batch: stored.batch,
             time: stored.block.time,
             digests: stored.block.digests.clone(),
+            ends: None,
         });
         StoredChain {
             blocks: blocks.collect(),
@@ -199,67 +235,109 @@ impl Node {
         self.bodies.contains(digest) || self.machine.done_at(digest).is_some()
     }
 
-    /// Does the first task. New blocks are put into `stored`.
-    pub fn do_task(&mut self, verifier: &Verifier, stored: &mut Vec<StoredBlock>) -> Option<Done> {
+    /// Does the first task.
+    pub fn do_task(&mut self, verifier: &Verifier) -> Option<Done> {
         match self.tasks.pop_front()? {
-            Task::Execute(sequence, digests, time) => {
-                Some(self.execute(sequence, &digests, time, stored))
-            }
-            Task::Install(from, blocks) => Some(self.install(from, blocks, verifier, stored)),
+            Task::Execute(order) => Some(self.execute(order)),
+            Task::Install(from, blocks) => Some(self.install(from, blocks, verifier)),
         }
     }
 
-    fn execute(
-        &mut self,
-        sequence: Sequence,
-        digests: &[Digest],
-        time: Timestamp,
-        stored: &mut Vec<StoredBlock>,
-    ) -> Done {
-        if let Some(known) = self.disk.block(sequence) {
-            return Done::Executed(durable(ExecutedBlock {
-                sequence,
-                block: known.hash,
-            }));
-        }
-        assert_eq!(
+    /// The block at a height, in memory.
+    pub fn block(&self, sequence: Sequence) -> Option<&StoredBlock> {
+        let (stored, _) = self.chain.get((sequence.0 as usize).checked_sub(1)?)?;
+        Some(stored)
+    }
+
+    /// Whether the block at a height is certified.
+    pub fn is_certified(&self, sequence: Sequence) -> bool {
+        self.block(sequence)
+            .is_some_and(|stored| stored.certificate.is_some())
+    }
+
+    fn execute(&mut self, order: Order) -> Done {
+        let Order {
             sequence,
-            self.machine.height.next(),
-            "the core executes in order"
-        );
-        let block = self.machine.block(time, digests);
+            run,
+            after,
+            batch,
+            digests,
+            time,
+        } = order;
+        let below = sequence.0 as usize - 1;
+        if self.is_certified(sequence) || self.chain.len() < below {
+            return Done::PassedOver;
+        }
+        self.take_back(below);
+        if self.chain.last().and_then(|(_, run)| *run) != after {
+            return Done::PassedOver;
+        }
+        let block = self.machine.block(time, &digests);
         let hash = block.hash();
-        self.store(
-            StoredBlock {
-                block,
-                hash,
-                certificate: None,
-            },
-            stored,
-        );
-        Done::Executed(durable(ExecutedBlock {
+        let stored = StoredBlock {
+            block,
+            hash,
+            batch: Some(batch),
+            certificate: None,
+        };
+        self.disk.queue.push_back(LogWrite::Block(stored.clone()));
+        self.apply(stored, Some(run));
+        Done::Executed(ExecutedBlock {
             sequence,
+            run,
             block: hash,
-        }))
+            ends: None,
+        })
     }
 
-    fn store(&mut self, new: StoredBlock, stored: &mut Vec<StoredBlock>) {
-        self.machine.apply(&new.block, new.hash);
-        self.disk.store(new.clone());
-        let interval = self.configuration.limits.checkpoint_interval;
-        if new.block.sequence.0.is_multiple_of(interval) {
-            self.disk.snapshot = Some(self.machine.snapshot());
+    /// Lets go of everything above the first `kept` blocks.
+    fn take_back(&mut self, kept: usize) {
+        if self.chain.len() > kept {
+            self.taken_back += (self.chain.len() - kept) as u64;
+            self.chain.truncate(kept);
+            let last = self.chain.last().map(|(stored, _)| stored);
+            self.machine.take_back_to(last, &self.configuration.base);
+            self.snapshots
+                .retain(|sequence, _| sequence.0 as usize <= kept);
         }
-        stored.push(new);
     }
 
-    fn install(
-        &mut self,
-        from: ReplicaId,
-        blocks: Vec<StoredBlock>,
-        verifier: &Verifier,
-        stored: &mut Vec<StoredBlock>,
-    ) -> Done {
+    fn apply(&mut self, new: StoredBlock, run: Option<u64>) {
+        self.machine.apply(&new.block, new.hash);
+        let sequence = new.block.sequence;
+        self.chain.push((new, run));
+        let interval = self.configuration.limits.checkpoint_interval;
+        if sequence.0.is_multiple_of(interval) {
+            self.snapshots.insert(sequence, self.machine.snapshot());
+        }
+    }
+
+    /// The block at a height is certified: it stays, and so does the state up to it once the block is on the disk.
+    pub fn certify(&mut self, sequence: Sequence, certificate: Certificate) {
+        let Some((stored, _)) = self.chain.get_mut(sequence.0 as usize - 1) else {
+            return;
+        };
+        stored
+            .certificate
+            .get_or_insert_with(|| certificate.clone());
+        let hash = stored.hash;
+        self.disk
+            .queue
+            .push_back(LogWrite::Certificate(sequence, hash, certificate));
+        self.keep_snapshot(sequence, hash);
+    }
+
+    fn keep_snapshot(&mut self, sequence: Sequence, hash: Digest) {
+        let is_stored = self
+            .disk
+            .block(sequence)
+            .is_some_and(|stored| stored.hash == hash);
+        if let Some(snapshot) = self.snapshots.remove(&sequence).filter(|_| is_stored) {
+            self.disk.snapshot = Some(snapshot);
+        }
+    }
+
+    fn install(&mut self, from: ReplicaId, blocks: Vec<StoredBlock>, verifier: &Verifier) -> Done {
         let mut installed = Vec::new();
         for fetched in blocks {
             let Some(certificate) = fetched.certificate.clone() else {
@@ -270,26 +348,30 @@ impl Node {
             let Ok(proof) = verifier.certified(sequence, hash, certificate.clone()) else {
                 break;
             };
-            let known = self.disk.block(sequence).map(|known| known.hash);
-            if known.is_none() && sequence == self.machine.height.next() {
-                let block = self
-                    .machine
-                    .block(fetched.block.time, &fetched.block.digests);
-                let hash = block.hash();
-                let certificate = Some(certificate.clone());
-                self.store(
-                    StoredBlock {
-                        block,
-                        hash,
-                        certificate,
-                    },
-                    stored,
-                );
-            } else if known.is_none() {
-                break;
-            }
-            self.disk.certify(sequence, certificate);
+            let below = sequence.0 as usize - 1;
+            let known = self.block(sequence).map(|known| known.hash);
             let (time, digests) = (fetched.block.time, fetched.block.digests);
+            if known != Some(hash) {
+                if self.is_certified(sequence) || self.chain.len() < below {
+                    break;
+                }
+                self.take_back(below);
+                let block = self.machine.block(time, &digests);
+                assert_eq!(block.hash(), hash, "the machine is deterministic");
+                let stored = StoredBlock {
+                    block,
+                    hash,
+                    batch: None,
+                    certificate: None,
+                };
+                self.apply(stored, None);
+            }
+            let (stored, _) = &mut self.chain[below];
+            stored.certificate.get_or_insert(certificate);
+            let certified = self.chain.iter().map(|(stored, _)| stored);
+            let certified = certified.take_while(|stored| stored.certificate.is_some());
+            self.disk.store_certified(certified);
+            self.keep_snapshot(sequence, hash);
             installed.push(durable(InstalledBlock {
                 proof,
                 time,
@@ -304,11 +386,12 @@ impl Node {
     }
 
     /// The input that tells the core of a finished task.
-    pub fn input_of(done: Done) -> Input {
+    pub fn input_of(done: Done) -> Option<Input> {
         match done {
-            Done::Executed(block) => Input::Executed(block),
-            Done::Installed(blocks) => Input::BlocksInstalled(blocks),
-            Done::Useless(peer) => Input::FetchFailed { peer },
+            Done::Executed(block) => Some(Input::Executed(block)),
+            Done::PassedOver => None,
+            Done::Installed(blocks) => Some(Input::BlocksInstalled(blocks)),
+            Done::Useless(peer) => Some(Input::FetchFailed { peer }),
         }
     }
 }

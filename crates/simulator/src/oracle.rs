@@ -18,7 +18,7 @@ pub type Violation = String;
 
 /// What is known of the whole cluster, and must stay consistent.
 pub struct Oracle {
-    /// The one block at each height.
+    /// The one certified block at each height.
     chain: BTreeMap<Sequence, Known>,
     /// Heights for which a certificate was seen.
     certified: BTreeMap<Sequence, Digest>,
@@ -26,7 +26,7 @@ pub struct Oracle {
     votes: BTreeMap<(ReplicaId, VoteKey), Digest>,
     /// What each correct replica signed (a crash may have kept it from leaving, and from being remembered).
     signed: BTreeSet<(ReplicaId, VoteKey, Digest)>,
-    /// What correct replicas commit to in each view and place.
+    /// The block that correct replicas commit to in each view and place.
     commits: BTreeMap<(View, Sequence), Digest>,
     /// The highest view in which each replica voted or for which it asked.
     views: BTreeMap<ReplicaId, View>,
@@ -88,14 +88,14 @@ impl Oracle {
         self.requested.insert(digest);
     }
 
-    /// The highest height that any correct replica stored.
+    /// The highest height that any correct replica holds a certificate of.
     pub fn height(&self) -> Sequence {
         self.chain
             .last_key_value()
             .map_or(Sequence(0), |(sequence, _)| *sequence)
     }
 
-    /// A correct replica stored a block.
+    /// A correct replica holds a block as certified.
     ///
     /// - 1: same height, same block.
     /// - 2: same height, same state.
@@ -105,7 +105,7 @@ impl Oracle {
     ///
     /// # Errors
     /// The violation.
-    pub fn block_stored(
+    pub fn block_certified(
         &mut self,
         block: &Block,
         hash: Digest,
@@ -173,7 +173,7 @@ impl Oracle {
             verified.is_ok(),
             "the certificate of {sequence} does not verify: {verified:?}"
         );
-        self.check_block_votes(sequence, block, certificate)?;
+        self.check_commits(sequence, block, certificate)?;
         let known = *self.certified.entry(sequence).or_insert(block);
         ensure!(known == block, "two certificates at height {sequence}");
         let stored = self.chain.get(&sequence).map(|known| known.hash);
@@ -223,8 +223,7 @@ impl Oracle {
             after.certified <= after.executed,
             "replica {replica} certified more than it executed"
         );
-        let grows = after.executed >= before.executed
-            && after.certified >= before.certified
+        let grows = after.certified >= before.certified
             && after.stable >= before.stable
             && after.view >= before.view;
         ensure!(

@@ -22,18 +22,15 @@ impl Cluster {
     ) {
         let is_correct = self.is_correct(index);
         if is_correct {
-            let result = self
-                .oracle
-                .certified(&self.verifier, sequence, block, &certificate);
-            self.check(result);
+            self.check_certified(index, sequence, block, &certificate);
         }
         let node = &mut self.nodes[index];
-        node.disk.certify(sequence, certificate);
+        node.certify(sequence, certificate);
         let digests = node
-            .disk
             .block(sequence)
             .map(|stored| stored.block.digests.clone())
             .unwrap_or_default();
+        self.start_sync(index);
         if is_correct {
             for digest in digests {
                 self.send_answer(digest, sequence);
@@ -129,7 +126,7 @@ impl Cluster {
             return;
         }
         if let Some(sequence) = node.machine.done_at(&digest) {
-            if sequence.0 <= node.disk.certified() && node.is_correct() {
+            if node.is_certified(sequence) && node.is_correct() {
                 self.send_answer(digest, sequence);
             }
             return;

@@ -21,7 +21,6 @@ use crate::delivery::Parcel;
 use crate::epochs::Epochs;
 use crate::inbound::Inbound;
 use crate::intake::Admitted;
-use crate::journal::writer::Written;
 use crate::journal::{Job, Writer};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
@@ -30,7 +29,6 @@ use crate::reports::HALTED;
 use crate::run_blocks::{Task, Told};
 use crate::seat::{Identity, Position, Seat};
 use crate::state::StateStore;
-use crate::told_in_order::ToldInOrder;
 
 /// How long the thread waits at most before it looks at its clocks.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -115,7 +113,8 @@ pub struct Core {
     pub(crate) jobs: Vec<Job>,
     /// What is to be said to all next.
     pub(crate) said: Vec<Vec<u8>>,
-    told: ToldInOrder,
+    /// The newest certified block whose writes execution has not been told to keep.
+    pub(crate) certified: Option<Height>,
     pub(crate) inbound: Inbound,
     pub(crate) peers: Arc<Peers>,
     pub(crate) store: StateStore,
@@ -238,7 +237,7 @@ impl Core {
             performers,
             jobs: Vec::new(),
             said: Vec::new(),
-            told: ToldInOrder::default(),
+            certified: None,
             inbound,
             peers,
             store,
@@ -325,6 +324,7 @@ impl Core {
             tokio::task::yield_now().await;
             let mut written = Vec::new();
             let jobs = std::mem::take(&mut self.jobs);
+            let certified = self.certified.take();
             let result = self
                 .performers
                 .writer
@@ -332,21 +332,15 @@ impl Core {
             if let Err(error) = result {
                 return Err(self.stop(error.to_string(), None));
             }
-            for what in written {
-                self.note_written(what);
+            if let Some(height) = certified {
+                // The block was given before its certificate, so it is durable.
+                self.tell_execution(Task::Certified(height));
+            }
+            for votes in written {
+                self.step(Input::Persisted(votes));
             }
         }
         Ok(())
-    }
-
-    fn note_written(&mut self, written: Written) {
-        match written {
-            Written::Votes(votes) => self.step(Input::Persisted(votes)),
-            Written::Block(block) => {
-                self.tell_execution(Task::Durable(block.get().sequence.height()));
-                self.step(Input::Executed(block));
-            }
-        }
     }
 
     fn stop(&mut self, reason: String, at: Option<Height>) -> CoreError {
@@ -428,27 +422,19 @@ impl Core {
                     self.inbound.watch().fetched(Sequence::from(last));
                 }
                 self.step(Input::BlocksInstalled(blocks));
-                for (block, hash, bodies) in
-                    last.map(|last| self.told.stored(last)).unwrap_or_default()
-                {
-                    self.jobs.push(Job::Block(block, hash, bodies));
-                }
             }
             Heard::Input(input) => self.step(input),
             Heard::Admitted(Admitted::Submitted(requests)) => self.step(Input::Submitted(requests)),
             Heard::Admitted(Admitted::Held(digests)) => self.step(Input::BodiesHeld(digests)),
-            Heard::Told(Told::Executed(block, hash, bodies)) => {
-                let now = self.told.executed((block, hash, bodies));
-                self.jobs
-                    .extend(now.map(|(block, hash, bodies)| Job::Block(block, hash, bodies)));
+            Heard::Told(Told::Executed(executed, block, bodies)) => {
+                // Before the COMMIT that speaks for it.
+                self.jobs.push(Job::Block(block, bodies));
+                self.step(Input::Executed(executed));
             }
             Heard::Told(Told::NextDue(due)) => self.next_due = due,
             Heard::Told(Told::EpochEnds(last)) => self.step(Input::EpochEnds(Sequence::from(last))),
             Heard::Told(Told::LeftOut(left)) => self.keep_left_out(&left),
             Heard::Told(Told::Installed(blocks)) => {
-                if let Some(last) = blocks.last() {
-                    self.told.storing(last.proof.sequence().height());
-                }
                 let _ = self.performers.delivery.send(Parcel::Installed(blocks));
             }
             Heard::Fetched { peer, last } => {

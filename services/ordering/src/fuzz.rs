@@ -96,11 +96,19 @@ fn certified(height: u64) -> CertifiedBlock {
     let votes: Vec<BlockVote> = (0..3)
         .map(|signer| {
             let (replica, hash) = (ReplicaId(signer), header.hash());
-            BlockVote::sign(&CHAIN, replica, Epoch(0), header.height, hash, &key(signer))
+            BlockVote::sign(
+                &CHAIN,
+                replica,
+                Epoch(0),
+                0,
+                header.height,
+                hash,
+                &key(signer),
+            )
         })
         .collect();
     CertifiedBlock {
-        certificate: Certificate::from_votes(Epoch(0), &votes),
+        certificate: Certificate::from_votes(Epoch(0), 0, &votes),
         block: Block {
             header,
             transactions,

@@ -163,11 +163,11 @@ impl Inbound {
         }
     }
 
-    /// Verifies what is at hand, and gives what is good in the order in which it came. Votes for blocks up to
+    /// Verifies what is at hand, and gives what is good in the order in which it came. COMMITs up to
     /// `certified` say nothing new, and are passed over.
     pub fn verified(&mut self, certified: Sequence) -> Vec<Verified<SignedMessage>> {
         let is_late = |signed: &SignedMessage| match &signed.message {
-            Message::BlockVote(vote) => vote.sequence <= certified,
+            Message::Commit(vote) => vote.sequence <= certified,
             _ => false,
         };
         let mut at_hand = std::mem::take(&mut self.unverified);

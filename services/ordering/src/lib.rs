@@ -46,7 +46,6 @@ pub mod run_blocks;
 pub mod seat;
 pub mod serve;
 pub mod state;
-pub mod told_in_order;
 pub mod trace;
 pub mod unapplied;
 pub mod watch;

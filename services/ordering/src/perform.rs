@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use bus::ordering_wire::SubmitReply;
 use bus::subjects;
-use ledger::{Digest, ReplicaId, Timestamp, canonical};
+use ledger::{Digest, ReplicaId, canonical};
 use pbft::{Effect, HaltReason, Message, Refusal, Sequence};
 
 use crate::core::{Core, FetchOrder};
 use crate::delivery::Parcel;
 use crate::journal::{Job, JournaledCertificate};
 use crate::recent::Ordered;
-use crate::run_blocks::Task;
+use crate::run_blocks::{Order, Task};
 use crate::wire::{self, MESSAGES_TOGETHER_MAX, Wire};
 
 impl Core {
@@ -42,10 +42,21 @@ impl Core {
             }
             Effect::Execute {
                 sequence,
+                run,
+                after,
+                batch,
                 digests,
                 time,
-                ..
-            } => self.execute(sequence, &digests, time),
+            } => {
+                let order = Order {
+                    height: sequence.height(),
+                    run,
+                    after,
+                    batch,
+                    time,
+                };
+                self.execute(order, &digests);
+            }
             Effect::Certified {
                 sequence,
                 block,
@@ -58,6 +69,7 @@ impl Core {
                     certificate: certificate.clone(),
                 };
                 self.jobs.push(Job::Certificate(kept));
+                self.certified = Some(height);
                 let _ = self
                     .performers
                     .delivery
@@ -108,17 +120,14 @@ impl Core {
                 let ordered = self.ordered.entry(vote.sequence).or_default();
                 ordered.proposed = ordered.proposed.or(now);
             }
-            Message::Commit(vote) => {
-                let ordered = self.ordered.entry(vote.sequence).or_default();
-                ordered.prepared = ordered.prepared.or(now);
-            }
             _ => {}
         }
     }
 
-    fn execute(&mut self, sequence: Sequence, digests: &[Digest], time: Timestamp) {
+    fn execute(&mut self, order: Order, digests: &[Digest]) {
+        let sequence = Sequence::from(order.height);
         let ordered = Ordered {
-            committed: Some(Instant::now()),
+            prepared: Some(Instant::now()),
             ..self.ordered.remove(&sequence).unwrap_or_default()
         };
         // Votes may be repeated after their place is executed.
@@ -142,8 +151,7 @@ impl Core {
         }
         self.metrics.batch.set(bodies.len() as i64);
         self.tell_execution(Task::Execute {
-            height: sequence.height(),
-            time,
+            order,
             bodies,
             ordered,
         });

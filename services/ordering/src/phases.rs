@@ -60,7 +60,6 @@ impl Phases {
             received: None,
             proposed: ordered.proposed.map(wall),
             prepared: ordered.prepared.map(wall),
-            committed: ordered.committed.map(wall),
             executed: wall(block.phases.executed),
             certified: Timestamp(now_us),
             trace: None,
@@ -130,15 +129,13 @@ mod tests {
         let after = |us| proposed + Duration::from_micros(us);
         let ordered = Ordered {
             proposed: Some(proposed),
-            prepared: None,
-            committed: Some(after(200)),
+            prepared: Some(after(200)),
         };
         let of_block = block(ordered, after(300));
         phases.certified(Height(7), &of_block, after(800), 1_000_000_000);
         let times = phases.of(Height(7), 0).unwrap();
         assert_eq!(times.proposed, Some(Timestamp(1_000_000_000 - 800)));
-        assert_eq!(times.prepared, None);
-        assert_eq!(times.committed, Some(Timestamp(1_000_000_000 - 600)));
+        assert_eq!(times.prepared, Some(Timestamp(1_000_000_000 - 600)));
         assert_eq!(times.executed, Timestamp(1_000_000_000 - 500));
         assert_eq!(times.received, None);
         assert_eq!(phases.of(Height(8), 0), None);

@@ -43,10 +43,8 @@ pub struct Phases {
 pub struct Ordered {
     /// The primary proposed it, or a backup agreed to the proposal.
     pub proposed: Option<Instant>,
-    /// A quorum agreed to the proposal.
+    /// A quorum agreed to the proposal, and it went to execution.
     pub prepared: Option<Instant>,
-    /// A quorum is prepared.
-    pub committed: Option<Instant>,
 }
 
 /// The latest executed blocks, by height.
@@ -67,6 +65,11 @@ impl RecentBlocks {
         while blocks.len() > KEPT {
             blocks.pop_first();
         }
+    }
+
+    /// Lets go of the blocks above a height: others take their places.
+    pub fn take_back_to(&self, height: Height) {
+        self.lock().split_off(&height.next().0);
     }
 
     /// The block at that height, while it is recent.

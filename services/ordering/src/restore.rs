@@ -16,11 +16,11 @@ use pbft::{Base, CertifiedHash, Limits, LogRecord, Sequence, StoredBlock, Stored
 use crate::blocks::{self, BlockFileError, BlockFiles};
 use crate::body::{Body, BodyPool};
 use crate::delivery::Tip;
-use crate::epochs::Epochs;
+use crate::epochs::{Epochs, announced_in};
 use crate::journal::{JournalError, JournalFile, JournaledBlock, JournaledCertificate, Writer};
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
-use crate::run_blocks::{BlockRunner, ExecutionError};
+use crate::run_blocks::{BlockRunner, ExecutionError, last_height_before};
 use crate::state::{StateError, StateStore, hashed};
 
 /// Why a replica's data cannot be used.
@@ -98,6 +98,7 @@ struct Chain<'a> {
     folder: &'a Path,
     store: &'a StateStore,
     certified: Height,
+    /// Executed, durable, and without a certificate here: another view may have ordered something else.
     uncertified: &'a Uncertified,
 }
 
@@ -152,7 +153,9 @@ impl Restoring<'_> {
             );
         }
         let stored = Height(files.next_height().0 - 1);
-        let (bodies, mut uncertified) = journaled(recovered.bodies, recovered.blocks, stored);
+        let location = store.locate(stored)?.ok_or(RestoreError::Missing(stored))?;
+        let newest = (stored, blocks::read(&folder, location)?.block.hash());
+        let (bodies, mut uncertified) = journaled(recovered.bodies, recovered.blocks, newest);
         store_certified(
             &mut files,
             &store,
@@ -387,11 +390,12 @@ fn remove_state(folder: &Path) -> Result<(), RestoreError> {
 type Bodies = BTreeMap<Digest, Arc<Body>>;
 type Uncertified = BTreeMap<u64, (Arc<JournaledBlock>, Vec<Arc<Body>>)>;
 
-/// Bodies and blocks of the journal; blocks that the files hold are left out, as are those after a gap.
+/// Bodies and blocks of the journal; blocks that the files hold are left out, and so are those that follow no block that is
+/// there: one below them gave way to another.
 fn journaled(
     bodies: BTreeMap<Digest, (ledger::SignedTransaction, bytes::Bytes)>,
     blocks: BTreeMap<u64, JournaledBlock>,
-    certified: Height,
+    (certified, mut newest): (Height, Digest),
 ) -> (Bodies, Uncertified) {
     // The files hold these with their blocks.
     let stored: BTreeSet<Digest> = blocks
@@ -410,7 +414,7 @@ fn journaled(
     let mut uncertified = Uncertified::new();
     for (height, block) in blocks {
         let next = certified.0 + 1 + uncertified.len() as u64;
-        if height != next {
+        if height != next || block.header.previous != newest {
             continue;
         }
         let found: Option<Vec<Arc<Body>>> = block
@@ -419,6 +423,7 @@ fn journaled(
             .map(|wire| bodies.get(wire).cloned())
             .collect();
         if let Some(found) = found {
+            newest = block.header.hash();
             uncertified.insert(height, (Arc::new(block), found));
         }
     }
@@ -472,7 +477,10 @@ fn replay(
         if runner.replay(&stored.block, &digests)? != stored.block.hash() {
             return Err(RestoreError::Differs(Height(height)));
         }
-        runner.keep_all()?;
+        // What is certified, or in the state already, stays.
+        if height <= chain.certified.0 {
+            runner.keep_all()?;
+        }
     }
     Ok(())
 }
@@ -489,7 +497,7 @@ fn stored_chain(
     let oldest = newest
         .0
         .saturating_sub(recent_blocks)
-        .min(chain.certified.0)
+        .min(chain.certified.0.saturating_sub(1))
         + 1;
     let mut blocks = Vec::new();
     let mut stable: Option<CertifiedHash> = None;
@@ -506,18 +514,20 @@ fn stored_chain(
                 .map_err(|_| RestoreError::Certificate(height))?;
             stable = Some(proof);
         }
+        // Delivery needs the bodies of what has no certificate yet.
+        let journaled = chain.uncertified.get(&height.0);
+        let (batch, bodies) = journaled
+            .map(|(block, bodies)| (Some(block.batch), bodies.clone()))
+            .unwrap_or_default();
+        let announced = journaled.and_then(|(block, _)| announced_in(&block.outcomes));
         blocks.push(StoredBlock {
             sequence,
             block: hash,
+            batch,
             time: certified.block.header.time,
             digests: wires.clone(),
+            ends: announced.map(last_height_before),
         });
-        // Delivery needs what has no certificate yet.
-        let bodies = chain
-            .uncertified
-            .get(&height.0)
-            .map(|(_, bodies)| bodies.clone())
-            .unwrap_or_default();
         let block = (height > chain.certified).then_some(certified.block);
         let phases = Phases {
             ordered: Ordered::default(),

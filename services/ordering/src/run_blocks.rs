@@ -1,5 +1,6 @@
-//! The thread that executes: committed batches and fetched blocks, in order of height, each over the state that the
-//! ones before it left. Writes reach the state store only after their block is durable.
+//! The thread that executes: prepared batches and fetched blocks, in order of height, each over the state that the
+//! ones before it left. Writes reach the state store only after their block is certified and durable: until then it may give way
+//! to another.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use execution::state_tree::{CHECKPOINT_INTERVAL, checkpoint_of};
 use execution::{
     BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut, Rules, Used,
 };
-use ledger::{Block, BlockDigests, Digest, Height, Timestamp};
+use ledger::{Block, BlockDigests, Digest, EpochDescription, Height, Timestamp};
+use pbft::Sequence;
 
 use crate::body::Body;
 use crate::epochs::{Epochs, announced_in};
@@ -21,7 +23,7 @@ use crate::roots::Roots;
 use crate::state::{StateError, StateStore};
 use crate::unapplied::Unapplied;
 
-/// How many executed blocks wait to be durable at most; less than the interval of checkpoints.
+/// How many executed blocks wait to be certified at most; less than the interval of checkpoints.
 const UNAPPLIED_MAX: usize = 48;
 
 /// How many fetched blocks are executed before they are handed on to be stored: some are stored while the next are executed.
@@ -30,12 +32,10 @@ const INSTALLED_TOGETHER_MAX: usize = UNAPPLIED_MAX / 4;
 /// Something to execute, or to keep.
 #[derive(Debug)]
 pub enum Task {
-    /// A committed batch: the block at this height.
+    /// A prepared batch: the block at its height, instead of what was executed and not certified there and above.
     Execute {
-        /// The height.
-        height: Height,
-        /// The block's time.
-        time: Timestamp,
+        /// Where, on what.
+        order: Order,
         /// The transactions' bodies, in order.
         bodies: Vec<Arc<Body>>,
         /// When the batch passed the phases of the agreement.
@@ -43,20 +43,35 @@ pub enum Task {
     },
     /// Blocks that others certified, in order.
     Install(Vec<FetchedBlock>),
-    /// The block of this height is durable: its writes may be kept.
-    Durable(Height),
+    /// The blocks up to this height are certified and durable: their writes are kept.
+    Certified(Height),
     /// End the thread.
     Stop,
+}
+
+/// What [`pbft::Effect::Execute`] asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// The height.
+    pub height: Height,
+    /// The number of the order.
+    pub run: u64,
+    /// The number of the order by which the block before was executed; `None` where there was none.
+    pub after: Option<u64>,
+    /// The digest of the batch.
+    pub batch: Digest,
+    /// The block's time.
+    pub time: Timestamp,
 }
 
 /// What execution tells.
 #[derive(Debug)]
 pub enum Told {
-    /// A batch was executed: the block with its hash and its transactions, to be made durable.
-    Executed(Arc<JournaledBlock>, Digest, Vec<Arc<Body>>),
+    /// A batch was executed: the block with its transactions is to be made durable with the COMMIT.
+    Executed(pbft::ExecutedBlock, Arc<JournaledBlock>, Vec<Arc<Body>>),
     /// When something will next be due.
     NextDue(Option<Timestamp>),
-    /// A change of the replica set was executed: the epoch ends with this height.
+    /// A fetched block holds a change of the replica set: the epoch ends with this height.
     EpochEnds(Height),
     /// Transactions that were ordered and are in no block.
     LeftOut(Vec<(Digest, LeftOut)>),
@@ -106,9 +121,9 @@ pub enum ExecutionError {
 pub struct BlockRunner<R> {
     executor: Executor<R>,
     epochs: Arc<Epochs>,
-    /// The last height of the epoch, of an announcement that was not told yet.
-    ends: Option<Height>,
     head: ChainHead,
+    /// Up to here nothing gives way.
+    certified: Height,
     used: Used,
     unapplied: Unapplied,
     roots: Roots,
@@ -129,10 +144,10 @@ impl<R: Rules> BlockRunner<R> {
         BlockRunner {
             executor,
             epochs,
-            ends: None,
-            head,
+            certified: head.height,
             used: Used::read(&store),
-            unapplied: Unapplied::over(store),
+            unapplied: Unapplied::over(store, head.clone()),
+            head,
             roots,
             recent,
             execution_seconds: chassis::metrics::histogram(
@@ -161,23 +176,40 @@ impl<R: Rules> BlockRunner<R> {
         tasks: &Receiver<Task>,
         tell: &mut dyn FnMut(Told),
     ) -> Result<(), ExecutionError> {
+        let result = self.serve(tasks, tell);
+        self.roots.stop();
+        result
+    }
+
+    fn serve(
+        &mut self,
+        tasks: &Receiver<Task>,
+        tell: &mut dyn FnMut(Told),
+    ) -> Result<(), ExecutionError> {
         let mut waiting = VecDeque::new();
         while let Ok(task) = tasks.recv() {
             match task {
-                Task::Durable(height) => self.keep(height)?,
+                Task::Certified(height) => self.keep(height)?,
                 Task::Stop => break,
-                other => waiting.push_back(other),
+                Task::Execute { order, .. } => {
+                    // What waits to be executed there or above has given way, and makes no room by itself.
+                    waiting.retain(|waiting| {
+                        !matches!(waiting, Task::Execute { order: earlier, .. } if earlier.height >= order.height)
+                    });
+                    self.give_way(order.height);
+                    waiting.push_back(task);
+                }
+                Task::Install(_) => waiting.push_back(task),
             }
             while let room @ 1.. = self.room()
                 && let Some(task) = waiting.pop_front()
             {
                 match task {
                     Task::Execute {
-                        height,
-                        time,
+                        order,
                         bodies,
                         ordered,
-                    } => self.execute(height, time, bodies, ordered, tell)?,
+                    } => self.execute(order, bodies, ordered, tell)?,
                     Task::Install(mut blocks) => {
                         let rest =
                             blocks.split_off(room.min(INSTALLED_TOGETHER_MAX).min(blocks.len()));
@@ -186,25 +218,44 @@ impl<R: Rules> BlockRunner<R> {
                             waiting.push_front(Task::Install(rest));
                         }
                     }
-                    Task::Durable(_) | Task::Stop => {}
+                    Task::Certified(_) | Task::Stop => {}
                 }
             }
         }
-        self.roots.stop();
         Ok(())
     }
 
-    /// How many blocks may be executed before others are durable: a root is needed one interval after its checkpoint,
+    /// How many blocks may be executed before others are certified: a root is needed one interval after its checkpoint,
     /// so the checkpoint's writes must be kept by then.
     fn room(&self) -> usize {
         UNAPPLIED_MAX.saturating_sub(self.unapplied.len())
     }
 
     fn keep(&mut self, height: Height) -> Result<(), ExecutionError> {
-        for (height, changes) in self.unapplied.apply(height)? {
-            self.roots.note(height, changes);
+        self.certified = self.certified.max(height);
+        for applied in self.unapplied.apply(height)? {
+            if let Some(announced) = applied.announced {
+                self.epochs.announce(announced);
+            }
+            self.roots.note(applied.height, applied.changes);
         }
         Ok(())
+    }
+
+    /// Lets go of what was executed at this height and above, unless it is certified.
+    fn give_way(&mut self, height: Height) {
+        if height <= self.certified || height > self.head.height {
+            return;
+        }
+        let last = Height(height.0 - 1);
+        tracing::info!(
+            from = height.0,
+            to = self.head.height.0,
+            "executed blocks give way to what another view ordered"
+        );
+        self.head = self.unapplied.take_back_to(last);
+        self.used = Used::read(&self.unapplied);
+        self.recent.take_back_to(last);
     }
 
     /// Executes the next block.
@@ -213,6 +264,7 @@ impl<R: Rules> BlockRunner<R> {
     /// [`StateError`] when the state's root can't be had.
     pub fn execute_next(
         &mut self,
+        run: Option<u64>,
         time: Timestamp,
         transactions: Vec<Arc<CheckedTransaction>>,
     ) -> Result<ExecutedBlock, ExecutionError> {
@@ -236,37 +288,49 @@ impl<R: Rules> BlockRunner<R> {
             self.executor
                 .execute_block(&self.unapplied, &mut self.used, &self.head, order);
         self.head = executed.head.clone();
-        self.unapplied
-            .add(&self.head, std::mem::take(&mut executed.writes));
-        if let Some(announced) = announced_in(&executed.block.outcomes) {
-            self.ends = self.epochs.announce(announced).or(self.ends);
-        }
+        let announced = announced_in(&executed.block.outcomes);
+        let writes = std::mem::take(&mut executed.writes);
+        self.unapplied.add(&self.head, run, announced, writes);
         Ok(executed)
     }
 
     fn execute(
         &mut self,
-        height: Height,
-        time: Timestamp,
+        order: Order,
         bodies: Vec<Arc<Body>>,
         ordered: Ordered,
         tell: &mut dyn FnMut(Told),
     ) -> Result<(), ExecutionError> {
-        if height <= self.head.height {
-            // It was installed from another replica meanwhile; the core knows its hash from there.
+        let Order {
+            height,
+            run,
+            after,
+            batch,
+            time,
+        } = order;
+        self.give_way(height);
+        if height != self.head.height.next() || self.unapplied.newest_run() != after {
+            // A block was installed there or below meanwhile, and the core hears of it.
             return Ok(());
         }
         let started = Instant::now();
         let transactions = bodies.iter().map(|body| body.transaction.clone()).collect();
-        let executed = self.execute_next(time, transactions)?;
+        let executed = self.execute_next(Some(run), time, transactions)?;
         let kept = in_block(bodies, &executed);
         let wires: Vec<Digest> = kept.iter().map(|body| body.wire()).collect();
         let journaled = JournaledBlock {
             header: executed.block.header.clone(),
+            batch,
             wires: wires.clone(),
             outcomes: executed.block.outcomes.clone(),
         };
         let hash = executed.head.hash;
+        let told = pbft::ExecutedBlock {
+            sequence: height.into(),
+            run,
+            block: hash,
+            ends: announced_in(&journaled.outcomes).map(last_height_before),
+        };
         self.execution_seconds.record(started.elapsed());
         let recent = RecentBlock {
             block: Some(executed.block),
@@ -280,9 +344,8 @@ impl<R: Rules> BlockRunner<R> {
             },
         };
         self.recent.insert(height, Arc::new(recent));
-        tell(Told::Executed(Arc::new(journaled), hash, kept));
+        tell(Told::Executed(told, Arc::new(journaled), kept));
         tell(Told::NextDue(executed.next_due));
-        self.tell_end(tell);
         if !executed.left_out.is_empty() {
             tell(Told::LeftOut(
                 executed
@@ -313,10 +376,14 @@ impl<R: Rules> BlockRunner<R> {
                     .recent
                     .get(header.height.0)
                     .map_or(proof.block(), |recent| recent.hash);
-                if own != proof.block() {
+                if own == proof.block() {
+                    self.certified = self.certified.max(header.height);
+                    continue;
+                }
+                if header.height <= self.certified {
                     return Err(divergence(own));
                 }
-                continue;
+                self.give_way(header.height);
             }
             if header.height != self.head.height.next() {
                 return Err(ExecutionError::Gap {
@@ -328,16 +395,13 @@ impl<R: Rules> BlockRunner<R> {
             if own != proof.block() {
                 return Err(divergence(own));
             }
+            self.certified = header.height;
+            if let Some(announced) = announced_in(&certified.block.outcomes) {
+                tell(Told::EpochEnds(last_height_before(announced).height()));
+            }
         }
-        self.tell_end(tell);
         tell(Told::Installed(blocks));
         Ok(())
-    }
-
-    fn tell_end(&mut self, tell: &mut dyn FnMut(Told)) {
-        if let Some(last) = self.ends.take() {
-            tell(Told::EpochEnds(last));
-        }
     }
 
     /// Executes a stored or fetched block again; gives the hash that comes of it.
@@ -361,7 +425,7 @@ impl<R: Rules> BlockRunner<R> {
                 })
             })
             .collect();
-        let executed = self.execute_next(block.header.time, transactions)?;
+        let executed = self.execute_next(None, block.header.time, transactions)?;
         let hash = executed.head.hash;
         let recent = RecentBlock {
             block: None,
@@ -378,13 +442,18 @@ impl<R: Rules> BlockRunner<R> {
         Ok(hash)
     }
 
-    /// Keeps everything executed so far; for replaying blocks that are durable already.
+    /// Keeps everything executed so far; for replaying blocks that are certified and durable already.
     ///
     /// # Errors
     /// [`ExecutionError::State`].
     pub fn keep_all(&mut self) -> Result<(), ExecutionError> {
         self.keep(self.head.height)
     }
+}
+
+/// The last height of the epoch before the one that is announced.
+pub fn last_height_before(announced: EpochDescription) -> Sequence {
+    Sequence(announced.first_height.0 - 1)
 }
 
 /// The bodies of the block's transactions, in order: those that were not left out. They are told apart by their wire digests,
@@ -403,3 +472,6 @@ fn in_block(mut bodies: Vec<Arc<Body>>, executed: &ExecutedBlock) -> Vec<Arc<Bod
 pub fn is_checkpoint(height: Height) -> bool {
     height.0.is_multiple_of(CHECKPOINT_INTERVAL)
 }
+
+#[cfg(test)]
+mod tests;

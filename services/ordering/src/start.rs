@@ -218,7 +218,8 @@ impl Running {
         let delivery_thread = thread("delivery", core.0.clone(), move || {
             let mut installed = |blocks: crate::delivery::StoredBlocks| {
                 if let Some(last) = blocks.last() {
-                    let _ = to_execution.send(Task::Durable(last.get().proof.sequence().height()));
+                    let _ =
+                        to_execution.send(Task::Certified(last.get().proof.sequence().height()));
                 }
                 let _ = to_core.send(Heard::Input(Input::BlocksInstalled(blocks)));
             };

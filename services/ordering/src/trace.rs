@@ -67,18 +67,16 @@ pub fn phases(
 
 /// The phases in order, each with its end. A slow replica may hear that all others are through with a phase before it has
 /// said its own word: then the phase ended with the next one.
-fn steps(block: &RecentBlock, certified: Instant) -> [(&'static str, Option<Instant>); 6] {
+fn steps(block: &RecentBlock, certified: Instant) -> [(&'static str, Option<Instant>); 5] {
     let phases = &block.phases;
-    let committed = phases.ordered.committed;
-    let prepared = phases.ordered.prepared.or(committed);
+    let prepared = phases.ordered.prepared;
     let proposed = phases.ordered.proposed.or(prepared);
     [
         ("ordering.pre_prepare", proposed),
         ("ordering.prepare", prepared),
-        ("ordering.commit", committed),
         ("ordering.await_execution", Some(phases.started)),
         ("ordering.execute", Some(phases.executed)),
-        ("ordering.certify", Some(certified)),
+        ("ordering.commit", Some(certified)),
     ]
 }
 

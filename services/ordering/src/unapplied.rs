@@ -1,10 +1,11 @@
-//! The state as execution sees it: what executed blocks wrote and is not in the store yet, over the store.
+//! The state as execution sees it: what executed blocks wrote and is not in the store yet, over the store. Until it is there, a
+//! block may be taken back.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use execution::{ChainHead, StateView};
-use ledger::{Height, WriteSet};
+use ledger::{EpochDescription, Height, WriteSet};
 
 use crate::state::{self, Changes, StateError, StateStore};
 
@@ -20,13 +21,37 @@ const READ_ON: usize = 64;
 /// How many entries of a range that grows at its beginning are kept at most.
 const RANGE_MAX: usize = 4_096;
 
+/// An executed block whose writes are not in the store.
+struct Executed {
+    head: ChainHead,
+    /// The order by which it was executed, if it was by one.
+    run: Option<u64>,
+    /// The epoch that it announces.
+    announced: Option<EpochDescription>,
+    /// Ascending by key.
+    writes: WriteSet,
+    changes: Changes,
+}
+
+/// A block whose writes went into the store.
+pub struct Applied {
+    /// Its height.
+    pub height: Height,
+    /// What it changed, for the state tree.
+    pub changes: Changes,
+    /// The epoch that it announces.
+    pub announced: Option<EpochDescription>,
+}
+
 /// Writes of executed blocks over the store.
 pub struct Unapplied {
     store: StateStore,
+    /// The newest block in the store, and its order.
+    applied: (ChainHead, Option<u64>),
     /// The newest write of each key, and the height that made it.
     writes: HashMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
-    /// By height, each with its writes ascending by key.
-    blocks: VecDeque<(ChainHead, WriteSet, Changes)>,
+    /// By height.
+    blocks: VecDeque<Executed>,
     /// Values as the store has them, or that it has none: members are read for every transaction of theirs.
     read: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>,
     /// The ranges that were asked for.
@@ -76,10 +101,11 @@ impl Range {
 }
 
 impl Unapplied {
-    /// Nothing written yet over the store.
-    pub fn over(store: StateStore) -> Unapplied {
+    /// Nothing written yet over the store, which stands at `head`.
+    pub fn over(store: StateStore, head: ChainHead) -> Unapplied {
         Unapplied {
             store,
+            applied: (head, None),
             writes: HashMap::new(),
             blocks: VecDeque::new(),
             read: RefCell::default(),
@@ -97,28 +123,66 @@ impl Unapplied {
         self.blocks.is_empty()
     }
 
-    /// Takes the writes of the next executed block.
-    pub fn add(&mut self, head: &ChainHead, writes: WriteSet) {
-        for (key, value) in &writes.0 {
-            self.writes
-                .insert(key.clone(), (head.height.0, value.clone()));
-        }
-        let changes = state::hashed(&writes);
-        self.blocks.push_back((head.clone(), writes, changes));
+    /// The order by which the newest block was executed, if it was by one.
+    pub fn newest_run(&self) -> Option<u64> {
+        self.blocks
+            .back()
+            .map_or(self.applied.1, |executed| executed.run)
     }
 
-    /// Moves everything up to `height` into the store; gives the changes by height.
+    /// Takes the writes of the next executed block, the order by which it was executed, and the epoch that it announces.
+    pub fn add(
+        &mut self,
+        head: &ChainHead,
+        run: Option<u64>,
+        announced: Option<EpochDescription>,
+        writes: WriteSet,
+    ) {
+        note_writes(&mut self.writes, head.height, &writes);
+        let changes = state::hashed(&writes);
+        self.blocks.push_back(Executed {
+            head: head.clone(),
+            run,
+            announced,
+            writes,
+            changes,
+        });
+    }
+
+    /// Drops the blocks above `height`; gives the head that is left.
+    pub fn take_back_to(&mut self, height: Height) -> ChainHead {
+        while let Some(newest) = self.blocks.back()
+            && newest.head.height > height
+        {
+            self.blocks.pop_back();
+        }
+        self.writes.clear();
+        for executed in &self.blocks {
+            note_writes(&mut self.writes, executed.head.height, &executed.writes);
+        }
+        let newest = self.blocks.back().map(|executed| &executed.head);
+        newest.unwrap_or(&self.applied.0).clone()
+    }
+
+    /// Moves everything up to `height` into the store; gives those blocks, by height.
     ///
     /// # Errors
     /// [`StateError`]: the process must stop.
-    pub fn apply(&mut self, height: Height) -> Result<Vec<(Height, Changes)>, StateError> {
+    pub fn apply(&mut self, height: Height) -> Result<Vec<Applied>, StateError> {
         let mut applied = Vec::new();
         while self
             .blocks
             .front()
-            .is_some_and(|(head, ..)| head.height <= height)
+            .is_some_and(|executed| executed.head.height <= height)
         {
-            let Some((head, writes, changes)) = self.blocks.pop_front() else {
+            let Some(Executed {
+                head,
+                run,
+                announced,
+                writes,
+                changes,
+            }) = self.blocks.pop_front()
+            else {
                 break;
             };
             self.store.apply(&head, &writes, &changes)?;
@@ -135,7 +199,12 @@ impl Unapplied {
                     self.writes.remove(key);
                 }
             }
-            applied.push((head.height, changes));
+            applied.push(Applied {
+                height: head.height,
+                changes,
+                announced,
+            });
+            self.applied = (head, run);
         }
         Ok(applied)
     }
@@ -182,7 +251,7 @@ impl Unapplied {
     /// What blocks wrote in a range, the newest of each key.
     fn written(&self, from: &[u8], until: &[u8]) -> BTreeMap<&[u8], Option<&[u8]>> {
         let mut written = BTreeMap::new();
-        for (_, writes, _) in &self.blocks {
+        for Executed { writes, .. } in &self.blocks {
             let start = writes.0.partition_point(|(key, _)| key.as_slice() < from);
             let inside = writes.0[start..].iter();
             for (key, value) in inside.take_while(|(key, _)| key.as_slice() < until) {
@@ -190,6 +259,16 @@ impl Unapplied {
             }
         }
         written
+    }
+}
+
+fn note_writes(
+    newest: &mut HashMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
+    height: Height,
+    writes: &WriteSet,
+) {
+    for (key, value) in &writes.0 {
+        newest.insert(key.clone(), (height.0, value.clone()));
     }
 }
 
@@ -234,6 +313,10 @@ mod tests {
         }
     }
 
+    fn over(folder: &tempfile::TempDir) -> Unapplied {
+        Unapplied::over(StateStore::open(folder.path()).unwrap(), head(0))
+    }
+
     fn writes(entries: &[(&str, Option<&str>)]) -> WriteSet {
         let entry = |(key, value): &(&str, Option<&str>)| {
             (
@@ -247,10 +330,25 @@ mod tests {
     #[test]
     fn reads_and_ranges_are_the_same_before_and_after_writes_reach_the_store() {
         let folder = tempfile::tempdir().unwrap();
-        let mut state = Unapplied::over(StateStore::open(folder.path()).unwrap());
-        state.add(&head(0), writes(&[("a", Some("1")), ("c", Some("3"))]));
-        state.add(&head(1), writes(&[("a", None), ("b", Some("2"))]));
-        state.add(&head(2), writes(&[("c", Some("33")), ("d", Some("4"))]));
+        let mut state = over(&folder);
+        state.add(
+            &head(0),
+            None,
+            None,
+            writes(&[("a", Some("1")), ("c", Some("3"))]),
+        );
+        state.add(
+            &head(1),
+            None,
+            None,
+            writes(&[("a", None), ("b", Some("2"))]),
+        );
+        state.add(
+            &head(2),
+            None,
+            None,
+            writes(&[("c", Some("33")), ("d", Some("4"))]),
+        );
         let expected = [("b", "2"), ("c", "33"), ("d", "4")]
             .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()));
         for kept in 0..=3 {
@@ -267,11 +365,11 @@ mod tests {
     #[test]
     fn a_range_is_the_same_however_often_it_was_asked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let mut state = Unapplied::over(StateStore::open(folder.path()).unwrap());
+        let mut state = over(&folder);
         let mut expected = BTreeMap::new();
         let mut height = 0;
         let mut write = |state: &mut Unapplied, key: &str, value: Option<&str>| {
-            state.add(&head(height), writes(&[(key, value)]));
+            state.add(&head(height), None, None, writes(&[(key, value)]));
             state.apply(Height(height)).unwrap();
             height += 1;
             match value {
@@ -322,7 +420,7 @@ mod tests {
             steps in proptest::collection::vec(step(), 1..60),
         ) {
             let folder = tempfile::tempdir().unwrap();
-            let mut state = Unapplied::over(StateStore::open(folder.path()).unwrap());
+            let mut state = over(&folder);
             let mut expected: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
             for ((written, passed, is_kept, limit), height) in steps.into_iter().zip(0..) {
                 let mut block: BTreeMap<Vec<u8>, Option<Vec<u8>>> = written
@@ -340,7 +438,7 @@ mod tests {
                         None => drop(expected.remove(key)),
                     }
                 }
-                state.add(&head(height), WriteSet(block.into_iter().collect()));
+                state.add(&head(height), None, None, WriteSet(block.into_iter().collect()));
                 if is_kept {
                     state.apply(Height(height)).unwrap();
                 }

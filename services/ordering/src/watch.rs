@@ -77,7 +77,6 @@ fn place(message: &Message) -> Option<Sequence> {
     match message {
         Message::PrePrepare(proposal) => Some(proposal.sequence),
         Message::Prepare(vote) | Message::Commit(vote) => Some(vote.sequence),
-        Message::BlockVote(vote) => Some(vote.sequence),
         Message::Status(status) => Some(status.certified),
         _ => None,
     }

@@ -259,13 +259,13 @@ impl Mind {
             .iter()
             .take(self.genesis.epoch.quorum())
             .map(|(replica, key)| {
-                BlockVote::sign(&header.chain, *replica, header.epoch, height, hash, key)
+                BlockVote::sign(&header.chain, *replica, header.epoch, 0, height, hash, key)
             })
             .collect();
         let certificate = if height == Height(0) {
             Certificate::of_genesis()
         } else {
-            Certificate::from_votes(header.epoch, &votes)
+            Certificate::from_votes(header.epoch, 0, &votes)
         };
         self.history.append(&hash);
         let certified = CertifiedBlock {

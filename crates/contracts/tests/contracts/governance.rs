@@ -383,7 +383,7 @@ fn a_proven_equivocation_is_recorded_once_with_both_signatures_whoever_brings_it
     let scenario = scenario
         .when(PATIENT, command)
         .then_rejected(Rejection::EquivocationKnown);
-    let other_phase = Command::ReportEquivocation(equivocation(Phase::BlockVote));
+    let other_phase = Command::ReportEquivocation(equivocation(Phase::Commit));
     scenario.when(PATIENT, other_phase).then_accepted();
 }
 

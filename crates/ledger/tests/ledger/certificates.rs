@@ -188,12 +188,35 @@ fn votes_count_for_their_chain_epoch_height_and_block_only() {
 }
 
 #[test]
+fn votes_of_two_views_certify_nothing() {
+    let header = header_at_height_1();
+    let mut certificate = certify(&header, &[0, 1, 2]);
+    let (chain, hash) = (header.chain, header.hash());
+    let judge =
+        |certificate: &Certificate| certificate.verify(&chain, Height(1), &hash, &genesis().epoch);
+    assert!(judge(&certificate).is_ok());
+    let key = replica_key(1);
+    let later = BlockVote::sign(&chain, ReplicaId(1), Epoch(0), 1, Height(1), hash, &key);
+    certificate.votes[1].1 = later.signature;
+    assert_eq!(
+        judge(&certificate).err(),
+        Some(CertificateError::BadVote(ReplicaId(1)))
+    );
+    certificate.view = 1;
+    assert_eq!(
+        judge(&certificate).err(),
+        Some(CertificateError::BadVote(ReplicaId(0)))
+    );
+}
+
+#[test]
 fn a_block_vote_verifies_under_its_replicas_key_only() {
     let header = header_at_height_1();
     let vote = BlockVote::sign(
         &header.chain,
         ReplicaId(1),
         Epoch(0),
+        0,
         Height(1),
         header.hash(),
         &replica_key(1),

@@ -114,13 +114,14 @@ pub fn certify(header: &Header, signers: &[u16]) -> Certificate {
                 &header.chain,
                 ReplicaId(*signer),
                 header.epoch,
+                0,
                 header.height,
                 hash,
                 &key,
             )
         })
         .collect();
-    Certificate::from_votes(header.epoch, &votes)
+    Certificate::from_votes(header.epoch, 0, &votes)
 }
 
 /// Grows a chain from the genesis file.

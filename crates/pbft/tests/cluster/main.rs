@@ -3,3 +3,4 @@
 mod epochs;
 mod network;
 mod primaries;
+mod tentative;

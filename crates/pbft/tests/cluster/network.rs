@@ -34,6 +34,8 @@ struct Block {
     hash: Digest,
     time: Timestamp,
     digests: Vec<Digest>,
+    /// The order by which it was executed here.
+    run: Option<u64>,
     certificate: Option<Certificate>,
 }
 
@@ -50,6 +52,8 @@ pub struct Cluster {
     pub withheld: Option<(usize, Digest)>,
     /// What backups relayed to the primary, each time.
     pub relayed: Vec<Digest>,
+    /// How many executed blocks gave way to others, by replica.
+    pub taken_back: [usize; 4],
     verifier: Verifier,
     chains: Vec<Vec<Block>>,
     events: BTreeMap<(u64, u64), Event>,
@@ -121,6 +125,7 @@ impl Cluster {
             ended: BTreeMap::new(),
             withheld: None,
             relayed: Vec::new(),
+            taken_back: [0; 4],
             verifier: Verifier::new(&configuration(0, &limits), Arc::new(Ed25519::default())),
             chains: (0..4).map(|_| Vec::new()).collect(),
             events: BTreeMap::new(),
@@ -216,10 +221,12 @@ impl Cluster {
             }
             Effect::Execute {
                 sequence,
+                run,
+                after,
                 digests,
                 time,
                 ..
-            } => self.execute(node, sequence, digests, time),
+            } => self.execute(node, sequence, (run, after), digests, time),
             Effect::Certified {
                 sequence,
                 certificate,
@@ -251,23 +258,43 @@ impl Cluster {
         }
     }
 
-    fn execute(&mut self, node: usize, sequence: Sequence, digests: Vec<Digest>, time: Timestamp) {
-        let previous = self.chains[node]
-            .last()
-            .map_or(Digest::ZERO, |block| block.hash);
+    fn execute(
+        &mut self,
+        node: usize,
+        sequence: Sequence,
+        (run, after): (u64, Option<u64>),
+        digests: Vec<Digest>,
+        time: Timestamp,
+    ) {
+        let (chain, below) = (&mut self.chains[node], sequence.0 as usize - 1);
+        let is_certified = chain
+            .get(below)
+            .is_some_and(|block| block.certificate.is_some());
+        if is_certified || chain.len() < below {
+            return;
+        }
+        self.taken_back[node] += chain.len() - below;
+        chain.truncate(below);
+        if chain.last().and_then(|block| block.run) != after {
+            return;
+        }
+        let previous = chain.last().map_or(Digest::ZERO, |block| block.hash);
         let content: Vec<u8> = digests.iter().flat_map(|digest| digest.0).collect();
         let (place, at) = (sequence.0.to_be_bytes(), time.0.to_be_bytes());
         let hash = ledger::tagged("block", &[&previous.0, &place, &at, &content]);
-        self.chains[node].push(Block {
+        chain.push(Block {
             hash,
             time,
             digests,
+            run: Some(run),
             certificate: None,
         });
-        let executed = durable(ExecutedBlock {
+        let executed = ExecutedBlock {
             sequence,
+            run,
             block: hash,
-        });
+            ends: None,
+        };
         self.schedule(100, Event::Input(node, Input::Executed(executed)));
     }
 
@@ -288,6 +315,7 @@ impl Cluster {
                 hash: block.hash,
                 time: block.time,
                 digests: block.digests.clone(),
+                run: None,
                 certificate: Some(certificate),
             };
             installed.push(durable(InstalledBlock {
@@ -296,8 +324,13 @@ impl Cluster {
                 digests: copy.digests.clone(),
             }));
             let own = &mut self.chains[node];
-            own.truncate(place as usize - 1);
-            own.push(copy);
+            match own.get_mut(place as usize - 1) {
+                Some(known) if known.hash == copy.hash => known.certificate = copy.certificate,
+                _ => {
+                    own.truncate(place as usize - 1);
+                    own.push(copy);
+                }
+            }
         }
         let peer = ReplicaId(peer as u16);
         let input = if installed.is_empty() {
@@ -317,11 +350,16 @@ impl Cluster {
             .collect()
     }
 
-    /// No two replicas have different blocks at one height.
+    /// No two replicas have different certified blocks at one height.
     pub fn assert_no_fork(&self) {
+        let certified = |chain: &[Block]| -> Vec<Digest> {
+            let blocks = chain.iter().take_while(|block| block.certificate.is_some());
+            blocks.map(|block| block.hash).collect()
+        };
+        let first = certified(&self.chains[0]);
         for chain in &self.chains[1..] {
-            for (one, other) in self.chains[0].iter().zip(chain) {
-                assert_eq!(one.hash, other.hash);
+            for (one, other) in first.iter().zip(certified(chain)) {
+                assert_eq!(*one, other);
             }
         }
     }

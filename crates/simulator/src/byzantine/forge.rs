@@ -45,18 +45,14 @@ impl Adversary {
         let step = self.window / 2 * random.between(1, 2);
         let sequence = Sequence((change.stable.sequence.0 + step) / 2 * 2);
         let block = ledger::tagged("simulator/no-block", &[&sequence.0.to_be_bytes()]);
-        let statement = Statement {
-            view: View(0),
-            sequence,
-            phase: Phase::BlockVote,
-            digest: block,
-        };
+        let statement = Statement::commit(View(0), sequence, block);
         let vote = (from, self.sign_statement(from, self.epoch, &statement));
         Checkpoint {
             sequence,
             block,
             certificate: Some(Certificate {
                 epoch: self.epoch,
+                view: 0,
                 votes: vec![vote; self.quorum],
             }),
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{Certificate, Digest, ReplicaId};
-use pbft::message::{Message, NewView, SignedViewChange, ViewChange};
+use pbft::message::{Message, NewView, SignedViewChange, ViewChange, Vote};
 use pbft::{Sequence, SignedMessage, View};
 
 use super::{Members, Said, claim, implied_proposals};
@@ -20,7 +20,10 @@ pub struct Trace {
     prepares: BTreeMap<(View, Sequence, Digest), Signers>,
     /// By place first, to find out whether anything is decided there.
     commits: BTreeMap<(Sequence, View, Digest), Signers>,
-    block_votes: BTreeMap<(Sequence, Digest), Signers>,
+    /// The batches that gave a block.
+    executed: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// Who committed to a block, in which view.
+    certifies: BTreeMap<(Sequence, View, Digest), Signers>,
     /// Signed view changes, by the digest of what they say.
     view_changes: BTreeSet<(ReplicaId, View, Digest)>,
     /// The openings of each view that verification let through.
@@ -93,7 +96,8 @@ impl Trace {
             proposals: BTreeSet::new(),
             prepares: BTreeMap::new(),
             commits: BTreeMap::new(),
-            block_votes: BTreeMap::new(),
+            executed: BTreeMap::new(),
+            certifies: BTreeMap::new(),
             view_changes: BTreeSet::new(),
             openings: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -150,20 +154,7 @@ impl Trace {
                 let slot = (vote.view, vote.sequence, vote.digest);
                 self.prepares.entry(slot).or_default().insert(sender);
             }
-            Message::Commit(vote) => {
-                self.check_open(sender, vote.view, vote.sequence, vote.digest)?;
-                ensure!(
-                    self.may_be_prepared(vote.view, vote.sequence, vote.digest),
-                    "model: {sender} COMMITs to what is not prepared: {vote:?}"
-                );
-                let slot = (vote.sequence, vote.view, vote.digest);
-                self.commits.entry(slot).or_default().insert(sender);
-            }
-            Message::BlockVote(vote) => {
-                self.check_decided(sender, vote.sequence)?;
-                let voters = self.block_votes.entry((vote.sequence, vote.block));
-                voters.or_default().insert(sender);
-            }
+            Message::Commit(vote) => self.check_commit(sender, vote)?,
             Message::ViewChange(change) => self.check_view_change(sender, change)?,
             Message::NewView(opening) => self.check_opening(sender, opening)?,
             Message::Status(_)
@@ -179,9 +170,12 @@ impl Trace {
     pub fn leaves(&mut self, message: &SignedMessage) {
         match &message.message {
             Message::Commit(vote) => {
+                let Some(batch) = self.batch_of(vote) else {
+                    return;
+                };
                 let own = self.committed.entry(message.sender).or_default();
-                let latest = own.entry(vote.sequence).or_insert((vote.view, vote.digest));
-                *latest = (*latest).max((vote.view, vote.digest));
+                let latest = own.entry(vote.sequence).or_insert((vote.view, batch));
+                *latest = (*latest).max((vote.view, batch));
             }
             Message::ViewChange(ViewChange { view, .. })
             | Message::NewView(NewView { view, .. }) => {
@@ -222,16 +216,51 @@ impl Trace {
         Ok(())
     }
 
-    fn check_decided(&self, sender: ReplicaId, place: Sequence) -> Result<(), Violation> {
+    /// A correct replica executed a batch: this block came of it.
+    pub fn executed(&mut self, block: Digest, batch: Digest) {
+        self.executed.entry(block).or_default().insert(batch);
+    }
+
+    /// The batch that a COMMIT stands for: one that gave its block, and may be prepared in its view.
+    fn batch_of(&self, vote: &Vote) -> Option<Digest> {
+        let batches = self.executed.get(&vote.digest)?;
+        let mut batches = batches.iter().copied();
+        batches.find(|batch| self.may_be_prepared(vote.view, vote.sequence, *batch))
+    }
+
+    /// §4.2 and §5.1: a COMMIT is to the block that comes of a batch prepared in its view, and speaks for every place below.
+    fn check_commit(&mut self, sender: ReplicaId, vote: &Vote) -> Result<(), Violation> {
+        let (view, place) = (vote.view, vote.sequence);
+        let Some(batch) = self.batch_of(vote) else {
+            return Err(format!(
+                "model: {sender} COMMITs to a block of no batch that is prepared: {vote:?}"
+            ));
+        };
+        self.check_open(sender, view, place, batch)?;
+        let below = Sequence(place.0 - 1);
+        let commits = self.commits.range((below, view, Digest::ZERO)..);
+        let mut commits =
+            commits.take_while(|((place, in_view, _), _)| (*place, *in_view) == (below, view));
+        ensure!(
+            below.0 == 0
+                || commits.any(|(_, signers)| signers.contains(&sender))
+                || self.is_decided(below),
+            "model: {sender} COMMITs at {place} in view {view}, and place {below} is open"
+        );
+        let voters = self.certifies.entry((place, view, vote.digest));
+        voters.or_default().insert(sender);
+        let slot = (place, view, batch);
+        self.commits.entry(slot).or_default().insert(sender);
+        Ok(())
+    }
+
+    /// Whether something may be decided at a place, in whatever view.
+    fn is_decided(&self, place: Sequence) -> bool {
         let from = (place, View(0), Digest::ZERO);
         let mut slots = self
             .commits
             .range(from..(place.next(), View(0), Digest::ZERO));
-        ensure!(
-            slots.any(|((_, view, digest), _)| self.may_be_decided(*view, place, *digest)),
-            "model: {sender} executed place {place}, where nothing is decided"
-        );
-        Ok(())
+        slots.any(|((_, view, digest), _)| self.may_be_decided(*view, place, *digest))
     }
 
     fn check_certificate(
@@ -240,7 +269,8 @@ impl Trace {
         block: Digest,
         certificate: &Certificate,
     ) -> Result<(), Violation> {
-        let correct = self.correct_of(self.block_votes.get(&(place, block)));
+        let slot = (place, View(certificate.view), block);
+        let correct = self.correct_of(self.certifies.get(&slot));
         ensure!(
             correct + self.members.faulty.len() >= self.members.quorum()
                 && certificate.votes.len() >= self.members.quorum(),

@@ -45,8 +45,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// A quorum of distinct members, and the correct among them voted so.
-    pub(super) fn check_block_votes(
+    /// A quorum of distinct members, and the correct among them committed so.
+    pub(super) fn check_commits(
         &self,
         sequence: Sequence,
         block: Digest,
@@ -58,12 +58,7 @@ impl Oracle {
             "block {sequence} is certified by {} replicas only",
             signers.len()
         );
-        let statement = Statement {
-            view: View(0),
-            sequence,
-            phase: Phase::BlockVote,
-            digest: block,
-        };
+        let statement = Statement::commit(View(certificate.view), sequence, block);
         signers
             .into_iter()
             .try_for_each(|signer| self.check_said(signer, &statement))
@@ -93,7 +88,7 @@ impl Oracle {
 
     fn check_view_change(&self, change: &ViewChange) -> Result<(), Violation> {
         if let Some(certificate) = &change.stable.certificate {
-            self.check_block_votes(change.stable.sequence, change.stable.block, certificate)?;
+            self.check_commits(change.stable.sequence, change.stable.block, certificate)?;
         }
         change
             .prepared

@@ -28,12 +28,12 @@ impl Oracle {
     /// A correct replica lets a message of its own out.
     ///
     /// - 9: one statement per slot, across restarts.
-    /// - 10: votes are durable before they leave; a block vote, the block.
+    /// - 10: votes are durable before they leave; of a COMMIT, the block as well.
     /// - 11: a proposal or PREPARE leaves only with every body durable.
     /// - 12: the primary does not PREPARE.
     /// - 13: no vote in a view older than one that was asked for.
     /// - 14: votes stay below the high water mark.
-    /// - 18: correct replicas commit to one batch in a view and place.
+    /// - 18: correct replicas commit to one block in a view and place.
     ///
     /// # Errors
     /// The violation.
@@ -56,14 +56,6 @@ impl Oracle {
         );
         let (view, sequence, _) = key;
         match &message.message {
-            Message::BlockVote(vote) => {
-                let stored = disk.block(sequence).map(|stored| stored.hash);
-                ensure!(
-                    stored == Some(vote.block),
-                    "replica {replica} voted for a block that it does not store"
-                );
-                return Ok(());
-            }
             Message::Prepare(_) => {
                 ensure!(
                     replica != primary_of(view),
@@ -78,7 +70,11 @@ impl Oracle {
                 let first = *self.commits.entry((view, sequence)).or_insert(digest);
                 ensure!(
                     first == digest,
-                    "two batches prepared in view {view} at {sequence}"
+                    "two blocks committed to in view {view} at {sequence}"
+                );
+                ensure!(
+                    disk.has_backed(&message.signature),
+                    "replica {replica} committed to a block that it does not store"
                 );
             }
             _ => {}

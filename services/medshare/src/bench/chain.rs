@@ -283,7 +283,7 @@ impl Maker {
         let votes: Vec<BlockVote> = (0..self.quorum as u16)
             .map(|replica| {
                 let (id, key) = (ReplicaId(replica), voting_key(replica));
-                BlockVote::sign(&self.chain, id, Epoch(0), height, hash, &key)
+                BlockVote::sign(&self.chain, id, Epoch(0), 0, height, hash, &key)
             })
             .collect();
         Ok(self.take(executed, votes))
@@ -298,7 +298,7 @@ impl Maker {
         }
         self.head = Some(executed.head);
         CertifiedBlock {
-            certificate: Certificate::from_votes(Epoch(0), &votes),
+            certificate: Certificate::from_votes(Epoch(0), 0, &votes),
             block: executed.block,
         }
     }

@@ -32,6 +32,7 @@ fn block() -> JournaledBlock {
             state_root: digest,
             history_root: digest,
         },
+        batch: digest,
         wires: vec![digest],
         outcomes: Vec::new(),
     }
@@ -54,7 +55,7 @@ fn groups() -> Vec<Vec<u8>> {
     let certificate = JournaledCertificate {
         height: Height(4),
         block: Digest([3; 32]),
-        certificate: Certificate::from_votes(Epoch(0), &[]),
+        certificate: Certificate::from_votes(Epoch(0), 0, &[]),
     };
     record::put_certificate(&mut mixed, &certificate);
     vec![bodies(0..2), mixed, bodies(2..3)]

@@ -18,6 +18,8 @@ const KIND_VOTES_ANEW: u8 = 5;
 pub struct JournaledBlock {
     /// The header.
     pub header: Header,
+    /// The digest of the batch that it was executed from.
+    pub batch: Digest,
     /// The wire digests of its transactions, in order.
     pub wires: Vec<Digest>,
     /// Its outcomes.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ledger::Digest;
-use pbft::{Durable, ExecutedBlock, LogRecord, Pending, Sequence};
+use pbft::{Durable, LogRecord, Pending};
 
 use super::file::{JournalError, JournalFile};
 use super::record::{self, JournaledBlock, JournaledCertificate};
@@ -20,10 +20,10 @@ const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Something to be made durable.
 #[derive(Debug)]
 pub enum Job {
-    /// A vote-log entry with the bodies it speaks for.
+    /// A vote-log entry with the bodies it speaks for; the block that it may speak for was given before.
     Persist(Pending, Vec<Arc<Body>>),
-    /// An executed block with its hash and its transactions.
-    Block(Arc<JournaledBlock>, Digest, Vec<Arc<Body>>),
+    /// An executed block with its transactions; it takes the place of another at its height.
+    Block(Arc<JournaledBlock>, Vec<Arc<Body>>),
     /// The vote log from here on.
     Compact(Vec<LogRecord>),
     /// The certificate of a block given before. It is durable no later than the votes given after it, and asks for no
@@ -31,15 +31,6 @@ pub enum Job {
     Certificate(JournaledCertificate),
     /// Bodies that votes no longer speak for.
     Forget(Vec<Digest>),
-}
-
-/// What became durable.
-#[derive(Debug)]
-pub enum Written {
-    /// Vote-log entries, in the order given.
-    Votes(Vec<Durable<Pending>>),
-    /// An executed block.
-    Block(Durable<ExecutedBlock>),
 }
 
 /// Why the writer stopped.
@@ -65,7 +56,8 @@ pub struct Writer {
     certificates: BTreeMap<u64, JournaledCertificate>,
     buffer: Vec<u8>,
     pending: Vec<Pending>,
-    executed: Vec<ExecutedBlock>,
+    /// Whether the buffer holds blocks.
+    has_blocks: bool,
     sync_seconds: chassis::metrics::Histogram,
 }
 
@@ -88,7 +80,7 @@ impl Writer {
             certificates: BTreeMap::new(),
             buffer: Vec::new(),
             pending: Vec::new(),
-            executed: Vec::new(),
+            has_blocks: false,
             sync_seconds: chassis::metrics::histogram(
                 "ordering_sync_seconds",
                 "one write and sync of the journal",
@@ -96,19 +88,20 @@ impl Writer {
         }
     }
 
-    /// Writes these, in their order, with one sync as a rule; what became durable is told to `written`.
+    /// Writes these, in their order, with one sync as a rule; the vote-log entries that became durable are told to `written`,
+    /// and at the end the blocks are durable as well.
     ///
     /// # Errors
     /// [`WriteError`]; the caller ends the process.
     pub fn write(
         &mut self,
         jobs: impl IntoIterator<Item = Job>,
-        written: &mut dyn FnMut(Written),
+        written: &mut dyn FnMut(Vec<Durable<Pending>>),
     ) -> Result<(), WriteError> {
         for job in jobs {
             match job {
                 Job::Persist(pending, bodies) => self.persist(pending, bodies),
-                Job::Block(block, hash, bodies) => self.block(block, hash, bodies),
+                Job::Block(block, bodies) => self.block(block, bodies),
                 Job::Certificate(certificate) => {
                     record::put_certificate(&mut self.buffer, &certificate);
                     self.certificates.insert(certificate.height.0, certificate);
@@ -139,20 +132,16 @@ impl Writer {
         self.pending.push(pending);
     }
 
-    fn block(&mut self, block: Arc<JournaledBlock>, hash: Digest, bodies: Vec<Arc<Body>>) {
+    fn block(&mut self, block: Arc<JournaledBlock>, bodies: Vec<Arc<Body>>) {
         bodies.iter().for_each(|body| self.put_body(body));
         record::put_block(&mut self.buffer, &block);
-        let height = block.header.height;
-        self.executed.push(ExecutedBlock {
-            sequence: Sequence::from(height),
-            block: hash,
-        });
-        self.blocks.insert(height.0, (block, bodies));
+        self.has_blocks = true;
+        self.blocks.insert(block.header.height.0, (block, bodies));
     }
 
     /// One write and one sync for everything at hand.
-    fn flush(&mut self, written: &mut dyn FnMut(Written)) -> Result<(), WriteError> {
-        if self.pending.is_empty() && self.executed.is_empty() {
+    fn flush(&mut self, written: &mut dyn FnMut(Vec<Durable<Pending>>)) -> Result<(), WriteError> {
+        if self.pending.is_empty() && !self.has_blocks {
             // At most certificates, which go with the next group.
             return Ok(());
         }
@@ -163,15 +152,9 @@ impl Writer {
         })?;
         self.sync_seconds.record(started.elapsed());
         self.buffer.clear();
-        // The same sync carried the blocks of the group.
-        let blocks = Durable::after(std::mem::take(&mut self.executed), |_| {
-            Ok::<(), WriteError>(())
-        })?;
+        self.has_blocks = false;
         if !votes.is_empty() {
-            written(Written::Votes(votes));
-        }
-        for block in blocks {
-            written(Written::Block(block));
+            written(votes);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::visit::Visit;
 use crate::words::fill;
 
 /// The phases, in order; what a replica has no time of is left out and counts to the next.
-const PHASES: [&str; 5] = ["received", "proposed", "prepared", "committed", "executed"];
+const PHASES: [&str; 4] = ["received", "proposed", "prepared", "executed"];
 
 struct Row {
     name: String,
@@ -78,7 +78,6 @@ fn marks(times: &PhaseTimes) -> Vec<(&'static str, Timestamp)> {
         times.received,
         times.proposed,
         times.prepared,
-        times.committed,
         Some(times.executed),
     ];
     PHASES
@@ -117,7 +116,6 @@ fn row(visit: &Visit, replica: ReplicaId, times: &PhaseTimes, longest_us: u64) -
                 "received" => words.phase_received,
                 "proposed" => words.phase_proposed,
                 "prepared" => words.phase_prepared,
-                "committed" => words.phase_committed,
                 _ => words.phase_executed,
             },
             duration: milliseconds(took),

@@ -116,9 +116,8 @@ words! {
         phases_gone: "The replicas remember the times of their latest transactions only; those of this one are gone.", "副本只保留最近交易的时间，此笔的已不再保留。";
         phase_received: "waits for a proposal", "等待提案";
         phase_proposed: "prepares", "准备";
-        phase_prepared: "commits", "提交";
-        phase_committed: "executes", "执行";
-        phase_executed: "is certified", "认证";
+        phase_prepared: "executes", "执行";
+        phase_executed: "commits", "提交";
         milliseconds: "{count} ms", "{count} 毫秒";
         trace: "Trace", "追踪";
         record: "Record {number}", "病历 {number}";

@@ -32,8 +32,8 @@ export function verifyCertificate(certificate, chain, header, epoch) {
   for (const [replica, signature] of certificate.votes) {
     const signer = epoch.replicas.find((described) => described.replica === replica);
     if (!signer) throw new CertificateRefused(`signer ${replica} is not a replica of the epoch`);
-    const message = encode(Vote, { chain, replica, epoch: certificate.epoch, height: header.height, block });
-    if (!verifySignature(signer.public_key, "medshare/block-vote/v1", message, signature)) {
+    const message = encode(Vote, { chain, replica, epoch: certificate.epoch, view: certificate.view, height: header.height, block });
+    if (!verifySignature(signer.public_key, "medshare/block-vote/v2", message, signature)) {
       throw new CertificateRefused(`the vote of replica ${replica} does not verify`);
     }
   }

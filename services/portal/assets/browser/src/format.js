@@ -63,8 +63,7 @@ enum Phase {
   5 Status
   6 BatchQuery
   7 BatchAnswer
-  8 BlockVote
-  9 Recalled
+  8 Recalled
 }
 struct VoteSlot {
   replica: u16
@@ -99,11 +98,13 @@ struct Vote {
   chain: Digest
   replica: u16
   epoch: u64
+  view: u64
   height: u64
   block: Digest
 }
 struct Certificate {
   epoch: u64
+  view: u64
   votes: [(u16, Signature)]
 }
 struct CertifiedBlock {
