@@ -59,6 +59,7 @@ mod fixtures;
 mod fuzz;
 mod line;
 mod perform;
+mod priority;
 mod reports;
 mod start;
 

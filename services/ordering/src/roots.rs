@@ -39,7 +39,11 @@ impl Roots {
             .name("state-tree".to_owned())
             .spawn({
                 let (store, shared) = (store.clone(), shared.clone());
-                move || compute(&store, &receiver, &shared)
+                move || {
+                    // The root is wanted a whole interval of checkpoints later.
+                    crate::priority::give_way();
+                    compute(&store, &receiver, &shared);
+                }
             })
             .expect("a thread can be started");
         let mut roots = Roots {
