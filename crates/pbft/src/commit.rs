@@ -15,6 +15,7 @@ use ledger::{Certificate, Digest, ReplicaId, Signature};
 use crate::durable::{Entry, LogRecord, Pending};
 use crate::effect::{Effect, HaltReason};
 use crate::message::{Message, SignedMessage, Vote};
+use crate::mutants::mutant;
 use crate::number::{Sequence, View};
 use crate::prepare::record;
 use crate::replica::Replica;
@@ -57,7 +58,8 @@ impl Replica {
         };
         // What is certified is said again for those who lack it; the new view cannot have prepared anything else.
         let is_certified = sequence <= self.chain.certified;
-        if !is_certified && batch != Some(certificate.digest) {
+        let is_other = mutant!(ExecutedKept, false, batch != Some(certificate.digest));
+        if !is_certified && is_other {
             return false;
         }
         // A checkpoint waits until we hold all certificates below it (see `checkpoint`).
@@ -160,7 +162,8 @@ impl Replica {
         };
         let mut tally: BTreeMap<(View, Digest), Vec<(ReplicaId, Signature)>> = BTreeMap::new();
         for (replica, cast) in &slot.commits {
-            let equal = tally.entry((cast.view, cast.digest)).or_default();
+            let view = mutant!(CommitsOfAnyView, View(0), cast.view);
+            let equal = tally.entry((view, cast.digest)).or_default();
             equal.push((*replica, cast.signature));
         }
         for ((view, block), votes) in tally {

@@ -48,6 +48,10 @@ mod selection {
         DedupAbsentFromSnapshot,
         /// Every certified block starts the timers of all waiting requests anew.
         TimerResetByProgress,
+        /// COMMITs of several views count together.
+        CommitsOfAnyView,
+        /// What was executed stays, whatever the next view orders in its place.
+        ExecutedKept,
     }
 
     thread_local! {
@@ -56,7 +60,7 @@ mod selection {
 
     impl Mutant {
         /// All of them.
-        pub const ALL: [Mutant; 10] = [
+        pub const ALL: [Mutant; 12] = [
             Mutant::QuorumOfTwoF,
             Mutant::VoteBeforeSync,
             Mutant::UnsignedEpoch,
@@ -67,6 +71,8 @@ mod selection {
             Mutant::DuplicateSignerCounted,
             Mutant::DedupAbsentFromSnapshot,
             Mutant::TimerResetByProgress,
+            Mutant::CommitsOfAnyView,
+            Mutant::ExecutedKept,
         ];
 
         /// Whether this defect is switched on here and now.

@@ -156,7 +156,7 @@ impl Replica {
         self.check_against_certified(sequence, digest);
         let executed = self.chain.blocks.get(&sequence);
         let is_other = executed.is_some_and(|block| block.batch != Some(digest));
-        if sequence > self.chain.certified && is_other {
+        if sequence > self.chain.certified && mutant!(ExecutedKept, false, is_other) {
             self.take_back(sequence);
         }
         self.hand_over();

@@ -9,17 +9,19 @@ use simulator::plan::Behaviour;
 use simulator::{Outcome, plan_of, run_many, run_seed};
 
 /// Mutants, and a seed that finds each.
-const RECORDED: [(Mutant, u64); 10] = [
+const RECORDED: [(Mutant, u64); 12] = [
     (Mutant::QuorumOfTwoF, 0),
     (Mutant::VoteBeforeSync, 0),
     (Mutant::UnsignedEpoch, 24),
     (Mutant::PrimaryPrepareCounted, 39),
-    (Mutant::HighestPreparedDropped, 2),
+    (Mutant::HighestPreparedDropped, 5),
     (Mutant::NewViewNotRecomputed, 80),
-    (Mutant::NullGapSkipped, 5),
+    (Mutant::NullGapSkipped, 2),
     (Mutant::DuplicateSignerCounted, 53),
-    (Mutant::DedupAbsentFromSnapshot, 2),
-    (Mutant::TimerResetByProgress, 356),
+    (Mutant::DedupAbsentFromSnapshot, 6),
+    (Mutant::TimerResetByProgress, 441),
+    (Mutant::CommitsOfAnyView, 1),
+    (Mutant::ExecutedKept, 6),
 ];
 
 /// The search gives up after so many seeds: less than a minute on two idle cores.
