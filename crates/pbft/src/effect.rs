@@ -51,7 +51,7 @@ pub enum Effect {
         sequence: Sequence,
         /// The number of this order; the answer bears it.
         run: u64,
-        /// The order by which the block before was executed; `None` where it was installed, or stored before the start.
+        /// The order by which the block before was executed; `None` where it was installed, or stored before this core began.
         after: Option<u64>,
         /// The digest of the batch, to be stored with the block ([`crate::StoredBlock::batch`]).
         batch: Digest,

@@ -48,7 +48,7 @@ fn messages() -> Vec<SignedMessage> {
             }
         }
     }
-    for kind in ["pre_prepare", "prepare", "commit", "block_vote", "status"] {
+    for kind in ["pre_prepare", "prepare", "commit", "status"] {
         assert!(by_kind.contains_key(kind), "{:?}", by_kind.keys());
     }
     assert!(by_kind.contains_key("view_change") && by_kind.contains_key("new_view"));

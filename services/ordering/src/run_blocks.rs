@@ -56,7 +56,7 @@ pub struct Order {
     pub height: Height,
     /// The number of the order.
     pub run: u64,
-    /// The number of the order by which the block before was executed; `None` where there was none.
+    /// The number of the order by which the block before was executed; `None` where the core knows of none.
     pub after: Option<u64>,
     /// The digest of the batch.
     pub batch: Digest,
@@ -242,6 +242,12 @@ impl<R: Rules> BlockRunner<R> {
         Ok(())
     }
 
+    /// Whether the newest block is the one that an order is for: by the number of its own order, or, for a core that knows no
+    /// such number (it began after that block), because it is certified.
+    fn is_newest(&self, run: Option<u64>) -> bool {
+        run == self.unapplied.newest_run() || run.is_none() && self.head.height <= self.certified
+    }
+
     /// Lets go of what was executed at this height and above, unless it is certified.
     fn give_way(&mut self, height: Height) {
         if height <= self.certified || height > self.head.height {
@@ -309,7 +315,7 @@ impl<R: Rules> BlockRunner<R> {
             time,
         } = order;
         self.give_way(height);
-        if height != self.head.height.next() || self.unapplied.newest_run() != after {
+        if height != self.head.height.next() || !self.is_newest(after) {
             // A block was installed there or below meanwhile, and the core hears of it.
             return Ok(());
         }

@@ -175,6 +175,18 @@ fn an_order_on_top_of_what_gave_way_is_passed_over_and_so_is_one_for_a_certified
 }
 
 #[test]
+fn the_first_order_of_an_epoch_names_none_below_it_and_goes_on_top_of_what_is_certified() {
+    let mut run = Run::start();
+    let first = run.task(1, 7, None, &[1]);
+    assert_eq!(run.does(vec![first]), [1]);
+    // Of a block that may give way the core of no epoch is ignorant.
+    let early = run.task(2, 1, None, &[2]);
+    assert_eq!(run.does(vec![early]), [0; 0]);
+    let second = run.task(2, 1, None, &[2]);
+    assert_eq!(run.does(vec![Task::Certified(Height(1)), second]), [1]);
+}
+
+#[test]
 fn a_full_queue_of_blocks_that_give_way_does_not_stand_in_the_way_of_what_replaces_them() {
     let mut run = Run::start();
     let mut tasks: Vec<Task> = (1..=UNAPPLIED_MAX as u64 + 9)
