@@ -161,7 +161,6 @@ enum Entry {
         certificate: PreparedCertificate,
         commit: SignedMessage,
     },
-    CheckpointVote(SignedMessage),
     ViewChange(SignedMessage),
     NewView(SignedMessage),
     Epoch(Epoch),
@@ -278,7 +277,6 @@ fn messages_of(entry: Entry) -> Vec<SignedMessage> {
         } => vec![pre_prepare, prepare],
         Entry::Commit { commit, .. } => vec![commit],
         Entry::PrePrepare(message)
-        | Entry::CheckpointVote(message)
         | Entry::ViewChange(message)
         | Entry::NewView(message) => vec![message],
     }
