@@ -276,8 +276,8 @@ fn messages_of(entry: Entry) -> Vec<SignedMessage> {
             prepare,
         } => vec![pre_prepare, prepare],
         Entry::Commit { commit, .. } => vec![commit],
-        Entry::PrePrepare(message)
-        | Entry::ViewChange(message)
-        | Entry::NewView(message) => vec![message],
+        Entry::PrePrepare(message) | Entry::ViewChange(message) | Entry::NewView(message) => {
+            vec![message]
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::mix::{Mix, Step};
 
 /// Receipts that are late by so much are waited for no longer.
 const WAIT_FOR_LAST: Duration = Duration::from_secs(20);
-/// As clients do: the same bytes again when no receipt came.
+/// As clients do: the same bytes again when no receipt came, after so long, and then after twice as long each time.
 const RESEND_AFTER: Duration = Duration::from_millis(1_500);
 /// A transaction is valid for so long after it is due; the cluster refuses more than 60 s ahead.
 const VALID_US: u64 = 50_000_000;
@@ -246,8 +246,9 @@ pub async fn send(
             each_second(second).await?;
         }
         if resent.elapsed() > RESEND_AFTER {
+            let since = resent.elapsed();
             resent = Instant::now();
-            resend(nats, &ready, amount, &shared).await?;
+            resend(nats, &ready, amount, &shared, since).await?;
         }
     }
     shared.stop.store(true, Ordering::Relaxed);
@@ -341,24 +342,45 @@ async fn hear(
     receipts
 }
 
-/// Sends again what was sent a while ago and has no receipt.
+/// How often something without a receipt was to be sent again by this age.
+fn times_by(age: Duration) -> u32 {
+    (age.div_duration_f64(RESEND_AFTER) + 1.0).log2() as u32
+}
+
+/// Sends again what has no receipt and whose time to be sent again came since the last look.
 async fn resend(
     nats: &async_nats::Client,
     ready: &[Ready],
     amount: Amount,
     shared: &Shared,
+    since: Duration,
 ) -> anyhow::Result<()> {
     let sent = shared.sent.load(Ordering::Relaxed) as usize;
     let now = shared.started.elapsed();
     for (number, ready) in ready[..sent].iter().enumerate() {
-        if amount.due(number) + RESEND_AFTER > now {
+        let due = amount.due(number);
+        if due + RESEND_AFTER > now {
             break;
         }
-        if shared.arrived[number].load(Ordering::Relaxed) == 0 {
+        let age = now - due;
+        let is_due = times_by(age) > times_by(age.saturating_sub(since));
+        if is_due && shared.arrived[number].load(Ordering::Relaxed) == 0 {
             shared.repeats.fetch_add(1, Ordering::Relaxed);
             nats.publish(subjects::transactions(GENERATOR), ready.bytes.clone())
                 .await?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_between_repeats_double() {
+        let seconds = [0.0, 1.4, 1.5, 4.4, 4.5, 10.4, 10.5, 22.4, 22.5];
+        let times = seconds.map(|age| times_by(Duration::from_secs_f64(age)));
+        assert_eq!(times, [0, 0, 1, 1, 2, 2, 3, 3, 4]);
+    }
 }
