@@ -16,6 +16,9 @@ use ledger::Timestamp;
 use crate::number::Sequence;
 use crate::replica::Replica;
 
+/// The part of a turn that a primary has at least when somebody waits for its end: whoever only says so gains nothing.
+const SHORT_TURN: u64 = 64;
+
 /// What a backup has seen of the primary.
 #[derive(Debug, Default)]
 pub(crate) struct Floor {
@@ -77,10 +80,19 @@ impl Replica {
         slack > self.limits.floor_slack_permille && slack > 2 * best
     }
 
-    /// Whether the primary has had its turn.
+    /// Whether the primary has had its turn. It is a shorter one while another replica waits in a later view: that one was cut
+    /// off and has given this view up, so it votes no more until the others leave it as well.
     pub(crate) fn is_turn_over(&self) -> bool {
         let turn = self.limits.view_blocks_max;
-        turn > 0 && self.chain.stable.sequence.since(self.floor.entered_at) >= turn
+        let served = self.chain.stable.sequence.since(self.floor.entered_at);
+        let short = (turn / SHORT_TURN).max(self.limits.window);
+        turn > 0 && (served >= turn || served >= short && self.is_awaited())
+    }
+
+    /// Whether another replica waits in a later view.
+    fn is_awaited(&self) -> bool {
+        let mut statuses = self.peers.values().filter_map(|peer| peer.status);
+        statuses.any(|status| status.changing && status.view > self.view)
     }
 
     /// Another view is entered: its primary is measured anew.

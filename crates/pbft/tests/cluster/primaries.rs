@@ -154,3 +154,29 @@ fn primaries_take_turns() {
     assert_eq!(cluster.ordered(3).len(), 100);
     cluster.assert_no_fork();
 }
+
+#[test]
+fn a_replica_that_gave_the_view_up_while_it_was_cut_off_votes_again_soon() {
+    let limits = Limits {
+        view_blocks_max: 1_024,
+        ..limits()
+    };
+    let mut cluster = Cluster::new(limits, fair());
+    cluster.run_for(SECOND);
+    // The last one hears clients and no other replica, so it gives up on the primary.
+    cluster.link = Box::new(|_, to, _| (to != 3).then_some(300));
+    cluster.submit(1);
+    cluster.run_for(3 * SECOND);
+    assert!(cluster.replicas[3].summary().changing);
+    assert_eq!(cluster.replicas[0].summary().view, View(0));
+    cluster.link = fair();
+    for number in 2..200 {
+        cluster.submit(number);
+        cluster.run_for(10 * MILLISECOND);
+    }
+    for replica in &cluster.replicas {
+        let summary = replica.summary();
+        assert_eq!((summary.view, summary.changing), (View(1), false));
+    }
+    cluster.assert_no_fork();
+}
