@@ -42,26 +42,17 @@ pub enum Effect {
     },
     /// The core no longer needs these bodies (they are in stored blocks, or expired).
     ForgetBodies(Vec<Digest>),
-    /// Execute this batch as the block at `sequence` with block time `time`, on the block before; answered by
-    /// [`crate::Input::Executed`]. Whatever was executed and not certified at this height or above gives way.
-    /// It is passed over, unanswered, if the block before is not the one that `after` names, or the height is certified:
-    /// [`crate::Input::BlocksInstalled`] tells the core of both.
+    /// Execute a batch; answered by [`crate::Input::Executed`]. Whatever was executed and not certified at this height or above
+    /// gives way. It is passed over, unanswered, if the block before is not the one that the order names, or the height is
+    /// certified: [`crate::Input::BlocksInstalled`] tells the core of both.
     Execute {
-        /// The height of the block.
-        sequence: Sequence,
-        /// The number of this order; the answer bears it.
-        run: u64,
-        /// The order by which the block before was executed; `None` where it was installed, or stored before this core began.
-        after: Option<u64>,
-        /// The digest of the batch, to be stored with the block ([`crate::StoredBlock::batch`]).
-        batch: Digest,
+        /// Where, on what, when.
+        order: Order,
         /// Wire digests, in order. All bodies are held.
         digests: Vec<Digest>,
-        /// The block time.
-        time: Timestamp,
     },
-    /// The block at `sequence` has a certificate: answers may go out. Given in order, each height once
-    /// once, except for heights whose certificate came with [`crate::Input::BlocksInstalled`].
+    /// The block at `sequence` has a certificate: answers may go out. Given in order, each height once,
+    /// except for heights whose certificate came with [`crate::Input::BlocksInstalled`].
     Certified {
         /// The height.
         sequence: Sequence,
@@ -112,6 +103,21 @@ pub enum Effect {
     /// Something that must never happen did. The replica does nothing from now on; the driver stops
     /// voting, reports, and leaves the data for inspection.
     Halt(HaltReason),
+}
+
+/// Which block to make of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// The height of the block.
+    pub sequence: Sequence,
+    /// The number of this order; the answer bears it.
+    pub run: u64,
+    /// The order by which the block before was executed; `None` where it was installed, or stored before this core began.
+    pub after: Option<u64>,
+    /// The digest of the batch, to be stored with the block ([`crate::StoredBlock::batch`]).
+    pub batch: Digest,
+    /// The block time.
+    pub time: Timestamp,
 }
 
 /// Why a replica leaves a view by itself.

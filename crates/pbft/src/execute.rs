@@ -7,7 +7,7 @@
 
 use ledger::{Digest, ReplicaId};
 
-use crate::effect::{Effect, HaltReason};
+use crate::effect::{Effect, HaltReason, Order};
 use crate::input::ExecutedBlock;
 use crate::message::{Message, SignedMessage};
 use crate::number::Sequence;
@@ -56,13 +56,16 @@ impl Replica {
             self.chain.blocks.insert(sequence, block);
             self.chain.handed = sequence;
             self.chain.handed_time = time;
-            self.effects.push(Effect::Execute {
+            let order = Order {
                 sequence,
                 run,
                 after,
                 batch: digest,
-                digests: batch.digests,
                 time,
+            };
+            self.effects.push(Effect::Execute {
+                order,
+                digests: batch.digests,
             });
         }
     }
@@ -136,8 +139,9 @@ impl Replica {
         let Some(slot) = self.slots.get(&sequence) else {
             return;
         };
-        let batches = slot.proposed_batch().into_iter();
-        let missing: std::collections::BTreeSet<Digest> = batches
+        let proposed = slot.proposed_batch();
+        let missing: std::collections::BTreeSet<Digest> = proposed
+            .into_iter()
             .flat_map(|batch| &batch.digests)
             .filter(|digest| !self.is_held(digest))
             .copied()

@@ -109,7 +109,7 @@ mod vote;
 pub use batch::Batch;
 pub use configuration::{Base, Configuration, Limits, RestoreError};
 pub use durable::{Durable, LogRecord, Outgoing, Pending};
-pub use effect::{Effect, HaltReason, Refusal, Suspicion};
+pub use effect::{Effect, HaltReason, Order, Refusal, Suspicion};
 pub use input::{ExecutedBlock, Input, InstalledBlock, Request};
 pub use ledger::Equivocation;
 pub use message::{Message, SignedMessage};

@@ -9,7 +9,7 @@ use pbft::{Effect, Input, Sequence, SignedMessage, Suspicion, Verified, View};
 use crate::cluster::{Cluster, Event, Packet};
 use crate::disk::LogWrite;
 use crate::network::Delivery;
-use crate::node::{Done, Node, Order, Task};
+use crate::node::{Done, Node, Task};
 use crate::plan::Behaviour;
 
 impl Cluster {
@@ -60,23 +60,8 @@ impl Cluster {
             Effect::ForwardBodies { digests, to } => self.forward(index, &digests, to),
             Effect::ForgetBodies(digests) => self.forget(index, &digests),
             Effect::Refused { digest, .. } => self.forget(index, &[digest]),
-            Effect::Execute {
-                sequence,
-                run,
-                after,
-                batch,
-                digests,
-                time,
-            } => {
-                let order = Order {
-                    sequence,
-                    run,
-                    after,
-                    batch,
-                    digests,
-                    time,
-                };
-                self.push_task(index, Task::Execute(order));
+            Effect::Execute { order, digests } => {
+                self.push_task(index, Task::Execute(order, digests));
             }
             Effect::Certified {
                 sequence,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ledger::{Certificate, Digest, ReplicaId, Timestamp};
 use pbft::{
-    Configuration, Durable, ExecutedBlock, Input, InstalledBlock, Moment, Replica, Sequence,
+    Configuration, Durable, ExecutedBlock, Input, InstalledBlock, Moment, Order, Replica, Sequence,
     StoredChain,
 };
 use pbft::{RestoreError, Verifier};
@@ -17,26 +17,9 @@ use crate::plan::Behaviour;
 #[derive(Debug, Clone)]
 pub enum Task {
     /// Execute a prepared batch.
-    Execute(Order),
+    Execute(Order, Vec<Digest>),
     /// Install fetched blocks from this replica.
     Install(ReplicaId, Vec<StoredBlock>),
-}
-
-/// What [`pbft::Effect::Execute`] asks for.
-#[derive(Debug, Clone)]
-pub struct Order {
-    /// The height.
-    pub sequence: Sequence,
-    /// The number of the order.
-    pub run: u64,
-    /// The number of the order for the block before.
-    pub after: Option<u64>,
-    /// The digest of the batch.
-    pub batch: Digest,
-    /// The batch.
-    pub digests: Vec<Digest>,
-    /// The block's time.
-    pub time: Timestamp,
 }
 
 /// A block in memory, with the number of the order by which it was executed.
@@ -238,7 +221,7 @@ impl Node {
     /// Does the first task.
     pub fn do_task(&mut self, verifier: &Verifier) -> Option<Done> {
         match self.tasks.pop_front()? {
-            Task::Execute(order) => Some(self.execute(order)),
+            Task::Execute(order, digests) => Some(self.execute(order, &digests)),
             Task::Install(from, blocks) => Some(self.install(from, blocks, verifier)),
         }
     }
@@ -255,13 +238,12 @@ impl Node {
             .is_some_and(|stored| stored.certificate.is_some())
     }
 
-    fn execute(&mut self, order: Order) -> Done {
+    fn execute(&mut self, order: Order, digests: &[Digest]) -> Done {
         let Order {
             sequence,
             run,
             after,
             batch,
-            digests,
             time,
         } = order;
         let below = sequence.0 as usize - 1;
@@ -272,7 +254,7 @@ impl Node {
         if self.chain.last().and_then(|(_, run)| *run) != after {
             return Done::PassedOver;
         }
-        let block = self.machine.block(time, &digests);
+        let block = self.machine.block(time, digests);
         let hash = block.hash();
         let stored = StoredBlock {
             block,

@@ -18,6 +18,8 @@ mod target;
 mod withholding;
 
 use client::{ClientError, Member};
+use contracts::Event;
+use contracts::records::event::Event as Records;
 use e2e::attacked::Attacked;
 use interfaces::Problem;
 use serde_json::{Value, json};
@@ -107,16 +109,33 @@ async fn name_guardian(
     .await
 }
 
-/// The first patient of the story with a record at the hospital, from a number on; and that record.
+/// The records that were reported as tampered with on the ledger, each as often as it was.
+fn tampered(system: &Attacked) -> Vec<String> {
+    let blocks = system.process("replica-0").join("data/blocks");
+    let reported = |decided: e2e::chain::Decided| match decided.event {
+        Event::Records(Records::TamperingReported { record, .. }) => Some(record.to_string()),
+        _ => None,
+    };
+    let events = e2e::chain::events(&blocks).into_iter();
+    events.filter_map(reported).collect()
+}
+
+/// The first patient of the story with a record at the hospital, from a number on; and that record. It is a whole one: the
+/// story has edited another.
 async fn patient_at(
     system: &Attacked,
     hospital: &str,
     from: usize,
 ) -> (usize, e2e::attacked::Person, String) {
     let id = system.hospital(hospital);
+    let tampered = tampered(system);
     for number in from..6 {
         let patient = system.patient(number).await;
-        if let Some(record) = records_of(&patient.member, id).await.into_iter().next() {
+        let records = records_of(&patient.member, id).await;
+        let mut whole = records
+            .into_iter()
+            .filter(|record| !tampered.contains(record));
+        if let Some(record) = whole.next() {
             return (number, patient, record);
         }
     }

@@ -127,7 +127,7 @@ pub struct Core {
     told_due: Option<Timestamp>,
     /// Bodies that were ordered and left out of their block, and may become valid later: the core counts them as held.
     pub(crate) left_out: HashMap<Digest, Arc<Body>>,
-    /// When batches that are not committed yet passed the phases before; for traces alone.
+    /// When batches that are not prepared yet passed the phases before; for traces alone.
     pub(crate) ordered: BTreeMap<Sequence, Ordered>,
     pub(crate) next_message: u64,
     pub(crate) halted: Option<HaltReason>,

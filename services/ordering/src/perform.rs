@@ -5,13 +5,13 @@ use std::time::Instant;
 use bus::ordering_wire::SubmitReply;
 use bus::subjects;
 use ledger::{Digest, ReplicaId, canonical};
-use pbft::{Effect, HaltReason, Message, Refusal, Sequence};
+use pbft::{Effect, HaltReason, Message, Order, Refusal};
 
 use crate::core::{Core, FetchOrder};
 use crate::delivery::Parcel;
 use crate::journal::{Job, JournaledCertificate};
 use crate::recent::Ordered;
-use crate::run_blocks::{Order, Task};
+use crate::run_blocks::Task;
 use crate::wire::{self, MESSAGES_TOGETHER_MAX, Wire};
 
 impl Core {
@@ -40,23 +40,7 @@ impl Core {
                 self.bodies.forget(&digests);
                 self.jobs.push(Job::Forget(digests));
             }
-            Effect::Execute {
-                sequence,
-                run,
-                after,
-                batch,
-                digests,
-                time,
-            } => {
-                let order = Order {
-                    height: sequence.height(),
-                    run,
-                    after,
-                    batch,
-                    time,
-                };
-                self.execute(order, &digests);
-            }
+            Effect::Execute { order, digests } => self.execute(order, &digests),
             Effect::Certified {
                 sequence,
                 block,
@@ -125,7 +109,7 @@ impl Core {
     }
 
     fn execute(&mut self, order: Order, digests: &[Digest]) {
-        let sequence = Sequence::from(order.height);
+        let sequence = order.sequence;
         let ordered = Ordered {
             prepared: Some(Instant::now()),
             ..self.ordered.remove(&sequence).unwrap_or_default()

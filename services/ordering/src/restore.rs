@@ -154,8 +154,8 @@ impl Restoring<'_> {
         }
         let stored = Height(files.next_height().0 - 1);
         let location = store.locate(stored)?.ok_or(RestoreError::Missing(stored))?;
-        let newest = (stored, blocks::read(&folder, location)?.block.hash());
-        let (bodies, mut uncertified) = journaled(recovered.bodies, recovered.blocks, newest);
+        let last_stored = (stored, blocks::read(&folder, location)?.block.hash());
+        let (bodies, mut uncertified) = journaled(recovered.bodies, recovered.blocks, last_stored);
         store_certified(
             &mut files,
             &store,

@@ -12,7 +12,7 @@ use execution::{
     BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut, Rules, Used,
 };
 use ledger::{Block, BlockDigests, Digest, EpochDescription, Height, Timestamp};
-use pbft::Sequence;
+use pbft::{Order, Sequence};
 
 use crate::body::Body;
 use crate::epochs::{Epochs, announced_in};
@@ -47,21 +47,6 @@ pub enum Task {
     Certified(Height),
     /// End the thread.
     Stop,
-}
-
-/// What [`pbft::Effect::Execute`] asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Order {
-    /// The height.
-    pub height: Height,
-    /// The number of the order.
-    pub run: u64,
-    /// The number of the order by which the block before was executed; `None` where the core knows of none.
-    pub after: Option<u64>,
-    /// The digest of the batch.
-    pub batch: Digest,
-    /// The block's time.
-    pub time: Timestamp,
 }
 
 /// What execution tells.
@@ -194,9 +179,9 @@ impl<R: Rules> BlockRunner<R> {
                 Task::Execute { order, .. } => {
                     // What waits to be executed there or above has given way, and makes no room by itself.
                     waiting.retain(|waiting| {
-                        !matches!(waiting, Task::Execute { order: earlier, .. } if earlier.height >= order.height)
+                        !matches!(waiting, Task::Execute { order: earlier, .. } if earlier.sequence >= order.sequence)
                     });
-                    self.give_way(order.height);
+                    self.give_way(order.sequence.height());
                     waiting.push_back(task);
                 }
                 Task::Install(_) => waiting.push_back(task),
@@ -308,13 +293,13 @@ impl<R: Rules> BlockRunner<R> {
         tell: &mut dyn FnMut(Told),
     ) -> Result<(), ExecutionError> {
         let Order {
-            height,
+            sequence,
             run,
             after,
             batch,
             time,
         } = order;
-        self.give_way(height);
+        let height = sequence.height();
         if height != self.head.height.next() || !self.is_newest(after) {
             // A block was installed there or below meanwhile, and the core hears of it.
             return Ok(());
@@ -332,7 +317,7 @@ impl<R: Rules> BlockRunner<R> {
         };
         let hash = executed.head.hash;
         let told = pbft::ExecutedBlock {
-            sequence: height.into(),
+            sequence,
             run,
             block: hash,
             ends: announced_in(&journaled.outcomes).map(last_height_before),

@@ -9,8 +9,8 @@ use ledger::{
 };
 use pbft::{
     Base, Configuration, Durable, Ed25519, Effect, ExecutedBlock, Input, InstalledBlock, Limits,
-    Message, Moment, Pending, Replica, Request, Sequence, SignedMessage, StoredChain, Suspicion,
-    Verifier,
+    Message, Moment, Order, Pending, Replica, Request, Sequence, SignedMessage, StoredChain,
+    Suspicion, Verifier,
 };
 
 pub const MILLISECOND: u64 = 1_000;
@@ -143,6 +143,14 @@ impl Cluster {
         self.submit_to(0..4, number);
     }
 
+    /// A client sends requests one after another, one every 10 ms.
+    pub fn submit_steadily(&mut self, numbers: std::ops::Range<u64>) {
+        for number in numbers {
+            self.submit(number);
+            self.run_for(10 * MILLISECOND);
+        }
+    }
+
     /// A client's request reaches only some.
     pub fn submit_to(&mut self, nodes: std::ops::Range<usize>, number: u64) {
         for node in nodes {
@@ -219,14 +227,7 @@ impl Cluster {
                     self.schedule(500, Event::Request(usize::from(to.0), digest));
                 }
             }
-            Effect::Execute {
-                sequence,
-                run,
-                after,
-                digests,
-                time,
-                ..
-            } => self.execute(node, sequence, (run, after), digests, time),
+            Effect::Execute { order, digests } => self.execute(node, order, digests),
             Effect::Certified {
                 sequence,
                 certificate,
@@ -258,14 +259,14 @@ impl Cluster {
         }
     }
 
-    fn execute(
-        &mut self,
-        node: usize,
-        sequence: Sequence,
-        (run, after): (u64, Option<u64>),
-        digests: Vec<Digest>,
-        time: Timestamp,
-    ) {
+    fn execute(&mut self, node: usize, order: Order, digests: Vec<Digest>) {
+        let Order {
+            sequence,
+            run,
+            after,
+            time,
+            ..
+        } = order;
         let (chain, below) = (&mut self.chains[node], sequence.0 as usize - 1);
         let is_certified = chain
             .get(below)

@@ -35,10 +35,7 @@ fn a_request_that_the_primary_censors_is_ordered_by_the_next_within_three_second
     // The primary never sees it, neither from the client nor from those who relay it; it serves all others.
     cluster.withheld = Some((0, digest(1)));
     cluster.submit(1);
-    for number in 100..400 {
-        cluster.submit(number);
-        cluster.run_for(10 * MILLISECOND);
-    }
+    cluster.submit_steadily(100..400);
     for node in 1..4 {
         assert!(cluster.ordered(node).contains(&digest(1)), "replica {node}");
     }
@@ -54,10 +51,7 @@ fn a_request_that_the_primary_censors_is_ordered_by_the_next_within_three_second
 fn a_request_that_never_reached_the_primary_is_relayed_when_others_overtake_it() {
     let mut cluster = Cluster::new(limits(), fair());
     cluster.submit_to(1..4, 1);
-    for number in 100..200 {
-        cluster.submit(number);
-        cluster.run_for(10 * MILLISECOND);
-    }
+    cluster.submit_steadily(100..200);
     for node in 0..4 {
         assert!(cluster.ordered(node).contains(&digest(1)), "replica {node}");
     }
@@ -98,10 +92,7 @@ fn a_primary_that_lets_requests_wait_is_demoted() {
         })
     };
     let mut cluster = Cluster::new(limits(), Box::new(slow));
-    for number in 0..500 {
-        cluster.submit(number);
-        cluster.run_for(10 * MILLISECOND);
-    }
+    cluster.submit_steadily(0..500);
     let demoted = cluster
         .left
         .iter()
@@ -170,10 +161,7 @@ fn a_replica_that_gave_the_view_up_while_it_was_cut_off_votes_again_soon() {
     assert!(cluster.replicas[3].summary().changing);
     assert_eq!(cluster.replicas[0].summary().view, View(0));
     cluster.link = fair();
-    for number in 2..200 {
-        cluster.submit(number);
-        cluster.run_for(10 * MILLISECOND);
-    }
+    cluster.submit_steadily(2..200);
     for replica in &cluster.replicas {
         let summary = replica.summary();
         assert_eq!((summary.view, summary.changing), (View(1), false));

@@ -61,7 +61,7 @@ impl Run {
     /// The order to execute transactions with these nonces.
     fn task(&self, height: u64, run: u64, after: Option<u64>, nonces: &[u64]) -> Task {
         let order = Order {
-            height: Height(height),
+            sequence: Sequence(height),
             run,
             after,
             batch: Digest([run as u8; 32]),
