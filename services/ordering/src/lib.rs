@@ -47,6 +47,7 @@ pub mod seat;
 pub mod serve;
 pub mod state;
 pub mod trace;
+pub mod tree;
 pub mod unapplied;
 pub mod watch;
 pub mod wire;

@@ -8,6 +8,7 @@ use ledger::{Digest, Height};
 
 use crate::run_blocks::is_checkpoint;
 use crate::state::{Changes, StateError, StateStore};
+use crate::tree::Tree;
 
 #[derive(Default)]
 struct Known {
@@ -35,14 +36,15 @@ impl Roots {
     pub fn start(store: StateStore) -> Result<Roots, StateError> {
         let shared = Shared::default();
         let (jobs, receiver) = channel();
+        let tree = Tree::over(store.clone())?;
         let thread = std::thread::Builder::new()
             .name("state-tree".to_owned())
             .spawn({
-                let (store, shared) = (store.clone(), shared.clone());
+                let shared = shared.clone();
                 move || {
                     // The root is wanted a whole interval of checkpoints later.
                     crate::priority::give_way();
-                    compute(&store, &receiver, &shared);
+                    compute(tree, &receiver, &shared);
                 }
             })
             .expect("a thread can be started");
@@ -129,11 +131,11 @@ impl Drop for Watch<'_> {
     }
 }
 
-fn compute(store: &StateStore, jobs: &Receiver<(Height, Changes)>, shared: &Shared) {
+fn compute(mut tree: Tree, jobs: &Receiver<(Height, Changes)>, shared: &Shared) {
     let _watch = Watch(shared);
     let (known, changed) = &**shared;
     while let Ok((checkpoint, changes)) = jobs.recv() {
-        let result = store.update_tree(checkpoint, changes);
+        let result = tree.update(checkpoint, changes);
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(root) => {

@@ -2,9 +2,8 @@
 //! store. A batch per block holds its height; it is not synced: what a power failure takes is executed again.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use execution::state_tree::{self, NodeRead};
+use execution::state_tree::{self, Path};
 use execution::{ChainHead, StateView};
 use fjall::config::CompressionPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
@@ -12,9 +11,11 @@ use ledger::{Digest, Height, WriteSet, canonical};
 
 use crate::blocks::Location;
 use crate::history::History;
+use crate::tree::Nodes;
 
 const HEAD: &[u8] = b"head";
 const TREE: &[u8] = b"tree";
+const TREE_NEXT: &[u8] = b"tree-next";
 const ROOT: &[u8] = b"root/";
 const COUNT: &[u8] = b"count";
 const COUNTED: &[u8] = b"counted";
@@ -64,7 +65,7 @@ impl StateStore {
     ///
     /// # Errors
     /// [`StateError::Store`].
-    pub fn open(folder: &Path) -> Result<StateStore, StateError> {
+    pub fn open(folder: &std::path::Path) -> Result<StateStore, StateError> {
         let database = Database::builder(folder)
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
@@ -236,12 +237,7 @@ impl StateStore {
     /// # Errors
     /// [`StateError`].
     pub fn tree_height(&self) -> Result<Option<Height>, StateError> {
-        match self.meta.get(TREE)? {
-            None => Ok(None),
-            Some(bytes) => decode_height(&bytes)
-                .map(Some)
-                .ok_or(StateError::Damaged("tree height")),
-        }
+        self.height_under(TREE, "tree height")
     }
 
     /// The root of the tree at a recent checkpoint.
@@ -280,33 +276,80 @@ impl StateStore {
         Ok(found)
     }
 
-    /// Brings the tree to a checkpoint by everything that changed since the one before.
+    /// The tree's node at `path`, as it was written last.
+    pub fn node(&self, path: &[u8]) -> Option<Vec<u8>> {
+        // A store that cannot be read is no state to go on with.
+        self.tree
+            .get(node_key(path))
+            .expect("the state store can be read")
+            .map(|bytes| bytes.to_vec())
+    }
+
+    /// The checkpoint that was being written when the store was last open, if one was.
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn update_tree(&self, checkpoint: Height, changes: Changes) -> Result<Digest, StateError> {
-        let before = self.tree_height()?;
-        let changes: BTreeMap<Digest, Option<Digest>> = changes.into_iter().collect();
-        let update = state_tree::update(&Nodes(&self.tree), &changes)
-            .map_err(|_| StateError::Damaged("state tree"))?;
+    pub fn tree_being_written(&self) -> Result<Option<Height>, StateError> {
+        self.height_under(TREE_NEXT, "tree height")
+    }
+
+    /// Notes that the tree's nodes of a checkpoint will be written, and the roots of the latest checkpoints, that one's included.
+    ///
+    /// # Errors
+    /// [`StateError::Store`].
+    pub fn begin_tree(
+        &self,
+        checkpoint: Height,
+        roots: &[(Height, Digest)],
+    ) -> Result<(), StateError> {
         let mut batch = self.database.batch();
-        for (path, node) in update.nodes {
+        batch.insert(&self.meta, TREE_NEXT, checkpoint.0.to_be_bytes());
+        for old in self.meta.prefix(ROOT) {
+            batch.remove(&self.meta, old.key()?);
+        }
+        for (checkpoint, root) in roots {
+            batch.insert(&self.meta, root_key(*checkpoint), root.0);
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// Writes some nodes of that checkpoint; after a node those above it.
+    ///
+    /// # Errors
+    /// [`StateError::Store`].
+    pub fn write_tree(&self, nodes: &[(Path, Vec<u8>)]) -> Result<(), StateError> {
+        let mut batch = self.database.batch();
+        for (path, node) in nodes {
+            batch.insert(&self.tree, node_key(path), node.as_slice());
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// The tree is at the checkpoint with these last nodes.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn finish_tree(&self, checkpoint: Height, nodes: &Nodes) -> Result<(), StateError> {
+        let mut batch = self.database.batch();
+        for (path, node) in nodes {
             match node {
-                Some(node) => batch.insert(&self.tree, node_key(&path), node),
-                None => batch.remove(&self.tree, node_key(&path)),
+                Some(node) => batch.insert(&self.tree, node_key(path), node.as_slice()),
+                None => batch.remove(&self.tree, node_key(path)),
             }
         }
-        self.forget_changes(&mut batch, before, checkpoint);
+        self.forget_changes(&mut batch, self.tree_height()?, checkpoint);
         batch.insert(&self.meta, TREE, checkpoint.0.to_be_bytes());
-        batch.insert(&self.meta, root_key(checkpoint), update.root.0);
-        if let Some(old) = checkpoint
-            .0
-            .checked_sub(4 * state_tree::CHECKPOINT_INTERVAL)
-        {
-            batch.remove(&self.meta, root_key(Height(old)));
+        batch.remove(&self.meta, TREE_NEXT);
+        Ok(batch.commit()?)
+    }
+
+    fn height_under(&self, key: &[u8], what: &'static str) -> Result<Option<Height>, StateError> {
+        match self.meta.get(key)? {
+            None => Ok(None),
+            Some(bytes) => decode_height(&bytes)
+                .map(Some)
+                .ok_or(StateError::Damaged(what)),
         }
-        batch.commit()?;
-        Ok(update.root)
     }
 
     fn forget_changes(
@@ -375,18 +418,6 @@ fn decode_changes(bytes: &[u8]) -> Option<Changes> {
         .collect()
 }
 
-struct Nodes<'a>(&'a Keyspace);
-
-impl NodeRead for Nodes<'_> {
-    fn node(&self, path: &[u8]) -> Option<Vec<u8>> {
-        // A store that cannot be read is no state to go on with.
-        self.0
-            .get(node_key(path))
-            .expect("the state store can be read")
-            .map(|bytes| bytes.to_vec())
-    }
-}
-
 impl StateView for StateStore {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.state
@@ -413,6 +444,7 @@ impl StateView for StateStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::Tree;
 
     #[test]
     fn the_state_the_tree_and_the_indexes_survive_reopening() {
@@ -443,7 +475,10 @@ mod tests {
                 store.changes_after(None).unwrap(),
                 [(Height(0), hashed(&writes))]
             );
-            store.update_tree(Height(0), hashed(&writes)).unwrap()
+            Tree::over(store)
+                .unwrap()
+                .update(Height(0), hashed(&writes))
+                .unwrap()
         };
         let store = StateStore::open(folder.path()).unwrap();
         assert_eq!(store.head().unwrap(), Some(head));
