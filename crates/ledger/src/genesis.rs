@@ -72,11 +72,16 @@ impl EpochDescription {
     /// The last height of an epoch whose end was decided at `committed`: the first checkpoint at or past it plus the
     /// window. Whoever votes above that height has a stable checkpoint above `committed`, so a quorum knows the end.
     pub fn last_height_after(committed: Height) -> Height {
-        let earliest = committed.0.saturating_add(CONSENSUS_WINDOW);
+        EpochDescription::last_height_within(committed, CHECKPOINT_INTERVAL, CONSENSUS_WINDOW)
+    }
+
+    /// The same where checkpoints are so far apart and the window is so wide.
+    pub fn last_height_within(committed: Height, checkpoint_interval: u64, window: u64) -> Height {
+        let earliest = committed.0.saturating_add(window);
         Height(
             earliest
-                .div_ceil(CHECKPOINT_INTERVAL)
-                .saturating_mul(CHECKPOINT_INTERVAL),
+                .div_ceil(checkpoint_interval)
+                .saturating_mul(checkpoint_interval),
         )
     }
 
