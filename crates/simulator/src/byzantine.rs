@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Digest, Epoch, ReplicaId, Signature, Timestamp};
+use ledger::{Digest, Epoch, EpochDescription, ReplicaId, Signature, Timestamp};
 use pbft::message::{Message, PrePrepare, Status, Vote};
-use pbft::statement::{Phase, Statement};
+use pbft::statement::Statement;
 use pbft::{Batch, Sequence, SignedMessage, View};
 
+use crate::membership::{FIRST_EPOCH, key_numbers};
 use crate::plan::{Behaviour, Plan};
 use crate::random::Random;
 use crate::signing::signer;
 
 mod forge;
+mod old_words;
 
 /// How many messages of others are kept for replay.
 const CAPTURED_MAX: usize = 1_000;
@@ -21,16 +23,17 @@ const CAPTURED_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Adversary {
     chain: Digest,
-    epoch: Epoch,
-    replicas: usize,
+    /// The replicas of each epoch that has begun, with the number of the key that each has in it.
+    sets: BTreeMap<Epoch, Vec<(ReplicaId, usize)>>,
     real_signatures: bool,
     slow_us: u64,
-    quorum: usize,
     window: u64,
+    /// Proposals one place past such a height are made where epochs end; 0: none.
+    past_checkpoints_of: u64,
     /// The second batch that an equivocating primary proposed for a slot.
-    second: BTreeMap<(View, Sequence), Batch>,
+    second: BTreeMap<(Epoch, View, Sequence), Batch>,
     /// Signatures heard for a statement about a place: a primary's pre-prepare and backups' PREPAREs.
-    heard: BTreeMap<(View, Sequence, Digest), Heard>,
+    heard: BTreeMap<(Epoch, View, Sequence, Digest), Heard>,
     captured: Vec<SignedMessage>,
 }
 
@@ -45,31 +48,47 @@ pub type Twisted = (SignedMessage, u64);
 
 impl Adversary {
     /// Knows nothing yet.
-    pub fn new(plan: &Plan, chain: Digest, epoch: Epoch) -> Adversary {
-        let faults = (plan.replicas - 1) / 3;
+    pub fn new(plan: &Plan, chain: Digest) -> Adversary {
         Adversary {
             chain,
-            epoch,
-            replicas: plan.replicas,
+            sets: BTreeMap::new(),
             real_signatures: plan.real_signatures,
             slow_us: plan.limits.request_timeout_us * 4 / 5,
-            quorum: (plan.replicas + faults + 1).div_ceil(2),
             window: plan.limits.window,
+            past_checkpoints_of: match plan.membership.changes.len() {
+                0 => 0,
+                _ => plan.limits.checkpoint_interval,
+            },
             second: BTreeMap::new(),
             heard: BTreeMap::new(),
             captured: Vec::new(),
         }
     }
 
+    /// An epoch begins somewhere.
+    pub fn learn(&mut self, epoch: &EpochDescription) {
+        let key_of = |replica: ReplicaId| {
+            let named = epoch.replica(replica).map(|described| described.public_key);
+            let key = |number| signer(self.real_signatures, number).public_key();
+            let mut numbers = key_numbers(replica).into_iter();
+            numbers.find(|number| Some(key(*number)) == named)
+        };
+        let replicas = epoch.replicas.iter().map(|described| described.replica);
+        let set = replicas.filter_map(|replica| Some((replica, key_of(replica)?)));
+        self.sets.insert(epoch.epoch, set.collect());
+    }
+
     /// A faulty replica hears something.
     pub fn hear(&mut self, message: &SignedMessage) {
+        let epoch = message.epoch;
         match &message.message {
             Message::PrePrepare(proposal) => {
-                let key = (proposal.view, proposal.sequence, proposal.batch.digest());
+                let digest = proposal.batch.digest();
+                let key = (epoch, proposal.view, proposal.sequence, digest);
                 self.heard.entry(key).or_default().pre_prepare = Some(message.signature);
             }
             Message::Prepare(vote) => {
-                let key = (vote.view, vote.sequence, vote.digest);
+                let key = (epoch, vote.view, vote.sequence, vote.digest);
                 let heard = self.heard.entry(key).or_default();
                 heard.prepares.insert(message.sender, message.signature);
             }
@@ -85,19 +104,33 @@ impl Adversary {
         &self.captured
     }
 
-    fn primary(&self, view: View) -> ReplicaId {
-        ReplicaId((view.0 % self.replicas as u64) as u16)
+    /// The replicas of an epoch; of one that nobody is in, those of the first.
+    fn set(&self, epoch: Epoch) -> &[(ReplicaId, usize)] {
+        let set = self.sets.get(&epoch).or(self.sets.get(&FIRST_EPOCH));
+        set.map_or(&[], Vec::as_slice)
+    }
+
+    fn primary(&self, epoch: Epoch, view: View) -> ReplicaId {
+        let set = self.set(epoch);
+        set[(view.0 % set.len() as u64) as usize].0
+    }
+
+    fn quorum(&self, epoch: Epoch) -> usize {
+        let replicas = self.set(epoch).len();
+        (replicas + (replicas - 1) / 3 + 1).div_ceil(2)
     }
 
     fn sign_statement(&self, by: ReplicaId, epoch: Epoch, statement: &Statement) -> Signature {
         let (domain, bytes) = statement.signing_bytes(&self.chain, epoch, by);
-        signer(self.real_signatures, usize::from(by.0)).sign(domain, &bytes)
+        let named = self.set(epoch).iter().find(|(replica, _)| *replica == by);
+        let key = named.map_or(key_numbers(by)[0], |(_, key)| *key);
+        signer(self.real_signatures, key).sign(domain, &bytes)
     }
 
-    fn signed(&self, by: ReplicaId, message: Message) -> SignedMessage {
-        let signature = self.sign_statement(by, self.epoch, &Statement::of(&message));
+    fn signed(&self, by: ReplicaId, epoch: Epoch, message: Message) -> SignedMessage {
+        let signature = self.sign_statement(by, epoch, &Statement::of(&message));
         SignedMessage {
-            epoch: self.epoch,
+            epoch,
             sender: by,
             message,
             signature,
@@ -114,7 +147,7 @@ impl Adversary {
         random: &mut Random,
     ) -> Vec<Twisted> {
         let as_it_is = || vec![(message.clone(), 0)];
-        let is_own = message.sender == from;
+        let (is_own, epoch) = (message.sender == from, message.epoch);
         match behaviour {
             Behaviour::Silent => Vec::new(),
             Behaviour::SilentPrimary => match message.message {
@@ -135,19 +168,19 @@ impl Adversary {
                         certified,
                         ..status
                     };
-                    vec![(self.signed(from, Message::Status(boast)), 0)]
+                    vec![(self.signed(from, epoch, Message::Status(boast)), 0)]
                 }
                 _ => as_it_is(),
             },
             Behaviour::Equivocating if is_own => self.equivocate(from, to, message),
             Behaviour::ForgingProofs if is_own => match &message.message {
                 Message::ViewChange(change) => {
-                    let forged = self.forge_view_change(from, change, random);
-                    vec![(self.signed(from, Message::ViewChange(forged)), 0)]
+                    let forged = self.forge_view_change(from, epoch, change, random);
+                    vec![(self.signed(from, epoch, Message::ViewChange(forged)), 0)]
                 }
                 Message::NewView(opening) if random.chance(700) => {
-                    let forged = self.forge_new_view(from, opening, random);
-                    vec![(self.signed(from, Message::NewView(forged)), 0)]
+                    let forged = self.forge_new_view(from, epoch, opening, random);
+                    vec![(self.signed(from, epoch, Message::NewView(forged)), 0)]
                 }
                 _ => self.equivocate(from, to, message),
             },
@@ -165,8 +198,8 @@ impl Adversary {
         message: &SignedMessage,
     ) -> Vec<Twisted> {
         let word = if to.0 % 2 == 1 {
-            let second = self.second_word(&message.message);
-            self.signed(from, second)
+            let second = self.second_word(message.epoch, &message.message);
+            self.signed(from, message.epoch, second)
         } else {
             message.clone()
         };
@@ -177,20 +210,23 @@ impl Adversary {
                 sequence: proposal.sequence,
                 digest: proposal.batch.digest(),
             };
-            words.push((self.signed(from, Message::Prepare(vote)), 1));
+            let prepare = Message::Prepare(vote);
+            let past = self.proposal_past(&words[0].0);
+            words.push((self.signed(from, message.epoch, prepare), 1));
+            words.extend(past.map(|past| (past, 2)));
         }
         words
     }
 
     /// The other thing that an equivocator says for the same slot.
-    fn second_word(&mut self, message: &Message) -> Message {
+    fn second_word(&mut self, epoch: Epoch, message: &Message) -> Message {
         match message {
             Message::PrePrepare(PrePrepare {
                 view,
                 sequence,
                 batch,
             }) => {
-                let slot = (*view, *sequence);
+                let slot = (epoch, *view, *sequence);
                 let second = self.second.entry(slot).or_insert_with(|| Batch {
                     time: Timestamp(batch.time.0 + 1),
                     digests: batch.digests.iter().rev().copied().collect(),
@@ -201,7 +237,7 @@ impl Adversary {
                     batch: second.clone(),
                 })
             }
-            Message::Prepare(vote) => Message::Prepare(self.second_vote(vote)),
+            Message::Prepare(vote) => Message::Prepare(self.second_vote(epoch, vote)),
             Message::Commit(vote) => {
                 let digest = ledger::tagged("simulator/other-block", &[&vote.digest.0]);
                 Message::Commit(Vote { digest, ..*vote })
@@ -210,65 +246,11 @@ impl Adversary {
         }
     }
 
-    fn second_vote(&self, vote: &Vote) -> Vote {
-        let digest = match self.second.get(&(vote.view, vote.sequence)) {
+    fn second_vote(&self, epoch: Epoch, vote: &Vote) -> Vote {
+        let digest = match self.second.get(&(epoch, vote.view, vote.sequence)) {
             Some(batch) => batch.digest(),
             None => ledger::tagged("simulator/other-batch", &[&vote.digest.0]),
         };
         Vote { digest, ..*vote }
-    }
-
-    /// The message, and now and then an old one of anybody's, or a vote that another replica cast in the epoch
-    /// before for a place that this epoch uses anew.
-    fn replay(
-        &mut self,
-        to: ReplicaId,
-        message: &SignedMessage,
-        random: &mut Random,
-    ) -> Vec<Twisted> {
-        let mut words = vec![(message.clone(), 0)];
-        if random.chance(150) && !self.captured.is_empty() {
-            let old = random.below(self.captured.len() as u64) as usize;
-            words.push((self.captured[old].clone(), random.below(50_000)));
-        }
-        if random.chance(60) {
-            words.extend(self.vote_of_earlier_epoch(to, message, random));
-        }
-        words
-    }
-
-    fn vote_of_earlier_epoch(
-        &self,
-        to: ReplicaId,
-        message: &SignedMessage,
-        random: &mut Random,
-    ) -> Option<Twisted> {
-        let (Message::Prepare(vote) | Message::Commit(vote)) = message.message else {
-            return None;
-        };
-        let victim = ReplicaId(random.below(self.replicas as u64) as u16);
-        let phase = random.pick(&[Phase::Prepare, Phase::Commit]);
-        if victim == to || phase == Phase::Prepare && victim == self.primary(vote.view) {
-            return None;
-        }
-        let digest = ledger::tagged("simulator/earlier-epoch", &[&vote.sequence.0.to_be_bytes()]);
-        let statement = Statement {
-            view: vote.view,
-            sequence: vote.sequence,
-            phase,
-            digest,
-        };
-        let earlier = Epoch(self.epoch.0 - 1);
-        let vote = Vote { digest, ..vote };
-        let old = SignedMessage {
-            epoch: self.epoch,
-            sender: victim,
-            message: match phase {
-                Phase::Commit => Message::Commit(vote),
-                _ => Message::Prepare(vote),
-            },
-            signature: self.sign_statement(victim, earlier, &statement),
-        };
-        Some((old, random.below(20_000)))
     }
 }

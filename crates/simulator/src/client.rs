@@ -32,10 +32,10 @@ impl Client {
         }
     }
 
-    /// Its name on the ledger.
-    pub fn ledger_id(&self) -> LedgerId {
+    /// The name on the ledger of the client with this number.
+    pub fn ledger_id(number: usize) -> LedgerId {
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&(self.number as u64).to_be_bytes());
+        bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
         LedgerId(bytes)
     }
 

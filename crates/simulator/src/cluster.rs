@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ledger::{
-    Digest, Epoch, EpochDescription, Height, LedgerId, ReplicaDescription, ReplicaId, Timestamp,
-};
+use ledger::{Digest, Epoch, EpochDescription, ReplicaId, Timestamp};
 use pbft::{
     Base, Configuration, Input, Sequence, SignatureScheme, SignedMessage, Verified, Verifier,
 };
@@ -14,6 +12,7 @@ use pbft::{
 use crate::byzantine::Adversary;
 use crate::client::Client;
 use crate::event::{Queue, Scheduled};
+use crate::membership::{Contract, FIRST_EPOCH};
 use crate::model::Members;
 use crate::model::trace::Trace;
 use crate::network::Network;
@@ -22,7 +21,6 @@ use crate::oracle::{Oracle, Violation};
 use crate::plan::{Behaviour, Plan};
 use crate::random::Random;
 use crate::report::Outcome;
-use crate::signing::{scheme, signer};
 
 pub(crate) use crate::event::Event;
 
@@ -52,15 +50,17 @@ pub struct Cluster {
     pub log: Option<String>,
     pub(crate) plan: Plan,
     pub(crate) random: Random,
-    pub(crate) verifier: Verifier,
+    /// Who checks what is said, by epoch.
+    pub(crate) verifiers: BTreeMap<Epoch, Verifier>,
     pub(crate) oracle: Oracle,
     pub(crate) adversary: Adversary,
     pub(crate) owners: BTreeMap<Digest, usize>,
-    pub(crate) judge: Option<Trace>,
+    /// Who judges votes, by epoch, once [`Cluster::judge_by_model`] was called.
+    pub(crate) judges: Option<BTreeMap<Epoch, Trace>>,
     events: Queue,
     count: u64,
     trace: u64,
-    finished: bool,
+    pub(crate) finished: bool,
 }
 
 impl Cluster {
@@ -68,13 +68,14 @@ impl Cluster {
     pub fn new(plan: Plan, seed: u64) -> Cluster {
         let mut random = Random::new(seed ^ 0x51ab_5eed);
         let chain = ledger::tagged("simulator/chain", &[&seed.to_be_bytes()]);
-        let verifier = Verifier::new(
-            &configuration(&plan, chain, 0),
-            scheme(plan.real_signatures),
-        );
-        let mut nodes = nodes(&plan, chain);
+        let contract = Rc::new(Contract::new(
+            plan.replicas,
+            &plan.membership.changes,
+            &plan.limits,
+            plan.real_signatures,
+        ));
+        let mut nodes = nodes(&plan, chain, &contract);
         for node in &mut nodes {
-            node.real_signatures = plan.real_signatures;
             node.clock_offset = random.between(0, 2 * plan.skew_us) as i64 - plan.skew_us as i64;
         }
         let faulty: BTreeSet<ReplicaId> = plan
@@ -90,13 +91,13 @@ impl Cluster {
             faults: BTreeMap::new(),
             violation: None,
             log: None,
-            oracle: Oracle::new(plan.replicas, faulty, plan.limits.clone()),
-            adversary: Adversary::new(&plan, chain, EPOCH),
+            oracle: Oracle::new(contract, faulty, plan.limits.clone()),
+            adversary: Adversary::new(&plan, chain),
             plan,
             random,
-            verifier,
+            verifiers: BTreeMap::new(),
             owners: BTreeMap::new(),
-            judge: None,
+            judges: None,
             events: Queue::default(),
             count: 0,
             trace: 0,
@@ -107,7 +108,8 @@ impl Cluster {
     }
 
     fn begin(&mut self) {
-        for node in 0..self.nodes.len() {
+        let newcomers = self.plan.replicas..self.plan.replicas_ever();
+        for node in (0..self.nodes.len()).filter(|node| !newcomers.contains(node)) {
             self.schedule(0, Event::Restart { node });
         }
         for client in 0..self.clients.len() {
@@ -116,6 +118,7 @@ impl Cluster {
         }
         self.schedule(self.plan.faulty_us, Event::Heal);
         self.schedule_faults();
+        self.schedule_changes();
         for (_, behaviour) in self.plan.byzantine.clone() {
             self.note(behaviour.name());
         }
@@ -128,11 +131,29 @@ impl Cluster {
 
     /// From now on every vote of a correct replica is judged by the rules of the model.
     pub fn judge_by_model(&mut self) {
-        let faulty = self.plan.byzantine.iter();
-        self.judge = Some(Trace::new(Members {
-            replicas: self.plan.replicas,
-            faulty: faulty.map(|(id, _)| ReplicaId(*id as u16)).collect(),
-        }));
+        self.judges = Some(BTreeMap::new());
+    }
+
+    /// A judge for another epoch, if there are judges.
+    pub(crate) fn judge_epoch(&mut self, description: &EpochDescription) {
+        let Some(judges) = &mut self.judges else {
+            return;
+        };
+        let replicas = description.replicas.iter();
+        let replicas: Vec<ReplicaId> = replicas.map(|described| described.replica).collect();
+        let is_faulty = |replica: &&ReplicaId| {
+            let mut processes = self.nodes.iter().filter(|it| it.replica_id == **replica);
+            processes.any(|node| !node.is_correct())
+        };
+        let faulty = replicas.iter().filter(is_faulty).copied().collect();
+        let base = Sequence(description.first_height.0 - 1);
+        let judge = Trace::new(Members { replicas, faulty }, base);
+        judges.insert(description.epoch, judge);
+    }
+
+    /// The judge of what is said in an epoch.
+    pub(crate) fn judge_of(&mut self, epoch: Epoch) -> Option<&mut Trace> {
+        self.judges.as_mut()?.get_mut(&epoch)
     }
 
     /// What faulty replicas heard (the first thousand messages).
@@ -140,9 +161,12 @@ impl Cluster {
         self.adversary.captured()
     }
 
-    /// The verification that all replicas use.
+    /// The verification that all replicas use in the first epoch.
+    ///
+    /// # Panics
+    /// If nothing has begun.
     pub fn verifier(&self) -> Verifier {
-        self.verifier.clone()
+        self.verifiers[&FIRST_EPOCH].clone()
     }
 
     /// The same under another rule of which signatures to accept.
@@ -185,8 +209,9 @@ impl Cluster {
                 ));
             }
         }
-        if let Some(judge) = &self.judge {
-            self.faults.insert("votes_judged", judge.judged());
+        if let Some(judges) = &self.judges {
+            let judged = judges.values().map(Trace::judged).sum();
+            self.faults.insert("votes_judged", judged);
         }
         Outcome {
             seed,
@@ -275,6 +300,13 @@ impl Cluster {
                 digest,
                 sequence,
             } => self.answer(client, digest, sequence),
+            Event::ChangeActs { number, attempt } => self.change_acts(number, attempt),
+            Event::HeightRequest { to, from } => self.height_request(to, from),
+            Event::Claimed {
+                to,
+                peer,
+                certified,
+            } => self.step(to, Input::Claimed { peer, certified }),
             Event::BodyRequest { to, from, digests } => self.body_request(to, from, digests),
             Event::Bodies { to, digests } => {
                 self.nodes[to].bodies.extend(digests.iter().copied());
@@ -302,14 +334,14 @@ impl Cluster {
             .into_iter()
             .filter(|digest| node.has_body(digest))
             .collect();
-        if node.replica.is_some() && !found.is_empty() {
+        if node.is_up() && !found.is_empty() {
             let (to, from, digests) = (from, to, found);
             self.transmit(from, to, Event::Bodies { to, digests });
         }
     }
 
     fn is_current(&self, node: usize, incarnation: u64) -> bool {
-        self.nodes[node].incarnation == incarnation && self.nodes[node].replica.is_some()
+        self.nodes[node].incarnation == incarnation && self.nodes[node].is_up()
     }
 
     pub(crate) fn is_correct(&self, node: usize) -> bool {
@@ -337,13 +369,28 @@ impl Cluster {
         let states = self.nodes.iter().map(|node| {
             let summary = node.replica.as_ref().map(pbft::Replica::summary);
             let damaged = if node.is_damaged { " (damaged)" } else { "" };
-            format!("{}{:?}{damaged}: {summary:?}", node.index, node.behaviour)
+            let epoch = node.epoch();
+            let observes = if node.observer.is_some() {
+                " observes"
+            } else {
+                ""
+            };
+            format!(
+                "{}{:?}{damaged} in epoch {epoch}, at {}{observes}: {summary:?}",
+                node.index,
+                node.behaviour,
+                node.certified()
+            )
         });
         states.collect::<Vec<_>>().join("\n")
     }
 
     /// Gives an input to a replica that is up, and performs what it wants.
     pub fn step(&mut self, index: usize, input: Input) {
+        if self.nodes[index].observer.is_some() {
+            self.observe(index, input);
+            return self.schedule_wakeup(index);
+        }
         let moment = self.nodes[index].moment(self.now);
         let Some(replica) = self.nodes[index].replica.as_mut() else {
             return;
@@ -367,7 +414,7 @@ impl Cluster {
                 self.note("crash_at_effect");
                 self.crash_node(index);
             }
-            if self.nodes[index].replica.is_none() {
+            if !self.nodes[index].is_up() {
                 return;
             }
             self.perform(index, effect, &after);
@@ -389,10 +436,13 @@ impl Cluster {
 
     fn schedule_wakeup(&mut self, index: usize) {
         let node = &self.nodes[index];
-        let Some(wanted) = node.replica.as_ref().and_then(pbft::Replica::next_wakeup) else {
+        let wanted = node.replica.as_ref().and_then(pbft::Replica::next_wakeup);
+        let wanted = wanted.map(|wanted| node.virtual_time(wanted));
+        let observer = node.observer.as_ref();
+        let Some(wanted) = observer.map(|it| it.next_wakeup()).or(wanted) else {
             return;
         };
-        let at = node.virtual_time(wanted).max(self.now + 1);
+        let at = wanted.max(self.now + 1);
         if node.wakeup.is_none_or(|scheduled| scheduled > at) {
             let incarnation = node.incarnation;
             self.nodes[index].wakeup = Some(at);
@@ -401,8 +451,8 @@ impl Cluster {
         }
     }
 
-    fn restart(&mut self, index: usize) {
-        if self.nodes[index].replica.is_some() {
+    pub(crate) fn restart(&mut self, index: usize) {
+        if self.nodes[index].is_up() {
             return;
         }
         if self.now < self.nodes[index].disk.unreadable_until_us {
@@ -410,8 +460,15 @@ impl Cluster {
             return self.schedule(200_000, Event::Restart { node });
         }
         self.repair_blocks(index);
-        match self.nodes[index].start(self.now, &self.verifier) {
-            Ok(()) => self.step(index, Input::Wakeup),
+        let epoch = self.nodes[index].epoch();
+        match self.nodes[index].start(self.now) {
+            Ok(()) => {
+                if self.nodes[index].epoch() < epoch {
+                    // The process died before what ended that epoch was durable.
+                    self.note("epoch_lived_again");
+                }
+                self.begin_epoch(index);
+            }
             Err(StartError::Damaged) if !self.is_correct(index) => self.note("damaged_log_refused"),
             Err(error) if self.is_correct(index) => {
                 self.violate(format!("replica {index} does not start again: {error:?}"));
@@ -419,89 +476,16 @@ impl Cluster {
             Err(_) => self.note("faulty_replica_does_not_start"),
         }
     }
-
-    /// The faults end; now everything must be answered.
-    fn heal(&mut self) {
-        self.network.heal();
-        for index in 0..self.nodes.len() {
-            let node = &mut self.nodes[index];
-            node.clock_offset = node.clock_offset.clamp(-300_000, 300_000);
-            node.killed_after_effects = None;
-            node.disk.full_until_us = 0;
-            node.disk.unreadable_until_us = 0;
-            self.restart(index);
-        }
-        for client in 0..self.clients.len() {
-            if self.clients[client].waiting.is_none() {
-                let attempt = self.clients[client].attempt;
-                self.schedule(1, Event::ClientActs { client, attempt });
-            }
-        }
-        self.schedule(100_000, Event::CheckConverged);
-    }
-
-    /// - 22: after the heal every client is answered, no request waits anywhere, and all correct replicas reach
-    ///   one certified height.
-    fn check_converged(&mut self) {
-        let idle = self.clients.iter().all(|client| client.waiting.is_none());
-        let heights: BTreeSet<u64> = self
-            .summaries()
-            .map(|summary| summary.certified.0)
-            .collect();
-        let executed = self
-            .summaries()
-            .all(|summary| summary.certified == summary.executed && summary.requests == 0);
-        if self.clients_are_done() && idle && heights.len() == 1 && executed {
-            self.finished = true;
-        } else if self.now > self.plan.faulty_us + self.plan.heal_us {
-            let unfinished = self
-                .clients
-                .iter()
-                .filter(|client| client.finished < self.plan.requests);
-            let waiting: Vec<usize> = unfinished.map(|client| client.number).collect();
-            let states = self.state_of_nodes();
-            self.violate(format!(
-                "not converged after the heal; clients waiting: {waiting:?}\n{states}"
-            ));
-        } else {
-            self.schedule(100_000, Event::CheckConverged);
-        }
-    }
 }
 
-/// The epoch of the simulated cluster: not the first, so that votes of an earlier one exist.
-pub(crate) const EPOCH: Epoch = Epoch(1);
-
-fn nodes(plan: &Plan, chain: Digest) -> Vec<Node> {
-    let behaviour = |id: usize| {
-        plan.byzantine
-            .iter()
-            .find(|(faulty, _)| *faulty == id)
-            .map(|(_, how)| *how)
-    };
-    let twins = (0..plan.replicas).filter(|id| behaviour(*id) == Some(Behaviour::Twin));
-    (0..plan.replicas)
-        .chain(twins)
-        .enumerate()
-        .map(|(index, id)| Node::new(index, configuration(plan, chain, id), behaviour(id)))
-        .collect()
-}
-
-fn configuration(plan: &Plan, chain: Digest, id: usize) -> Configuration {
-    let replicas = (0..plan.replicas)
-        .map(|id| ReplicaDescription {
-            replica: ReplicaId(id as u16),
-            operator: LedgerId([id as u8; 16]),
-            public_key: signer(plan.real_signatures, id).public_key(),
-        })
-        .collect();
-    Configuration {
+/// The processes of all replicas that there will ever be, then the second halves of twins.
+fn nodes(plan: &Plan, chain: Digest, contract: &Rc<Contract>) -> Vec<Node> {
+    let is_twin = |id: &usize| plan.behaviour(*id) == Some(Behaviour::Twin);
+    let all = 0..plan.replicas_ever();
+    let twins = all.clone().filter(is_twin);
+    let configuration = |id: usize| Configuration {
         chain,
-        epoch: EpochDescription {
-            epoch: EPOCH,
-            first_height: Height(1),
-            replicas,
-        },
+        epoch: contract.first().description.as_ref().clone(),
         replica: ReplicaId(id as u16),
         base: Base {
             sequence: Sequence(0),
@@ -509,5 +493,11 @@ fn configuration(plan: &Plan, chain: Digest, id: usize) -> Configuration {
             time: Timestamp(WALL_START_US - 1_000_000),
         },
         limits: plan.limits.clone(),
-    }
+    };
+    let node = |(index, id)| {
+        let (behaviour, contract) = (plan.behaviour(id), Rc::clone(contract));
+        let (configuration, real) = (configuration(id), plan.real_signatures);
+        Node::new(index, configuration, behaviour, contract, real)
+    };
+    all.chain(twins).enumerate().map(node).collect()
 }

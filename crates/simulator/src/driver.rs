@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ledger::{Certificate, Digest, ReplicaId};
 use pbft::message::Message;
-use pbft::{Effect, Input, Sequence, SignedMessage, Suspicion, Verified, View};
+use pbft::{Effect, Input, Sequence, SignedMessage, Suspicion, Verified};
 
 use crate::cluster::{Cluster, Event, Packet};
 use crate::disk::LogWrite;
@@ -22,7 +22,7 @@ impl Cluster {
                     .filter(|_| self.nodes[index].is_correct())
                 {
                     self.oracle.signed(message);
-                    if let Some(judge) = &mut self.judge {
+                    if let Some(judge) = self.judge_of(message.epoch) {
                         let result = judge.signs(message);
                         self.check(result);
                     }
@@ -70,18 +70,7 @@ impl Cluster {
             } => self.certified(index, sequence, block, certificate),
             Effect::FetchBlocks { first, last, peer } => {
                 self.note("state_transfer");
-                let to = usize::from(peer.0);
-                let from = index;
-                self.transmit(
-                    index,
-                    to,
-                    Event::BlockRequest {
-                        to,
-                        from,
-                        first,
-                        last,
-                    },
-                );
+                self.fetch_blocks(index, first, last, peer);
             }
             Effect::Evidence(evidence) => {
                 self.note("equivocation_proven");
@@ -98,7 +87,7 @@ impl Cluster {
                 Suspicion::Turn => "left_view_turn",
                 Suspicion::Others => "left_view_others",
             }),
-            Effect::EpochEnded(_) => self.note("epoch_ended"),
+            Effect::EpochEnded(base) => self.enter_epoch(index, base),
             Effect::Halt(reason) => {
                 if self.is_correct(index) {
                     self.violate(format!("the correct replica {index} halted: {reason}"));
@@ -119,10 +108,9 @@ impl Cluster {
         if !node.is_correct() || message.sender != node.replica_id {
             return;
         }
-        let replicas = self.plan.replicas as u64;
-        let primary_of = |view: View| ReplicaId((view.0 % replicas) as u16);
-        let result = self.oracle.sent(message, &node.disk, summary, primary_of);
-        if let Some(judge) = &mut self.judge {
+        let knows_end = node.epoch() > message.epoch || node.last_height().is_some();
+        let result = self.oracle.sent(message, &node.disk, summary, knows_end);
+        if let Some(judge) = self.judge_of(message.epoch) {
             judge.leaves(message);
         }
         self.check(result);
@@ -176,16 +164,20 @@ impl Cluster {
     }
 
     /// The message as its receivers' verification, from bytes, lets it through; what it refuses goes nowhere.
-    fn verified(&mut self, from: usize, message: &SignedMessage) -> Option<Packet> {
-        match self.verifier.verify_bytes(&message.to_bytes()) {
+    pub(crate) fn verified(&mut self, from: usize, message: &SignedMessage) -> Option<Packet> {
+        let Some(verifier) = self.verifiers.get(&message.epoch) else {
+            // Of an epoch in which nobody is.
+            return None;
+        };
+        match verifier.verify_bytes(&message.to_bytes()) {
             Ok(verified) => {
                 self.oracle.proposed(verified.get());
                 if !self.is_correct(from) {
                     let result = self.oracle.accepted(verified.get());
                     self.check(result);
                 }
-                if let (Some(judge), Message::NewView(opening)) =
-                    (&mut self.judge, &verified.get().message)
+                if let Message::NewView(opening) = &verified.get().message
+                    && let Some(judge) = self.judge_of(message.epoch)
                 {
                     judge.opened(opening);
                 }
@@ -204,7 +196,7 @@ impl Cluster {
         }
     }
 
-    fn transmit_packet(&mut self, from: usize, to: usize, later: u64, packet: &Packet) {
+    pub(crate) fn transmit_packet(&mut self, from: usize, to: usize, later: u64, packet: &Packet) {
         let delivery = self
             .network
             .delivery(&self.plan, &mut self.random, from, to);
@@ -233,6 +225,9 @@ impl Cluster {
                 return;
             }
             self.adversary.hear(message.get());
+        }
+        if !self.is_of_epoch(to, packet) {
+            return;
         }
         self.step(to, Input::Message(message.clone()));
     }
@@ -283,7 +278,7 @@ impl Cluster {
     }
 
     pub(crate) fn push_task(&mut self, index: usize, task: Task) {
-        if self.nodes[index].replica.is_none() {
+        if !self.nodes[index].is_up() {
             return;
         }
         self.nodes[index].tasks.push_back(task);
@@ -300,23 +295,29 @@ impl Cluster {
 
     pub(crate) fn task_done(&mut self, index: usize) {
         let before = self.nodes[index].taken_back;
-        let done = self.nodes[index].do_task(&self.verifier);
+        let announced_before = self.nodes[index].announcements_taken_back;
+        let done = self.nodes[index].do_task();
         if !self.nodes[index].tasks.is_empty() {
             self.schedule_task(index);
         }
         for _ in before..self.nodes[index].taken_back {
             self.note("taken_back");
         }
+        for _ in announced_before..self.nodes[index].announcements_taken_back {
+            self.note("change_taken_back");
+        }
         if self.is_correct(index) {
             match &done {
                 Some(Done::Executed(block)) => {
                     let batch = self.nodes[index].block(block.sequence);
-                    let batch = batch.and_then(|stored| stored.batch);
-                    if let (Some(judge), Some(batch)) = (&mut self.judge, batch) {
+                    let batch = batch.and_then(|it| Some((it.block.epoch, it.batch?)));
+                    if let Some((epoch, batch)) = batch
+                        && let Some(judge) = self.judge_of(epoch)
+                    {
                         judge.executed(block.block, batch);
                     }
                 }
-                Some(Done::Installed(blocks)) => {
+                Some(Done::Installed(blocks, _)) => {
                     for proof in blocks.iter().map(|block| &block.get().proof) {
                         self.check_certified(
                             index,
@@ -330,6 +331,10 @@ impl Cluster {
             }
         }
         self.start_sync(index);
+        if let Some(Done::Installed(_, Some(last))) = &done {
+            self.note("change_fetched");
+            self.step(index, Input::EpochEnds(*last));
+        }
         if let Some(input) = done.and_then(Node::input_of) {
             self.step(index, input);
         }
@@ -345,17 +350,31 @@ impl Cluster {
     ) {
         let node = &self.nodes[index];
         let previous = node.block(Sequence(sequence.0 - 1));
-        let previous_time = previous.map_or(node.configuration().base.time, |it| it.block.time);
+        let previous_time = previous.map_or(node.genesis().time, |it| it.block.time);
         let Some(stored) = node.block(sequence) else {
             return self.violate(format!("block {sequence} is certified and not there"));
+        };
+        let (known, changes) = (
+            self.verifiers.get(&stored.block.epoch),
+            self.oracle.changes(),
+        );
+        let Some(verifier) = known else {
+            return self.violate(format!(
+                "block {sequence} is of an epoch in which nobody is"
+            ));
         };
         let result = self
             .oracle
             .block_certified(&stored.block, stored.hash, previous_time.0)
             .and_then(|()| {
                 self.oracle
-                    .certified(&self.verifier, sequence, block, certificate)
+                    .certified(verifier, sequence, block, certificate)
             });
         self.check(result);
+        if self.oracle.changes() > changes {
+            let change = self.plan.membership.changes[changes].change;
+            self.note("membership_change");
+            self.note(change.name());
+        }
     }
 }

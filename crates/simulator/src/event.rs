@@ -43,6 +43,21 @@ pub(crate) enum Event {
         digest: Digest,
         sequence: Sequence,
     },
+    /// Somebody wants a change of the replica set.
+    ChangeActs {
+        number: usize,
+        attempt: u64,
+    },
+    /// One that is late asks one that is ahead how far that one is.
+    HeightRequest {
+        to: usize,
+        from: usize,
+    },
+    Claimed {
+        to: usize,
+        peer: ReplicaId,
+        certified: Sequence,
+    },
     BodyRequest {
         to: usize,
         from: usize,
@@ -80,7 +95,8 @@ impl Event {
                 let statement = pbft::statement::Statement::of(&signed.message);
                 writeln!(
                     log,
-                    "{at} to {to}: {} of {} in view {} at {}: {}",
+                    "{at} to {to}: epoch {}, {} of {} in view {} at {}: {}",
+                    signed.epoch,
                     signed.message.kind(),
                     signed.sender,
                     statement.view,

@@ -135,9 +135,10 @@ impl Cluster {
     }
 
     fn current_primary(&self) -> Option<usize> {
-        self.summaries()
-            .max_by_key(|summary| summary.view)
-            .map(|summary| usize::from(summary.primary.0))
+        let correct = self.nodes.iter().filter(|node| node.is_correct());
+        let voting = correct.filter_map(|node| Some((node, node.replica.as_ref()?.summary())));
+        let (_, summary) = voting.max_by_key(|(node, summary)| (node.epoch(), summary.view))?;
+        Some(usize::from(summary.primary.0))
     }
 
     /// Half of the time between two events, else in the middle of what a step asked for.
@@ -145,7 +146,7 @@ impl Cluster {
         let node = self.someone();
         if self.random.chance(500) {
             self.crash_node(node);
-        } else if self.nodes[node].replica.is_some() {
+        } else if self.nodes[node].is_up() {
             self.nodes[node].killed_after_effects = Some(self.random.below(8));
         }
     }
@@ -160,7 +161,7 @@ impl Cluster {
 
     /// Kills a process for good (scenario tests start it again themselves).
     pub fn kill_node(&mut self, node: usize) -> bool {
-        if self.nodes[node].replica.is_none() {
+        if !self.nodes[node].is_up() {
             return false;
         }
         self.note("crash");
@@ -182,7 +183,11 @@ impl Cluster {
         self.nodes[node].is_damaged = true;
         let replica = self.nodes[node].replica_id;
         self.oracle.distrust(replica);
-        if let Some(judge) = &mut self.judge {
+        for judge in self
+            .judges
+            .iter_mut()
+            .flat_map(|judges| judges.values_mut())
+        {
             judge.distrust(replica);
         }
         match how {

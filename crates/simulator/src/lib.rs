@@ -7,19 +7,23 @@
 //! as rules, checked exhaustively by itself and against every vote of a run.
 //!
 //! Reading order: [`plan`], [`cluster`], [`oracle`], then the parts: [`node`], [`disk`], [`machine`], [`network`],
-//! [`client`], [`byzantine`].
+//! [`client`], [`byzantine`]; and, where the replica set changes, [`membership`], `change_epoch`, [`observer`].
 
 pub mod byzantine;
+mod change_epoch;
 pub mod client;
 pub mod cluster;
 pub mod disk;
 mod driver;
 mod event;
 mod fault;
+mod healing;
 pub mod machine;
+pub mod membership;
 pub mod model;
 pub mod network;
 pub mod node;
+pub mod observer;
 pub mod oracle;
 pub mod plan;
 pub mod random;

@@ -1,13 +1,18 @@
 //! What replicas execute here: a small deterministic machine with at-most-once execution, and its blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use ledger::{Certificate, Digest, Timestamp};
+use ledger::{Certificate, Digest, Epoch, EpochDescription, Timestamp};
 use pbft::Sequence;
+
+use crate::membership::{Announced, Contract, epoch_at};
 
 /// A block of the simulated chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
+    /// The epoch that certifies it.
+    pub epoch: Epoch,
     /// Its height.
     pub sequence: Sequence,
     /// The hash of the block before.
@@ -18,6 +23,8 @@ pub struct Block {
     pub digests: Vec<Digest>,
     /// For each transaction whether it took effect (false: it was executed before).
     pub effective: Vec<bool>,
+    /// The epoch that it announces, when it holds a change of the replica set.
+    pub announced: Option<Rc<EpochDescription>>,
     /// The state after it.
     pub state: Digest,
 }
@@ -32,6 +39,7 @@ impl Block {
             .map(|effective| u8::from(*effective))
             .collect();
         let (height, time) = (self.sequence.0.to_be_bytes(), self.time.0.to_be_bytes());
+        let announced = self.announced.as_deref().map(ledger::canonical::encode);
         ledger::tagged(
             "simulator/block",
             &[
@@ -41,8 +49,16 @@ impl Block {
                 &self.state.0,
                 &effective,
                 &digests,
+                &self.epoch.0.to_be_bytes(),
+                &announced.unwrap_or_default(),
             ],
         )
+    }
+
+    /// The last height of the epoch, when the block announces the next.
+    pub fn ends(&self) -> Option<Sequence> {
+        let announced = self.announced.as_ref()?;
+        Some(Sequence(announced.first_height.0 - 1))
     }
 }
 
@@ -70,12 +86,18 @@ pub struct Machine {
     pub time: Timestamp,
     state: Digest,
     done: BTreeMap<Digest, Sequence>,
+    contract: Rc<Contract>,
+    /// The epochs that were announced, from the first on.
+    epochs: Vec<Announced>,
 }
 
 impl Machine {
     /// The machine at the base of the chain.
-    pub fn new(base: &pbft::Base) -> Machine {
+    pub fn new(base: &pbft::Base, contract: Rc<Contract>) -> Machine {
+        let epochs = vec![contract.first()];
         Machine {
+            contract,
+            epochs,
             height: base.sequence,
             tip: base.block,
             time: base.time,
@@ -102,6 +124,11 @@ impl Machine {
         self.done.get(digest).copied()
     }
 
+    /// The epochs that were announced, from the first on; the latest may be by a block that gives way yet.
+    pub fn epochs(&self) -> &[Announced] {
+        &self.epochs
+    }
+
     /// The block that these transactions make next; the machine is not changed.
     pub fn block(&self, time: Timestamp, digests: &[Digest]) -> Block {
         let mut seen = BTreeSet::new();
@@ -117,7 +144,12 @@ impl Machine {
             .collect();
         let state = ledger::tagged("simulator/state", &[&self.state.0, &applied]);
         let sequence = self.height.next();
+        let decide = |digest| self.contract.decide(digest, sequence, &self.epochs);
+        let mut taking_effect = digests.iter().zip(&effective).filter(|(_, is)| **is);
+        let announced = taking_effect.find_map(|(digest, _)| decide(digest));
         Block {
+            epoch: epoch_at(&self.epochs, sequence).epoch,
+            announced: announced.map(Rc::new),
             sequence,
             previous: self.tip,
             time,
@@ -136,10 +168,11 @@ impl Machine {
                 self.time = last.block.time;
                 self.state = last.block.state;
             }
-            None => *self = Machine::new(base),
+            None => *self = Machine::new(base, Rc::clone(&self.contract)),
         }
         let height = self.height;
         self.done.retain(|_, at| *at <= height);
+        self.epochs.retain(|announced| announced.at <= height);
     }
 
     /// Takes a block that [`Machine::block`] made.
@@ -155,5 +188,10 @@ impl Machine {
             .filter(|(_, effective)| **effective);
         self.done
             .extend(effective.map(|(digest, _)| (*digest, block.sequence)));
+        self.epochs
+            .extend(block.announced.iter().map(|description| Announced {
+                at: block.sequence,
+                description: Rc::clone(description),
+            }));
     }
 }

@@ -18,8 +18,8 @@ pub mod trace;
 /// Who takes part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Members {
-    /// How many replicas.
-    pub replicas: usize,
+    /// The replicas, ascending.
+    pub replicas: Vec<ReplicaId>,
     /// Which of them may say anything.
     pub faulty: Vec<ReplicaId>,
 }
@@ -27,13 +27,13 @@ pub struct Members {
 impl Members {
     /// ceil((n + f + 1) / 2), with f = floor((n - 1) / 3).
     pub fn quorum(&self) -> usize {
-        let faults = (self.replicas - 1) / 3;
-        (self.replicas + faults + 1).div_ceil(2)
+        let replicas = self.replicas.len();
+        (replicas + (replicas - 1) / 3 + 1).div_ceil(2)
     }
 
     /// p = v mod |R| (§4).
     pub fn primary(&self, view: View) -> ReplicaId {
-        ReplicaId((view.0 % self.replicas as u64) as u16)
+        self.replicas[(view.0 % self.replicas.len() as u64) as usize]
     }
 
     /// Whether a replica may say anything.

@@ -1,17 +1,24 @@
 //! One simulated process: a replica with its disk, its bodies and its executor.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use ledger::{Certificate, Digest, ReplicaId, Timestamp};
 use pbft::{
-    Configuration, Durable, ExecutedBlock, Input, InstalledBlock, Moment, Order, Replica, Sequence,
-    StoredChain,
+    Base, Configuration, Durable, ExecutedBlock, Input, InstalledBlock, Moment, Order, Replica,
+    Sequence, StoredChain,
 };
 use pbft::{RestoreError, Verifier};
 
+use crate::cluster::Packet;
 use crate::disk::{Disk, LogWrite};
 use crate::machine::{Machine, StoredBlock};
+use crate::membership::Contract;
+use crate::observer::Observer;
 use crate::plan::Behaviour;
+use crate::signing::scheme;
+
+mod seat;
 
 /// Work of the executor, done one by one.
 #[derive(Debug, Clone)]
@@ -31,8 +38,8 @@ pub enum Done {
     Executed(ExecutedBlock),
     /// An order that came too late: something else stands there, or below.
     PassedOver,
-    /// Installed blocks.
-    Installed(Vec<Durable<InstalledBlock>>),
+    /// Installed blocks, and the last height of the epoch, if one of them that was not here before announces the next.
+    Installed(Vec<Durable<InstalledBlock>>, Option<Sequence>),
     /// The blocks of this replica were no good.
     Useless(ReplicaId),
 }
@@ -52,8 +59,14 @@ pub struct Node {
     pub index: usize,
     /// The replica that it is (the second of twins shares it with the first).
     pub replica_id: ReplicaId,
-    /// The core; none while it is down.
+    /// The core; none while it is down, and where it observes.
     pub replica: Option<Replica>,
+    /// What it does in an epoch in which it does not vote.
+    pub observer: Option<Observer>,
+    /// Messages of the next epoch, until it begins here as well.
+    pub early: VecDeque<Packet>,
+    /// When it last asked somebody who is in a later epoch how far that one is.
+    pub asked_ahead_us: Option<u64>,
     /// Counts starts, so that events of an earlier life are told apart.
     pub incarnation: u64,
     /// Its fault, if it has one.
@@ -76,39 +89,58 @@ pub struct Node {
     pub tasks: VecDeque<Task>,
     /// How many executed blocks gave way to others.
     pub taken_back: u64,
+    /// How many of them announced an epoch.
+    pub announcements_taken_back: u64,
     /// The next wakeup that is scheduled.
     pub wakeup: Option<u64>,
     /// After so many more effects the process is killed.
     pub killed_after_effects: Option<u64>,
     /// How far its wall clock is off, in microseconds.
     pub clock_offset: i64,
-    /// Whether its key is an Ed25519 key.
-    pub real_signatures: bool,
+    /// Who checks what is said in the epoch in force here.
+    pub verifier: Verifier,
+    real_signatures: bool,
+    /// The block before the first.
+    genesis: Base,
+    contract: Rc<Contract>,
     configuration: Configuration,
 }
 
 impl Node {
-    /// A process that has not started.
-    pub fn new(index: usize, configuration: Configuration, behaviour: Option<Behaviour>) -> Node {
+    /// A process that has not started; `configuration` is that of the first epoch, in which it may have no vote.
+    pub fn new(
+        index: usize,
+        configuration: Configuration,
+        behaviour: Option<Behaviour>,
+        contract: Rc<Contract>,
+        real_signatures: bool,
+    ) -> Node {
         Node {
             index,
             replica_id: configuration.replica,
             replica: None,
+            observer: None,
+            early: VecDeque::new(),
+            asked_ahead_us: None,
             incarnation: 0,
             behaviour,
             is_damaged: false,
             disk: Disk::default(),
             old_copy: None,
-            machine: Machine::new(&configuration.base),
+            machine: Machine::new(&configuration.base, Rc::clone(&contract)),
             chain: Vec::new(),
             snapshots: BTreeMap::new(),
             bodies: BTreeSet::new(),
             tasks: VecDeque::new(),
             taken_back: 0,
+            announcements_taken_back: 0,
             wakeup: None,
             killed_after_effects: None,
             clock_offset: 0,
-            real_signatures: false,
+            verifier: Verifier::new(&configuration, scheme(real_signatures)),
+            real_signatures,
+            genesis: configuration.base,
+            contract,
             configuration,
         }
     }
@@ -118,9 +150,14 @@ impl Node {
         self.behaviour.is_none() && !self.is_damaged
     }
 
-    /// What its core is set up with.
+    /// What its core is set up with in the epoch in force.
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
+    }
+
+    /// The block before the first.
+    pub fn genesis(&self) -> &Base {
+        &self.genesis
     }
 
     /// Both clocks at a virtual time.
@@ -147,53 +184,44 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(&mut self, now: u64, verifier: &Verifier) -> Result<(), StartError> {
+    pub fn start(&mut self, now: u64) -> Result<(), StartError> {
         self.incarnation += 1;
         self.bodies = self.disk.bodies.clone();
-        let base = &self.configuration.base;
         let snapshot = self.disk.snapshot.clone();
-        self.machine = snapshot.unwrap_or_else(|| Machine::new(base));
+        let new = || Machine::new(&self.genesis, Rc::clone(&self.contract));
+        self.machine = snapshot.unwrap_or_else(new);
         for stored in &self.disk.blocks[self.machine.height.0 as usize..] {
             self.machine.apply(&stored.block, stored.hash);
         }
         let stored = self.disk.blocks.iter().cloned();
         self.chain = stored.map(|stored| (stored, None)).collect();
         self.snapshots.clear();
-        let chain = self.stored_chain(verifier);
         let log = self.disk.read_log().map_err(|_| StartError::Damaged)?;
-        let key = usize::from(self.replica_id.0);
-        let replica = Replica::restore(
-            self.configuration.clone(),
-            crate::signing::signer(self.real_signatures, key),
-            log,
-            chain,
-            self.moment(now),
-        )
-        .map_err(StartError::Refused)?;
-        self.replica = Some(replica);
-        Ok(())
+        self.take_first_seat(now, log)
     }
 
-    fn stored_chain(&self, verifier: &Verifier) -> StoredChain {
+    /// The chain as the core of the epoch in force wants it: it knows the blocks of its own epoch.
+    fn stored_chain(&self) -> StoredChain {
         let certified = self.disk.certified();
         let interval = self.configuration.limits.checkpoint_interval;
         let checkpoint = Sequence(certified / interval * interval);
         let stable = self.disk.block(checkpoint).and_then(|stored| {
             let certificate = stored.certificate.clone()?;
-            verifier
-                .certified(checkpoint, stored.hash, certificate)
-                .ok()
+            let proof = (checkpoint, stored.hash, certificate);
+            self.verifier.certified(proof.0, proof.1, proof.2).ok()
         });
         let kept = (2 * self.configuration.limits.window as usize)
             .max(self.disk.blocks.len() - certified as usize + 1);
+        let base = self.configuration.base.sequence;
         let blocks = self.disk.blocks.iter().rev().take(kept).rev();
+        let blocks = blocks.filter(|stored| stored.block.sequence > base);
         let blocks = blocks.map(|stored| pbft::StoredBlock {
             sequence: stored.block.sequence,
             block: stored.hash,
             batch: stored.batch,
             time: stored.block.time,
             digests: stored.block.digests.clone(),
-            ends: None,
+            ends: stored.block.ends(),
         });
         StoredChain {
             blocks: blocks.collect(),
@@ -205,7 +233,8 @@ impl Node {
 
     /// The process dies; what was in memory is gone. Says whether a write was torn.
     pub fn crash(&mut self, random: &mut crate::random::Random) -> bool {
-        self.replica = None;
+        (self.replica, self.observer) = (None, None);
+        self.early.clear();
         self.incarnation += 1;
         self.tasks.clear();
         self.wakeup = None;
@@ -219,10 +248,10 @@ impl Node {
     }
 
     /// Does the first task.
-    pub fn do_task(&mut self, verifier: &Verifier) -> Option<Done> {
+    pub fn do_task(&mut self) -> Option<Done> {
         match self.tasks.pop_front()? {
             Task::Execute(order, digests) => Some(self.execute(order, &digests)),
-            Task::Install(from, blocks) => Some(self.install(from, blocks, verifier)),
+            Task::Install(from, blocks) => Some(self.install(from, blocks)),
         }
     }
 
@@ -251,7 +280,7 @@ impl Node {
             return Done::PassedOver;
         }
         self.take_back(below);
-        if self.chain.last().and_then(|(_, run)| *run) != after {
+        if !self.is_newest(after) {
             return Done::PassedOver;
         }
         let block = self.machine.block(time, digests);
@@ -263,22 +292,36 @@ impl Node {
             certificate: None,
         };
         self.disk.queue.push_back(LogWrite::Block(stored.clone()));
+        let ends = stored.block.ends();
         self.apply(stored, Some(run));
         Done::Executed(ExecutedBlock {
             sequence,
             run,
             block: hash,
-            ends: None,
+            ends,
         })
+    }
+
+    /// Whether the newest block is the one that an order is for: by the number of its own order, or, for a core that knows
+    /// no such number (it began after that block), because it is certified.
+    fn is_newest(&self, run: Option<u64>) -> bool {
+        let newest = self.chain.last();
+        let is_certified = newest.is_none_or(|(stored, _)| stored.certificate.is_some());
+        #[cfg(feature = "mutants")]
+        let is_certified = is_certified && !pbft::Mutant::FirstOrderPassedOver.is_active();
+        run == newest.and_then(|(_, run)| *run) || run.is_none() && is_certified
     }
 
     /// Lets go of everything above the first `kept` blocks.
     fn take_back(&mut self, kept: usize) {
         if self.chain.len() > kept {
             self.taken_back += (self.chain.len() - kept) as u64;
+            let given_way = self.chain[kept..].iter();
+            let announcing = given_way.filter(|(stored, _)| stored.block.announced.is_some());
+            self.announcements_taken_back += announcing.count() as u64;
             self.chain.truncate(kept);
             let last = self.chain.last().map(|(stored, _)| stored);
-            self.machine.take_back_to(last, &self.configuration.base);
+            self.machine.take_back_to(last, &self.genesis);
             self.snapshots
                 .retain(|sequence, _| sequence.0 as usize <= kept);
         }
@@ -319,17 +362,20 @@ impl Node {
         }
     }
 
-    fn install(&mut self, from: ReplicaId, blocks: Vec<StoredBlock>, verifier: &Verifier) -> Done {
-        let mut installed = Vec::new();
+    /// Takes certified blocks of the epoch in force, and no others.
+    fn install(&mut self, from: ReplicaId, blocks: Vec<StoredBlock>) -> Done {
+        let (mut installed, mut ends) = (Vec::new(), None);
         for fetched in blocks {
             let Some(certificate) = fetched.certificate.clone() else {
                 break;
             };
             let sequence = fetched.block.sequence;
             let hash = fetched.block.hash();
-            let Ok(proof) = verifier.certified(sequence, hash, certificate.clone()) else {
+            if self.last_height().is_some_and(|last| sequence > last) {
                 break;
-            };
+            }
+            let proof = self.verifier.certified(sequence, hash, certificate.clone());
+            let Ok(proof) = proof else { break };
             let below = sequence.0 as usize - 1;
             let known = self.block(sequence).map(|known| known.hash);
             let (time, digests) = (fetched.block.time, fetched.block.digests);
@@ -340,6 +386,7 @@ impl Node {
                 self.take_back(below);
                 let block = self.machine.block(time, &digests);
                 assert_eq!(block.hash(), hash, "the machine is deterministic");
+                ends = block.ends().or(ends);
                 let stored = StoredBlock {
                     block,
                     hash,
@@ -363,7 +410,7 @@ impl Node {
         if installed.is_empty() {
             Done::Useless(from)
         } else {
-            Done::Installed(installed)
+            Done::Installed(installed, ends)
         }
     }
 
@@ -372,7 +419,7 @@ impl Node {
         match done {
             Done::Executed(block) => Some(Input::Executed(block)),
             Done::PassedOver => None,
-            Done::Installed(blocks) => Some(Input::BlocksInstalled(blocks)),
+            Done::Installed(blocks, _) => Some(Input::BlocksInstalled(blocks)),
             Done::Useless(peer) => Some(Input::FetchFailed { peer }),
         }
     }

@@ -3,13 +3,16 @@
 //! Numbers are those of the table in `docs/testing.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use ledger::{Certificate, Digest, ReplicaId};
+use ledger::{Certificate, Digest, Epoch, ReplicaId};
 use pbft::{Equivocation, Limits, Sequence, Summary, Verifier, View};
 
 use crate::disk::VoteKey;
 use crate::machine::Block;
+use crate::membership::{Announced, Contract};
 
+mod epochs;
 mod proofs;
 mod votes;
 
@@ -23,13 +26,13 @@ pub struct Oracle {
     /// Heights for which a certificate was seen.
     certified: BTreeMap<Sequence, Digest>,
     /// What each correct replica sent for each slot.
-    votes: BTreeMap<(ReplicaId, VoteKey), Digest>,
+    votes: BTreeMap<(Epoch, ReplicaId, VoteKey), Digest>,
     /// What each correct replica signed (a crash may have kept it from leaving, and from being remembered).
-    signed: BTreeSet<(ReplicaId, VoteKey, Digest)>,
-    /// The block that correct replicas commit to in each view and place.
-    commits: BTreeMap<(View, Sequence), Digest>,
-    /// The highest view in which each replica voted or for which it asked.
-    views: BTreeMap<ReplicaId, View>,
+    signed: BTreeSet<(Epoch, ReplicaId, VoteKey, Digest)>,
+    /// The block that correct replicas commit to in each view and place of an epoch.
+    commits: BTreeMap<(Epoch, View, Sequence), Digest>,
+    /// The highest view of each epoch in which each replica voted or for which it asked.
+    views: BTreeMap<(Epoch, ReplicaId), View>,
     /// The bodies of every batch that was proposed.
     batches: BTreeMap<Digest, Vec<Digest>>,
     /// What clients asked for.
@@ -37,8 +40,9 @@ pub struct Oracle {
     /// Where each request took effect.
     effective: BTreeMap<Digest, Sequence>,
     faulty: BTreeSet<ReplicaId>,
-    replicas: u64,
-    quorum: usize,
+    contract: Rc<Contract>,
+    /// The epochs that certified blocks announced, from the first on.
+    epochs: Vec<Announced>,
     limits: Limits,
 }
 
@@ -58,9 +62,8 @@ macro_rules! ensure {
 pub(crate) use ensure;
 
 impl Oracle {
-    /// Nothing has happened yet in a cluster of so many replicas; `faulty` ones may do what they like.
-    pub fn new(replicas: usize, faulty: BTreeSet<ReplicaId>, limits: Limits) -> Oracle {
-        let faults = (replicas - 1) / 3;
+    /// Nothing has happened yet; `faulty` replicas may do what they like.
+    pub fn new(contract: Rc<Contract>, faulty: BTreeSet<ReplicaId>, limits: Limits) -> Oracle {
         Oracle {
             chain: BTreeMap::new(),
             certified: BTreeMap::new(),
@@ -72,8 +75,8 @@ impl Oracle {
             requested: BTreeSet::new(),
             effective: BTreeMap::new(),
             faulty,
-            replicas: replicas as u64,
-            quorum: (replicas + faults + 1).div_ceil(2),
+            epochs: vec![contract.first()],
+            contract,
             limits,
         }
     }
@@ -144,6 +147,7 @@ impl Oracle {
                 );
             }
         }
+        self.check_epoch_of(block)?;
         let (state, digests) = (block.state, block.digests.clone());
         let known = Known {
             hash,
@@ -156,7 +160,7 @@ impl Oracle {
 
     /// A correct replica has a certificate.
     ///
-    /// - 6: it verifies, and by our own count a quorum of distinct members signed it.
+    /// - 6: it verifies, and by our own count a quorum of distinct members of its height's epoch signed it.
     /// - 7: it is for the block at that height.
     ///
     /// # Errors
@@ -172,6 +176,12 @@ impl Oracle {
         ensure!(
             verified.is_ok(),
             "the certificate of {sequence} does not verify: {verified:?}"
+        );
+        let epoch = self.epoch_at(sequence);
+        ensure!(
+            certificate.epoch == epoch,
+            "block {sequence} is certified by epoch {}, and belongs to epoch {epoch}",
+            certificate.epoch
         );
         self.check_commits(sequence, block, certificate)?;
         let known = *self.certified.entry(sequence).or_insert(block);

@@ -3,6 +3,7 @@
 use pbft::Limits;
 use serde::Serialize;
 
+use crate::membership::{Membership, Suspects};
 use crate::random::Random;
 
 /// How a faulty replica behaves.
@@ -102,13 +103,15 @@ pub struct Every {
 /// The faults and sizes of one run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How many replicas.
+    /// How many replicas in the first epoch.
     pub replicas: usize,
+    /// How the replica set changes, and who comes.
+    pub membership: Membership,
     /// Limits and timers of all of them.
     pub limits: Limits,
     /// Ed25519 instead of the keyed-hash stand-in.
     pub real_signatures: bool,
-    /// The faulty ones; with `damage`, at most f.
+    /// The faulty ones; with `damage`, at most f of every epoch's set.
     pub byzantine: Vec<(usize, Behaviour)>,
     /// Whose disk is damaged, how, and when.
     pub damage: Vec<(usize, DiskDamage, u64)>,
@@ -145,6 +148,7 @@ impl Plan {
     pub fn calm() -> Plan {
         Plan {
             replicas: 4,
+            membership: Membership::default(),
             limits: limits(8, 16, 4, 8),
             real_signatures: false,
             byzantine: Vec::new(),
@@ -174,8 +178,9 @@ impl Plan {
         let window = interval * random.between(2, 4);
         let depth = random.between(1, 8);
         let batch = random.between(1, 12) as usize;
-        Plan {
+        let mut plan = Plan {
             replicas,
+            membership: Membership::default(),
             limits: limits(interval, window, depth, batch),
             real_signatures: false,
             byzantine,
@@ -193,7 +198,25 @@ impl Plan {
             skew_us: random.pick(&[0, 10_000, 400_000]),
             faulty_us,
             heal_us: 45_000_000,
-        }
+        };
+        // Drawn last, so that what the other faults of a seed are does not depend on it.
+        let mut suspects = Suspects {
+            byzantine: &mut plan.byzantine,
+            damaged: plan.damage.iter().map(|(id, ..)| *id).collect(),
+        };
+        plan.membership = Membership::of(random, replicas, &mut suspects, faulty_us);
+        plan
+    }
+
+    /// How many replicas there are in all epochs together.
+    pub fn replicas_ever(&self) -> usize {
+        self.replicas + self.membership.newcomers.len()
+    }
+
+    /// How a replica behaves, if it is Byzantine.
+    pub fn behaviour(&self, replica: usize) -> Option<Behaviour> {
+        let found = self.byzantine.iter().find(|(id, _)| *id == replica);
+        found.map(|(_, behaviour)| *behaviour)
     }
 }
 

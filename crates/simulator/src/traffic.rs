@@ -3,7 +3,7 @@
 use ledger::{Digest, LedgerId, ReplicaId, Timestamp};
 use pbft::{Input, Request, Sequence};
 
-use crate::client::RETRY_US;
+use crate::client::{Client, RETRY_US};
 use crate::cluster::{Cluster, Event};
 use crate::machine::StoredBlock;
 use crate::network::Delivery;
@@ -99,7 +99,7 @@ impl Cluster {
         );
     }
 
-    fn submit_everywhere(&mut self, client: usize, digest: Digest) {
+    pub(crate) fn submit_everywhere(&mut self, client: usize, digest: Digest) {
         for node in 0..self.nodes.len() {
             let delivery = self.network.client_delivery(&self.plan, &mut self.random);
             let submission = || Event::Submission {
@@ -122,7 +122,7 @@ impl Cluster {
     pub(crate) fn submission(&mut self, index: usize, digest: Digest, client: usize) {
         let node = &mut self.nodes[index];
         let is_censored = node.behaviour == Some(Behaviour::Censoring) && client.is_multiple_of(2);
-        if node.replica.is_none() || is_censored {
+        if !node.is_up() || is_censored {
             return;
         }
         if let Some(sequence) = node.machine.done_at(&digest) {
@@ -133,7 +133,7 @@ impl Cluster {
         }
         node.bodies.insert(digest);
         let valid_until = node.moment(self.now).wall.plus(20_000_000);
-        let client: LedgerId = self.clients[client].ledger_id();
+        let client: LedgerId = Client::ledger_id(client);
         self.step(
             index,
             Input::Submitted(vec![Request {
@@ -177,7 +177,7 @@ impl Cluster {
         last: Sequence,
     ) {
         let behaviour = self.nodes[to].behaviour;
-        if self.nodes[to].replica.is_none() || behaviour == Some(Behaviour::Silent) {
+        if !self.nodes[to].is_up() || behaviour == Some(Behaviour::Silent) {
             return;
         }
         self.repair_blocks(to);

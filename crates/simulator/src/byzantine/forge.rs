@@ -1,6 +1,6 @@
 //! Proofs that prove nothing: what a faulty replica puts into its view changes and new views.
 
-use ledger::{Certificate, Digest, ReplicaId, Signature};
+use ledger::{Certificate, Digest, Epoch, ReplicaId, Signature};
 use pbft::message::{
     Checkpoint, Message, NewView, PreparedCertificate, SignedViewChange, ViewChange,
 };
@@ -16,15 +16,18 @@ impl Adversary {
     pub(super) fn forge_view_change(
         &self,
         from: ReplicaId,
+        epoch: Epoch,
         change: &ViewChange,
         random: &mut Random,
     ) -> ViewChange {
         let mut forged = change.clone();
         match random.below(6) {
             0 => forged.prepared.clear(),
-            1 => forged.stable = self.checkpoint_of_one(from, change, random),
-            2 => self.put_prepared(&mut forged, from, |own| vec![own; self.quorum - 1]),
-            3 => self.put_prepared(&mut forged, from, |own| vec![own]),
+            1 => forged.stable = self.checkpoint_of_one(from, epoch, change, random),
+            2 => self.put_prepared(&mut forged, from, epoch, |own| {
+                vec![own; self.quorum(epoch) - 1]
+            }),
+            3 => self.put_prepared(&mut forged, from, epoch, |own| vec![own]),
             4 => {
                 for certificate in &mut forged.prepared {
                     certificate.view = View(change.view.0);
@@ -39,6 +42,7 @@ impl Adversary {
     fn checkpoint_of_one(
         &self,
         from: ReplicaId,
+        epoch: Epoch,
         change: &ViewChange,
         random: &mut Random,
     ) -> Checkpoint {
@@ -46,14 +50,14 @@ impl Adversary {
         let sequence = Sequence((change.stable.sequence.0 + step) / 2 * 2);
         let block = ledger::tagged("simulator/no-block", &[&sequence.0.to_be_bytes()]);
         let statement = Statement::commit(View(0), sequence, block);
-        let vote = (from, self.sign_statement(from, self.epoch, &statement));
+        let vote = (from, self.sign_statement(from, epoch, &statement));
         Checkpoint {
             sequence,
             block,
             certificate: Some(Certificate {
-                epoch: self.epoch,
+                epoch,
                 view: 0,
-                votes: vec![vote; self.quorum],
+                votes: vec![vote; self.quorum(epoch)],
             }),
         }
     }
@@ -64,10 +68,12 @@ impl Adversary {
         &self,
         forged: &mut ViewChange,
         from: ReplicaId,
+        epoch: Epoch,
         padding: impl Fn((ReplicaId, Signature)) -> Vec<(ReplicaId, Signature)>,
     ) {
         let low = forged.stable.sequence;
-        for ((view, sequence, digest), heard) in &self.heard {
+        let of_epoch = self.heard.iter().filter(|((of, ..), _)| *of == epoch);
+        for ((_, view, sequence, digest), heard) in of_epoch {
             let known = forged
                 .prepared
                 .iter()
@@ -76,7 +82,7 @@ impl Adversary {
             if known || !in_window || *view >= forged.view || heard.prepares.is_empty() {
                 continue;
             }
-            let primary = self.primary(*view);
+            let primary = self.primary(epoch, *view);
             let sign = |phase| {
                 let statement = Statement {
                     view: *view,
@@ -84,7 +90,7 @@ impl Adversary {
                     phase,
                     digest: *digest,
                 };
-                self.sign_statement(from, self.epoch, &statement)
+                self.sign_statement(from, epoch, &statement)
             };
             let Some(pre_prepare) = heard
                 .pre_prepare
@@ -99,7 +105,7 @@ impl Adversary {
                 .collect();
             prepares.extend(padding((from, sign(Phase::Prepare))));
             prepares.sort_by_key(|(replica, _)| *replica);
-            prepares.truncate(self.replicas);
+            prepares.truncate(self.set(epoch).len());
             forged
                 .prepared
                 .retain(|certificate| certificate.sequence != *sequence);
@@ -120,6 +126,7 @@ impl Adversary {
     pub(super) fn forge_new_view(
         &self,
         from: ReplicaId,
+        epoch: Epoch,
         opening: &NewView,
         random: &mut Random,
     ) -> NewView {
@@ -128,25 +135,25 @@ impl Adversary {
         match random.below(5) {
             0 => {
                 for proposal in &mut forged.proposals {
-                    self.repropose(from, opening.view, proposal, null);
+                    self.repropose(from, epoch, opening.view, proposal, null);
                 }
             }
             1 => forged.proposals.clear(),
             2 => {
                 if let Some(first) = forged.view_changes.first().cloned() {
-                    forged.view_changes = vec![first; self.quorum];
+                    forged.view_changes = vec![first; self.quorum(epoch)];
                 }
             }
             3 => {
                 // A quorum of honest view changes, one of which is replaced by the forger's own, emptied.
                 for signed in &mut forged.view_changes {
                     if signed.sender == from {
-                        *signed = self.empty_view_change(from, &signed.change);
+                        *signed = self.empty_view_change(from, epoch, &signed.change);
                     }
                 }
             }
             _ => {
-                forged.view_changes.truncate(self.quorum - 1);
+                forged.view_changes.truncate(self.quorum(epoch) - 1);
             }
         }
         forged
@@ -155,6 +162,7 @@ impl Adversary {
     fn repropose(
         &self,
         from: ReplicaId,
+        epoch: Epoch,
         view: View,
         proposal: &mut pbft::message::NewViewProposal,
         digest: Digest,
@@ -166,15 +174,20 @@ impl Adversary {
             digest,
         };
         proposal.digest = digest;
-        proposal.signature = self.sign_statement(from, self.epoch, &statement);
+        proposal.signature = self.sign_statement(from, epoch, &statement);
     }
 
-    fn empty_view_change(&self, from: ReplicaId, change: &ViewChange) -> SignedViewChange {
+    fn empty_view_change(
+        &self,
+        from: ReplicaId,
+        epoch: Epoch,
+        change: &ViewChange,
+    ) -> SignedViewChange {
         let change = ViewChange {
             prepared: Vec::new(),
             ..change.clone()
         };
-        let signed = self.signed(from, Message::ViewChange(change.clone()));
+        let signed = self.signed(from, epoch, Message::ViewChange(change.clone()));
         SignedViewChange {
             sender: from,
             change,

@@ -142,7 +142,7 @@ impl Small {
     pub fn with_faulty(faulty: usize) -> Small {
         Small {
             members: Members {
-                replicas: 4,
+                replicas: (0..4).map(ReplicaId).collect(),
                 faulty: vec![ReplicaId(faulty as u16)],
             },
             remembers_prepared: true,

@@ -16,6 +16,8 @@ type Signers = BTreeSet<ReplicaId>;
 #[derive(Debug)]
 pub struct Trace {
     members: Members,
+    /// The last place of the epoch before.
+    base: Sequence,
     proposals: BTreeSet<(View, Sequence, Digest)>,
     prepares: BTreeMap<(View, Sequence, Digest), Signers>,
     /// By place first, to find out whether anything is decided there.
@@ -89,10 +91,11 @@ impl Said for Trace {
 }
 
 impl Trace {
-    /// Nothing has been said.
-    pub fn new(members: Members) -> Trace {
+    /// Nothing has been said in an epoch of these replicas that stands on `base`.
+    pub fn new(members: Members, base: Sequence) -> Trace {
         Trace {
             members,
+            base,
             proposals: BTreeSet::new(),
             prepares: BTreeMap::new(),
             commits: BTreeMap::new(),
@@ -108,7 +111,9 @@ impl Trace {
 
     /// From now on a replica counts as faulty.
     pub fn distrust(&mut self, replica: ReplicaId) {
-        self.members.faulty.push(replica);
+        if self.members.replicas.contains(&replica) {
+            self.members.faulty.push(replica);
+        }
     }
 
     /// How many votes were judged.
@@ -242,7 +247,7 @@ impl Trace {
         let mut commits =
             commits.take_while(|((place, in_view, _), _)| (*place, *in_view) == (below, view));
         ensure!(
-            below.0 == 0
+            below <= self.base
                 || commits.any(|(_, signers)| signers.contains(&sender))
                 || self.is_decided(below),
             "model: {sender} COMMITs at {place} in view {view}, and place {below} is open"

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use ledger::{Certificate, Digest, ReplicaId};
+use ledger::{Certificate, Digest, Epoch, ReplicaId};
 use pbft::message::{Message, NewView, PreparedCertificate, ViewChange};
 use pbft::statement::{Phase, Statement};
 use pbft::{Sequence, SignedMessage, View};
@@ -21,26 +21,49 @@ impl Oracle {
     /// # Errors
     /// The violation.
     pub fn accepted(&self, message: &SignedMessage) -> Result<(), Violation> {
+        let epoch = message.epoch;
         match &message.message {
             Message::Status(_)
             | Message::BatchQuery(_)
             | Message::BatchAnswer(_)
             | Message::Recalled(_) => return Ok(()),
-            Message::ViewChange(change) => self.check_view_change(change)?,
-            Message::NewView(opening) => self.check_new_view(opening)?,
+            Message::ViewChange(change) => self.check_view_change(epoch, change)?,
+            Message::NewView(opening) => self.check_new_view(epoch, opening)?,
             _ => {}
         }
-        self.check_said(message.sender, &Statement::of(&message.message))
+        self.check_said(epoch, message.sender, &Statement::of(&message.message))
     }
 
-    fn check_said(&self, replica: ReplicaId, statement: &Statement) -> Result<(), Violation> {
+    /// p = v mod |R| (§4), of the epoch's replicas.
+    pub(super) fn primary(&self, epoch: Epoch, view: View) -> Result<ReplicaId, Violation> {
+        let members = &self.members(epoch)?.replicas;
+        Ok(members[(view.0 % members.len() as u64) as usize].replica)
+    }
+
+    /// How many of an epoch's replicas decide: ceil((n + f + 1) / 2), with f = floor((n - 1) / 3).
+    fn quorum(&self, epoch: Epoch) -> Result<usize, Violation> {
+        let replicas = self.members(epoch)?.replicas.len();
+        Ok((replicas + (replicas - 1) / 3 + 1).div_ceil(2))
+    }
+
+    fn check_said(
+        &self,
+        epoch: Epoch,
+        replica: ReplicaId,
+        statement: &Statement,
+    ) -> Result<(), Violation> {
+        ensure!(
+            self.members(epoch)?.replica(replica).is_some(),
+            "a message of {replica} counts in epoch {epoch}, in which it has no voice"
+        );
         if self.faulty.contains(&replica) {
             return Ok(());
         }
         let slot = (statement.view, statement.sequence, statement.phase as u8);
         ensure!(
-            self.signed.contains(&(replica, slot, statement.digest)),
-            "a message counts that the correct replica {replica} never signed: {statement:?}"
+            self.signed
+                .contains(&(epoch, replica, slot, statement.digest)),
+            "a message counts that the correct replica {replica} never signed in epoch {epoch}: {statement:?}"
         );
         Ok(())
     }
@@ -52,25 +75,30 @@ impl Oracle {
         block: Digest,
         certificate: &Certificate,
     ) -> Result<(), Violation> {
+        let epoch = certificate.epoch;
         let signers: BTreeSet<ReplicaId> = certificate.votes.iter().map(|vote| vote.0).collect();
         ensure!(
-            signers.len() >= self.quorum,
+            signers.len() >= self.quorum(epoch)?,
             "block {sequence} is certified by {} replicas only",
             signers.len()
         );
         let statement = Statement::commit(View(certificate.view), sequence, block);
         signers
             .into_iter()
-            .try_for_each(|signer| self.check_said(signer, &statement))
+            .try_for_each(|signer| self.check_said(epoch, signer, &statement))
     }
 
-    fn check_prepared(&self, prepared: &PreparedCertificate) -> Result<(), Violation> {
-        let primary = ReplicaId((prepared.view.0 % self.replicas) as u16);
+    fn check_prepared(
+        &self,
+        epoch: Epoch,
+        prepared: &PreparedCertificate,
+    ) -> Result<(), Violation> {
+        let primary = self.primary(epoch, prepared.view)?;
         let mut signers: BTreeSet<ReplicaId> =
             prepared.prepares.iter().map(|vote| vote.0).collect();
         signers.remove(&primary);
         ensure!(
-            signers.len() + 1 >= self.quorum,
+            signers.len() + 1 >= self.quorum(epoch)?,
             "a prepared certificate for {} has {} backups only",
             prepared.sequence,
             signers.len()
@@ -83,31 +111,35 @@ impl Oracle {
         };
         signers
             .into_iter()
-            .try_for_each(|signer| self.check_said(signer, &statement))
+            .try_for_each(|signer| self.check_said(epoch, signer, &statement))
     }
 
-    fn check_view_change(&self, change: &ViewChange) -> Result<(), Violation> {
+    fn check_view_change(&self, epoch: Epoch, change: &ViewChange) -> Result<(), Violation> {
         if let Some(certificate) = &change.stable.certificate {
             self.check_commits(change.stable.sequence, change.stable.block, certificate)?;
         }
         change
             .prepared
             .iter()
-            .try_for_each(|prepared| self.check_prepared(prepared))
+            .try_for_each(|prepared| self.check_prepared(epoch, prepared))
     }
 
-    fn check_new_view(&self, opening: &NewView) -> Result<(), Violation> {
+    fn check_new_view(&self, epoch: Epoch, opening: &NewView) -> Result<(), Violation> {
         let changes = || opening.view_changes.iter();
         let senders: BTreeSet<ReplicaId> = changes().map(|signed| signed.sender).collect();
         ensure!(
-            senders.len() >= self.quorum,
+            senders.len() >= self.quorum(epoch)?,
             "view {} is opened by {} view changes only",
             opening.view,
             senders.len()
         );
         for signed in changes() {
-            self.check_said(signed.sender, &Statement::of_view_change(&signed.change))?;
-            self.check_view_change(&signed.change)?;
+            self.check_said(
+                epoch,
+                signed.sender,
+                &Statement::of_view_change(&signed.change),
+            )?;
+            self.check_view_change(epoch, &signed.change)?;
         }
         let implied = model::implied_proposals(changes().map(|signed| &signed.change));
         let stated: Vec<(Sequence, Digest)> = opening

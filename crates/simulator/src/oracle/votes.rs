@@ -1,8 +1,7 @@
 //! What correct replicas sign and send.
 
-use ledger::ReplicaId;
 use pbft::message::Message;
-use pbft::{SignedMessage, Summary, View};
+use pbft::{SignedMessage, Summary};
 
 use super::{Oracle, Violation, ensure};
 use crate::disk::{Disk, vote_key};
@@ -21,7 +20,8 @@ impl Oracle {
     /// A correct replica signed a vote, which has not left yet and may never do.
     pub fn signed(&mut self, message: &SignedMessage) {
         if let Some((key, digest)) = vote_key(message) {
-            self.signed.insert((message.sender, key, digest));
+            let (epoch, replica) = (message.epoch, message.sender);
+            self.signed.insert((epoch, replica, key, digest));
         }
     }
 
@@ -34,6 +34,7 @@ impl Oracle {
     /// - 13: no vote in a view older than one that was asked for.
     /// - 14: votes stay below the high water mark.
     /// - 18: correct replicas commit to one block in a view and place.
+    /// - 25: votes stay in their epoch, of whose end the replica knows or not.
     ///
     /// # Errors
     /// The violation.
@@ -42,14 +43,14 @@ impl Oracle {
         message: &SignedMessage,
         disk: &Disk,
         summary: &Summary,
-        primary_of: impl Fn(View) -> ReplicaId,
+        knows_end: bool,
     ) -> Result<(), Violation> {
-        let replica = message.sender;
+        let (epoch, replica) = (message.epoch, message.sender);
         let Some((key, digest)) = vote_key(message) else {
             return Ok(());
         };
         self.signed(message);
-        let first = *self.votes.entry((replica, key)).or_insert(digest);
+        let first = *self.votes.entry((epoch, replica, key)).or_insert(digest);
         ensure!(
             first == digest,
             "replica {replica} signed twice for {key:?}"
@@ -58,16 +59,19 @@ impl Oracle {
         match &message.message {
             Message::Prepare(_) => {
                 ensure!(
-                    replica != primary_of(view),
+                    replica != self.primary(epoch, view)?,
                     "the primary {replica} sent a PREPARE"
                 );
             }
             Message::ViewChange(_) | Message::NewView(_) => {
-                let highest = self.views.entry(replica).or_insert(view);
+                let highest = self.views.entry((epoch, replica)).or_insert(view);
                 *highest = view.max(*highest);
             }
             Message::Commit(_) => {
-                let first = *self.commits.entry((view, sequence)).or_insert(digest);
+                let first = *self
+                    .commits
+                    .entry((epoch, view, sequence))
+                    .or_insert(digest);
                 ensure!(
                     first == digest,
                     "two blocks committed to in view {view} at {sequence}"
@@ -83,8 +87,15 @@ impl Oracle {
             disk.has_synced(&message.signature),
             "replica {replica} sent a vote before it was durable: {key:?}"
         );
+        if sequence.0 > 0 {
+            self.check_place(replica, epoch, sequence, knows_end)?;
+        }
         if let Message::Prepare(_) | Message::PrePrepare(_) = &message.message {
-            let highest = self.views.get(&replica).copied().unwrap_or_default();
+            let highest = self
+                .views
+                .get(&(epoch, replica))
+                .copied()
+                .unwrap_or_default();
             ensure!(
                 view >= highest,
                 "replica {replica} voted in view {view} after asking for {highest}"
