@@ -25,7 +25,7 @@ impl Replica {
     /// The high water mark H = h + L (§4.2, §4.3), and never past the end of the epoch.
     pub(crate) fn high_mark(&self) -> Sequence {
         let mark = self.chain.stable.sequence.plus(self.limits.window);
-        self.last.map_or(mark, |last| last.min(mark))
+        self.end().map_or(mark, |last| last.min(mark))
     }
 
     /// Messages for places in reach are kept: from the floor to one window above the high water mark, so
@@ -33,7 +33,7 @@ impl Replica {
     pub(crate) fn in_reach(&self, sequence: Sequence) -> bool {
         sequence > self.floor()
             && sequence <= self.high_mark().plus(self.limits.window)
-            && self.last.is_none_or(|last| sequence <= last)
+            && self.end().is_none_or(|last| sequence <= last)
     }
 
     /// Up to here slots are dropped. Normally the stable checkpoint; a replica that has its certificates a little

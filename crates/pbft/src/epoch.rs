@@ -8,6 +8,7 @@
 
 use crate::configuration::Base;
 use crate::effect::Effect;
+use crate::mutants::mutant;
 use crate::number::Sequence;
 use crate::replica::Replica;
 
@@ -32,9 +33,19 @@ impl Replica {
         self.accepted == self.configuration.base.sequence
     }
 
+    /// The last place that may be voted for, once it is known.
+    pub(crate) fn end(&self) -> Option<Sequence> {
+        mutant!(VotesPastEpochEnd, None, self.last)
+    }
+
     /// The last block and all before it are certified here: the epoch is over.
     pub(crate) fn check_epoch_end(&mut self) {
-        let Some(last) = self.last.filter(|last| self.chain.certified >= *last) else {
+        let is_done = mutant!(
+            EpochEndsUncertified,
+            self.chain.executed,
+            self.chain.certified
+        );
+        let Some(last) = self.last.filter(|last| is_done >= *last) else {
             return;
         };
         let Some((block, time)) = self

@@ -52,6 +52,15 @@ mod selection {
         CommitsOfAnyView,
         /// What was executed stays, whatever the next view orders in its place.
         ExecutedKept,
+        /// The order above the last block of an epoch is passed over: the new core knows no order below it (this one sits in
+        /// the simulator's executor).
+        FirstOrderPassedOver,
+        /// The end of the epoch is known, and votes go on past it.
+        VotesPastEpochEnd,
+        /// The next epoch begins on a block that is executed and not certified.
+        EpochEndsUncertified,
+        /// The next epoch begins with the vote log of the one before.
+        EarlierLogKept,
     }
 
     thread_local! {
@@ -60,7 +69,7 @@ mod selection {
 
     impl Mutant {
         /// All of them.
-        pub const ALL: [Mutant; 12] = [
+        pub const ALL: [Mutant; 16] = [
             Mutant::QuorumOfTwoF,
             Mutant::VoteBeforeSync,
             Mutant::UnsignedEpoch,
@@ -73,6 +82,10 @@ mod selection {
             Mutant::TimerResetByProgress,
             Mutant::CommitsOfAnyView,
             Mutant::ExecutedKept,
+            Mutant::FirstOrderPassedOver,
+            Mutant::VotesPastEpochEnd,
+            Mutant::EpochEndsUncertified,
+            Mutant::EarlierLogKept,
         ];
 
         /// Whether this defect is switched on here and now.

@@ -12,6 +12,7 @@ use crate::lookup::{DigestMap, DigestSet};
 use crate::message::{
     Checkpoint, Message, NewView, PrePrepare, PreparedCertificate, SignedMessage,
 };
+use crate::mutants::mutant;
 use crate::number::{Moment, Sequence, View};
 use crate::quorum::Quorum;
 use crate::recall::Recall;
@@ -400,7 +401,7 @@ fn log_of_epoch(
     if marked > epoch {
         return Err(RestoreError::LaterEpoch(marked));
     }
-    if marked < epoch {
+    if mutant!(EarlierLogKept, false, marked < epoch) {
         return Ok((Vec::new(), true));
     }
     Ok((log.split_off(first), false))
