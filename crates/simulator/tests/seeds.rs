@@ -54,6 +54,24 @@ fn two_thousand_seeds_violate_nothing_and_meet_every_fault() {
             "{kind} never happened"
         );
     }
+    let with = |kind: &str| report.seeds_with.get(kind).copied().unwrap_or(0);
+    let changes = with("membership_change");
+    assert!((500..=700).contains(&changes), "{changes} of 2,000");
+    for kind in ["added", "removed", "replaced", "rotated"] {
+        let seeds = with(&format!("membership_{kind}"));
+        assert!(seeds >= 50, "{kind} in {seeds} of 2,000 seeds only");
+    }
+    for kind in [
+        "change_fetched",
+        "epoch_entered",
+        "membership_refused",
+        "message_of_earlier_epoch",
+        "message_of_later_epoch",
+        "retired",
+        "word_of_one_taken_out",
+    ] {
+        assert!(with(kind) >= 50, "{kind} in {} seeds only", with(kind));
+    }
     for behaviour in simulator::plan::Behaviour::ALL {
         let kind = behaviour.name();
         assert!(
