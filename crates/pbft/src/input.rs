@@ -38,7 +38,8 @@ pub enum Input {
     /// before a restart. (Of a block executed here [`ExecutedBlock::ends`] says so.)
     EpochEnds(Sequence),
     /// A replica says, elsewhere than in the protocol, up to where it has certificates (those that went on to
-    /// the next epoch send no more messages of this one). A claim, like that in a status.
+    /// the next epoch send no more messages of this one, and some are none of this one's replicas). A claim, like that in a
+    /// status.
     Claimed {
         /// Who.
         peer: ReplicaId,

@@ -13,6 +13,9 @@ use crate::replica::{ChainBlock, Replica};
 use crate::retransmit::Peer;
 use crate::statement::Phase;
 
+/// How many replicas outside the epoch are fetched from at most.
+const OUTSIDERS_MAX: usize = 64;
+
 /// A fetch that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fetch {
@@ -35,9 +38,13 @@ impl Replica {
             .fold(self.chain.certified, Sequence::max)
     }
 
-    /// A peer is said to have certificates up to this height.
+    /// A replica is said to have certificates up to this height. It may be one that a later epoch let in: where all others that
+    /// went on lie or say nothing, nobody else has the blocks that end this one.
     pub(crate) fn on_claimed(&mut self, peer: ReplicaId, certified: Sequence) {
-        if peer == self.me || !self.quorum.members().contains(&peer) {
+        let members = self.quorum.members();
+        let is_new = !self.peers.contains_key(&peer);
+        let is_one_too_many = self.peers.len() >= members.len() + OUTSIDERS_MAX;
+        if peer == self.me || is_new && is_one_too_many && !members.contains(&peer) {
             return;
         }
         let known = self.peers.entry(peer).or_default();
@@ -47,7 +54,10 @@ impl Replica {
 
     /// Whether a correct replica certified what was not executed here: a proof, or f + 1 claims.
     pub(crate) fn is_behind(&self) -> bool {
-        let mut claims: Vec<Sequence> = self.peers.values().map(Peer::certified).collect();
+        // Of f + 1 replicas of this epoch one is correct; of others nothing is known.
+        let members = self.quorum.members().iter();
+        let peers = members.filter_map(|member| self.peers.get(member));
+        let mut claims: Vec<Sequence> = peers.map(Peer::certified).collect();
         claims.sort_unstable();
         let claimed = claims
             .iter()

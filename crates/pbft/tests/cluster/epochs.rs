@@ -82,3 +82,22 @@ fn a_replica_that_missed_the_end_fetches_up_to_it_when_it_hears_how_far_the_othe
     cluster.run_for(5 * SECOND);
     assert_ended_equally(&cluster, &[0, 1, 2, 3]);
 }
+
+#[test]
+fn a_replica_of_the_next_epoch_alone_suffices_to_fetch_the_end_of_this_one() {
+    let mut cluster = Cluster::new(limits(), fair());
+    cluster.run_for(SECOND);
+    cluster.link = Box::new(|_, to, _| (to != 3).then_some(300));
+    announce(&mut cluster);
+    cluster.run_for(SECOND);
+    assert!(!cluster.ended.contains_key(&3));
+    // It was let in by the change, and has fetched the chain.
+    let newcomer = cluster.copy_chain(0);
+    let claimed = Input::Claimed {
+        peer: ReplicaId(newcomer as u16),
+        certified: LAST,
+    };
+    cluster.tell(3, claimed);
+    cluster.run_for(SECOND);
+    assert_ended_equally(&cluster, &[0, 1, 2, 3]);
+}

@@ -30,6 +30,7 @@ enum Event {
     Request(usize, Digest),
 }
 
+#[derive(Clone)]
 struct Block {
     hash: Digest,
     time: Timestamp,
@@ -297,6 +298,12 @@ impl Cluster {
             ends: None,
         };
         self.schedule(100, Event::Input(node, Input::Executed(executed)));
+    }
+
+    /// One that is no replica here has all that `node` has; gives its number.
+    pub fn copy_chain(&mut self, node: usize) -> usize {
+        self.chains.push(self.chains[node].clone());
+        self.chains.len() - 1
     }
 
     fn fetch(&mut self, node: usize, first: Sequence, last: Sequence, peer: usize) {
