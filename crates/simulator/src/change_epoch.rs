@@ -9,6 +9,7 @@ use pbft::{Base, Input, Request, Sequence};
 use crate::client::{Client, RETRY_US};
 use crate::cluster::{Cluster, Event, Packet};
 use crate::membership::{Contract, FIRST_EPOCH};
+use crate::node::Node;
 use crate::plan::Behaviour;
 
 /// How many messages of the next epoch are kept until it begins here as well.
@@ -16,6 +17,9 @@ const EARLY_MAX: usize = 1_024;
 
 /// How long after one question to a replica that is ahead the next is asked.
 const ASK_AHEAD_AFTER_US: u64 = 200_000;
+
+/// How long a process whose epoch is to end waits before it asks again how far the others are.
+const ASK_AT_END_AFTER_US: u64 = 1_000_000;
 
 impl Cluster {
     pub(crate) fn schedule_changes(&mut self) {
@@ -93,9 +97,13 @@ impl Cluster {
         let node = &mut self.nodes[index];
         let epoch = node.epoch();
         let early = std::mem::take(&mut node.early);
-        if node.observer.is_some() {
+        if node.is_retired() {
             self.note("retired");
+            if self.plan.membership.stops_retired && self.is_correct(index) {
+                self.schedule(RETRY_US, Event::Stop { node: index });
+            }
         }
+        self.trouble(index);
         for message in early {
             if message.get().epoch == epoch {
                 self.schedule(1, Event::Packet { to: index, message });
@@ -103,6 +111,44 @@ impl Cluster {
         }
         self.begin_epoch(index);
         self.submit_again(index);
+    }
+
+    /// Those who run a replica that was taken out stop it for good, once a correct replica of a later set holds, on its disk,
+    /// what ended the epoch: until then the others may need its vote.
+    pub(crate) fn stop_retired(&mut self, index: usize) {
+        let node = &self.nodes[index];
+        let first = node.configuration().epoch.first_height;
+        let is_heir = |other: &&Node| {
+            other.index != index
+                && other.is_correct()
+                && other.replica.is_some()
+                && other.epoch() >= node.epoch()
+                && other.disk.certified() + 1 >= first.0
+        };
+        if !node.is_retired() || !self.nodes.iter().any(|other| is_heir(&other)) {
+            return self.schedule(RETRY_US, Event::Stop { node: index });
+        }
+        self.note("stopped_for_good");
+        self.kill_node(index);
+        self.nodes[index].is_stopped = true;
+    }
+
+    /// Faults like to fall into the middle of a change: now and then the process is killed among the next effects.
+    pub(crate) fn trouble(&mut self, index: usize) {
+        let permille = self.plan.membership.trouble_permille;
+        if permille > 0 && !self.network.healed && self.random.chance(permille) {
+            self.note("kill_in_change");
+            self.nodes[index].killed_after_effects = Some(self.random.below(40));
+        }
+    }
+
+    /// A process has executed a change, which may give way yet: now and then the network falls apart.
+    pub(crate) fn trouble_network(&mut self) {
+        let permille = self.plan.membership.trouble_permille;
+        if permille > 0 && !self.network.healed && self.random.chance(permille / 3) {
+            self.note("partition_in_change");
+            self.partition();
+        }
     }
 
     /// What waited in the old epoch waits in the new one.
@@ -140,16 +186,36 @@ impl Cluster {
             self.note("message_of_later_epoch");
             self.nodes[to].early.push_back(Rc::clone(packet));
         }
-        let asked = self.nodes[to].asked_ahead_us;
-        let sender = self.processes_of(packet.get().sender);
-        if asked.is_none_or(|asked| asked + ASK_AHEAD_AFTER_US <= self.now)
-            && let Some(peer) = sender.first().copied()
-        {
-            self.nodes[to].asked_ahead_us = Some(self.now);
-            let (from, to) = (to, peer);
+        self.ask_ahead(to, packet.get().sender);
+        false
+    }
+
+    /// While its epoch is to end, a process asks the epoch's replicas now and then how far they are: one of them may have
+    /// what the others lack, and say nothing by itself, because it was taken out.
+    pub(crate) fn ask_at_end(&mut self, index: usize) {
+        let node = &self.nodes[index];
+        let is_due = node.asked_at_end_us + ASK_AT_END_AFTER_US <= self.now;
+        if !is_due || node.replica.is_none() || node.last_height().is_none() {
+            return;
+        }
+        self.nodes[index].asked_at_end_us = self.now;
+        for peer in self.nodes[index].members() {
+            self.ask_ahead(index, peer);
+        }
+    }
+
+    /// Asks a replica that is ahead how far it is. Each is asked in its own time: were only one asked at a time, one that lies
+    /// and speaks often could keep all others from being asked.
+    fn ask_ahead(&mut self, from: usize, peer: ReplicaId) {
+        let last = self.nodes[from].asked_ahead_us.get(&peer);
+        let is_asked = last.is_some_and(|last| self.now < last + ASK_AHEAD_AFTER_US);
+        if is_asked || peer == self.nodes[from].replica_id {
+            return;
+        }
+        if let Some(to) = self.processes_of(peer).first().copied() {
+            self.nodes[from].asked_ahead_us.insert(peer, self.now);
             self.transmit(from, to, Event::HeightRequest { to, from });
         }
-        false
     }
 
     /// Somebody asks up to where a process has certificates.

@@ -280,6 +280,7 @@ impl Cluster {
                 if self.nodes[node].wakeup == Some(self.now) {
                     self.nodes[node].wakeup = None;
                     self.step(node, Input::Wakeup);
+                    self.ask_at_end(node);
                 }
             }
             Event::Synced { node, incarnation } if self.is_current(node, incarnation) => {
@@ -301,6 +302,7 @@ impl Cluster {
                 sequence,
             } => self.answer(client, digest, sequence),
             Event::ChangeActs { number, attempt } => self.change_acts(number, attempt),
+            Event::Stop { node } => self.stop_retired(node),
             Event::HeightRequest { to, from } => self.height_request(to, from),
             Event::Claimed {
                 to,
@@ -363,26 +365,6 @@ impl Cluster {
             .iter()
             .filter(|node| node.is_correct())
             .filter_map(|node| Some(node.replica.as_ref()?.summary()))
-    }
-
-    pub(crate) fn state_of_nodes(&self) -> String {
-        let states = self.nodes.iter().map(|node| {
-            let summary = node.replica.as_ref().map(pbft::Replica::summary);
-            let damaged = if node.is_damaged { " (damaged)" } else { "" };
-            let epoch = node.epoch();
-            let observes = if node.observer.is_some() {
-                " observes"
-            } else {
-                ""
-            };
-            format!(
-                "{}{:?}{damaged} in epoch {epoch}, at {}{observes}: {summary:?}",
-                node.index,
-                node.behaviour,
-                node.certified()
-            )
-        });
-        states.collect::<Vec<_>>().join("\n")
     }
 
     /// Gives an input to a replica that is up, and performs what it wants.
@@ -452,7 +434,7 @@ impl Cluster {
     }
 
     pub(crate) fn restart(&mut self, index: usize) {
-        if self.nodes[index].is_up() {
+        if self.nodes[index].is_up() || self.nodes[index].is_stopped {
             return;
         }
         if self.now < self.nodes[index].disk.unreadable_until_us {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ledger::{Certificate, Digest, ReplicaId};
 use pbft::message::Message;
-use pbft::{Effect, Input, Sequence, SignedMessage, Suspicion, Verified};
+use pbft::{Effect, ExecutedBlock, Input, Sequence, SignedMessage, Suspicion, Verified};
 
 use crate::cluster::{Cluster, Event, Packet};
 use crate::disk::LogWrite;
@@ -331,6 +331,9 @@ impl Cluster {
             }
         }
         self.start_sync(index);
+        if let Some(Done::Executed(ExecutedBlock { ends: Some(_), .. })) = &done {
+            self.trouble_network();
+        }
         if let Some(Done::Installed(_, Some(last))) = &done {
             self.note("change_fetched");
             self.step(index, Input::EpochEnds(*last));

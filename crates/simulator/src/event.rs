@@ -48,6 +48,10 @@ pub(crate) enum Event {
         number: usize,
         attempt: u64,
     },
+    /// A replica that was taken out is to be stopped for good.
+    Stop {
+        node: usize,
+    },
     /// One that is late asks one that is ahead how far that one is.
     HeightRequest {
         to: usize,

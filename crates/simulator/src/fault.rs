@@ -207,7 +207,7 @@ impl Cluster {
         }
     }
 
-    fn partition(&mut self) {
+    pub(crate) fn partition(&mut self) {
         let processes = self.nodes.len();
         let mut ids: Vec<usize> = (0..processes).collect();
         self.random.shuffle(&mut ids);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::{Cluster, Event};
+use crate::node::Node;
 
 impl Cluster {
     /// The faults end; now everything must be answered.
@@ -53,9 +54,14 @@ impl Cluster {
     }
 
     fn is_at_one_height(&self) -> bool {
-        let correct = self.nodes.iter().filter(|node| node.is_correct());
-        let heights: BTreeSet<u64> = correct.map(|node| node.certified().0).collect();
+        let heights: BTreeSet<u64> = self.lasting().map(|node| node.certified().0).collect();
         heights.len() == 1
+    }
+
+    /// The correct processes that go on to the end.
+    fn lasting(&self) -> impl Iterator<Item = &Node> {
+        let correct = self.nodes.iter().filter(|node| node.is_correct());
+        correct.filter(|node| !node.is_stopped)
     }
 
     fn is_in_last_epoch(&self) -> bool {
@@ -64,9 +70,31 @@ impl Cluster {
             return true;
         }
         let last = self.oracle.newest_epoch();
-        let mut correct = self.nodes.iter().filter(|node| node.is_correct());
         self.oracle.changes() == changes
-            && correct.all(|node| node.epoch() == last.epoch && node.is_up())
+            && self
+                .lasting()
+                .all(|node| node.epoch() == last.epoch && node.is_up())
             && self.oracle.height().0 >= last.first_height.0
+    }
+
+    /// Where every process stands, for whoever reads of a violation.
+    pub(crate) fn state_of_nodes(&self) -> String {
+        let states = self.nodes.iter().map(|node| {
+            let summary = node.replica.as_ref().map(pbft::Replica::summary);
+            let damaged = if node.is_damaged { " (damaged)" } else { "" };
+            let epoch = node.epoch();
+            let observes = if node.observer.is_some() {
+                " observes"
+            } else {
+                ""
+            };
+            format!(
+                "{}{:?}{damaged} in epoch {epoch}, at {}{observes}: {summary:?}",
+                node.index,
+                node.behaviour,
+                node.certified()
+            )
+        });
+        states.collect::<Vec<_>>().join("\n")
     }
 }

@@ -102,6 +102,10 @@ pub struct Membership {
     pub changes: Vec<PlannedChange>,
     /// Who comes.
     pub newcomers: Vec<Newcomer>,
+    /// Whether those who were taken out are stopped for good once the change is in force elsewhere.
+    pub stops_retired: bool,
+    /// How often, of 1,000 times, a fault falls into the middle of a change: a kill, or a partition.
+    pub trouble_permille: u64,
 }
 
 /// Which replicas may do what they like, while a plan is drawn.
@@ -159,6 +163,8 @@ impl Membership {
                 }
             }
         }
+        membership.stops_retired = random.chance(500);
+        membership.trouble_permille = random.pick(&[0, 100, 300]);
         membership
     }
 }

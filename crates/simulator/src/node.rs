@@ -65,14 +65,18 @@ pub struct Node {
     pub observer: Option<Observer>,
     /// Messages of the next epoch, until it begins here as well.
     pub early: VecDeque<Packet>,
-    /// When it last asked somebody who is in a later epoch how far that one is.
-    pub asked_ahead_us: Option<u64>,
+    /// When it last asked each of those who are in a later epoch how far they are.
+    pub asked_ahead_us: BTreeMap<ReplicaId, u64>,
+    /// When it last asked the replicas of its epoch, which is to end, how far they are.
+    pub asked_at_end_us: u64,
     /// Counts starts, so that events of an earlier life are told apart.
     pub incarnation: u64,
     /// Its fault, if it has one.
     pub behaviour: Option<Behaviour>,
     /// Its disk was damaged: it counts as faulty.
     pub is_damaged: bool,
+    /// It was taken out, and stopped for good.
+    pub is_stopped: bool,
     /// What survives a crash.
     pub disk: Disk,
     /// The disk as it was once, for those who will come back with an old copy.
@@ -121,10 +125,12 @@ impl Node {
             replica: None,
             observer: None,
             early: VecDeque::new(),
-            asked_ahead_us: None,
+            asked_ahead_us: BTreeMap::new(),
+            asked_at_end_us: 0,
             incarnation: 0,
             behaviour,
             is_damaged: false,
+            is_stopped: false,
             disk: Disk::default(),
             old_copy: None,
             machine: Machine::new(&configuration.base, Rc::clone(&contract)),

@@ -24,6 +24,12 @@ impl Cluster {
         if is_correct {
             self.check_certified(index, sequence, block, &certificate);
         }
+        let announces = self.nodes[index]
+            .block(sequence)
+            .and_then(|it| it.block.ends());
+        if announces.is_some() {
+            self.trouble(index);
+        }
         let node = &mut self.nodes[index];
         node.certify(sequence, certificate);
         let digests = node

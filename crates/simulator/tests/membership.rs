@@ -26,6 +26,7 @@ fn plan(replicas: usize, change: Change) -> Plan {
                 at_us: CHANGE_US,
             }],
             newcomers: newcomer.into_iter().collect(),
+            ..Membership::default()
         },
         ..Plan::calm()
     }
@@ -164,4 +165,31 @@ fn two_changes_follow_each_other_and_one_that_comes_too_early_is_asked_for_again
     assert!(cluster.nodes[0].observer.is_some());
     assert!(outcome.faults["membership_refused"] >= 1);
     assert_eq!(outcome.faults["membership_change"], 2);
+}
+
+#[test]
+fn who_alone_holds_the_certificate_that_ends_an_epoch_and_is_taken_out_by_it_serves_it_to_the_others()
+ {
+    let mut alone = 0;
+    for step in 0..150 {
+        let mut plan = plan(5, Change::Remove(ReplicaId(0)));
+        plan.byzantine = vec![(4, Behaviour::Silent)];
+        let mut cluster = Cluster::new(plan, 10);
+        cluster.run_for(CHANGE_US + step * 200);
+        // Nothing comes from replica 0 any more, and everything to it.
+        let group = [0].into_iter().collect();
+        cluster.network.partition(&group, 5, true);
+        cluster.run_for(SECOND / 10);
+        let epochs: Vec<Epoch> = cluster.nodes.iter().map(|node| node.epoch()).collect();
+        if epochs[..4] == [Epoch(2), Epoch(1), Epoch(1), Epoch(1)] {
+            alone += 1;
+        }
+        cluster.network.mend();
+        let outcome = cluster.run(10);
+        assert_eq!(outcome.violation, None, "cut off after {step} steps");
+    }
+    assert!(
+        alone > 0,
+        "in none of the runs replica 0 alone ended the epoch"
+    );
 }

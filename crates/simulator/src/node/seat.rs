@@ -36,6 +36,13 @@ impl Node {
         replicas.map(|described| described.replica).collect()
     }
 
+    /// Whether it had a vote in an earlier epoch, and has none in the one in force here.
+    pub fn is_retired(&self) -> bool {
+        let earlier = self.epochs().iter().map(|it| &it.description);
+        let mut earlier = earlier.filter(|it| it.epoch < self.epoch());
+        self.observer.is_some() && earlier.any(|it| it.replica(self.replica_id).is_some())
+    }
+
     /// Whether the process runs.
     pub fn is_up(&self) -> bool {
         self.replica.is_some() || self.observer.is_some()
