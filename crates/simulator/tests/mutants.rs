@@ -16,16 +16,16 @@ const RECORDED: [(Mutant, u64); 16] = [
     (Mutant::PrimaryPrepareCounted, 39),
     (Mutant::HighestPreparedDropped, 5),
     (Mutant::NewViewNotRecomputed, 80),
-    (Mutant::NullGapSkipped, 5),
+    (Mutant::NullGapSkipped, 2),
     (Mutant::DuplicateSignerCounted, 53),
     (Mutant::DedupAbsentFromSnapshot, 6),
     (Mutant::TimerResetByProgress, 441),
     (Mutant::CommitsOfAnyView, 0),
     (Mutant::ExecutedKept, 6),
     (Mutant::FirstOrderPassedOver, 0),
-    (Mutant::VotesPastEpochEnd, 44),
+    (Mutant::VotesPastEpochEnd, 9),
     (Mutant::EpochEndsUncertified, 0),
-    (Mutant::EarlierLogKept, 98),
+    (Mutant::EarlierLogKept, 24),
 ];
 
 /// The search gives up after so many seeds: less than a minute on two idle cores.
