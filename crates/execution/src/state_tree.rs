@@ -3,7 +3,7 @@
 //! The root depends on the set of (key, value) pairs alone, never on the order of writes. A subtree
 //! without entries is nothing, one with a single entry is that entry itself, any other is a node
 //! with up to sixteen children. A node is kept under its path (the nibbles from the root), holds its
-//! children's hashes and its leaf children's entries, so an update touches one node per level:
+//! children's hashes and its leaf children's keys, so an update touches one node per level:
 //! about log16 of the number of keys, shared between the keys of one update.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,10 @@ const LEAF_TAG: &str = "medshare/state-leaf/v1";
 const NODE_TAG: &str = "medshare/state-node/v1";
 const KEY_TAG: &str = "medshare/state-key/v1";
 const VALUE_TAG: &str = "medshare/state-value/v1";
+
+/// In the first byte of a stored child, above its index: a leaf, with its key and hash, or a node, with its hash.
+const LEAF: u8 = 0x40;
+const NODE: u8 = 0x80;
 
 /// Nibbles in a hashed key; the deepest a tree can be.
 const DEPTH_MAX: usize = 64;
@@ -77,8 +81,10 @@ pub fn update(
     store: &impl NodeRead,
     changes: &BTreeMap<Digest, Option<Digest>>,
 ) -> Result<TreeUpdate, DamagedNode> {
-    let changes: Vec<(Digest, Option<Digest>)> =
-        changes.iter().map(|(key, value)| (*key, *value)).collect();
+    let changes: Vec<(Digest, Option<Digest>)> = changes
+        .iter()
+        .map(|(key, value)| (*key, value.map(|value| leaf_hash(key, &value))))
+        .collect();
     let mut writer = Writer {
         store,
         nodes: BTreeMap::new(),
@@ -105,10 +111,15 @@ pub fn empty_root() -> Digest {
     Node::default().hash()
 }
 
+fn leaf_hash(key: &Digest, value: &Digest) -> Digest {
+    tagged(LEAF_TAG, &[&key.0, &value.0])
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Child {
     #[default]
     Empty,
+    /// The key, and the leaf's hash.
     Leaf(Digest, Digest),
     Node(Digest),
 }
@@ -117,8 +128,7 @@ impl Child {
     fn hash(&self) -> Option<Digest> {
         match self {
             Child::Empty => None,
-            Child::Leaf(key, value) => Some(tagged(LEAF_TAG, &[&key.0, &value.0])),
-            Child::Node(hash) => Some(*hash),
+            Child::Leaf(_, hash) | Child::Node(hash) => Some(*hash),
         }
     }
 }
@@ -156,13 +166,13 @@ impl Node {
         for (index, child) in self.0.iter().enumerate() {
             match child {
                 Child::Empty => {}
-                Child::Leaf(key, value) => {
-                    bytes.push(index as u8);
+                Child::Leaf(key, hash) => {
+                    bytes.push(LEAF | index as u8);
                     bytes.extend_from_slice(&key.0);
-                    bytes.extend_from_slice(&value.0);
+                    bytes.extend_from_slice(&hash.0);
                 }
                 Child::Node(hash) => {
-                    bytes.push(0x80 | index as u8);
+                    bytes.push(NODE | index as u8);
                     bytes.extend_from_slice(&hash.0);
                 }
             }
@@ -173,16 +183,20 @@ impl Node {
     fn from_bytes(mut bytes: &[u8]) -> Option<Node> {
         let mut node = Node::default();
         while let Some((tag, rest)) = bytes.split_first() {
-            let slot = node.0.get_mut(usize::from(tag & 0x7f))?;
+            let slot = &mut node.0[usize::from(tag & 0x0f)];
             let (first, rest) = rest.split_first_chunk::<32>()?;
-            if tag & 0x80 != 0 {
-                *slot = Child::Node(Digest(*first));
-                bytes = rest;
-            } else {
-                let (second, rest) = rest.split_first_chunk::<32>()?;
-                *slot = Child::Leaf(Digest(*first), Digest(*second));
-                bytes = rest;
-            }
+            bytes = match tag & 0xf0 {
+                NODE => {
+                    *slot = Child::Node(Digest(*first));
+                    rest
+                }
+                LEAF => {
+                    let (second, rest) = rest.split_first_chunk::<32>()?;
+                    *slot = Child::Leaf(Digest(*first), Digest(*second));
+                    rest
+                }
+                _ => return None,
+            };
         }
         Some(node)
     }
@@ -232,14 +246,14 @@ impl<S: NodeRead> Writer<'_, S> {
         }
         match child {
             Child::Empty => Ok(self.build(path, &present(changes))),
-            Child::Leaf(key, value) => {
+            Child::Leaf(key, hash) => {
                 let mut entries = present(changes);
                 if changes
                     .binary_search_by(|(changed, _)| changed.cmp(key))
                     .is_err()
                 {
                     let place = entries.partition_point(|(other, _)| other < key);
-                    entries.insert(place, (*key, *value));
+                    entries.insert(place, (*key, *hash));
                 }
                 Ok(self.build(path, &entries))
             }
@@ -272,7 +286,7 @@ impl<S: NodeRead> Writer<'_, S> {
     fn build(&mut self, path: &mut Path, entries: &[(Digest, Digest)]) -> Child {
         match entries {
             [] => Child::Empty,
-            [(key, value)] => Child::Leaf(*key, *value),
+            [(key, hash)] => Child::Leaf(*key, *hash),
             _ => {
                 let depth = path.len();
                 assert!(

@@ -17,6 +17,7 @@ use pbft::Request;
 use crate::body::{Body, BodyPool, Origin};
 use crate::delivery::{Parcel, Stored};
 use crate::outbound::Outbound;
+use crate::peers::Peers;
 
 /// How far the submitter's clock may be ahead of ours, in microseconds.
 const CLOCK_TOLERANCE_US: u64 = 2_000_000;
@@ -79,6 +80,8 @@ pub struct Checker {
     pub delivery: std::sync::mpsc::Sender<Parcel>,
     /// Where refusals go.
     pub outbound: Outbound,
+    /// Who else says that there is no room.
+    pub peers: Arc<Peers>,
     /// How many transactions wait to be ordered; the core counts.
     pub waiting: Arc<AtomicUsize>,
     /// How many may wait.
@@ -136,8 +139,11 @@ impl Intake {
                 &arrival.origin,
                 SignedTransaction::from_bytes(&arrival.bytes),
             ) {
-                self.checker
-                    .answer(&origin.requester, &signed.id(), &SubmitReply::Busy);
+                let id = signed.id();
+                if self.checker.peers.says_busy(&id) {
+                    self.checker
+                        .answer(&origin.requester, &id, &SubmitReply::Busy);
+                }
             }
         }
     }
@@ -291,7 +297,9 @@ impl Checker {
         if self.waiting.load(Ordering::Relaxed) >= self.waiting_max
             || self.bodies.len() >= self.bodies_max
         {
-            if let Some(origin) = origin {
+            if let Some(origin) = origin
+                && self.peers.says_busy(&id)
+            {
                 self.answer(&origin.requester, &id, &SubmitReply::Busy);
             }
             return Checked::Done;

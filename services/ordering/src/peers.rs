@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use ledger::{Height, ReplicaId};
+use ledger::{Digest, Height, ReplicaId};
 
 /// A replica that has been silent for so long is passed over.
 const SILENT_AFTER: Duration = Duration::from_millis(2_500);
@@ -60,21 +60,36 @@ impl Peers {
     /// Whether this replica answers and publishes the block of a height: each has its turn, silent ones are passed
     /// over. One that is not of the epoch never has.
     pub fn is_designated(&self, height: Height) -> bool {
+        self.is_among(|_| 1, height.0)
+    }
+
+    /// Whether this replica is one of the f + 1 that say of a transaction that there is no room for it. So many are believed,
+    /// and whoever has no room for transactions has none for answers.
+    pub fn says_busy(&self, transaction: &Digest) -> bool {
+        let (turn, _) = transaction.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        let believed = |replicas: usize| replicas.saturating_sub(1) / 3 + 1;
+        self.is_among(believed, u64::from_be_bytes(*turn))
+    }
+
+    /// Whether this replica is among the first so many (of the epoch's number of replicas) that speak, from a turn on.
+    fn is_among(&self, count: impl Fn(usize) -> usize, turn: u64) -> bool {
         let heard = self.read();
-        let count = heard.len();
+        let replicas = heard.len();
         if !heard.iter().any(|(replica, _)| *replica == self.me) {
             return false;
         }
-        let first = (height.0 % count as u64) as usize;
+        let first = (turn % replicas as u64) as usize;
         let now = self.now_ms();
-        let speaks = |(replica, heard): &(ReplicaId, AtomicU64)| {
+        let speaks = |(replica, heard): &&(ReplicaId, AtomicU64)| {
             *replica == self.me
                 || now.saturating_sub(heard.load(Ordering::Relaxed))
                     < SILENT_AFTER.as_millis() as u64
         };
-        let mut turn = (0..count).map(|offset| &heard[(first + offset) % count]);
-        turn.find(|peer| speaks(peer))
-            .is_some_and(|(replica, _)| *replica == self.me)
+        (0..replicas)
+            .map(|offset| &heard[(first + offset) % replicas])
+            .filter(speaks)
+            .take(count(replicas))
+            .any(|(replica, _)| *replica == self.me)
     }
 }
 
@@ -93,5 +108,14 @@ mod tests {
         assert_eq!(turns(&peers), [false, true, false, false, false]);
         peers.set([2, 3, 4].map(ReplicaId));
         assert_eq!(turns(&peers), [false; 5]);
+    }
+
+    #[test]
+    fn that_there_is_no_room_is_said_by_as_many_as_are_believed() {
+        for number in 0..32 {
+            let transaction = ledger::tagged("test/transaction", &[&[number]]);
+            let says = |me| Peers::new(me, (0..7).map(ReplicaId)).says_busy(&transaction);
+            assert_eq!((0..7).filter(|me| says(ReplicaId(*me))).count(), 3);
+        }
     }
 }

@@ -249,6 +249,7 @@ impl Running {
             stored: stored.clone(),
             delivery: delivery.0.clone(),
             outbound,
+            peers: peers.clone(),
             waiting: waiting.clone(),
             waiting_max: config.tuning.waiting_transactions_max,
             bodies_max: config.tuning.bodies_max(),

@@ -20,8 +20,9 @@ use crate::state::{Changes, StateError, StateStore};
 /// How many checkpoints are written together at most.
 const CHECKPOINTS_TOGETHER_MAX: u64 = 16;
 
-/// How many changed nodes wait at most until they are written: some 25 MiB.
-const UNWRITTEN_MAX: usize = 65_536;
+/// How many changed nodes wait at most until they are written: some 150 MiB. Under load this is what matters: the tree has
+/// 65,536 nodes at the fourth level alone, and each checkpoint changes most of them.
+const UNWRITTEN_MAX: usize = 262_144;
 
 /// After how many updates everything should be written.
 const PARTS: usize = 8;

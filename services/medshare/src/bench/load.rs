@@ -147,6 +147,20 @@ struct Shared {
     stop: AtomicBool,
 }
 
+impl Shared {
+    /// Says how far the load is.
+    fn tell(&self, second: u64) {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        eprintln!(
+            "bench: {second} s: {} sent, {} answered, {} sent again, {} times \"busy\"",
+            of(&self.sent),
+            of(&self.answered),
+            of(&self.repeats),
+            of(&self.busy),
+        );
+    }
+}
+
 /// A load that is signed and not sent yet.
 pub struct Signed {
     ready: Vec<Ready>,
@@ -243,6 +257,7 @@ pub async fn send(
         }
         if shared.started.elapsed().as_secs() > second {
             second = shared.started.elapsed().as_secs();
+            shared.tell(second);
             each_second(second).await?;
         }
         if resent.elapsed() > RESEND_AFTER {
