@@ -8,7 +8,7 @@
 //! | is ordered by the pure replica of [`pbft`] | [`core`], `perform`, `line` | `core` |
 //! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `core` |
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `core` |
-//! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`] | `execution`, `state-tree` |
+//! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`], [`tree`] | `execution`, `state-tree` |
 //! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`] | `delivery` |
 //! | questions of services and replicas | [`serve`], [`fetch`], [`history`], [`phases`], [`bodies_wanted`] | tasks, `bodies` |
 //!
