@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ledger::{Equivocation, ReplicaId};
+use ledger::{Digest, Equivocation, ReplicaId};
 use pbft::{Base, Input, Sequence, StoredChain};
 
 use crate::accusations;
@@ -35,6 +35,36 @@ impl Core {
         if let Some(order) = observer.order(Instant::now(), epoch, last, &replicas) {
             self.order_blocks(order);
         }
+    }
+
+    /// What becomes of an input while this process does not vote.
+    pub(crate) fn step_observing(&mut self, input: Input) {
+        let Seat::Observes(observer, _) = &mut self.seat else {
+            return;
+        };
+        let now = Instant::now();
+        match input {
+            Input::BlocksInstalled(blocks) => {
+                let last = blocks.last().map(|block| block.get().clone());
+                if let Some(last) = last {
+                    observer.installed(last.proof.sequence().height(), now);
+                    self.check_end_of_observed(Base {
+                        sequence: last.proof.sequence(),
+                        block: last.proof.block(),
+                        time: last.time,
+                    });
+                }
+            }
+            Input::FetchFailed { peer } => observer.failed(peer, now),
+            // An observer keeps nothing for anybody: what clients want ordered is with those who vote.
+            Input::Submitted(requests) => {
+                let digests: Vec<Digest> = requests.iter().map(|request| request.digest).collect();
+                self.bodies.forget(&digests);
+            }
+            Input::BodiesHeld(digests) => self.bodies.forget(&digests),
+            _ => {}
+        }
+        self.observe();
     }
 
     /// An observer has everything up to this block; it may be the last of its epoch.

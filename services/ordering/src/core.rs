@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use execution::LeftOut;
 use futures::{FutureExt, Stream, StreamExt};
 use ledger::{Digest, Epoch, EpochDescription, Height, ReplicaId, Timestamp};
-use pbft::{Base, HaltReason, Input, Moment, Sequence};
+use pbft::{HaltReason, Input, Moment, Sequence};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::accusations::Accusations;
@@ -472,32 +472,7 @@ impl Core {
                     self.perform(effect);
                 }
             }
-            Seat::Observes(observer, _) => {
-                let now = Instant::now();
-                match input {
-                    Input::BlocksInstalled(blocks) => {
-                        let last = blocks.last().map(|block| block.get().clone());
-                        if let Some(last) = last {
-                            observer.installed(last.proof.sequence().height(), now);
-                            self.check_end_of_observed(Base {
-                                sequence: last.proof.sequence(),
-                                block: last.proof.block(),
-                                time: last.time,
-                            });
-                        }
-                    }
-                    Input::FetchFailed { peer } => observer.failed(peer, now),
-                    // An observer keeps nothing for anybody: what clients want ordered is with those who vote.
-                    Input::Submitted(requests) => {
-                        let digests: Vec<Digest> =
-                            requests.iter().map(|request| request.digest).collect();
-                        self.bodies.forget(&digests);
-                    }
-                    Input::BodiesHeld(digests) => self.bodies.forget(&digests),
-                    _ => {}
-                }
-                self.observe();
-            }
+            Seat::Observes(..) => self.step_observing(input),
         }
     }
 }
