@@ -5,8 +5,8 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use bus::Bus;
-use bus::ordering_wire::{BlocksRequest, StatusRequest};
-use ledger::{BlockDigests, CertifiedBlock, Epoch, Height, ReplicaId};
+use bus::ordering_wire::BlocksRequest;
+use ledger::{BlockDigests, CertifiedBlock, Epoch, Height};
 use pbft::{CertifiedHash, Input, Sequence};
 use tokio::sync::mpsc::{Receiver as Orders, UnboundedSender};
 
@@ -22,9 +22,6 @@ const AHEAD_MAX: u64 = 256;
 
 /// How long they are waited for once they are ordered.
 const AHEAD_WITHIN: Duration = Duration::from_millis(250);
-
-/// How long after one question to a replica that is ahead the next is asked.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A block of another replica: a quorum certified it, and its roots are those of what it holds.
 #[derive(Debug)]
@@ -176,27 +173,6 @@ pub async fn fetch(
         if core.send(end).is_err() {
             return;
         }
-    }
-}
-
-/// Asks replicas that work in a later epoch up to where they have certificates, and tells the core: they send no more
-/// messages of the epoch that is in force here.
-pub async fn ask_those_ahead(
-    bus: Bus,
-    mut ahead: tokio::sync::mpsc::Receiver<ReplicaId>,
-    core: UnboundedSender<Heard>,
-) {
-    while let Some(peer) = ahead.recv().await {
-        if let Ok(status) = bus.ask(peer, &StatusRequest {}).await {
-            let certified = Sequence::from(status.height);
-            let claimed = Input::Claimed { peer, certified };
-            if core.send(Heard::Input(claimed)).is_err() {
-                return;
-            }
-        }
-        // Whoever else was named meanwhile is most likely named again.
-        tokio::time::sleep(ASK_AGAIN_AFTER).await;
-        while ahead.try_recv().is_ok() {}
     }
 }
 

@@ -10,6 +10,7 @@ use pbft::statement::Statement;
 use pbft::{Message, Sequence, SignedMessage, Verified, Verifier};
 
 use crate::bodies_wanted::Wanted;
+use crate::how_far::HowFar;
 use crate::intake::{Arrival, Intake, Reason};
 use crate::peers::Peers;
 use crate::quota::Quota;
@@ -29,8 +30,8 @@ pub struct Parts {
     pub me: ReplicaId,
     /// The rule of the epoch in force.
     pub verifier: Arc<Verifier>,
-    /// Where those are named that are in a later epoch.
-    pub ahead: tokio::sync::mpsc::Sender<ReplicaId>,
+    /// Who asks how far others are.
+    pub how_far: HowFar,
     /// Who is heard of.
     pub peers: Arc<Peers>,
     /// Who looks for the bodies that others ask for.
@@ -103,6 +104,11 @@ impl Inbound {
         &mut self.parts.watch
     }
 
+    /// Who asks how far others are.
+    pub fn how_far(&mut self) -> &mut HowFar {
+        &mut self.parts.how_far
+    }
+
     /// Another epoch begins, with its rule.
     pub fn begin_epoch(&mut self, verifier: Arc<Verifier>) {
         let epoch = verifier.epoch();
@@ -126,8 +132,8 @@ impl Inbound {
         if of == epoch {
             self.take(from, &payload);
         } else if of > epoch {
-            // We are late; whoever is ahead has what we lack. A full queue knows it already.
-            let _ = self.parts.ahead.try_send(from);
+            // We are late; whoever is ahead has what we lack.
+            self.parts.how_far.ask(from, Instant::now());
             if of.0 == epoch.0 + 1 && self.early.len() < EARLY_MAX {
                 self.early.push_back((of, from, payload));
             }

@@ -10,7 +10,7 @@
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `core` |
 //! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`], [`tree`] | `execution`, `state-tree` |
 //! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`] | `delivery` |
-//! | questions of services and replicas | [`serve`], [`fetch`], [`history`], [`phases`], [`bodies_wanted`] | tasks, `bodies` |
+//! | questions of services and replicas | [`serve`], [`fetch`], [`how_far`], [`history`], [`phases`], [`bodies_wanted`] | tasks, `bodies` |
 //!
 //! Whether the process votes or follows the chain only is [`seat`]'s business, the replica sets in time that of
 //! [`epochs`]; [`observer`] follows, [`binding`] keeps a key with its vote log, [`accusations`] brings evidence to
@@ -31,6 +31,7 @@ pub mod epochs;
 pub mod executed;
 pub mod fetch;
 pub mod history;
+pub mod how_far;
 pub mod inbound;
 pub mod intake;
 pub mod journal;

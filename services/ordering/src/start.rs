@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
 use crate::delivery::{Delivery, Parcel, Stored};
 use crate::executed::LatelyExecuted;
+use crate::how_far::{self, HowFar};
 use crate::inbound::{self, Inbound};
 use crate::intake::{Arrival, Checker, Intake, Reason};
 use crate::outbound::Outbound;
@@ -264,11 +265,11 @@ impl Running {
         });
 
         let (wanted, bodies_wanted) = sync_channel(bodies_wanted::QUESTIONS_MAX);
-        let (ahead, those_ahead) = tokio::sync::mpsc::channel(16);
+        let (questions, those_named) = tokio::sync::mpsc::channel(how_far::QUESTIONS_MAX);
         let inbound = Inbound::new(inbound::Parts {
             me: config.replica,
             verifier: epochs.verifier(base),
-            ahead,
+            how_far: HowFar::new(questions),
             peers: peers.clone(),
             bodies_wanted: wanted,
             intake: intake.clone(),
@@ -359,9 +360,9 @@ impl Running {
                 core.0.clone(),
             ))
             .abort_handle(),
-            tokio::spawn(fetch::ask_those_ahead(
+            tokio::spawn(how_far::ask_those_named(
                 bus.clone(),
-                those_ahead,
+                those_named,
                 core.0.clone(),
             ))
             .abort_handle(),

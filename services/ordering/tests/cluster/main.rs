@@ -3,6 +3,7 @@
 mod divergence;
 mod equivocation;
 mod harness;
+mod late;
 mod membership;
 mod quarantine;
 
