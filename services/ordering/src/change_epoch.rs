@@ -67,6 +67,27 @@ impl Core {
         self.observe();
     }
 
+    /// While the epoch in force is to end and nothing is certified, all of its replicas are asked how far they are: one may
+    /// have what the others lack, and say nothing by itself because it was taken out. (An observer fetches of each in turn
+    /// as it is.)
+    ///
+    /// One other correct replica that voted for the last block suffices. It knows the end: at most `UNAPPLIED_MAX` blocks are
+    /// executed past the newest certified one, fewer than lie between the change and the end.
+    pub(crate) fn look_at_end(&mut self, certified: Sequence, now: Instant) {
+        let is_to_end = self.epochs.last_height(self.epoch.epoch).is_some();
+        if !is_to_end || matches!(self.seat, Seat::Observes(..)) {
+            return;
+        }
+        let me = self.identity.me;
+        let replicas = self
+            .epoch
+            .replicas
+            .iter()
+            .map(|described| described.replica);
+        let others = replicas.filter(|replica| *replica != me);
+        self.inbound.how_far().look_at_end(others, certified, now);
+    }
+
     /// An observer has everything up to this block; it may be the last of its epoch.
     pub(crate) fn check_end_of_observed(&mut self, base: Base) {
         if self.epochs.last_height(self.epoch.epoch) == Some(base.sequence.height()) {

@@ -394,6 +394,7 @@ impl Core {
         if self.inbound.watch().is_due(now) {
             let certified = self.seat.certified();
             self.inbound.watch().look(certified, now);
+            self.look_at_end(certified, now);
         }
     }
 

@@ -1,8 +1,10 @@
 //! How far other replicas are, asked of each outside the protocol: whoever went on to a later epoch sends no more
 //! messages of the one that is in force here.
 //!
-//! Asked are those that send messages of a later epoch. The messages are not verified, so each replica is asked in its own
-//! time: none that is named often, or never answers, takes the turn of another.
+//! Asked are those that send messages of a later epoch and, while the epoch in force is to end and nothing goes on, all
+//! replicas of it: one that the change takes out may alone hold the certificate of the last block, and it says nothing by
+//! itself. The messages are not verified, so each replica is asked in its own time: none that is named often, or never
+//! answers, takes the turn of another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -21,6 +23,9 @@ use crate::core::Heard;
 /// How long after one question to a replica it is asked the next.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// How long nothing is certified here, the epoch being about to end, before all of its replicas are asked.
+const STANDS_STILL_AFTER: Duration = Duration::from_secs(1);
+
 /// How many replicas wait to be asked at most, and how many are being asked. Each has one place, and there are fewer
 /// replicas than that.
 pub const QUESTIONS_MAX: usize = 256;
@@ -31,14 +36,20 @@ pub struct HowFar {
     questions: Sender<ReplicaId>,
     /// When each was named last to be asked; replicas are told apart by 16 bits.
     asked: BTreeMap<ReplicaId, Instant>,
+    /// The newest certified height here.
+    certified: Sequence,
+    /// Since when it is that, or all were asked.
+    stands_since: Instant,
 }
 
 impl HowFar {
     /// Nobody was asked so far. Who is to be asked is named in `questions`, to [`ask_those_named`].
-    pub fn new(questions: Sender<ReplicaId>) -> HowFar {
+    pub fn new(questions: Sender<ReplicaId>, now: Instant) -> HowFar {
         HowFar {
             questions,
             asked: BTreeMap::new(),
+            certified: Sequence(0),
+            stands_since: now,
         }
     }
 
@@ -51,6 +62,27 @@ impl HowFar {
         // One that finds no place is named again.
         if self.questions.try_send(replica).is_ok() {
             self.asked.insert(replica, now);
+        }
+    }
+
+    /// The epoch in force is to end, and `certified` is the newest certified height here: when that stands still, its other
+    /// replicas are asked, about once a second.
+    pub fn look_at_end(
+        &mut self,
+        others: impl IntoIterator<Item = ReplicaId>,
+        certified: Sequence,
+        now: Instant,
+    ) {
+        if certified > self.certified {
+            self.certified = certified;
+            self.stands_since = now;
+        }
+        if now < self.stands_since + STANDS_STILL_AFTER {
+            return;
+        }
+        self.stands_since = now;
+        for replica in others {
+            self.ask(replica, now);
         }
     }
 }
@@ -111,7 +143,7 @@ mod tests {
     fn who_floods_with_messages_of_a_later_epoch_is_named_now_and_then_and_takes_nobodys_turn() {
         let start = Instant::now();
         let (sender, mut questions) = channel(4);
-        let mut how_far = HowFar::new(sender);
+        let mut how_far = HowFar::new(sender, start);
         for message in 0..10_000 {
             how_far.ask(ReplicaId(3), start + Duration::from_micros(message));
         }
@@ -125,12 +157,33 @@ mod tests {
     fn who_found_no_place_is_named_when_there_is_one() {
         let start = Instant::now();
         let (sender, mut questions) = channel(1);
-        let mut how_far = HowFar::new(sender);
+        let mut how_far = HowFar::new(sender, start);
         how_far.ask(ReplicaId(3), start);
         how_far.ask(ReplicaId(1), start);
         assert_eq!(named(&mut questions), [3]);
         how_far.ask(ReplicaId(1), start);
         assert_eq!(named(&mut questions), [1]);
+    }
+
+    #[test]
+    fn at_the_end_of_an_epoch_all_are_asked_each_second_in_which_nothing_goes_on() {
+        let start = Instant::now();
+        let (sender, mut questions) = channel(QUESTIONS_MAX);
+        let mut how_far = HowFar::new(sender, start);
+        let mut looked = |milliseconds, certified| {
+            let others = [ReplicaId(1), ReplicaId(2), ReplicaId(3)];
+            let now = start + Duration::from_millis(milliseconds);
+            how_far.look_at_end(others, Sequence(certified), now);
+            named(&mut questions)
+        };
+        assert_eq!(looked(500, 128), [] as [u16; 0]);
+        assert_eq!(looked(1_400, 140), [] as [u16; 0], "blocks go on");
+        assert_eq!(looked(2_300, 140), [] as [u16; 0]);
+        assert_eq!(looked(2_400, 140), [1, 2, 3]);
+        assert_eq!(looked(2_900, 140), [] as [u16; 0], "they were asked");
+        assert_eq!(looked(3_400, 140), [1, 2, 3]);
+        assert_eq!(looked(4_400, 256), [] as [u16; 0], "blocks came");
+        assert_eq!(looked(5_400, 256), [1, 2, 3]);
     }
 
     #[tokio::test]

@@ -269,7 +269,7 @@ impl Running {
         let inbound = Inbound::new(inbound::Parts {
             me: config.replica,
             verifier: epochs.verifier(base),
-            how_far: HowFar::new(questions),
+            how_far: HowFar::new(questions, started),
             peers: peers.clone(),
             bodies_wanted: wanted,
             intake: intake.clone(),

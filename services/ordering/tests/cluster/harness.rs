@@ -16,7 +16,8 @@ use contracts::{ProposalId, RecordNumber};
 use keys::Secret;
 use ledger::{
     CertifiedBlock, Commitment, DigestAlgorithm, GenesisMember, Height, LedgerId, Receipt,
-    ReplicaId, SignedTransaction, SigningKey, Timestamp, TransactionBody, store_format,
+    ReplicaDescription, ReplicaId, SignedTransaction, SigningKey, Timestamp, TransactionBody,
+    store_format,
 };
 
 /// Names the configuration file of a replica's process.
@@ -43,6 +44,19 @@ pub fn operator_key(number: u8) -> SigningKey {
 pub fn voting_key(replica: ReplicaId) -> SigningKey {
     // test_genesis derives the first ones from these seeds.
     SigningKey::from_seed([replica.0 as u8 + 1; 32])
+}
+
+/// The change that takes a replica out and lets one of this operator in.
+pub fn replacement(retire: u16, add: u16, by: u8) -> Change {
+    let add = ReplicaId(add);
+    Change::ReplaceReplica {
+        retire: Some(ReplicaId(retire)),
+        add: Some(ReplicaDescription {
+            replica: add,
+            operator: operator(by),
+            public_key: voting_key(add).public_key(),
+        }),
+    }
 }
 
 /// Four replicas, a broker, a client.

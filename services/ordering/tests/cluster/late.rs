@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bus::Bus;
 use bus::ordering_wire::{
-    Answer, BlocksReply, BlocksRequest, Question, StatusReply, StatusRequest,
+    Answer, BlocksReply, BlocksRequest, Question, Standing, StatusReply, StatusRequest,
 };
 use futures::StreamExt;
-use ledger::{CertifiedBlock, Epoch, ReplicaId, canonical};
+use ledger::{CertifiedBlock, Epoch, Height, ReplicaId, canonical};
 
-use crate::harness::Cluster;
+use crate::harness::{Cluster, replacement};
 
 /// Plays a replica that works in epoch 1 and has these blocks, genesis block included: it says something again and again,
 /// and answers. It ends with the future.
@@ -88,4 +88,53 @@ async fn who_floods_with_messages_of_a_later_epoch_keeps_no_other_from_being_ask
         () = play(&speaker, ahead, known, status) => {}
         _ = cluster.wait_for(late, "where the other is", |status| status.height == height) => {}
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_knows_that_its_epoch_ends_gets_the_end_from_a_replica_taken_out_that_says_nothing() {
+    let mut cluster = Cluster::start().await;
+    let retired = ReplicaId(3);
+    let primary = cluster.primary().await;
+    let late = (0..3).map(ReplicaId).find(|replica| *replica != primary);
+    let late = late.expect("one of three");
+    cluster.submit_all(0..5).await;
+    cluster.kill(late);
+    cluster.adopt(1, replacement(3, 4, 3)).await;
+    let ended = cluster
+        .wait_for(retired, "past the end", |status| status.epoch == Epoch(1))
+        .await;
+    for replica in (0..4).map(ReplicaId).filter(|replica| *replica != late) {
+        cluster.kill(replica);
+    }
+    let chain = cluster.stored_chain(retired);
+    let change = chain.iter().skip(1).find_map(|block| {
+        let announced = ordering::epochs::announced_in(&block.block.outcomes)?;
+        Some((block.block.header.height, announced.first_height))
+    });
+    let (change, next) = change.expect("the change was ordered");
+    let last = Height(next.0 - 1);
+    assert!(change < last);
+
+    // The late one learns of the change, and of no block after it.
+    cluster.launch(late);
+    let bus = cluster.broker.connect("replica-3").await;
+    let known = &chain[..=change.0 as usize];
+    let status = StatusReply {
+        height: change,
+        ..ended
+    };
+    tokio::select! {
+        () = play(&bus, retired, known, status) => {}
+        _ = cluster.wait_for(late, "where the change is", |status| status.height == change) => {}
+    }
+    bus.close().await;
+
+    // Nobody else runs, and the retired one says nothing: it only answers.
+    cluster.launch(retired);
+    cluster.wait_for_standing(retired, Standing::Retired).await;
+    let entered = cluster
+        .wait_for(late, "past the end", |status| status.epoch == Epoch(1))
+        .await;
+    assert_eq!(entered.height, last);
+    assert_eq!(entered.block, chain[last.0 as usize].block.hash());
 }

@@ -5,22 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bus::ordering_wire::Standing;
-use contracts::governance::command::Change;
-use ledger::{Epoch, ReplicaDescription, ReplicaId};
+use ledger::{Epoch, ReplicaId};
 
-use crate::harness::{Cluster, operator, voting_key};
-
-fn replacement(retire: u16, add: u16, by: u8) -> Change {
-    let add = ReplicaId(add);
-    Change::ReplaceReplica {
-        retire: Some(ReplicaId(retire)),
-        add: Some(ReplicaDescription {
-            replica: add,
-            operator: operator(by),
-            public_key: voting_key(add).public_key(),
-        }),
-    }
-}
+use crate::harness::{Cluster, replacement};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_replica_is_voted_in_and_an_old_one_out_under_load_and_every_receipt_verifies() {
