@@ -1,7 +1,6 @@
 //! The state after the last durable block, the tree over it, and the indexes of blocks and receipts, in one embedded
 //! store. A batch per block holds its height; it is not synced: what a power failure takes is executed again.
 
-
 use execution::state_tree::{self, Path};
 use execution::{ChainHead, StateView};
 use fjall::config::CompressionPolicy;
