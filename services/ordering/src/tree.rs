@@ -223,7 +223,7 @@ mod tests {
     fn changes(height: u64) -> Changes {
         let write = |number: u64| {
             let key = (height * 7 + number * number) % 900;
-            let value = (number % 5 > 0).then(|| vec![height as u8, number as u8]);
+            let value = (!number.is_multiple_of(5)).then(|| vec![height as u8, number as u8]);
             (key.to_be_bytes().to_vec(), value)
         };
         let writes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = (0..40).map(write).collect();
