@@ -55,8 +55,15 @@ impl Roots {
             jobs: Some(jobs),
             thread: Some(thread),
         };
-        for (height, changes) in store.changes_after(store.tree_height()?)? {
-            roots.note(height, changes);
+        let written = store.tree_height()?;
+        let mut changes: BTreeMap<Height, Changes> =
+            store.changes_after(written)?.into_iter().collect();
+        if let Some(head) = store.head()? {
+            let first = written.map_or(0, |written| written.0 + 1);
+            // Also blocks that changed nothing: one may be a checkpoint.
+            for height in (first..=head.height.0).map(Height) {
+                roots.note(height, changes.remove(&height).unwrap_or_default());
+            }
         }
         Ok(roots)
     }
@@ -153,5 +160,68 @@ fn compute(mut tree: Tree, jobs: &Receiver<(Height, Changes)>, shared: &Shared) 
         if known.failed {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use execution::ChainHead;
+    use execution::state_tree::CHECKPOINT_INTERVAL;
+    use ledger::{HistoryLog, Timestamp, WriteSet};
+
+    use super::*;
+    use crate::state;
+
+    /// Block by block up to `last`; only that at height 1 changes something.
+    fn store_blocks(store: &StateStore, first: u64, last: u64) -> Vec<(Height, Changes)> {
+        let mut noted = Vec::new();
+        for height in first..=last {
+            let is_first = height == 1;
+            let write = (b"key".to_vec(), Some(b"value".to_vec()));
+            let writes = WriteSet(if is_first { vec![write] } else { Vec::new() });
+            let head = ChainHead {
+                height: Height(height),
+                hash: Digest([1; 32]),
+                time: Timestamp(height),
+                history: HistoryLog::new(),
+            };
+            let changes = state::hashed(&writes);
+            store.apply(&head, &writes, &changes).unwrap();
+            noted.push((Height(height), changes));
+        }
+        noted
+    }
+
+    fn root_at(mut roots: Roots, checkpoint: Height) -> (Roots, Digest) {
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            let root = roots.at(checkpoint).unwrap();
+            let _ = sender.send((roots, root));
+        });
+        let found = receiver.recv_timeout(Duration::from_secs(60));
+        found.expect("the root comes")
+    }
+
+    #[test]
+    fn after_a_restart_a_checkpoint_has_a_root_though_its_block_changed_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let last = Height(2 * CHECKPOINT_INTERVAL);
+        let before = {
+            let store = StateStore::open(folder.path()).unwrap();
+            let mut roots = Roots::start(store.clone()).unwrap();
+            for (height, changes) in store_blocks(&store, 0, last.0) {
+                roots.note(height, changes);
+            }
+            let (mut roots, root) = root_at(roots, last);
+            roots.stop();
+            root
+        };
+        assert_ne!(before, execution::state_tree::empty_root());
+        let roots = Roots::start(StateStore::open(folder.path()).unwrap()).unwrap();
+        let (mut roots, root) = root_at(roots, last);
+        roots.stop();
+        assert_eq!(root, before);
     }
 }
