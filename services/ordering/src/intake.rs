@@ -139,11 +139,7 @@ impl Intake {
                 &arrival.origin,
                 SignedTransaction::from_bytes(&arrival.bytes),
             ) {
-                let id = signed.id();
-                if self.checker.peers.says_busy(&id) {
-                    self.checker
-                        .answer(&origin.requester, &id, &SubmitReply::Busy);
-                }
+                self.checker.say_busy(origin, &signed.id());
             }
         }
     }
@@ -176,6 +172,13 @@ impl Checker {
         let subject = subjects::transaction_reply(self.replica, requester, transaction);
         self.outbound
             .publish(subject, canonical::encode(reply).into());
+    }
+
+    /// Tells a submitter that there is no room, if this replica is one of those that do.
+    fn say_busy(&self, origin: &Origin, transaction: &Digest) {
+        if self.peers.says_busy(transaction) {
+            self.answer(&origin.requester, transaction, &SubmitReply::Busy);
+        }
     }
 
     fn refuse(
@@ -297,10 +300,8 @@ impl Checker {
         if self.waiting.load(Ordering::Relaxed) >= self.waiting_max
             || self.bodies.len() >= self.bodies_max
         {
-            if let Some(origin) = origin
-                && self.peers.says_busy(&id)
-            {
-                self.answer(&origin.requester, &id, &SubmitReply::Busy);
+            if let Some(origin) = origin {
+                self.say_busy(origin, &id);
             }
             return Checked::Done;
         }

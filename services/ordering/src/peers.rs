@@ -60,19 +60,18 @@ impl Peers {
     /// Whether this replica answers and publishes the block of a height: each has its turn, silent ones are passed
     /// over. One that is not of the epoch never has.
     pub fn is_designated(&self, height: Height) -> bool {
-        self.is_among(|_| 1, height.0)
+        self.is_among(1, height.0)
     }
 
     /// Whether this replica is one of the f + 1 that say of a transaction that there is no room for it. So many are believed,
     /// and whoever has no room for transactions has none for answers.
     pub fn says_busy(&self, transaction: &Digest) -> bool {
-        let (turn, _) = transaction.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        let believed = |replicas: usize| replicas.saturating_sub(1) / 3 + 1;
-        self.is_among(believed, u64::from_be_bytes(*turn))
+        let faulty = self.read().len().saturating_sub(1) / 3;
+        self.is_among(faulty + 1, transaction.0[0].into())
     }
 
-    /// Whether this replica is among the first so many (of the epoch's number of replicas) that speak, from a turn on.
-    fn is_among(&self, count: impl Fn(usize) -> usize, turn: u64) -> bool {
+    /// Whether this replica is among the first so many that speak, from a turn on.
+    fn is_among(&self, count: usize, turn: u64) -> bool {
         let heard = self.read();
         let replicas = heard.len();
         if !heard.iter().any(|(replica, _)| *replica == self.me) {
@@ -88,7 +87,7 @@ impl Peers {
         (0..replicas)
             .map(|offset| &heard[(first + offset) % replicas])
             .filter(speaks)
-            .take(count(replicas))
+            .take(count)
             .any(|(replica, _)| *replica == self.me)
     }
 }

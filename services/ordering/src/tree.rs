@@ -134,6 +134,7 @@ impl Tree {
             }
             tree.store.finish_tree(checkpoint, &update.nodes)?;
         }
+        // What was read until now may be of before.
         Ok(Tree {
             seen: RefCell::default(),
             ..tree
@@ -191,14 +192,16 @@ impl Tree {
             while part.len() < PART_MAX.min(count)
                 && let Some((path, node)) = writing.nodes.pop_last()
             {
-                seen.forget(&path);
                 match node {
                     Some(node) => part.push((path, node)),
-                    None => writing.gone.push(path),
+                    None => {
+                        seen.forget(&path);
+                        writing.gone.push(path);
+                    }
                 }
             }
             self.store.write_tree(&part)?;
-            count = count.saturating_sub(part.len().max(1));
+            count -= part.len();
             for (path, node) in part {
                 seen.keep(path, node);
             }

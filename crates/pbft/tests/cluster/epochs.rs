@@ -27,6 +27,18 @@ fn assert_ended_equally(cluster: &Cluster, nodes: &[usize]) {
     cluster.assert_no_fork();
 }
 
+/// A cluster whose epoch is over for all but replica 3, which heard nothing of it.
+fn which_ended_without_replica_3() -> Cluster {
+    let mut cluster = Cluster::new(limits(), fair());
+    cluster.run_for(SECOND);
+    cluster.link = Box::new(|_, to, _| (to != 3).then_some(300));
+    announce(&mut cluster);
+    cluster.run_for(SECOND);
+    assert_ended_equally(&cluster, &[0, 1, 2]);
+    assert!(!cluster.ended.contains_key(&3));
+    cluster
+}
+
 #[test]
 fn an_epoch_that_is_to_end_ends_soon_without_requests_and_never_goes_past_its_last_place() {
     let mut cluster = Cluster::new(limits(), fair());
@@ -64,13 +76,7 @@ fn an_epoch_ends_through_a_view_change_as_well() {
 
 #[test]
 fn a_replica_that_missed_the_end_fetches_up_to_it_when_it_hears_how_far_the_others_are() {
-    let mut cluster = Cluster::new(limits(), fair());
-    cluster.run_for(SECOND);
-    cluster.link = Box::new(|_, to, _| (to != 3).then_some(300));
-    announce(&mut cluster);
-    cluster.run_for(SECOND);
-    assert_ended_equally(&cluster, &[0, 1, 2]);
-    assert!(!cluster.ended.contains_key(&3));
+    let mut cluster = which_ended_without_replica_3();
     // The others are in the next epoch now, and far ahead; what it fetches ends with its own epoch.
     for peer in [0, 1] {
         let claimed = Input::Claimed {
@@ -85,12 +91,7 @@ fn a_replica_that_missed_the_end_fetches_up_to_it_when_it_hears_how_far_the_othe
 
 #[test]
 fn a_replica_of_the_next_epoch_alone_suffices_to_fetch_the_end_of_this_one() {
-    let mut cluster = Cluster::new(limits(), fair());
-    cluster.run_for(SECOND);
-    cluster.link = Box::new(|_, to, _| (to != 3).then_some(300));
-    announce(&mut cluster);
-    cluster.run_for(SECOND);
-    assert!(!cluster.ended.contains_key(&3));
+    let mut cluster = which_ended_without_replica_3();
     // It was let in by the change, and has fetched the chain.
     let newcomer = cluster.copy_chain(0);
     let claimed = Input::Claimed {
