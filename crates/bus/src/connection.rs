@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
 use crate::error::BusError;
+use crate::patience::Patience;
 use crate::subjects;
 use crate::waiting::{self, Incoming, Waiters};
 
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) chain: Digest,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) epochs: crate::epochs::KnownEpochs,
+    pub(crate) patience: Patience,
 }
 
 impl Bus {
@@ -97,6 +99,7 @@ impl Bus {
             directory,
             chain: genesis.chain_id(),
             epochs: crate::epochs::KnownEpochs::of(&genesis),
+            patience: Patience::default(),
             genesis,
             waiters,
         };

@@ -12,7 +12,7 @@
 //! | [`seen`] | the height that the one who asks has seen |
 //! | [`ended_sessions`] | sessions that their owners have ended |
 //! | `renewal` | keeping the process's certificate current |
-//! | [`submit`] | a signed transaction until its receipt |
+//! | [`submit`], [`patience`] | a signed transaction until its receipt, sent again in time |
 //! | [`follow`] | the ledger's blocks, in order, without gaps, verified |
 //! | [`ask`], [`ordering_wire`] | questions to replicas, and their bytes |
 
@@ -28,6 +28,7 @@ pub mod follow;
 mod fuzz;
 pub mod ordering_wire;
 pub mod origin;
+pub mod patience;
 pub mod permissions;
 mod renewal;
 pub mod request;
@@ -47,6 +48,7 @@ pub use directory::{Directory, DirectoryEntry, DirectoryFile};
 pub use ended_sessions::EndedSessions;
 pub use error::{AskError, BusError};
 pub use follow::{Follow, Position};
+pub use patience::Patience;
 pub use request::Target;
 pub use router::{Call, Listening, Router};
 pub use sealed_wire::BODY_BYTES_MAX;

@@ -1,22 +1,19 @@
 //! Submitting a signed transaction, until its certified receipt.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ledger::{Digest, Receipt, ReplicaId, SignedTransaction, Timestamp, canonical};
 use tracing::Instrument;
 
 use crate::ordering_wire::{ReceiptReply, ReceiptRequest, SubmitReply};
 use crate::waiting::{Incoming, Waiting};
-use crate::{Bus, subjects, trace_context};
+use crate::{Bus, Patience, subjects, trace_context};
 
-/// Without a receipt the same bytes are sent again after this long, and then after twice as long each time: who waits because
-/// there is much to do must not make it more.
-const RESEND_AFTER: Duration = Duration::from_secs(1);
-/// The longest pause between two times.
-const RESEND_AFTER_MAX: Duration = Duration::from_secs(16);
 /// How long after the end of validity the ledger may take to show whether it was in time.
 const GRACE_US: u64 = 30_000_000;
+/// How often replicas are asked whether it was.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const REPLY_SLOTS: usize = 16;
 
 /// Why there is no receipt.
@@ -45,10 +42,6 @@ pub enum SubmitError {
     /// The broker does not let this process submit.
     #[error("the bus does not let this process submit transactions")]
     Denied,
-}
-
-fn longer(patience: Duration) -> Duration {
-    (2 * patience).min(RESEND_AFTER_MAX)
 }
 
 impl Bus {
@@ -85,7 +78,8 @@ impl Bus {
                 .wait(&subjects::transaction_token(&id), &subject, REPLY_SLOTS);
         let mut verdicts = Verdicts::of(self.epoch().fault_tolerance());
         let valid_until = transaction.body.valid_until;
-        let mut patience = RESEND_AFTER;
+        let patience = &self.inner.patience;
+        let (started, mut pause) = (Instant::now(), patience.first());
         loop {
             let headers = trace_context::headers();
             // A connection that is down buffers or loses this; it is sent again.
@@ -95,8 +89,13 @@ impl Bus {
                 .publish_with_headers(subject.clone(), headers, bytes.clone().into())
                 .await;
             let heard = self.hear(&mut waiting, &id, &mut verdicts);
-            match tokio::time::timeout(patience, heard).await {
-                Ok(end) => return end,
+            match tokio::time::timeout(pause, heard).await {
+                Ok(end) => {
+                    if end.is_ok() {
+                        patience.learn(started.elapsed());
+                    }
+                    return end;
+                }
                 Err(_) if chassis::clock::now() > valid_until.0 => {
                     return self.settle(&id, valid_until).await;
                 }
@@ -107,7 +106,7 @@ impl Bus {
                     }
                 }
             }
-            patience = longer(patience);
+            pause = Patience::longer(pause);
         }
     }
 
@@ -172,7 +171,7 @@ impl Bus {
             if past > self.epoch().fault_tolerance() {
                 return Err(SubmitError::Expired);
             }
-            tokio::time::sleep(RESEND_AFTER).await;
+            tokio::time::sleep(ASK_AGAIN_AFTER).await;
         }
         Err(SubmitError::Unanswered)
     }
@@ -237,19 +236,6 @@ fn is_alike(one: &SubmitError, other: &SubmitError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn in_the_minute_that_a_transaction_is_valid_it_is_sent_seven_times_at_most() {
-        let pauses = std::iter::successors(Some(RESEND_AFTER), |pause| Some(longer(*pause)));
-        let times = pauses.scan(Duration::ZERO, |at, pause| {
-            *at += pause;
-            Some(*at)
-        });
-        let first: Vec<u64> = times.clone().take(4).map(|at| at.as_secs()).collect();
-        assert_eq!(first, [1, 3, 7, 15]);
-        let again = times.take_while(|at| *at <= Duration::from_secs(60));
-        assert_eq!(again.count(), 6);
-    }
 
     #[test]
     fn one_replica_alone_cannot_refuse_a_transaction() {

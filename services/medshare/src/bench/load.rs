@@ -1,13 +1,14 @@
 //! Open-loop load: transactions signed before the clock starts, sent at a fixed rate whatever comes back, and the arrival
 //! of every first receipt.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bus::subjects;
+use bus::{Patience, subjects};
 use bytes::Bytes;
 use futures::StreamExt;
 use ledger::Timestamp;
@@ -17,8 +18,8 @@ use super::mix::{Mix, Step};
 
 /// Receipts that are late by so much are waited for no longer.
 const WAIT_FOR_LAST: Duration = Duration::from_secs(20);
-/// As clients do: the same bytes again when no receipt came, after so long, and then after twice as long each time.
-const RESEND_AFTER: Duration = Duration::from_millis(1_500);
+/// How often is looked whether something is to be sent again.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A transaction is valid for so long after it is due; the cluster refuses more than 60 s ahead.
 const VALID_US: u64 = 50_000_000;
 /// How long before it is due a transaction is signed at most.
@@ -144,10 +145,25 @@ struct Shared {
     refused: AtomicU64,
     sent: AtomicU64,
     repeats: AtomicU64,
+    patience: Patience,
     stop: AtomicBool,
 }
 
 impl Shared {
+    fn new(started: Instant, transactions: usize) -> Shared {
+        Shared {
+            started,
+            arrived: (0..transactions).map(|_| AtomicU64::new(0)).collect(),
+            answered: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            repeats: AtomicU64::new(0),
+            patience: Patience::default(),
+            stop: AtomicBool::new(false),
+        }
+    }
+
     /// Says how far the load is.
     fn tell(&self, second: u64) {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -219,18 +235,9 @@ pub async fn send(
         .enumerate()
         .map(|(number, ready)| (ready.token, number))
         .collect();
-    let shared = Arc::new(Shared {
-        started: Instant::now(),
-        arrived: ready.iter().map(|_| AtomicU64::new(0)).collect(),
-        answered: AtomicU64::new(0),
-        busy: AtomicU64::new(0),
-        refused: AtomicU64::new(0),
-        sent: AtomicU64::new(0),
-        repeats: AtomicU64::new(0),
-        stop: AtomicBool::new(false),
-    });
+    let shared = Arc::new(Shared::new(Instant::now(), ready.len()));
     let ready = Arc::new(ready);
-    let hearing = tokio::spawn(hear(replies, numbers, shared.clone()));
+    let hearing = tokio::spawn(hear(replies, numbers, amount, shared.clone()));
     let pacing = std::thread::Builder::new()
         .name("pacing".to_owned())
         .spawn({
@@ -238,7 +245,8 @@ pub async fn send(
             move || pace(&nats, &ready, amount, &shared)
         })?;
     let mut second = 0;
-    let mut resent = Instant::now();
+    let mut looked = Instant::now();
+    let mut unanswered = Unanswered::default();
     let mut sending = None;
     let mut quiet_since = Instant::now();
     let mut answered = 0;
@@ -260,10 +268,16 @@ pub async fn send(
             shared.tell(second);
             each_second(second).await?;
         }
-        if resent.elapsed() > RESEND_AFTER {
-            let since = resent.elapsed();
-            resent = Instant::now();
-            resend(nats, &ready, amount, &shared, since).await?;
+        if looked.elapsed() > LOOK_EVERY {
+            looked = Instant::now();
+            for number in unanswered.due(amount, &shared) {
+                shared.repeats.fetch_add(1, Ordering::Relaxed);
+                nats.publish(
+                    subjects::transactions(GENERATOR),
+                    ready[number].bytes.clone(),
+                )
+                .await?;
+            }
         }
     }
     shared.stop.store(true, Ordering::Relaxed);
@@ -324,6 +338,7 @@ fn pace(
 async fn hear(
     mut replies: async_nats::Subscriber,
     numbers: HashMap<u64, usize>,
+    amount: Amount,
     shared: Arc<Shared>,
 ) -> Vec<(usize, Bytes)> {
     let mut receipts = Vec::with_capacity(numbers.len());
@@ -351,41 +366,46 @@ async fn hear(
         if shared.arrived[number].load(Ordering::Relaxed) == 0 {
             shared.arrived[number].store(at.as_nanos() as u64 + 1, Ordering::Relaxed);
             shared.answered.fetch_add(1, Ordering::Relaxed);
+            shared.patience.learn(at.saturating_sub(amount.due(number)));
             receipts.push((number, message.payload));
         }
     }
     receipts
 }
 
-/// How often something without a receipt was to be sent again by this age.
-fn times_by(age: Duration) -> u32 {
-    (age.div_duration_f64(RESEND_AFTER) + 1.0).log2() as u32
+/// What was sent and may have to be sent again, as clients do it.
+#[derive(Default)]
+struct Unanswered {
+    /// How many transactions were looked at.
+    known: usize,
+    /// When each is sent again unless its receipt comes, its number, and the pause before that.
+    pauses: BinaryHeap<Reverse<(Duration, usize, Duration)>>,
 }
 
-/// Sends again what has no receipt and whose time to be sent again came since the last look.
-async fn resend(
-    nats: &async_nats::Client,
-    ready: &[Ready],
-    amount: Amount,
-    shared: &Shared,
-    since: Duration,
-) -> anyhow::Result<()> {
-    let sent = shared.sent.load(Ordering::Relaxed) as usize;
-    let now = shared.started.elapsed();
-    for (number, ready) in ready[..sent].iter().enumerate() {
-        let due = amount.due(number);
-        if due + RESEND_AFTER > now {
-            break;
+impl Unanswered {
+    /// What is to be sent again now.
+    fn due(&mut self, amount: Amount, shared: &Shared) -> Vec<usize> {
+        let sent = shared.sent.load(Ordering::Relaxed) as usize;
+        let pause = shared.patience.first();
+        for number in self.known..sent {
+            let end = amount.due(number) + pause;
+            self.pauses.push(Reverse((end, number, pause)));
         }
-        let age = now - due;
-        let is_due = times_by(age) > times_by(age.saturating_sub(since));
-        if is_due && shared.arrived[number].load(Ordering::Relaxed) == 0 {
-            shared.repeats.fetch_add(1, Ordering::Relaxed);
-            nats.publish(subjects::transactions(GENERATOR), ready.bytes.clone())
-                .await?;
+        self.known = sent;
+        let now = shared.started.elapsed();
+        let mut again = Vec::new();
+        while let Some(Reverse((end, number, pause))) = self.pauses.peek().copied()
+            && end <= now
+        {
+            self.pauses.pop();
+            if shared.arrived[number].load(Ordering::Relaxed) == 0 {
+                let pause = Patience::longer(pause);
+                self.pauses.push(Reverse((now + pause, number, pause)));
+                again.push(number);
+            }
         }
+        again
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -393,9 +413,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_between_repeats_double() {
-        let seconds = [0.0, 1.4, 1.5, 4.4, 4.5, 10.4, 10.5, 22.4, 22.5];
-        let times = seconds.map(|age| times_by(Duration::from_secs_f64(age)));
-        assert_eq!(times, [0, 0, 1, 1, 2, 2, 3, 3, 4]);
+    fn what_has_no_receipt_is_sent_again_after_a_pause_and_then_after_twice_as_long() {
+        let amount = Amount {
+            rate: 1_000,
+            count: 3,
+        };
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(5));
+        let shared = Shared::new(long_ago.expect("the machine runs for longer"), 3);
+        shared.sent.store(2, Ordering::Relaxed);
+        shared.arrived[1].store(7, Ordering::Relaxed);
+        let mut unanswered = Unanswered::default();
+        assert_eq!(unanswered.due(amount, &shared), [0]);
+        assert_eq!(unanswered.due(amount, &shared), [0; 0]);
+        let pauses: Vec<_> = unanswered.pauses.into_iter().collect();
+        let Reverse((end, number, pause)) = pauses[0];
+        assert_eq!(
+            (pauses.len(), number, pause),
+            (1, 0, Duration::from_secs(2))
+        );
+        assert!(end >= Duration::from_secs(7));
     }
 }

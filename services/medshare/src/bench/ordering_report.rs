@@ -37,7 +37,7 @@ pub struct Figures {
     pub busy: u64,
     /// Other refusals.
     pub refused: u64,
-    /// How often something was sent again because no receipt came for 1.5 s.
+    /// How often something was sent again because no receipt came.
     pub repeats: u64,
     /// From when a transaction was due to its receipt's arrival, plus the time to verify one receipt.
     pub p50_ms: f64,
