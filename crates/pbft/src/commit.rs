@@ -274,7 +274,7 @@ impl Replica {
         };
         let time = block.time;
         self.chain.certified_time = time;
-        self.pool.remove(&block.digests);
+        self.pool.remove(&block.digests, now);
         self.clocks.deadline = self
             .clocks
             .deadline

@@ -45,7 +45,7 @@ pub struct Limits {
     pub batch_digests_max: usize,
     /// With proposals in flight, a batch that is not full waits this long for more requests.
     pub batch_wait_us: u64,
-    /// How many requests wait at most.
+    /// How many requests of clients wait at most; those that other replicas relay may be as many again.
     pub pool_requests_max: usize,
     /// How many requests of one client wait at most.
     pub client_requests_max: usize,
@@ -54,6 +54,9 @@ pub struct Limits {
     /// After how long without a certified block a waiting request starts a view change (doubles with every
     /// view change that brings none).
     pub request_timeout_us: u64,
+    /// How much longer a request at the front of a full queue may be passed over, while others are proposed (see
+    /// `Pool::waiting_since`).
+    pub passed_over_us: u64,
     /// How long a view change may take once a quorum wants it (doubles likewise).
     pub new_view_timeout_us: u64,
     /// The largest factor by which the two timeouts grow.
@@ -96,6 +99,7 @@ impl Default for Limits {
             client_requests_max: 4_096,
             forward_after_us: 300_000,
             request_timeout_us: 1_000_000,
+            passed_over_us: 10_000_000,
             new_view_timeout_us: 1_000_000,
             timeout_factor_max: 64,
             idle_block_after_us: 10_000_000,

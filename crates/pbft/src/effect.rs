@@ -120,12 +120,29 @@ pub struct Order {
     pub time: Timestamp,
 }
 
+/// What a primary is waited for with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Waiter {
+    /// A client's request.
+    #[error("a request")]
+    Request,
+    /// A deadline of the contracts.
+    #[error("a deadline")]
+    Deadline,
+    /// A block that was executed here and has no certificate.
+    #[error("an executed block")]
+    Block,
+    /// An idle cluster, which makes a block now and then.
+    #[error("an idle cluster")]
+    Idle,
+}
+
 /// Why a replica leaves a view by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Suspicion {
-    /// A request, a deadline or an executed block waited too long.
-    #[error("something waited too long for it")]
-    Timeout,
+    /// Something waited too long.
+    #[error("{0} waited too long for it")]
+    Timeout(Waiter),
     /// The view did not open in time.
     #[error("it did not open the view in time")]
     NotOpened,

@@ -16,6 +16,8 @@ pub enum Input {
     /// which they came: those at hand together, so that a proposal takes all of them.
     /// The driver keeps a body until [`crate::Effect::ForgetBodies`] names it.
     Submitted(Vec<Request>),
+    /// The same, relayed to the primary by another replica ([`crate::Effect::ForwardBodies`]).
+    Relayed(Vec<Request>),
     /// Bodies asked for by [`crate::Effect::FetchBodies`] (any subset, at any time) that the driver now
     /// holds and has checked, under the same rule of keeping.
     BodiesHeld(Vec<Digest>),

@@ -34,7 +34,7 @@
 //! step (a [`Input::Wakeup`] at once) returns what the restored replica has to say.
 //!
 //! **Bodies.** Clients send transactions to every replica through the broker. The driver checks a body
-//! (canonical, chain, size, signature), keeps it under its wire digest and tells [`Input::Submitted`].
+//! (canonical, chain, size, signature), keeps it under its wire digest and tells [`Input::Submitted`] or [`Input::Relayed`].
 //! A digest in a proposal whose body is not held gives [`Effect::FetchBodies`], answered by
 //! [`Input::BodiesHeld`]. The driver keeps bodies until [`Effect::ForgetBodies`] or [`Effect::Refused`] and
 //! serves them to other replicas that fetch them. PREPARE is sent only when all bodies are held and durable.
@@ -109,7 +109,7 @@ mod vote;
 pub use batch::Batch;
 pub use configuration::{Base, Configuration, Limits, RestoreError};
 pub use durable::{Durable, LogRecord, Outgoing, Pending};
-pub use effect::{Effect, HaltReason, Order, Refusal, Suspicion};
+pub use effect::{Effect, HaltReason, Order, Refusal, Suspicion, Waiter};
 pub use input::{ExecutedBlock, Input, InstalledBlock, Request};
 pub use ledger::Equivocation;
 pub use message::{Message, SignedMessage};

@@ -185,6 +185,7 @@ impl Replica {
             Input::Submitted(requests) => requests
                 .into_iter()
                 .for_each(|request| self.on_submitted(request)),
+            Input::Relayed(requests) => self.on_relayed(requests),
             Input::BodiesHeld(digests) => self.on_bodies_held(digests),
             Input::Persisted(entries) => entries
                 .into_iter()

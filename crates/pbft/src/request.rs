@@ -12,17 +12,29 @@ use crate::replica::Replica;
 /// How many bodies one relay names at most.
 const FORWARD_MAX: usize = 256;
 
+/// The number of the first request to come: those that are put before others count down from it.
+const FIRST_ARRIVAL: u64 = 1 << 63;
+
 /// Requests that wait for a certified block, in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pool {
     requests: DigestMap<Waiting>,
-    arrivals: BTreeMap<u64, Digest>,
-    /// Those that are in no proposal of this view.
+    /// Those that are in a proposal of this view.
+    proposed: BTreeMap<u64, Digest>,
+    /// The others.
     unproposed: BTreeMap<u64, Digest>,
+    /// When the first of the others became the first: the one before it was proposed then.
+    first_since: Timestamp,
+    /// None of the others expires before.
+    expires_from: Timestamp,
     clients: BTreeMap<LedgerId, usize>,
     next_arrival: u64,
+    /// The lowest number given.
+    lowest_arrival: u64,
     /// Arrivals below this were relayed to the primary of this view.
     forwarded: u64,
+    /// When some were last relayed.
+    forwarded_at: Timestamp,
     /// When the latest to come of those that this view has proposed came.
     proposed_arrived: Timestamp,
     /// When this view last proposed one of those that wait, or began.
@@ -35,6 +47,25 @@ struct Waiting {
     arrived: Timestamp,
     client: LedgerId,
     valid_until: Timestamp,
+}
+
+impl Default for Pool {
+    fn default() -> Pool {
+        Pool {
+            requests: DigestMap::default(),
+            proposed: BTreeMap::new(),
+            unproposed: BTreeMap::new(),
+            first_since: Timestamp::default(),
+            expires_from: Timestamp::default(),
+            clients: BTreeMap::new(),
+            next_arrival: FIRST_ARRIVAL,
+            lowest_arrival: FIRST_ARRIVAL,
+            forwarded: 0,
+            forwarded_at: Timestamp::default(),
+            proposed_arrived: Timestamp::default(),
+            proposed_at: Timestamp::default(),
+        }
+    }
 }
 
 impl Pool {
@@ -53,6 +84,10 @@ impl Pool {
     fn insert(&mut self, request: Request, arrived: Timestamp) {
         let arrival = self.next_arrival;
         self.next_arrival += 1;
+        self.insert_at(arrival, request, arrived);
+    }
+
+    fn insert_at(&mut self, arrival: u64, request: Request, arrived: Timestamp) {
         let Request {
             digest,
             client,
@@ -67,18 +102,41 @@ impl Pool {
                 valid_until,
             },
         );
-        self.arrivals.insert(arrival, digest);
+        if self.unproposed.is_empty() || valid_until < self.expires_from {
+            self.expires_from = valid_until;
+        }
         self.unproposed.insert(arrival, digest);
         *self.clients.entry(client).or_default() += 1;
     }
 
+    /// Puts a request before all others that are in no proposal.
+    fn insert_first(&mut self, request: Request, arrived: Timestamp) {
+        self.lowest_arrival -= 1;
+        self.insert_at(self.lowest_arrival, request, arrived);
+    }
+
+    /// Puts one that waits before all others, unless it is in a proposal.
+    fn bring_forward(&mut self, digest: &Digest) {
+        let Some(mut waiting) = self.requests.get(digest).copied() else {
+            return;
+        };
+        if self.unproposed.remove(&waiting.arrival).is_none() {
+            return;
+        }
+        self.lowest_arrival -= 1;
+        waiting.arrival = self.lowest_arrival;
+        self.unproposed.insert(waiting.arrival, *digest);
+        self.requests.insert(*digest, waiting);
+    }
+
     /// Takes requests out: they are in a certified block, or expired.
-    pub(crate) fn remove(&mut self, digests: &[Digest]) {
+    pub(crate) fn remove(&mut self, digests: &[Digest], now: Timestamp) {
+        let first = self.first_unproposed();
         for digest in digests {
             let Some(waiting) = self.requests.remove(digest) else {
                 continue;
             };
-            self.arrivals.remove(&waiting.arrival);
+            self.proposed.remove(&waiting.arrival);
             self.unproposed.remove(&waiting.arrival);
             if let Some(count) = self.clients.get_mut(&waiting.client) {
                 *count -= 1;
@@ -87,22 +145,39 @@ impl Pool {
                 }
             }
         }
+        self.note_first(first, now);
+    }
+
+    fn first_unproposed(&self) -> Option<u64> {
+        let (arrival, _) = self.unproposed.first_key_value()?;
+        Some(*arrival)
+    }
+
+    fn note_first(&mut self, before: Option<u64>, now: Timestamp) {
+        if self.first_unproposed() != before {
+            self.first_since = now;
+        }
     }
 
     /// These are in a proposal of this view.
     pub(crate) fn set_proposed(&mut self, digests: &[Digest], now: Timestamp) {
+        let first = self.first_unproposed();
         for digest in digests {
             if let Some(waiting) = self.requests.get(digest) {
                 self.unproposed.remove(&waiting.arrival);
+                self.proposed.insert(waiting.arrival, *digest);
                 self.proposed_arrived = self.proposed_arrived.max(waiting.arrived);
                 self.proposed_at = now;
             }
         }
+        self.note_first(first, now);
     }
 
     /// A view begins: nothing is proposed in it.
     pub(crate) fn forget_proposals(&mut self, now: Timestamp) {
-        self.unproposed = self.arrivals.clone();
+        self.unproposed.append(&mut self.proposed);
+        // Some of those may have expired.
+        self.expires_from = Timestamp::default();
         self.forwarded = 0;
         self.proposed_arrived = Timestamp::default();
         self.proposed_at = now;
@@ -121,10 +196,30 @@ impl Pool {
             .collect()
     }
 
-    /// When the oldest waiting request came; it is the first whose timer expires.
-    pub(crate) fn oldest_arrival(&self) -> Option<Timestamp> {
-        let (_, digest) = self.arrivals.first_key_value()?;
-        Some(self.requests.get(digest)?.arrived)
+    /// Since when the primary is waited for (§4.4), if the latest block was certified at `certified_at`.
+    ///
+    /// A proposal with a request must be certified, counted from the block before it. Something must be proposed, counted from
+    /// the latest proposal. And the request at the front must be, counted from when it came there: a queue is worked off from
+    /// its front, however long it is, and one that is passed over comes to it. Only, replicas that had no room for the same
+    /// requests have them in another order, and the primary may have ours further back: so for that `passed_over_us` more are
+    /// allowed when the queue is full, and less when it is shorter.
+    pub(crate) fn waiting_since(
+        &self,
+        certified_at: Timestamp,
+        waiting_max: usize,
+        passed_over_us: u64,
+    ) -> Option<Timestamp> {
+        let arrived = |first: &BTreeMap<u64, Digest>| {
+            let (_, digest) = first.first_key_value()?;
+            Some(self.requests.get(digest)?.arrived)
+        };
+        let proposed = arrived(&self.proposed).map(|arrived| arrived.max(certified_at));
+        let unproposed = arrived(&self.unproposed).map(|arrived| {
+            let at_front = arrived.max(self.first_since);
+            let longer = passed_over_us * self.unproposed.len() as u64 / waiting_max.max(1) as u64;
+            at_front.plus(longer).min(at_front.max(self.proposed_at))
+        });
+        unproposed.into_iter().chain(proposed).min()
     }
 
     /// When the oldest request that is in no proposal came.
@@ -135,7 +230,7 @@ impl Pool {
 
     /// When the primary seems not to have the oldest request that is neither proposed nor relayed: it has proposed one
     /// that came so much later (it takes them as they come, so a queue alone overtakes nobody), or has proposed none of
-    /// ours for so long.
+    /// ours for so long. Some at a time suffice: should it have them and be slow, the whole queue is not sent to it.
     pub(crate) fn forward_at(&self, patience_us: u64) -> Option<Timestamp> {
         let (_, digest) = self.unproposed.range(self.forwarded..).next()?;
         Some(self.forwardable_at(self.requests.get(digest)?, patience_us))
@@ -144,9 +239,13 @@ impl Pool {
     fn forwardable_at(&self, waiting: &Waiting, patience_us: u64) -> Timestamp {
         let overtaken = waiting.arrived.plus(patience_us);
         if overtaken <= self.proposed_arrived {
-            return overtaken;
+            return overtaken.max(self.forwarded_at.plus(patience_us));
         }
-        waiting.arrived.max(self.proposed_at).plus(patience_us)
+        waiting
+            .arrived
+            .max(self.proposed_at)
+            .max(self.forwarded_at)
+            .plus(patience_us)
     }
 
     fn take_unforwarded(&mut self, now: Timestamp, patience_us: u64) -> Vec<Digest> {
@@ -163,19 +262,25 @@ impl Pool {
         }
         if let Some((last, _)) = due.last() {
             self.forwarded = last + 1;
+            self.forwarded_at = now;
         }
         due.into_iter().map(|(_, digest)| digest).collect()
     }
 
-    fn expired(&self, before: Timestamp) -> Vec<Digest> {
+    /// Those in no proposal whose validity ended.
+    fn expired(&mut self, before: Timestamp) -> Vec<Digest> {
+        if self.expires_from >= before {
+            return Vec::new();
+        }
         let waiting = self
             .unproposed
             .values()
-            .filter_map(|digest| Some((digest, self.requests.get(digest)?)));
-        waiting
-            .filter(|(_, waiting)| waiting.valid_until < before)
-            .map(|(digest, _)| *digest)
-            .collect()
+            .filter_map(|digest| Some((*digest, self.requests.get(digest)?.valid_until)));
+        let (expired, others): (Vec<_>, Vec<_>) =
+            waiting.partition(|(_, valid_until)| *valid_until < before);
+        let earliest = others.iter().map(|(_, valid_until)| *valid_until).min();
+        self.expires_from = earliest.unwrap_or_default();
+        expired.into_iter().map(|(digest, _)| digest).collect()
     }
 }
 
@@ -210,6 +315,33 @@ impl Replica {
         }
     }
 
+    /// What a backup relays comes before all others, in its order: it was overtaken there, and its timer is the first to be
+    /// up. It is taken in where there is no room for clients' requests, or what one replica had no room for and another had
+    /// would be ordered late by the one and missed by the other.
+    pub(crate) fn on_relayed(&mut self, requests: Vec<Request>) {
+        for request in requests.into_iter().rev() {
+            self.put_first(request);
+        }
+    }
+
+    fn put_first(&mut self, request: Request) {
+        let digest = request.digest;
+        if !self.is_primary() || self.chain.recent.contains(&digest) {
+            return self.on_submitted(request);
+        }
+        if self.pool.contains(&digest) {
+            self.pool.bring_forward(&digest);
+        } else if self.pool.len() < 2 * self.limits.pool_requests_max {
+            self.pool.insert_first(request, self.now.monotonic);
+            if self.wanted.contains_key(&digest) {
+                self.pool.set_proposed(&[digest], self.now.monotonic);
+            }
+            self.hold(digest);
+        } else {
+            self.on_submitted(request);
+        }
+    }
+
     /// §4.1: a backup relays what the primary seems not to have.
     pub(crate) fn forward_requests(&mut self) {
         if !self.active() || self.is_primary() {
@@ -234,7 +366,7 @@ impl Replica {
                 .saturating_sub(self.limits.clock_tolerance_us),
         );
         let expired = self.pool.expired(before);
-        self.pool.remove(&expired);
+        self.pool.remove(&expired, self.now.monotonic);
         for digest in expired {
             self.held.remove(&digest);
             self.effects.push(Effect::Refused {

@@ -25,7 +25,7 @@ impl Replica {
         } else if self.changing {
             self.clocks.new_view_deadline
         } else {
-            Some(self.suspicion_at())
+            Some(self.suspicion().0)
         };
         let forward = (self.active() && !self.is_primary())
             .then(|| self.pool.forward_at(self.limits.forward_after_us))

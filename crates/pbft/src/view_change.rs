@@ -3,7 +3,7 @@
 use ledger::Timestamp;
 
 use crate::durable::Entry;
-use crate::effect::{Effect, Suspicion};
+use crate::effect::{Effect, Suspicion, Waiter};
 use crate::message::{Message, SignedMessage, SignedViewChange, ViewChange};
 use crate::mutants::mutant;
 use crate::number::View;
@@ -172,7 +172,8 @@ impl Replica {
         if self.is_turn_over() && !self.is_behind() {
             return self.start_view_change(self.view.next(), Suspicion::Turn);
         }
-        if self.suspicion_at() > now {
+        let (at, waiter) = self.suspicion();
+        if at > now {
             return;
         }
         if self.is_behind() {
@@ -180,35 +181,41 @@ impl Replica {
             self.clocks.requests_from = now;
             return;
         }
-        self.start_view_change(self.view.next(), Suspicion::Timeout);
+        self.start_view_change(self.view.next(), Suspicion::Timeout(waiter));
     }
 
-    /// When the primary is suspected, if nothing happens until then.
-    pub(crate) fn suspicion_at(&self) -> Timestamp {
+    /// When the primary is suspected and because of what, if nothing happens until then.
+    pub(crate) fn suspicion(&self) -> (Timestamp, Waiter) {
         let timeout = self.scaled(self.limits.request_timeout_us);
         let from = self.clocks.requests_from;
-        let request = self.pool.oldest_arrival().map(|arrived| {
-            let since = mutant!(TimerResetByProgress, self.clocks.last_certified_at, arrived);
-            since.max(from).plus(timeout)
-        });
-        let deadline = self
-            .clocks
-            .deadline
-            .map(|(_, known)| known.max(from).plus(timeout));
+        let certified_at = self.clocks.last_certified_at;
+        let request = self
+            .pool
+            .waiting_since(
+                certified_at,
+                self.limits.pool_requests_max,
+                self.limits.passed_over_us,
+            )
+            .map(|since| mutant!(TimerResetByProgress, certified_at, since));
+        let deadline = self.clocks.deadline.map(|(_, known)| known);
         // Executed and not certified: some correct replica lacks the batch, and a view change brings it.
         let next = self.chain.blocks.get(&self.chain.certified.next());
         let uncertified = next
             .filter(|block| block.block.is_some())
-            .map(|block| block.executed_at.max(from).plus(timeout));
-        let quiet = self
-            .clocks
-            .last_block_at
-            .max(from)
-            .plus(self.limits.idle_block_after_us)
-            .plus(timeout);
-        [request, deadline, uncertified]
+            .map(|block| block.executed_at);
+        let idle_after = self.limits.idle_block_after_us;
+        let idle = self.clocks.last_block_at.max(from).plus(idle_after);
+        let waiting = [
+            (request, Waiter::Request),
+            (deadline, Waiter::Deadline),
+            (uncertified, Waiter::Block),
+        ];
+        let (since, waiter) = waiting
             .into_iter()
-            .flatten()
-            .fold(quiet, Timestamp::min)
+            .filter_map(|(since, waiter)| Some((since?.max(from), waiter)))
+            .chain([(idle, Waiter::Idle)])
+            .min_by_key(|(since, _)| *since)
+            .unwrap_or((idle, Waiter::Idle));
+        (since.plus(timeout), waiter)
     }
 }

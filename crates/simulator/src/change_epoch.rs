@@ -261,7 +261,7 @@ impl Cluster {
             }
             Input::FetchFailed { peer } => observer.failed(now, peer),
             // An observer keeps nothing for anybody: what clients want ordered is with those who vote.
-            Input::Submitted(requests) => {
+            Input::Submitted(requests) | Input::Relayed(requests) => {
                 for request in requests {
                     node.bodies.remove(&request.digest);
                 }

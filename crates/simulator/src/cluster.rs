@@ -183,6 +183,7 @@ impl Cluster {
                 node,
                 digest,
                 client,
+                relayed: false,
             };
             self.schedule(100, submission);
         }
@@ -295,7 +296,8 @@ impl Cluster {
                 node,
                 digest,
                 client,
-            } => self.submission(node, digest, client),
+                relayed,
+            } => self.submission(node, digest, client, relayed),
             Event::Answer {
                 client,
                 digest,

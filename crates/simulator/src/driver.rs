@@ -81,7 +81,7 @@ impl Cluster {
             }
             Effect::EnteredView { .. } => self.note("view_entered"),
             Effect::LeftView { reason, .. } => self.note(match reason {
-                Suspicion::Timeout => "left_view_timeout",
+                Suspicion::Timeout(_) => "left_view_timeout",
                 Suspicion::NotOpened => "left_view_not_opened",
                 Suspicion::TooSlow => "left_view_too_slow",
                 Suspicion::Turn => "left_view_turn",
@@ -125,6 +125,7 @@ impl Cluster {
                     node,
                     digest,
                     client,
+                    relayed: true,
                 };
                 self.transmit(index, node, submission);
             }

@@ -37,6 +37,8 @@ pub(crate) enum Event {
         node: usize,
         digest: Digest,
         client: usize,
+        /// Another replica relays it.
+        relayed: bool,
     },
     Answer {
         client: usize,

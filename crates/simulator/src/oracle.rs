@@ -247,12 +247,12 @@ impl Oracle {
             after.slots
         );
         ensure!(
-            after.requests <= limits.pool_requests_max,
+            after.requests <= 2 * limits.pool_requests_max,
             "replica {replica} keeps {} requests",
             after.requests
         );
         let bodies =
-            limits.pool_requests_max + 8 * limits.window as usize * limits.batch_digests_max;
+            2 * limits.pool_requests_max + 8 * limits.window as usize * limits.batch_digests_max;
         ensure!(
             after.bodies <= bodies,
             "replica {replica} keeps {} bodies",

@@ -112,6 +112,7 @@ impl Cluster {
                 node,
                 digest,
                 client,
+                relayed: false,
             };
             match delivery {
                 Delivery::Lost => {}
@@ -125,7 +126,13 @@ impl Cluster {
     }
 
     /// A request arrives at a process: answered if it is done, taken in otherwise.
-    pub(crate) fn submission(&mut self, index: usize, digest: Digest, client: usize) {
+    pub(crate) fn submission(
+        &mut self,
+        index: usize,
+        digest: Digest,
+        client: usize,
+        relayed: bool,
+    ) {
         let node = &mut self.nodes[index];
         let is_censored = node.behaviour == Some(Behaviour::Censoring) && client.is_multiple_of(2);
         if !node.is_up() || is_censored {
@@ -140,14 +147,17 @@ impl Cluster {
         node.bodies.insert(digest);
         let valid_until = node.moment(self.now).wall.plus(20_000_000);
         let client: LedgerId = Client::ledger_id(client);
-        self.step(
-            index,
-            Input::Submitted(vec![Request {
-                digest,
-                client,
-                valid_until,
-            }]),
-        );
+        let requests = vec![Request {
+            digest,
+            client,
+            valid_until,
+        }];
+        let input = if relayed {
+            Input::Relayed(requests)
+        } else {
+            Input::Submitted(requests)
+        };
+        self.step(index, input);
     }
 
     pub(crate) fn answer(&mut self, number: usize, digest: Digest, sequence: Sequence) {

@@ -101,15 +101,9 @@ impl BodyPool {
         self.len() == 0
     }
 
-    /// Keeps a body; one that is held already stays. Returns whether it is new.
-    pub fn insert(&self, body: Arc<Body>) -> bool {
-        match self.lock().entry(body.wire()) {
-            std::collections::hash_map::Entry::Occupied(_) => false,
-            std::collections::hash_map::Entry::Vacant(room) => {
-                room.insert(body);
-                true
-            }
-        }
+    /// Keeps a body; one that is held already stays.
+    pub fn insert(&self, body: Arc<Body>) {
+        self.lock().entry(body.wire()).or_insert(body);
     }
 
     /// The body with that wire digest.
@@ -124,6 +118,12 @@ impl BodyPool {
             .iter()
             .filter_map(|wire| bodies.get(wire).cloned())
             .collect()
+    }
+
+    /// Lets go of whatever names no body that is held.
+    pub fn retain_held<T>(&self, named: &mut Vec<T>, wire: impl Fn(&T) -> &Digest) {
+        let bodies = self.lock();
+        named.retain(|item| bodies.contains_key(wire(item)));
     }
 
     /// All of them, in any order.

@@ -57,7 +57,7 @@ impl Core {
             }
             Input::FetchFailed { peer } => observer.failed(peer, now),
             // An observer keeps nothing for anybody: what clients want ordered is with those who vote.
-            Input::Submitted(requests) => {
+            Input::Submitted(requests) | Input::Relayed(requests) => {
                 let digests: Vec<Digest> = requests.iter().map(|request| request.digest).collect();
                 self.bodies.forget(&digests);
             }

@@ -39,7 +39,8 @@ pub struct Tuning {
     /// How long a batch fills while another is in flight, in microseconds. About as long as one takes: a block costs each
     /// replica as much as some tens of transactions do, so a busy machine is not to make more of them than it must.
     pub batch_wait_us: u64,
-    /// How many transactions wait at most before the intake answers "busy".
+    /// How many transactions wait at most before the intake answers "busy"; those that other replicas relay may be as many
+    /// again.
     pub waiting_transactions_max: usize,
     /// How many transactions of one member wait at most.
     pub member_transactions_max: usize,
@@ -57,8 +58,8 @@ impl Default for Tuning {
             block_transactions_max: 500,
             pipeline_depth: 4,
             batch_wait_us: 8_000,
-            waiting_transactions_max: 6_000,
-            member_transactions_max: 2_500,
+            waiting_transactions_max: 20_000,
+            member_transactions_max: 8_192,
             request_timeout_ms: 1_000,
             idle_block_after_ms: 10_000,
             checking_threads: 1,
@@ -70,7 +71,7 @@ impl Tuning {
     /// How many bodies are held at most: those that wait, and those of blocks that the core may look back at.
     pub fn bodies_max(&self) -> usize {
         let window = usize::try_from(self.limits().window).unwrap_or(usize::MAX);
-        self.waiting_transactions_max
+        (2 * self.waiting_transactions_max)
             .saturating_add(window.saturating_mul(2 * self.block_transactions_max))
     }
 

@@ -425,8 +425,12 @@ impl Core {
                 self.step(Input::BlocksInstalled(blocks));
             }
             Heard::Input(input) => self.step(input),
-            Heard::Admitted(Admitted::Submitted(requests)) => self.step(Input::Submitted(requests)),
-            Heard::Admitted(Admitted::Held(digests)) => self.step(Input::BodiesHeld(digests)),
+            // This thread alone forgets bodies.
+            Heard::Admitted(admitted) => match admitted.still_held(&self.bodies) {
+                Admitted::Submitted(requests) => self.step(Input::Submitted(requests)),
+                Admitted::Relayed(requests) => self.step(Input::Relayed(requests)),
+                Admitted::Held(digests) => self.step(Input::BodiesHeld(digests)),
+            },
             Heard::Told(Told::Executed(executed, block, bodies)) => {
                 // Before the COMMIT that speaks for it.
                 self.jobs.push(Job::Block(block, bodies));

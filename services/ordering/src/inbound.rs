@@ -164,7 +164,7 @@ impl Inbound {
                 let _ = self.parts.bodies_wanted.try_send(wanted);
             }
             Some(Wire::Bodies(bodies)) => self.check(bodies, Reason::AskedFor),
-            Some(Wire::Relayed(bodies)) => self.check(bodies, Reason::Submitted),
+            Some(Wire::Relayed(bodies)) => self.check(bodies, Reason::Relayed),
             Some(Wire::Piece { .. }) => {}
         }
     }

@@ -1,8 +1,7 @@
 //! Checks transactions on threads of their own: form, chain, validity, then signatures in batches, each once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bus::ordering_wire::{SubmitReply, refusal};
 use bus::subjects;
@@ -16,14 +15,12 @@ use pbft::Request;
 
 use crate::body::{Body, BodyPool, Origin};
 use crate::delivery::{Parcel, Stored};
+use crate::inbox::Inbox;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 
 /// How far the submitter's clock may be ahead of ours, in microseconds.
 const CLOCK_TOLERANCE_US: u64 = 2_000_000;
-
-/// How many transactions wait for the threads at most; more are answered "busy".
-const ARRIVALS_WAITING_MAX: usize = 16_384;
 
 /// How many signatures are checked together at most.
 const CHECKED_TOGETHER_MAX: usize = 512;
@@ -40,8 +37,10 @@ pub struct Arrival {
 /// Why transactions came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// A submitter, or a backup that relays, wants them ordered.
+    /// A submitter wants them ordered.
     Submitted,
+    /// A backup wants them ordered, to which the primary seems not to have them.
+    Relayed,
     /// We asked another replica for them.
     AskedFor,
 }
@@ -49,21 +48,49 @@ pub enum Reason {
 /// What was found good.
 #[derive(Debug)]
 pub enum Admitted {
-    /// To be ordered.
+    /// To be ordered. (What came for a proposal that came to nothing is held, and the core knows of no request for it until
+    /// it is submitted again: so repeats are among them.)
     Submitted(Vec<Request>),
+    /// The same, relayed by another replica.
+    Relayed(Vec<Request>),
     /// Bodies that were asked for.
     Held(Vec<Digest>),
 }
 
-type Group = (Reason, Vec<Arrival>);
+impl Admitted {
+    /// Without those whose bodies were forgotten since they were found good: what the core is told of, it takes for held.
+    pub fn still_held(self, bodies: &BodyPool) -> Admitted {
+        match self {
+            Admitted::Submitted(mut requests) => {
+                bodies.retain_held(&mut requests, |request| &request.digest);
+                Admitted::Submitted(requests)
+            }
+            Admitted::Relayed(mut requests) => {
+                bodies.retain_held(&mut requests, |request| &request.digest);
+                Admitted::Relayed(requests)
+            }
+            Admitted::Held(mut digests) => {
+                bodies.retain_held(&mut digests, |digest| digest);
+                Admitted::Held(digests)
+            }
+        }
+    }
+}
 
-/// The checking threads' inbox; cheap to clone.
+/// The checking threads, from outside; cheap to clone. They end with the last clone.
 #[derive(Clone)]
 pub struct Intake {
-    groups: Sender<Group>,
-    /// Transactions in the inbox.
-    queued: Arc<AtomicUsize>,
+    inbox: Arc<Open>,
     checker: Arc<Checker>,
+}
+
+/// An inbox that is closed when nobody can put anything in any more.
+struct Open(Arc<Inbox>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// What the checks need.
@@ -99,71 +126,35 @@ impl Intake {
         threads: usize,
         admit: impl Fn(Admitted) + Clone + Send + 'static,
     ) -> Intake {
-        let (groups, receiver) = channel();
+        let inbox = Arc::new(Inbox::default());
         let checker = Arc::new(checker);
-        let queued = Arc::new(AtomicUsize::new(0));
-        let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads.max(1) {
-            let (checker, receiver, queued) = (checker.clone(), receiver.clone(), queued.clone());
-            let admit = admit.clone();
+            let (checker, inbox, admit) = (checker.clone(), inbox.clone(), admit.clone());
             std::thread::Builder::new()
                 .name(format!("intake-{number}"))
                 .spawn(move || {
-                    let mut held_back = None;
                     let mut points = KeyPoints::new();
-                    while let Some((reason, arrivals)) = next_group(&receiver, &mut held_back) {
-                        queued.fetch_sub(arrivals.len(), Ordering::Relaxed);
+                    while let Some((reason, arrivals)) = inbox.next(CHECKED_TOGETHER_MAX) {
                         checker.check(reason, arrivals, &mut points, &admit);
                     }
                 })
                 .expect("a thread can be started");
         }
         Intake {
-            groups,
-            queued,
+            inbox: Arc::new(Open(inbox)),
             checker,
         }
     }
 
     /// Hands transactions over; when the threads are too far behind, submitters hear "busy" at once.
     pub fn take(&self, reason: Reason, arrivals: Vec<Arrival>) {
-        let count = arrivals.len();
-        if self.queued.fetch_add(count, Ordering::Relaxed) < ARRIVALS_WAITING_MAX {
-            // Without threads the process is stopping.
-            let _ = self.groups.send((reason, arrivals));
-            return;
-        }
-        self.queued.fetch_sub(count, Ordering::Relaxed);
-        for arrival in arrivals {
-            if let (Some(origin), Ok(signed)) = (
-                &arrival.origin,
-                SignedTransaction::from_bytes(&arrival.bytes),
-            ) {
-                self.checker.say_busy(origin, &signed.id());
+        for refused in self.inbox.0.put(reason, arrivals) {
+            if let Some(origin) = &refused.origin {
+                self.checker
+                    .say_busy(origin, &id_of_signed_bytes(&refused.bytes));
             }
         }
     }
-}
-
-/// The next transactions: what is at hand for one reason is taken together, because a batch of signatures costs less
-/// than half of what single ones do.
-fn next_group(receiver: &Mutex<Receiver<Group>>, held_back: &mut Option<Group>) -> Option<Group> {
-    let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
-    let (reason, mut arrivals) = match held_back.take() {
-        Some(group) => group,
-        None => receiver.recv().ok()?,
-    };
-    while arrivals.len() < CHECKED_TOGETHER_MAX {
-        match receiver.try_recv() {
-            Ok((other, more)) if other == reason => arrivals.extend(more),
-            Ok(other) => {
-                *held_back = Some(other);
-                break;
-            }
-            Err(_) => break,
-        }
-    }
-    Some((reason, arrivals))
 }
 
 impl Checker {
@@ -208,28 +199,25 @@ impl Checker {
         admit: &impl Fn(Admitted),
     ) {
         let now = chassis::clock::now();
-        let mut known = Vec::new();
+        let mut held = Vec::new();
         let mut fresh = Vec::new();
         for arrival in arrivals {
             match self.check_form(reason, arrival, now) {
                 Checked::Fresh(transaction, arrival) => fresh.push((transaction, arrival)),
-                Checked::Held(wire) => known.push(wire),
+                Checked::Held(request) => held.push(request),
                 Checked::Done => {}
             }
         }
         let good = self.check_signatures(fresh, points);
-        let requests: Vec<Request> = good
-            .into_iter()
-            .filter_map(|body| self.keep(body, reason))
-            .collect();
-        match reason {
-            Reason::Submitted if !requests.is_empty() => admit(Admitted::Submitted(requests)),
-            Reason::AskedFor => {
-                known.extend(requests.iter().map(|request| request.digest));
-                admit(Admitted::Held(known));
-            }
-            Reason::Submitted => {}
+        held.extend(good.into_iter().map(|body| self.keep(body)));
+        if held.is_empty() {
+            return;
         }
+        admit(match reason {
+            Reason::Submitted => Admitted::Submitted(held),
+            Reason::Relayed => Admitted::Relayed(held),
+            Reason::AskedFor => Admitted::Held(held.iter().map(|request| request.digest).collect()),
+        });
     }
 
     /// Everything but the signature. Whether the key is weak costs a point decompression and is not asked here:
@@ -238,10 +226,12 @@ impl Checker {
         let origin = arrival.origin.as_ref();
         let wire = wire_digest(&arrival.bytes);
         if let Some(body) = self.bodies.get(&wire) {
-            if let Some(origin) = arrival.origin {
-                self.ask_again(&body, origin);
+            if let Some(origin) = arrival.origin
+                && !self.answer_executed(&body.transaction.id, &origin)
+            {
+                body.ask_again(origin);
             }
-            return Checked::Held(wire);
+            return Checked::Held(body.request());
         }
         let signed = match SignedTransaction::from_bytes(&arrival.bytes) {
             Ok(signed) => signed,
@@ -297,9 +287,9 @@ impl Checker {
             );
             return Checked::Done;
         }
-        if self.waiting.load(Ordering::Relaxed) >= self.waiting_max
-            || self.bodies.len() >= self.bodies_max
-        {
+        let is_queue_full =
+            reason == Reason::Submitted && self.waiting.load(Ordering::Relaxed) >= self.waiting_max;
+        if is_queue_full || self.bodies.len() >= self.bodies_max {
             if let Some(origin) = origin {
                 self.say_busy(origin, &id);
             }
@@ -320,13 +310,6 @@ impl Checker {
         // Without delivery the process is stopping.
         let _ = self.delivery.send(again);
         true
-    }
-
-    /// A body that is held may be in a certified block already: then its receipt was lost on the way.
-    fn ask_again(&self, body: &Body, origin: Origin) {
-        if !self.answer_executed(&body.transaction.id, &origin) {
-            body.ask_again(origin);
-        }
     }
 
     fn check_signatures(
@@ -367,18 +350,141 @@ impl Checker {
     }
 
     /// Keeps a good body; gives what the core is told of it.
-    fn keep(&self, body: Arc<Body>, reason: Reason) -> Option<Request> {
+    fn keep(&self, body: Arc<Body>) -> Request {
         let request = body.request();
-        let new = self.bodies.insert(body);
-        (new || reason == Reason::AskedFor).then_some(request)
+        self.bodies.insert(body);
+        request
     }
 }
 
 enum Checked {
     /// Good so far, all but its signature.
     Fresh(CheckedTransaction, Arrival),
-    /// It is held already.
-    Held(Digest),
+    /// It is held already. (It may be in a certified block: then its receipt was lost on the way, and is sent again.)
+    Held(Request),
     /// Answered, or dropped.
     Done,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::sync::mpsc::channel;
+    use std::sync::{Mutex, RwLock};
+
+    use ledger::{Epoch, EpochDescription, Height, Timestamp};
+
+    use super::*;
+    use crate::delivery::Tip;
+    use crate::epochs::Epochs;
+    use crate::executed::LatelyExecuted;
+    use crate::fixtures;
+    use crate::state::StateStore;
+
+    fn checker(folder: &std::path::Path) -> Checker {
+        let chain = fixtures::transaction(0).body.chain;
+        let epoch = EpochDescription {
+            epoch: Epoch(0),
+            first_height: Height(0),
+            replicas: Vec::new(),
+        };
+        let tip = Tip {
+            height: Height(0),
+            time: Timestamp(0),
+            hash: Digest::ZERO,
+        };
+        let stored = Stored {
+            folder: folder.join("blocks"),
+            store: StateStore::open(&folder.join("state")).unwrap(),
+            tip: RwLock::new(tip),
+            transactions: AtomicU64::new(0),
+            epochs: Arc::new(Epochs::new(
+                chain,
+                pbft::Limits::default(),
+                epoch,
+                Vec::new(),
+            )),
+            executed: LatelyExecuted::new([]),
+        };
+        Checker {
+            chain,
+            replica: ReplicaId(0),
+            bodies: Arc::default(),
+            stored: Arc::new(stored),
+            delivery: channel().0,
+            outbound: Outbound::nowhere(),
+            peers: Arc::new(Peers::new(ReplicaId(0), [])),
+            waiting: Arc::default(),
+            waiting_max: 10,
+            bodies_max: 10,
+            checked: chassis::metrics::counter("test_checked_total", "of tests"),
+        }
+    }
+
+    /// What the core hears when these bytes come.
+    fn admitted(checker: &Checker, reason: Reason, bytes: &Bytes) -> Vec<Digest> {
+        let heard = Mutex::new(Vec::new());
+        let arrival = Arrival {
+            bytes: bytes.clone(),
+            origin: None,
+        };
+        checker.check(
+            reason,
+            vec![arrival],
+            &mut KeyPoints::new(),
+            &|admitted| match admitted {
+                Admitted::Submitted(requests) | Admitted::Relayed(requests) => {
+                    let digests = requests.iter().map(|request| request.digest);
+                    heard.lock().unwrap().extend(digests);
+                }
+                Admitted::Held(digests) => heard.lock().unwrap().extend(digests),
+            },
+        );
+        heard.into_inner().unwrap()
+    }
+
+    /// A body that came for a proposal is in nobody's queue: should the proposal come to nothing, only its submitter, or who
+    /// relays it, can bring it back.
+    #[test]
+    fn what_is_held_and_submitted_again_is_handed_to_the_core_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let checker = checker(folder.path());
+        let valid = chassis::clock::now() + MAX_VALIDITY_US / 2;
+        let signed = fixtures::transaction_valid_until(1, Timestamp(valid));
+        let bytes = Bytes::from(signed.to_bytes());
+        let wire = wire_digest(&bytes);
+        assert_eq!(admitted(&checker, Reason::AskedFor, &bytes), [wire]);
+        assert_eq!(admitted(&checker, Reason::Submitted, &bytes), [wire]);
+        assert_eq!(admitted(&checker, Reason::Relayed, &bytes), [wire]);
+    }
+
+    fn body(nonce: u64) -> Arc<Body> {
+        let signed = fixtures::transaction(nonce);
+        let bytes = signed.to_bytes();
+        let (id, wire) = (signed.id(), wire_digest(&bytes));
+        let checked = CheckedTransaction { signed, id, wire };
+        Arc::new(Body::new(checked, bytes.into(), None))
+    }
+
+    #[test]
+    fn the_core_is_told_of_no_body_that_it_forgot_meanwhile() {
+        let bodies = BodyPool::default();
+        let (kept, forgotten) = (body(1), body(2));
+        bodies.insert(kept.clone());
+        bodies.insert(forgotten.clone());
+        let both = [kept.request(), forgotten.request()];
+        let digests = both.iter().map(|request| request.digest).collect();
+        bodies.forget(&[forgotten.wire()]);
+        match Admitted::Submitted(both.to_vec()).still_held(&bodies) {
+            Admitted::Submitted(requests) => {
+                assert_eq!(requests.len(), 1);
+                assert_eq!(requests[0].digest, kept.wire());
+            }
+            other => panic!("{other:?}"),
+        }
+        match Admitted::Held(digests).still_held(&bodies) {
+            Admitted::Held(held) => assert_eq!(held, [kept.wire()]),
+            other => panic!("{other:?}"),
+        }
+    }
 }

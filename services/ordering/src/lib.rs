@@ -4,7 +4,7 @@
 //!
 //! | step | module | thread |
 //! |---|---|---|
-//! | arrives from the broker, is checked (signatures in batches), kept | [`intake`] | `intake-n` |
+//! | arrives from the broker, is checked (signatures in batches), kept | [`inbox`], [`intake`] | `intake-n` |
 //! | is ordered by the pure replica of [`pbft`] | [`core`], `perform`, `line` | `core` |
 //! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `core` |
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `core` |
@@ -33,6 +33,7 @@ pub mod fetch;
 pub mod history;
 pub mod how_far;
 pub mod inbound;
+pub mod inbox;
 pub mod intake;
 pub mod journal;
 pub mod observer;

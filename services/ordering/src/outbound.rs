@@ -33,6 +33,14 @@ impl Outbound {
         Outbound { sender, dropped }
     }
 
+    /// Publishes nothing.
+    #[cfg(test)]
+    pub fn nowhere() -> Outbound {
+        let (sender, _) = mpsc::channel(1);
+        let dropped = chassis::metrics::counter("test_dropped_total", "of tests");
+        Outbound { sender, dropped }
+    }
+
     /// Publishes.
     pub fn publish(&self, subject: String, payload: Bytes) {
         self.send(Message {

@@ -147,6 +147,7 @@ impl Core {
         {
             let transaction = body.transaction.id;
             match reason {
+                Refusal::Busy | Refusal::ClientBusy if !self.peers.says_busy(&transaction) => {}
                 Refusal::Busy | Refusal::ClientBusy => {
                     let subject = subjects::transaction_reply(
                         self.identity.me,

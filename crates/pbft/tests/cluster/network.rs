@@ -28,6 +28,7 @@ pub fn fair() -> Link {
 enum Event {
     Input(usize, Input),
     Request(usize, Digest),
+    Relayed(usize, Digest),
 }
 
 #[derive(Clone)]
@@ -196,6 +197,11 @@ impl Cluster {
                     self.step(node, Input::Submitted(vec![request(digest)]));
                 }
             }
+            Event::Relayed(node, digest) => {
+                if self.withheld != Some((node, digest)) {
+                    self.step(node, Input::Relayed(vec![request(digest)]));
+                }
+            }
         }
     }
 
@@ -225,7 +231,7 @@ impl Cluster {
             Effect::ForwardBodies { digests, to } => {
                 for digest in digests {
                     self.relayed.push(digest);
-                    self.schedule(500, Event::Request(usize::from(to.0), digest));
+                    self.schedule(500, Event::Relayed(usize::from(to.0), digest));
                 }
             }
             Effect::Execute { order, digests } => self.execute(node, order, digests),

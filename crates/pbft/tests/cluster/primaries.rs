@@ -1,6 +1,6 @@
 //! A primary that does not serve is replaced, and so is one that serves badly.
 
-use pbft::{Limits, Suspicion, View};
+use pbft::{Limits, Suspicion, View, Waiter};
 
 use crate::network::{Cluster, MILLISECOND, SECOND, digest, fair, limits, proposes};
 
@@ -42,7 +42,7 @@ fn a_request_that_the_primary_censors_is_ordered_by_the_next_within_three_second
     let timeouts = cluster
         .left
         .iter()
-        .filter(|(_, reason)| *reason == Suspicion::Timeout);
+        .filter(|(_, reason)| *reason == Suspicion::Timeout(Waiter::Request));
     assert!(timeouts.count() >= 2, "f + 1 backups complain");
     cluster.assert_no_fork();
 }
@@ -59,16 +59,26 @@ fn a_request_that_never_reached_the_primary_is_relayed_when_others_overtake_it()
     assert!(cluster.left.is_empty(), "{:?}", cluster.left);
 }
 
-#[test]
-fn a_queue_that_the_primary_works_through_is_not_relayed_to_it() {
+/// How many requests of clients wait at each of its replicas at most.
+const WAITING_MAX: usize = 1_000;
+
+/// A cluster that orders ten requests at a time, one block after another.
+fn with_a_queue() -> Cluster {
     let few_at_once = Limits {
         batch_digests_max: 10,
         pipeline_depth: 1,
+        pool_requests_max: WAITING_MAX,
         ..limits()
     };
     let far = |_: usize, _: usize, _: &pbft::SignedMessage| Some(20 * MILLISECOND);
     let mut cluster = Cluster::new(few_at_once, Box::new(far));
     cluster.run_for(SECOND);
+    cluster
+}
+
+#[test]
+fn a_queue_that_the_primary_works_through_is_not_relayed_to_it_and_is_no_reason_to_leave_it() {
+    let mut cluster = with_a_queue();
     let all: Vec<u64> = (1..=600).collect();
     for number in &all {
         cluster.submit(*number);
@@ -79,6 +89,47 @@ fn a_queue_that_the_primary_works_through_is_not_relayed_to_it() {
     cluster.run_for(5 * SECOND);
     assert_eq!(ordered(&cluster), all.len());
     assert_eq!(cluster.relayed, [], "backups hold what the primary holds");
+    assert_eq!(cluster.left, [], "each waited for longer than a timer");
+}
+
+#[test]
+fn what_backups_hold_and_a_full_primary_refused_comes_first_when_they_relay_it() {
+    let mut cluster = with_a_queue();
+    cluster.submit_to(1..4, 1);
+    let mut numbers = 100..;
+    for _ in 0..300 {
+        for number in numbers.by_ref().take(10) {
+            cluster.submit_to(0..1, number);
+        }
+        cluster.run_for(10 * MILLISECOND);
+    }
+    let waiting = cluster.replicas[0].summary().requests;
+    assert!(waiting > WAITING_MAX - 20, "{waiting}");
+    assert!(cluster.ordered(1).contains(&digest(1)));
+    assert_eq!(cluster.left, []);
+}
+
+#[test]
+fn a_request_that_the_primary_censors_in_a_long_queue_is_ordered_by_the_next() {
+    let mut cluster = with_a_queue();
+    cluster.withheld = Some((0, digest(150)));
+    for number in 1..=600 {
+        cluster.submit(number);
+    }
+    cluster.run_for(10 * SECOND);
+    for node in 1..4 {
+        assert!(
+            cluster.ordered(node).contains(&digest(150)),
+            "replica {node}"
+        );
+        assert_eq!(cluster.replicas[node].summary().view, View(1));
+    }
+    let timeouts = cluster
+        .left
+        .iter()
+        .filter(|(_, reason)| *reason == Suspicion::Timeout(Waiter::Request));
+    assert!(timeouts.count() >= 2, "{:?}", cluster.left);
+    cluster.assert_no_fork();
 }
 
 #[test]
