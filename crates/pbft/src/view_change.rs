@@ -189,14 +189,12 @@ impl Replica {
         let timeout = self.scaled(self.limits.request_timeout_us);
         let from = self.clocks.requests_from;
         let certified_at = self.clocks.last_certified_at;
-        let request = self
-            .pool
-            .waiting_since(
-                certified_at,
-                self.limits.pool_requests_max,
-                self.limits.passed_over_us,
-            )
-            .map(|since| mutant!(TimerResetByProgress, certified_at, since));
+        let since = self.pool.waiting_since(
+            certified_at,
+            self.limits.pool_requests_max,
+            self.limits.passed_over_us,
+        );
+        let request = mutant!(TimerResetByProgress, since.map(|_| certified_at), since);
         let deadline = self.clocks.deadline.map(|(_, known)| known);
         // Executed and not certified: some correct replica lacks the batch, and a view change brings it.
         let next = self.chain.blocks.get(&self.chain.certified.next());
