@@ -211,9 +211,9 @@ impl Replica {
         let (since, waiter) = waiting
             .into_iter()
             .filter_map(|(since, waiter)| Some((since?.max(from), waiter)))
-            .chain([(idle, Waiter::Idle)])
-            .min_by_key(|(since, _)| *since)
-            .unwrap_or((idle, Waiter::Idle));
+            .fold((idle, Waiter::Idle), |first, other| {
+                if other.0 < first.0 { other } else { first }
+            });
         (since.plus(timeout), waiter)
     }
 }

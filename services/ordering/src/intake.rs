@@ -39,7 +39,7 @@ pub struct Arrival {
 pub enum Reason {
     /// A submitter wants them ordered.
     Submitted,
-    /// A backup wants them ordered, to which the primary seems not to have them.
+    /// A backup relays them: the primary seems not to have them.
     Relayed,
     /// We asked another replica for them.
     AskedFor,
