@@ -14,6 +14,10 @@ default:
 build:
     cargo build --locked --workspace --bins
 
+# The same with the features that tests ask for: whoever builds the tests as well builds nothing twice.
+tested:
+    cargo build --locked --workspace --bins --features bus/testing
+
 # Starts a system of its own in a fresh folder and runs the story against it.
 demo *arguments: build
     @cd "${MEDSHARE_CALLED_FROM:-.}" && exec {{ quote(medshare) }} demo "$@"
@@ -23,7 +27,7 @@ up *arguments: build
     @cd "${MEDSHARE_CALLED_FROM:-.}" && exec {{ quote(medshare) }} up "$@"
 
 # Every test; a name or nextest option narrows it.
-test *arguments: build
+test *arguments:
     @infra/tools/run-tests --workspace "$@"
 
 # Formatting, lints, arrows between crates, licences, generated files.
@@ -37,9 +41,10 @@ format:
 lint:
     cargo clippy --locked --workspace --all-targets -- -D warnings
 
-# The arrows between crates, read from cargo metadata.
+# The arrows between crates, read from cargo metadata. (Here and below: with the whole workspace's features, so that one build
+# of every dependency serves all recipes.)
 arrows:
-    cargo test --locked -q -p medshare --test architecture
+    cargo test --locked -q --workspace --test architecture
 
 # Licences, sources and bans of dependencies. (Advisories need a network: see below.)
 deny:
@@ -55,29 +60,28 @@ generated:
     @infra/tools/check-generated
 
 # The end-to-end suites: stories, requirements, traces, chaos, attacks or pages.
-e2e suite="stories" *arguments: build
+e2e suite="stories" *arguments: tested
     @shift || true; infra/tools/run-tests --workspace --test {{ quote(suite) }} --ignore-default-filter "$@"
 
 # Pictures of every page, on phone and desktop width, into screenshots/ (which git ignores).
-screenshots: build
+screenshots: tested
     @rm -rf screenshots && MEDSHARE_SCREENSHOTS="$PWD/screenshots" infra/tools/run-tests --workspace --test pages --ignore-default-filter
 
 # The seeded simulator of the ordering cluster; a wrong argument lists the right ones.
 sim *arguments:
-    @cargo build --locked -q -p simulator
+    @cargo build --locked -q --workspace --bin simulator
     @{{ quote(target / "debug" / "simulator") }} "$@"
 
 # The simulator finds every seeded defect; a build of its own, for no shipped program has them (--ignored: finds them anew).
 mutants *arguments:
-    cargo test --locked -q -p simulator --features mutants --test mutants -- --nocapture "$@"
+    cargo test --locked -q --workspace --features simulator/mutants --test mutants -- --nocapture "$@"
 
 # Every decoder of bytes from outside under mutated inputs, each for so many seconds.
 fuzz seconds="30" *arguments:
     @shift || true; infra/tools/fuzz {{ quote(seconds) }} "$@"
 
 # Fresh seeds, scenarios of twins, the model, the fuzz targets and the chaos suite, in turn, for so many minutes.
-soak minutes="60": build
-    @cargo build --locked -q -p simulator
+soak minutes="60": tested
     @infra/tools/soak {{ quote(minutes) }} {{ quote(target / "debug" / "simulator") }}
 
 # Signatures are checked with AVX-512 where the processor has it, else with AVX2 or neither: chosen when the program runs.
