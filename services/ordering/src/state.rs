@@ -410,8 +410,11 @@ pub fn hashed(writes: &WriteSet) -> Changes {
     writes.0.iter().map(hash).collect()
 }
 
+/// A key and what is written under it.
+type KeyedWrite<'a> = (&'a [u8], Option<&'a [u8]>);
+
 /// The newest write of each key, ascending by key. Sorting is merging: each block's writes are a sorted run.
-fn newest_writes(blocks: &[Arc<BlockWrites>]) -> Vec<(&[u8], Option<&[u8]>)> {
+fn newest_writes(blocks: &[Arc<BlockWrites>]) -> Vec<KeyedWrite<'_>> {
     // Keys lie all over the memory: their beginnings, which nearly always decide, are kept at hand.
     let beginning = |key: &[u8]| {
         let mut bytes = [0; 16];
@@ -419,16 +422,15 @@ fn newest_writes(blocks: &[Arc<BlockWrites>]) -> Vec<(&[u8], Option<&[u8]>)> {
         bytes[..length].copy_from_slice(&key[..length]);
         u128::from_be_bytes(bytes)
     };
-    let mut writes: Vec<(u128, &[u8], Option<&[u8]>)> = blocks
+    let mut writes: Vec<(u128, KeyedWrite<'_>)> = blocks
         .iter()
         .rev()
         .flat_map(|block| &block.writes.0)
-        .map(|(key, value)| (beginning(key), key.as_slice(), value.as_deref()))
+        .map(|(key, value)| (beginning(key), (key.as_slice(), value.as_deref())))
         .collect();
-    writes.sort_by_key(|(beginning, key, _)| (*beginning, *key));
-    writes.dedup_by_key(|(_, key, _)| *key);
-    let newest = writes.into_iter().map(|(_, key, value)| (key, value));
-    newest.collect()
+    writes.sort_by_key(|(beginning, (key, _))| (*beginning, *key));
+    writes.dedup_by_key(|(_, (key, _))| *key);
+    writes.into_iter().map(|(_, write)| write).collect()
 }
 
 fn root_key(checkpoint: Height) -> Vec<u8> {

@@ -431,7 +431,10 @@ mod tests {
             assert_eq!(StateView::get(&state, b"c"), Some(b"33".to_vec()));
             let certified = state.certify(Height(kept));
             if let [block] = &certified[..] {
-                state.store.keep(&[block.block.clone()]).unwrap();
+                state
+                    .store
+                    .keep(std::slice::from_ref(&block.block))
+                    .unwrap();
             }
             // What the store has already may be forgotten later.
             state.forget_below(Height(kept), 1);
