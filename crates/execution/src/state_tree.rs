@@ -162,7 +162,13 @@ impl Node {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(16 * 33);
+        // Many nodes are kept, and most have few children.
+        let length = self.0.iter().map(|child| match child {
+            Child::Empty => 0,
+            Child::Leaf(..) => 65,
+            Child::Node(_) => 33,
+        });
+        let mut bytes = Vec::with_capacity(length.sum());
         for (index, child) in self.0.iter().enumerate() {
             match child {
                 Child::Empty => {}

@@ -3,8 +3,12 @@
 //! Postcard alone accepts overlong varints, and leaves trailing bytes to the caller: two different
 //! byte strings would then mean one transaction with two digests. So decoding re-encodes and compares.
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// Most of what is encoded is shorter: a buffer of so many bytes need not grow, step by step, while it is filled.
+const USUAL_BYTES: usize = 256;
 
 /// Why bytes are not the canonical encoding of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,10 +28,12 @@ pub enum CanonicalError {
 /// If `value` has no postcard encoding (a sequence of unknown length, a failing custom
 /// serialiser): a defect of the type, never of the data.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    match postcard::to_stdvec(value) {
-        Ok(bytes) => bytes,
-        Err(error) => panic!("a type without a canonical encoding: {error}"),
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    append(value, &mut bytes);
+    if bytes.len() <= USUAL_BYTES / 2 {
+        bytes.shrink_to_fit();
     }
+    bytes
 }
 
 /// The value whose canonical encoding is exactly `bytes`.
@@ -45,10 +51,31 @@ pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Canoni
 /// Appends the canonical encoding of a value.
 pub(crate) fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
     let taken = std::mem::take(bytes);
-    *bytes = match postcard::to_extend(value, taken) {
+    *bytes = match postcard::serialize_with_flavor(value, Growing(taken)) {
         Ok(bytes) => bytes,
         Err(error) => panic!("a type without a canonical encoding: {error}"),
     };
+}
+
+/// Where postcard puts bytes: behind those that are there.
+struct Growing(Vec<u8>);
+
+impl Flavor for Growing {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// Appends the length that stands before the elements of a sequence.

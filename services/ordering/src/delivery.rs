@@ -261,11 +261,8 @@ impl Delivery {
             let Some(certificate) = self.early.remove(&next.0) else {
                 return Ok(());
             };
-            let recent = self
-                .recent
-                .get(next.0)
-                .ok_or(DeliveryError::Missing(next))?;
-            let block = recent.block.clone().ok_or(DeliveryError::Missing(next))?;
+            let mut recent = self.recent.take(next).ok_or(DeliveryError::Missing(next))?;
+            let block = recent.block.take().ok_or(DeliveryError::Missing(next))?;
             let certified = CertifiedBlock { block, certificate };
             let record = store_format::encode_record(&certified);
             self.store(&certified, recent.hash, &record)?;
@@ -305,7 +302,6 @@ impl Delivery {
             .fetch_add(ids.len() as u64, Ordering::Relaxed);
         self.committed.add(ids.len() as u64);
         self.height.set(header.height.0 as i64);
-        self.recent.lighten(header.height);
         Ok(())
     }
 
@@ -398,6 +394,7 @@ impl Delivery {
             if certified.block.header.height == self.lock_files().next_height() {
                 let record = store_format::record_of(&bytes);
                 self.store(&certified, proof.block(), &record)?;
+                self.recent.take(certified.block.header.height);
             }
             installed.push(InstalledBlock {
                 proof,

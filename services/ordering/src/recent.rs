@@ -12,7 +12,7 @@ use crate::body::Body;
 const KEPT: usize = 320;
 
 /// An executed block.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RecentBlock {
     /// The block; `None` once it is in the block files.
     pub block: Option<Block>,
@@ -77,19 +77,20 @@ impl RecentBlocks {
         self.lock().get(&height).cloned()
     }
 
-    /// The block at that height is in the block files: its content need not be kept here as well.
-    pub fn lighten(&self, height: Height) {
-        if let Some(block) = self.lock().get_mut(&height.0) {
-            let (hash, wires) = (block.hash, block.wires.clone());
-            let phases = block.phases;
-            *block = Arc::new(RecentBlock {
-                block: None,
-                hash,
-                bodies: Vec::new(),
-                wires,
-                phases,
-            });
-        }
+    /// Takes the block at that height with its content, which goes to the block files and need not be kept here as well.
+    pub fn take(&self, height: Height) -> Option<RecentBlock> {
+        let mut blocks = self.lock();
+        let place = blocks.get_mut(&height.0)?;
+        let light = Arc::new(RecentBlock {
+            block: None,
+            hash: place.hash,
+            bodies: Vec::new(),
+            wires: place.wires.clone(),
+            phases: place.phases,
+        });
+        let whole = std::mem::replace(place, light);
+        drop(blocks);
+        Some(Arc::unwrap_or_clone(whole))
     }
 
     /// The wire digests of all transactions in recent blocks.

@@ -42,8 +42,8 @@ pub type Nodes = BTreeMap<Path, Option<Vec<u8>>>;
 /// The tree.
 pub struct Tree {
     store: StateStore,
-    /// Changed since the checkpoint that is being written.
-    unwritten: Nodes,
+    /// Changed since the checkpoint that is being written; `None` for what is no more.
+    unwritten: HashMap<Path, Option<Vec<u8>>>,
     /// How many updates that was.
     updates: usize,
     writing: Option<Writing>,
@@ -95,12 +95,8 @@ impl Seen {
 
 impl NodeRead for Tree {
     fn node(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let writing = self.writing.as_ref().map(|writing| &writing.nodes);
-        if let Some(node) = [Some(&self.unwritten), writing]
-            .into_iter()
-            .flatten()
-            .find_map(|nodes| nodes.get(path))
-        {
+        let writing = || self.writing.as_ref()?.nodes.get(path);
+        if let Some(node) = self.unwritten.get(path).or_else(writing) {
             return node.clone();
         }
         let mut seen = self.seen.borrow_mut();
@@ -121,7 +117,7 @@ impl Tree {
     pub fn over(store: StateStore) -> Result<Tree, StateError> {
         let tree = Tree {
             store,
-            unwritten: Nodes::new(),
+            unwritten: HashMap::new(),
             updates: 0,
             writing: None,
             roots: Vec::new(),
@@ -188,7 +184,7 @@ impl Tree {
         };
         self.write(usize::MAX)?;
         self.store.begin_tree(checkpoint, &self.roots)?;
-        let nodes = std::mem::take(&mut self.unwritten);
+        let nodes: Nodes = std::mem::take(&mut self.unwritten).into_iter().collect();
         self.updates = 0;
         self.writing = Some(Writing {
             checkpoint,
