@@ -25,7 +25,8 @@ const LONG_WAIT: Duration = Duration::from_millis(100);
 #[derive(Default)]
 struct Known {
     roots: BTreeMap<u64, Digest>,
-    failed: bool,
+    /// Why none will come any more.
+    failed: Option<String>,
 }
 
 #[derive(Default)]
@@ -41,8 +42,8 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self) {
-        self.lock().failed = true;
+    fn fail(&self, reason: String) {
+        self.lock().failed = Some(reason);
         self.changed.notify_all();
     }
 }
@@ -131,7 +132,7 @@ impl Roots {
     /// The root at a checkpoint; waits for it when it is on its way.
     ///
     /// # Errors
-    /// [`StateError`] when it can't be computed.
+    /// [`StateError`] when it can't be computed, or the state not be stored.
     pub fn at(&self, checkpoint: Height) -> Result<Digest, StateError> {
         if let Some(root) = self.lookup(checkpoint)? {
             return Ok(root);
@@ -150,8 +151,8 @@ impl Roots {
                 }
                 return Ok(*root);
             }
-            if known.failed {
-                return Err(StateError::Damaged("state tree"));
+            if let Some(reason) = &known.failed {
+                return Err(StateError::NotStored(reason.clone()));
             }
             let woken = self.shared.changed.wait(known);
             known = woken.unwrap_or_else(PoisonError::into_inner);
@@ -186,7 +187,7 @@ struct Watch(Arc<Shared>);
 impl Drop for Watch {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail();
+            self.0.fail("its thread panicked".to_owned());
         }
     }
 }
@@ -209,7 +210,7 @@ impl Keeper {
         let result = blocks.iter().try_for_each(|noted| self.note(noted));
         if let Err(error) = result.and_then(|()| self.store()) {
             tracing::error!(%error, "the state cannot be stored, or its root not be computed");
-            self.shared.fail();
+            self.shared.fail(error.to_string());
         }
     }
 

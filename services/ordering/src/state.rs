@@ -47,6 +47,9 @@ pub enum StateError {
         "state: the stored {0} is damaged; delete the folder `state` and restart: it is rebuilt from the blocks"
     )]
     Damaged(&'static str),
+    /// The thread that stores the state has ended.
+    #[error("the state is no longer stored: {0}")]
+    NotStored(String),
 }
 
 /// What keys changed to, by hash, in any order; the last of a key counts.
@@ -501,6 +504,7 @@ impl StateView for StateStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::roots::Roots;
     use crate::tree::Tree;
 
     #[test]
@@ -582,5 +586,46 @@ mod tests {
         assert_eq!(entries(&store), expected);
         assert_eq!(store.head().unwrap().as_ref(), Some(&third.head));
         assert_eq!(store.changes_after(Some(Height(0))).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_changed_in_blocks_whose_storing_was_cut_short_is_taken_from_them_when_they_are_executed_again()
+     {
+        let block = |height: u64| {
+            let head = ChainHead {
+                height: Height(height),
+                hash: Digest([1; 32]),
+                time: ledger::Timestamp(height),
+                history: ledger::HistoryLog::new(),
+            };
+            let key = (height % 50).to_be_bytes().to_vec();
+            let writes = WriteSet(vec![(key, Some(vec![height as u8]))]);
+            Arc::new(BlockWrites::new(head, writes))
+        };
+        let last = Height(2 * state_tree::CHECKPOINT_INTERVAL);
+        let root = |store: StateStore, from: u64| {
+            let mut roots = Roots::start(store).unwrap();
+            (from..=last.0).for_each(|height| roots.note(block(height)));
+            let root = roots.at(last).unwrap();
+            roots.stop();
+            root
+        };
+        let straight = tempfile::tempdir().unwrap();
+        let expected = root(StateStore::open(straight.path()).unwrap(), 0);
+        let folder = tempfile::tempdir().unwrap();
+        let store = StateStore::open(folder.path()).unwrap();
+        let stored: Vec<Arc<BlockWrites>> = (0..=70).map(block).collect();
+        store.keep(&stored).unwrap();
+        // Whatever stands there: the run was not added, so it is no part of the state.
+        let cut_short = vec![(Digest([9; 32]), Some(Digest([9; 32])))];
+        for height in 71..=80_u64 {
+            let changes = encode_changes(&cut_short);
+            store.changes.insert(height.to_be_bytes(), changes).unwrap();
+        }
+        assert_eq!(root(store.clone(), 71), expected);
+        drop(store);
+        let store = StateStore::open(folder.path()).unwrap();
+        assert_eq!(store.head().unwrap().unwrap().height, last);
+        assert_eq!(root(store, last.0 + 1), expected);
     }
 }
