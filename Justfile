@@ -16,7 +16,7 @@ build:
 
 # The same with the features that tests ask for: whoever builds the tests as well builds nothing twice.
 tested:
-    cargo build --locked --workspace --bins --features bus/testing
+    cargo build --locked --workspace --bins --features bus/testing,store/testing
 
 # Starts a system of its own in a fresh folder and runs the story against it.
 demo *arguments: build
