@@ -42,7 +42,9 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// [`CanonicalError`] for anything else; never panics on any input.
 pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, CanonicalError> {
     let (value, rest) = postcard::take_from_bytes::<T>(bytes).map_err(CanonicalError::Malformed)?;
-    if !rest.is_empty() || encode(&value) != bytes {
+    let mut canonical = Vec::with_capacity(bytes.len());
+    append(&value, &mut canonical);
+    if !rest.is_empty() || canonical != bytes {
         return Err(CanonicalError::NotCanonical);
     }
     Ok(value)
