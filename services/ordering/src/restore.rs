@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use execution::{CheckedTransaction, Contracts, Executor};
+use execution::{CheckedTransaction, Contracts, Executor, Rules as _};
 use ledger::transaction::id_of_signed_bytes;
 use ledger::{
     Block, BlockDigests, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height,
@@ -21,7 +21,7 @@ use crate::journal::{JournalError, JournalFile, JournaledBlock, JournaledCertifi
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError, last_height_before};
-use crate::state::{BlockWrites, StateError, StateStore};
+use crate::state::{StateError, StateStore, hashed};
 
 /// Why a replica's data cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -179,11 +179,8 @@ impl Restoring<'_> {
             index_all(&folder, &store)?;
         }
         if store.head()?.is_none() {
-            let writes = genesis_block.writes.clone();
-            store.keep(&[Arc::new(BlockWrites::new(
-                genesis_block.head.clone(),
-                writes,
-            ))])?;
+            let changes = hashed(&genesis_block.writes);
+            store.apply(&genesis_block.head, &genesis_block.writes, &changes)?;
         }
         let chain = Chain {
             folder: &folder,
@@ -240,7 +237,7 @@ impl Restoring<'_> {
             time: tip_header.time,
             hash: tip_header.hash(),
         };
-        let next_due = runner.next_due();
+        let next_due = Contracts.next_due(&store);
         let files = Arc::new(Mutex::new(files));
         let writer = Writer::new(
             journal,
@@ -482,7 +479,7 @@ fn replay(
         }
         // What is certified, or in the state already, stays.
         if height <= chain.certified.0 {
-            runner.keep_all();
+            runner.keep_all()?;
         }
     }
     Ok(())
@@ -574,8 +571,7 @@ mod tests {
         };
         let writes = ledger::WriteSet(vec![(b"a".to_vec(), Some(b"1".to_vec()))]);
         let store = open_state(data.path()).unwrap();
-        let block = Arc::new(BlockWrites::new(head, writes));
-        store.keep(&[block]).unwrap();
+        store.apply(&head, &writes, &hashed(&writes)).unwrap();
         drop(store);
         let store = open_state(data.path()).unwrap();
         assert_eq!(StateView::get(&store, b"a"), Some(b"1".to_vec()));
