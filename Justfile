@@ -27,7 +27,7 @@ up *arguments: build
     @cd "${MEDSHARE_CALLED_FROM:-.}" && exec {{ quote(medshare) }} up "$@"
 
 # Every test; a name or nextest option narrows it.
-test *arguments:
+test *arguments: tested
     @infra/tools/run-tests --workspace "$@"
 
 # Formatting, lints, arrows between crates, licences, generated files.
