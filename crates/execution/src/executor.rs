@@ -176,6 +176,11 @@ impl<R: Rules> Executor<R> {
         })
     }
 
+    /// When something will next be due in this state.
+    pub fn next_due(&self, view: &dyn StateView) -> Option<Timestamp> {
+        self.rules.next_due(view)
+    }
+
     /// Executes the next block over the state after `head`; `used` is what that state's buckets hold, and follows.
     ///
     /// # Panics

@@ -18,7 +18,7 @@ const BUCKET: [u8; 3] = [0, 0, b'u'];
 const BUCKETS_DROPPED_MAX: usize = 256;
 
 /// How many buckets are read at once at the start.
-const BUCKETS_READ: usize = 64;
+const BUCKETS_READ: usize = 4_096;
 
 const SECOND_US: u64 = 1_000_000;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use execution::{CheckedTransaction, Contracts, Executor, Rules as _};
+use execution::{CheckedTransaction, Contracts, Executor};
 use ledger::transaction::id_of_signed_bytes;
 use ledger::{
     Block, BlockDigests, Certificate, CertifiedBlock, Digest, GenesisFile, Header, Height,
@@ -21,7 +21,7 @@ use crate::journal::{JournalError, JournalFile, JournaledBlock, JournaledCertifi
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError, last_height_before};
-use crate::state::{StateError, StateStore, hashed};
+use crate::state::{BlockWrites, StateError, StateStore};
 
 /// Why a replica's data cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -179,8 +179,11 @@ impl Restoring<'_> {
             index_all(&folder, &store)?;
         }
         if store.head()?.is_none() {
-            let changes = hashed(&genesis_block.writes);
-            store.apply(&genesis_block.head, &genesis_block.writes, &changes)?;
+            let writes = genesis_block.writes.clone();
+            store.keep(&[Arc::new(BlockWrites::new(
+                genesis_block.head.clone(),
+                writes,
+            ))])?;
         }
         let chain = Chain {
             folder: &folder,
@@ -237,7 +240,7 @@ impl Restoring<'_> {
             time: tip_header.time,
             hash: tip_header.hash(),
         };
-        let next_due = Contracts.next_due(&store);
+        let next_due = runner.next_due();
         let files = Arc::new(Mutex::new(files));
         let writer = Writer::new(
             journal,
@@ -479,7 +482,7 @@ fn replay(
         }
         // What is certified, or in the state already, stays.
         if height <= chain.certified.0 {
-            runner.keep_all()?;
+            runner.keep_all();
         }
     }
     Ok(())
@@ -571,7 +574,8 @@ mod tests {
         };
         let writes = ledger::WriteSet(vec![(b"a".to_vec(), Some(b"1".to_vec()))]);
         let store = open_state(data.path()).unwrap();
-        store.apply(&head, &writes, &hashed(&writes)).unwrap();
+        let block = Arc::new(BlockWrites::new(head, writes));
+        store.keep(&[block]).unwrap();
         drop(store);
         let store = open_state(data.path()).unwrap();
         assert_eq!(StateView::get(&store, b"a"), Some(b"1".to_vec()));

@@ -1,5 +1,5 @@
 //! The thread that executes: prepared batches and fetched blocks, in order of height, each over the state that the
-//! ones before it left. Writes reach the state store only after their block is certified and durable: until then it may give way
+//! ones before it left. Writes go to the state store only after their block is certified and durable: until then it may give way
 //! to another.
 
 use std::collections::VecDeque;
@@ -28,6 +28,10 @@ const UNAPPLIED_MAX: usize = 48;
 
 /// How many fetched blocks are executed before they are handed on to be stored: some are stored while the next are executed.
 const INSTALLED_TOGETHER_MAX: usize = UNAPPLIED_MAX / 4;
+
+/// How many stored blocks are forgotten for each one that is certified: they are stored many at once, and to forget all of them
+/// takes a tenth of a second.
+const FORGOTTEN_PER_BLOCK: usize = 4;
 
 /// Something to execute, or to keep.
 #[derive(Debug)]
@@ -174,7 +178,7 @@ impl<R: Rules> BlockRunner<R> {
         let mut waiting = VecDeque::new();
         while let Ok(task) = tasks.recv() {
             match task {
-                Task::Certified(height) => self.keep(height)?,
+                Task::Certified(height) => self.keep(height),
                 Task::Stop => break,
                 Task::Execute { order, .. } => {
                     // What waits to be executed there or above has given way, and makes no room by itself.
@@ -216,15 +220,18 @@ impl<R: Rules> BlockRunner<R> {
         UNAPPLIED_MAX.saturating_sub(self.unapplied.len())
     }
 
-    fn keep(&mut self, height: Height) -> Result<(), ExecutionError> {
+    fn keep(&mut self, height: Height) {
         self.certified = self.certified.max(height);
-        for applied in self.unapplied.apply(height)? {
-            if let Some(announced) = applied.announced {
+        let certified = self.unapplied.certify(height);
+        let forgotten_max = FORGOTTEN_PER_BLOCK * certified.len();
+        for certified in certified {
+            if let Some(announced) = certified.announced {
                 self.epochs.announce(announced);
             }
-            self.roots.note(applied.height, applied.changes);
+            self.roots.note(certified.block);
         }
-        Ok(())
+        self.unapplied
+            .forget_below(self.roots.stored_below(), forgotten_max);
     }
 
     /// Whether the newest block is the one that an order is for: by the number of its own order, or, for a core that knows no
@@ -434,11 +441,13 @@ impl<R: Rules> BlockRunner<R> {
     }
 
     /// Keeps everything executed so far; for replaying blocks that are certified and durable already.
-    ///
-    /// # Errors
-    /// [`ExecutionError::State`].
-    pub fn keep_all(&mut self) -> Result<(), ExecutionError> {
-        self.keep(self.head.height)
+    pub fn keep_all(&mut self) {
+        self.keep(self.head.height);
+    }
+
+    /// When something will next be due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.executor.next_due(&self.unapplied)
     }
 }
 

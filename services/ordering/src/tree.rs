@@ -2,9 +2,9 @@
 //!
 //! An update touches every node on its keys' paths, and those near the root are touched by every update: written at each
 //! checkpoint, nine tenths of all bytes that a replica writes are theirs. So they are kept here, and what came of several
-//! updates is written as one, a little after each of the next updates, for whoever writes keeps blocks from being applied.
+//! updates is written as one, a little after each of the next updates, for whoever writes keeps blocks from being indexed.
 //!
-//! The changes themselves are in the store with their block. What a crash takes of the tree is computed again from them, also
+//! The changes themselves are stored with the state, which is never below the tree. What a crash takes of the tree is computed again from them, also
 //! when it comes between two parts. Children are written before their parents, and what is no more is deleted last of all:
 //! so each node, old or new, has nodes below it that hold all that did not change, and applying all changes to it once more
 //! gives the new tree.
@@ -12,13 +12,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
-use execution::state_tree::{self, CHECKPOINT_INTERVAL, NodeRead, Path};
+use execution::state_tree::{self, NodeRead, Path};
 use ledger::{Digest, Height};
 
 use crate::state::{Changes, StateError, StateStore};
 
-/// How many checkpoints are written together at most.
-const CHECKPOINTS_TOGETHER_MAX: u64 = 16;
+/// How many updates are written together, where less does not fill the memory first.
+const UPDATES_TOGETHER: usize = 16;
 
 /// How many changed nodes wait at most until they are written: some 150 MiB. Under load this is what matters: the tree has
 /// 65,536 nodes at the fourth level alone, and each checkpoint changes most of them.
@@ -42,8 +42,10 @@ pub type Nodes = BTreeMap<Path, Option<Vec<u8>>>;
 /// The tree.
 pub struct Tree {
     store: StateStore,
-    /// Changed since the checkpoint that is being written.
-    unwritten: Nodes,
+    /// Changed since the checkpoint that is being written; `None` for what is no more.
+    unwritten: HashMap<Path, Option<Vec<u8>>>,
+    /// How many updates that was.
+    updates: usize,
     writing: Option<Writing>,
     /// The newest roots, by height.
     roots: Vec<(Height, Digest)>,
@@ -93,12 +95,8 @@ impl Seen {
 
 impl NodeRead for Tree {
     fn node(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let writing = self.writing.as_ref().map(|writing| &writing.nodes);
-        if let Some(node) = [Some(&self.unwritten), writing]
-            .into_iter()
-            .flatten()
-            .find_map(|nodes| nodes.get(path))
-        {
+        let writing = || self.writing.as_ref()?.nodes.get(path);
+        if let Some(node) = self.unwritten.get(path).or_else(writing) {
             return node.clone();
         }
         let mut seen = self.seen.borrow_mut();
@@ -119,7 +117,8 @@ impl Tree {
     pub fn over(store: StateStore) -> Result<Tree, StateError> {
         let tree = Tree {
             store,
-            unwritten: Nodes::new(),
+            unwritten: HashMap::new(),
+            updates: 0,
             writing: None,
             roots: Vec::new(),
             seen: RefCell::default(),
@@ -148,37 +147,57 @@ impl Tree {
         state_tree::update(self, changes).map_err(|_| StateError::Damaged("state tree"))
     }
 
-    /// Brings the tree to a checkpoint by everything that changed since the one before; gives its root.
+    /// Brings the tree to a checkpoint by everything that changed since the one before; gives its root. Writes a part of the
+    /// checkpoint that is being written, if one is.
     ///
     /// # Errors
     /// [`StateError`].
     pub fn update(&mut self, checkpoint: Height, changes: Changes) -> Result<Digest, StateError> {
         let update = self.changed(&changes.into_iter().collect())?;
         self.unwritten.extend(update.nodes);
+        self.updates += 1;
         self.roots.push((checkpoint, update.root));
         if self.roots.len() > ROOTS_KEPT {
             self.roots.remove(0);
         }
-        let interval = CHECKPOINT_INTERVAL * CHECKPOINTS_TOGETHER_MAX;
-        if checkpoint.0.is_multiple_of(interval) || self.unwritten.len() >= UNWRITTEN_MAX {
-            self.write(usize::MAX)?;
-            self.begin_writing(checkpoint)?;
-        }
-        let part = self.writing.as_ref().map_or(0, |writing| writing.part);
-        self.write(part)?;
+        self.write_part()?;
         Ok(update.root)
     }
 
-    fn begin_writing(&mut self, checkpoint: Height) -> Result<(), StateError> {
+    /// Whether so much waits to be written that it should not be more.
+    pub fn is_full(&self) -> bool {
+        self.unwritten.len() >= UNWRITTEN_MAX
+    }
+
+    /// Whether enough waits to be written together.
+    pub fn is_due(&self) -> bool {
+        self.updates >= UPDATES_TOGETHER || self.is_full()
+    }
+
+    /// Begins to write everything that changed up to the newest checkpoint; the state that is stored must stand there or above.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn begin_writing(&mut self) -> Result<(), StateError> {
+        let Some((checkpoint, _)) = self.roots.last().copied() else {
+            return Ok(());
+        };
+        self.write(usize::MAX)?;
         self.store.begin_tree(checkpoint, &self.roots)?;
-        let nodes = std::mem::take(&mut self.unwritten);
+        let nodes: Nodes = std::mem::take(&mut self.unwritten).into_iter().collect();
+        self.updates = 0;
         self.writing = Some(Writing {
             checkpoint,
             part: nodes.len().div_ceil(PARTS),
             nodes,
             gone: Vec::new(),
         });
-        Ok(())
+        self.write_part()
+    }
+
+    fn write_part(&mut self) -> Result<(), StateError> {
+        let part = self.writing.as_ref().map_or(0, |writing| writing.part);
+        self.write(part)
     }
 
     /// Writes so many nodes of the checkpoint that is being written, if one is.
@@ -217,10 +236,19 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use execution::state_tree::CHECKPOINT_INTERVAL;
     use ledger::{HistoryLog, Timestamp, WriteSet};
 
     use super::*;
-    use crate::state;
+    use crate::state::{self, BlockWrites};
+
+    fn begin_writing_in_turn(tree: &mut Tree) {
+        if tree.is_due() {
+            tree.begin_writing().unwrap();
+        }
+    }
 
     /// The changes of the block at `height`: some keys are written again, some deleted.
     fn changes(height: u64) -> Changes {
@@ -233,16 +261,24 @@ mod tests {
         state::hashed(&WriteSet(writes.into_iter().collect()))
     }
 
-    fn store_block(store: &StateStore, height: u64) {
-        let head = execution::ChainHead {
-            height: Height(height),
-            hash: Digest([1; 32]),
-            time: Timestamp(height),
-            history: HistoryLog::new(),
+    /// Stores so many blocks, one at each checkpoint; the state may stand above the tree.
+    fn store_blocks(store: &StateStore, count: u64) {
+        let block = |number| {
+            let height = Height(number * CHECKPOINT_INTERVAL);
+            let head = execution::ChainHead {
+                height,
+                hash: Digest([1; 32]),
+                time: Timestamp(height.0),
+                history: HistoryLog::new(),
+            };
+            Arc::new(BlockWrites {
+                head,
+                writes: WriteSet(Vec::new()),
+                changes: changes(height.0),
+            })
         };
-        store
-            .apply(&head, &WriteSet(Vec::new()), &changes(height))
-            .unwrap();
+        let blocks: Vec<Arc<BlockWrites>> = (0..count).map(block).collect();
+        store.keep(&blocks).unwrap();
     }
 
     /// The roots at so many checkpoints, of a tree that is never lost. One block between two checkpoints stands for all.
@@ -274,11 +310,12 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let mut store = StateStore::open(folder.path()).unwrap();
             let mut tree = Tree::over(store.clone()).unwrap();
+            store_blocks(&store, 50);
             for number in 0..50 {
                 let checkpoint = Height(number * CHECKPOINT_INTERVAL);
-                store_block(&store, checkpoint.0);
                 let root = tree.update(checkpoint, changes(checkpoint.0)).unwrap();
                 proptest::prop_assert_eq!(root, expected[number as usize], "at checkpoint {}", number);
+                begin_writing_in_turn(&mut tree);
                 if !crashes.contains(&number) {
                     continue;
                 }
@@ -286,10 +323,12 @@ mod tests {
                 store = StateStore::open(folder.path()).unwrap();
                 tree = Tree::over(store.clone()).unwrap();
                 let written = store.tree_height().unwrap();
-                for (height, changes) in store.changes_after(written).unwrap() {
+                let lost = store.changes_after(written).unwrap().into_iter();
+                for (height, changes) in lost.take_while(|(height, _)| *height <= checkpoint) {
                     let root = tree.update(height, changes).unwrap();
                     let number = height.0 / CHECKPOINT_INTERVAL;
                     proptest::prop_assert_eq!(root, expected[number as usize], "again at {}", number);
+                    begin_writing_in_turn(&mut tree);
                 }
                 // What headers name next is computed again, or kept.
                 for number in number.saturating_sub(1)..=number {
@@ -307,15 +346,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = StateStore::open(folder.path()).unwrap();
         let mut tree = Tree::over(store.clone()).unwrap();
-        let due = Height(CHECKPOINTS_TOGETHER_MAX * CHECKPOINT_INTERVAL);
+        let first = CHECKPOINT_INTERVAL * (UPDATES_TOGETHER as u64 - 1);
+        let due = Height(first + UPDATES_TOGETHER as u64 * CHECKPOINT_INTERVAL);
+        store_blocks(&store, due.0 / CHECKPOINT_INTERVAL + 1);
         let mut checkpoint = Height(0);
         while checkpoint <= due {
-            store_block(&store, checkpoint.0);
             tree.update(checkpoint, changes(checkpoint.0)).unwrap();
+            begin_writing_in_turn(&mut tree);
             checkpoint.0 += CHECKPOINT_INTERVAL;
         }
         assert_eq!(store.tree_being_written().unwrap(), Some(due));
-        assert_eq!(store.tree_height().unwrap(), Some(Height(0)));
+        assert_eq!(store.tree_height().unwrap(), Some(Height(first)));
         drop((tree, store));
         let store = StateStore::open(folder.path()).unwrap();
         Tree::over(store.clone()).unwrap();

@@ -1,13 +1,15 @@
-//! The state as execution sees it: what executed blocks wrote and is not in the store yet, over the store. Until it is there, a
-//! block may be taken back.
+//! The state as execution sees it: what executed blocks wrote and is not in the store yet, over the store. Until it is certified, a
+//! block may be taken back; what is certified stays here until it is stored.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use execution::{ChainHead, StateView};
 use ledger::{EpochDescription, Height, WriteSet};
 
-use crate::state::{self, Changes, StateError, StateStore};
+use crate::state::{BlockWrites, StateStore};
 
 /// How many values that were read from the store are kept at most.
 const READ_MAX: usize = 32_768;
@@ -21,24 +23,19 @@ const READ_ON: usize = 64;
 /// How many entries of a range that grows at its beginning are kept at most.
 const RANGE_MAX: usize = 4_096;
 
-/// An executed block whose writes are not in the store.
+/// An executed block that may give way.
 struct Executed {
-    head: ChainHead,
+    block: Arc<BlockWrites>,
     /// The order by which it was executed, if it was by one.
     run: Option<u64>,
     /// The epoch that it announces.
     announced: Option<EpochDescription>,
-    /// Ascending by key.
-    writes: WriteSet,
-    changes: Changes,
 }
 
-/// A block whose writes went into the store.
-pub struct Applied {
-    /// Its height.
-    pub height: Height,
-    /// What it changed, for the state tree.
-    pub changes: Changes,
+/// A block that stays.
+pub struct Certified {
+    /// What it wrote.
+    pub block: Arc<BlockWrites>,
     /// The epoch that it announces.
     pub announced: Option<EpochDescription>,
 }
@@ -46,44 +43,121 @@ pub struct Applied {
 /// Writes of executed blocks over the store.
 pub struct Unapplied {
     store: StateStore,
-    /// The newest block in the store, and its order.
-    applied: (ChainHead, Option<u64>),
+    /// The newest certified block, and its order.
+    newest_certified: (ChainHead, Option<u64>),
     /// The newest write of each key, and the height that made it.
     writes: HashMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
-    /// By height.
+    /// Blocks that may give way, by height.
     blocks: VecDeque<Executed>,
+    /// Certified blocks that the store lacks, by height.
+    unstored: VecDeque<Arc<BlockWrites>>,
+    /// The same, in order of keys.
+    ordered: RefCell<Ordered>,
     /// Values as the store has them, or that it has none: members are read for every transaction of theirs.
     read: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>,
     /// The ranges that were asked for.
     ranges: RefCell<Vec<Range>>,
 }
 
-/// The beginning of a range as the store has it. What was deleted there costs the store a step each until it is compacted,
+/// How much of the beginning of a key tells where ranges are read: the number of its contract.
+const ORDERED_PREFIX: usize = 2;
+
+/// Writes of certified blocks that the store lacks, in order of keys: of those contracts whose ranges are read. (Most keys are
+/// records', and are read one by one.)
+#[derive(Default)]
+struct Ordered {
+    prefixes: Vec<Vec<u8>>,
+    /// The newest write of each key, and the height that made it.
+    writes: BTreeMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
+}
+
+impl Ordered {
+    /// Begins to hold what a range may show.
+    fn cover(&mut self, from: &[u8], until: &[u8], unstored: &VecDeque<Arc<BlockWrites>>) {
+        let common = from.iter().zip(until).take_while(|(a, b)| a == b).count();
+        let prefix = &from[..common.min(ORDERED_PREFIX)];
+        if self.prefixes.iter().any(|known| prefix.starts_with(known)) {
+            return;
+        }
+        self.prefixes.retain(|known| !known.starts_with(prefix));
+        self.prefixes.push(prefix.to_vec());
+        for block in unstored {
+            self.take(prefix, block);
+        }
+    }
+
+    fn take(&mut self, prefix: &[u8], block: &BlockWrites) {
+        for (key, value) in with_prefix(block, prefix) {
+            let write = (block.head.height.0, value.clone());
+            self.writes.insert(key.clone(), write);
+        }
+    }
+
+    fn add(&mut self, block: &BlockWrites) {
+        let prefixes = std::mem::take(&mut self.prefixes);
+        for prefix in &prefixes {
+            self.take(prefix, block);
+        }
+        self.prefixes = prefixes;
+    }
+
+    fn forget(&mut self, block: &BlockWrites) {
+        for prefix in &self.prefixes {
+            for (key, _) in with_prefix(block, prefix) {
+                if let Some((newest, _)) = self.writes.get(key)
+                    && *newest == block.head.height.0
+                {
+                    self.writes.remove(key);
+                }
+            }
+        }
+    }
+}
+
+/// A block's writes under keys with this prefix.
+fn with_prefix<'a>(
+    block: &'a BlockWrites,
+    prefix: &'a [u8],
+) -> impl Iterator<Item = &'a (Vec<u8>, Option<Vec<u8>>)> {
+    let writes = &block.writes.0;
+    let start = writes.partition_point(|(key, _)| key.as_slice() < prefix);
+    let inside = writes[start..].iter();
+    inside.take_while(move |(key, _)| key.starts_with(prefix))
+}
+
+/// The beginning of a range as certified blocks left it. What was deleted there costs the store a step each until it is compacted,
 /// and the deadlines of all that is done are deleted from the front of one range.
 struct Range {
     from: Vec<u8>,
     until: Vec<u8>,
-    /// Everything that the store has from `from` on, below `end`.
+    /// Everything that there is from `from` on, below `end`.
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
     end: Vec<u8>,
 }
 
 impl Range {
     /// Reads on until there are at least `count` entries, or all.
-    fn read_on(&mut self, store: &StateStore, count: usize) {
-        if self.entries.len() >= count || self.end >= self.until {
-            return;
+    fn read_on(&mut self, store: &StateStore, unstored: &Ordered, count: usize) {
+        while self.entries.len() < count && self.end < self.until {
+            let wanted = (count - self.entries.len()).max(READ_ON);
+            let found = store.range(&self.end, &self.until, wanted);
+            let end = match found.last() {
+                Some((last, _)) if found.len() == wanted => [last.as_slice(), &[0]].concat(),
+                _ => self.until.clone(),
+            };
+            self.entries.extend(found);
+            let bounds = (Bound::Included(&self.end), Bound::Excluded(&end));
+            for (key, (_, value)) in unstored.writes.range::<Vec<u8>, _>(bounds) {
+                match value {
+                    Some(value) => self.entries.insert(key.clone(), value.clone()),
+                    None => self.entries.remove(key),
+                };
+            }
+            self.end = end;
         }
-        let wanted = count.saturating_sub(self.entries.len()).max(READ_ON);
-        let found = store.range(&self.end, &self.until, wanted);
-        self.end = match found.last() {
-            Some((last, _)) if found.len() == wanted => [last.as_slice(), &[0]].concat(),
-            _ => self.until.clone(),
-        };
-        self.entries.extend(found);
     }
 
-    /// The store has another value under this key now, or none.
+    /// There is another value under this key now, or none.
     fn note(&mut self, key: &[u8], value: Option<&[u8]>) {
         if key < self.from.as_slice() || key >= self.end.as_slice() {
             return;
@@ -105,15 +179,17 @@ impl Unapplied {
     pub fn over(store: StateStore, head: ChainHead) -> Unapplied {
         Unapplied {
             store,
-            applied: (head, None),
+            newest_certified: (head, None),
             writes: HashMap::new(),
             blocks: VecDeque::new(),
+            unstored: VecDeque::new(),
+            ordered: RefCell::default(),
             read: RefCell::default(),
             ranges: RefCell::default(),
         }
     }
 
-    /// How many blocks wait to be kept.
+    /// How many blocks wait to be certified.
     pub fn len(&self) -> usize {
         self.blocks.len()
     }
@@ -127,7 +203,7 @@ impl Unapplied {
     pub fn newest_run(&self) -> Option<u64> {
         self.blocks
             .back()
-            .map_or(self.applied.1, |executed| executed.run)
+            .map_or(self.newest_certified.1, |executed| executed.run)
     }
 
     /// Takes the writes of the next executed block, the order by which it was executed, and the epoch that it announces.
@@ -138,75 +214,72 @@ impl Unapplied {
         announced: Option<EpochDescription>,
         writes: WriteSet,
     ) {
-        note_writes(&mut self.writes, head.height, &writes);
-        let changes = state::hashed(&writes);
+        let block = Arc::new(BlockWrites::new(head.clone(), writes));
+        note_writes(&mut self.writes, &block);
         self.blocks.push_back(Executed {
-            head: head.clone(),
+            block,
             run,
             announced,
-            writes,
-            changes,
         });
     }
 
     /// Drops the blocks above `height`; gives the head that is left.
     pub fn take_back_to(&mut self, height: Height) -> ChainHead {
         while let Some(newest) = self.blocks.back()
-            && newest.head.height > height
+            && newest.block.head.height > height
         {
             self.blocks.pop_back();
         }
         self.writes.clear();
-        for executed in &self.blocks {
-            note_writes(&mut self.writes, executed.head.height, &executed.writes);
+        let executed = self.blocks.iter().map(|executed| &executed.block);
+        for block in self.unstored.iter().chain(executed) {
+            note_writes(&mut self.writes, block);
         }
-        let newest = self.blocks.back().map(|executed| &executed.head);
-        newest.unwrap_or(&self.applied.0).clone()
+        let newest = self.blocks.back().map(|executed| &executed.block.head);
+        newest.unwrap_or(&self.newest_certified.0).clone()
     }
 
-    /// Moves everything up to `height` into the store; gives those blocks, by height.
-    ///
-    /// # Errors
-    /// [`StateError`]: the process must stop.
-    pub fn apply(&mut self, height: Height) -> Result<Vec<Applied>, StateError> {
-        let mut applied = Vec::new();
-        while self
-            .blocks
-            .front()
-            .is_some_and(|executed| executed.head.height <= height)
+    /// Nothing up to `height` gives way any more; gives those blocks, by height.
+    pub fn certify(&mut self, height: Height) -> Vec<Certified> {
+        let mut certified = Vec::new();
+        let is_certified = |next: &mut Executed| next.block.head.height <= height;
+        while let Some(Executed {
+            block,
+            run,
+            announced,
+        }) = self.blocks.pop_front_if(is_certified)
         {
-            let Some(Executed {
-                head,
-                run,
-                announced,
-                writes,
-                changes,
-            }) = self.blocks.pop_front()
-            else {
-                break;
-            };
-            self.store.apply(&head, &writes, &changes)?;
-            for (key, value) in &writes.0 {
-                self.read.get_mut().remove(key);
+            for (key, value) in &block.writes.0 {
                 for range in self.ranges.get_mut() {
                     range.note(key, value.as_deref());
                 }
-                if self
-                    .writes
-                    .get(key)
-                    .is_some_and(|(newest, _)| *newest == head.height.0)
+            }
+            self.ordered.get_mut().add(&block);
+            self.newest_certified = (block.head.clone(), run);
+            self.unstored.push_back(block.clone());
+            certified.push(Certified { block, announced });
+        }
+        certified
+    }
+
+    /// The store has the blocks below this height: so many of them are forgotten, the oldest first.
+    pub fn forget_below(&mut self, stored_below: Height, count: usize) {
+        for _ in 0..count {
+            let is_stored = |next: &mut Arc<BlockWrites>| next.head.height < stored_below;
+            let Some(block) = self.unstored.pop_front_if(is_stored) else {
+                return;
+            };
+            let height = block.head.height.0;
+            for (key, _) in &block.writes.0 {
+                self.read.get_mut().remove(key);
+                if let Some((newest, _)) = self.writes.get(key)
+                    && *newest == height
                 {
                     self.writes.remove(key);
                 }
             }
-            applied.push(Applied {
-                height: head.height,
-                changes,
-                announced,
-            });
-            self.applied = (head, run);
+            self.ordered.get_mut().forget(&block);
         }
-        Ok(applied)
     }
 
     fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -222,8 +295,10 @@ impl Unapplied {
         value
     }
 
-    /// What the store has in a range.
-    fn stored(&self, from: &[u8], until: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    /// What certified blocks left in a range.
+    fn certified(&self, from: &[u8], until: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut ordered = self.ordered.borrow_mut();
+        ordered.cover(from, until, &self.unstored);
         let mut ranges = self.ranges.borrow_mut();
         let known = ranges
             .iter()
@@ -241,19 +316,20 @@ impl Unapplied {
             ranges.len() - 1
         });
         let range = &mut ranges[place];
-        range.read_on(&self.store, limit);
+        range.read_on(&self.store, &ordered, limit);
         let entries = range.entries.iter().take(limit);
         entries
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
     }
 
-    /// What blocks wrote in a range, the newest of each key.
+    /// What blocks that may give way wrote in a range, the newest of each key.
     fn written(&self, from: &[u8], until: &[u8]) -> BTreeMap<&[u8], Option<&[u8]>> {
         let mut written = BTreeMap::new();
-        for Executed { writes, .. } in &self.blocks {
-            let start = writes.0.partition_point(|(key, _)| key.as_slice() < from);
-            let inside = writes.0[start..].iter();
+        for Executed { block, .. } in &self.blocks {
+            let writes = &block.writes.0;
+            let start = writes.partition_point(|(key, _)| key.as_slice() < from);
+            let inside = writes[start..].iter();
             for (key, value) in inside.take_while(|(key, _)| key.as_slice() < until) {
                 written.insert(key.as_slice(), value.as_deref());
             }
@@ -262,13 +338,9 @@ impl Unapplied {
     }
 }
 
-fn note_writes(
-    newest: &mut HashMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
-    height: Height,
-    writes: &WriteSet,
-) {
-    for (key, value) in &writes.0 {
-        newest.insert(key.clone(), (height.0, value.clone()));
+fn note_writes(newest: &mut HashMap<Vec<u8>, (u64, Option<Vec<u8>>)>, block: &BlockWrites) {
+    for (key, value) in &block.writes.0 {
+        newest.insert(key.clone(), (block.head.height.0, value.clone()));
     }
 }
 
@@ -286,7 +358,7 @@ impl StateView for Unapplied {
         }
         let written = self.written(from, until);
         let hidden = written.values().filter(|value| value.is_none()).count();
-        let below = self.stored(from, until, limit.saturating_add(hidden));
+        let below = self.certified(from, until, limit.saturating_add(hidden));
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
         for (key, value) in written {
             match value {
@@ -351,15 +423,26 @@ mod tests {
         );
         let expected = [("b", "2"), ("c", "33"), ("d", "4")]
             .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        for kept in 0..=3 {
+        for kept in 0..=3_u64 {
             assert_eq!(state.len(), 3 - kept as usize);
             assert_eq!(state.range(b"a", b"z", 9), expected);
             assert_eq!(state.range(b"a", b"z", 2), expected[..2]);
             assert_eq!(StateView::get(&state, b"a"), None);
             assert_eq!(StateView::get(&state, b"c"), Some(b"33".to_vec()));
-            state.apply(Height(kept)).unwrap();
+            let certified = state.certify(Height(kept));
+            if let [block] = &certified[..] {
+                state
+                    .store
+                    .keep(std::slice::from_ref(&block.block))
+                    .unwrap();
+            }
+            // What the store has already may be forgotten later.
+            state.forget_below(Height(kept), 1);
         }
-        assert!(state.is_empty() && state.writes.is_empty());
+        state.forget_below(Height(3), 1);
+        assert!(state.is_empty() && state.writes.is_empty() && state.unstored.is_empty());
+        assert!(state.ordered.get_mut().writes.is_empty());
+        assert_eq!(state.range(b"a", b"z", 9), expected);
     }
 
     #[test]
@@ -370,7 +453,7 @@ mod tests {
         let mut height = 0;
         let mut write = |state: &mut Unapplied, key: &str, value: Option<&str>| {
             state.add(&head(height), None, None, writes(&[(key, value)]));
-            state.apply(Height(height)).unwrap();
+            state.certify(Height(height));
             height += 1;
             match value {
                 Some(value) => expected.insert(key.as_bytes().to_vec(), value.as_bytes().to_vec()),
@@ -402,14 +485,14 @@ mod tests {
     }
 
     /// One block of the test below: writes (a key, and whether it has a value), how many keys are deleted from the front,
-    /// whether it is kept in the store, and how many entries are asked for.
-    type Step = (Vec<(u16, bool)>, usize, bool, usize);
+    /// how far the blocks are kept: executed, certified, stored, or forgotten too; and how many entries are asked for.
+    type Step = (Vec<(u16, bool)>, usize, u8, usize);
 
     fn step() -> impl proptest::strategy::Strategy<Value = Step> {
         use proptest::prelude::*;
         let writes = prop::collection::vec((0_u16..400, any::<bool>()), 0..60);
         let limit = prop::sample::select(vec![1_usize, 3, 70, 1_000]);
-        (writes, 0_usize..40, any::<bool>(), limit)
+        (writes, 0_usize..40, 0_u8..4, limit)
     }
 
     proptest::proptest! {
@@ -422,7 +505,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let mut state = over(&folder);
             let mut expected: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-            for ((written, passed, is_kept, limit), height) in steps.into_iter().zip(0..) {
+            let mut unstored = Vec::new();
+            for ((written, passed, kept, limit), height) in steps.into_iter().zip(0..) {
                 let mut block: BTreeMap<Vec<u8>, Option<Vec<u8>>> = written
                     .into_iter()
                     .map(|(key, has_value)| {
@@ -439,8 +523,15 @@ mod tests {
                     }
                 }
                 state.add(&head(height), None, None, WriteSet(block.into_iter().collect()));
-                if is_kept {
-                    state.apply(Height(height)).unwrap();
+                if kept >= 1 {
+                    let certified = state.certify(Height(height));
+                    unstored.extend(certified.into_iter().map(|certified| certified.block));
+                }
+                if kept >= 2 {
+                    state.store.keep(&std::mem::take(&mut unstored)).unwrap();
+                }
+                if kept >= 3 {
+                    state.forget_below(Height(height + 1), 1 + passed % 3);
                 }
                 let all: Vec<(Vec<u8>, Vec<u8>)> = expected.clone().into_iter().collect();
                 let first = all[..all.len().min(limit)].to_vec();

@@ -5,7 +5,7 @@ use ledger::{ContractId, GenesisMember, LedgerId, SignedTransaction, SigningKey,
 use pbft::Limits;
 
 use super::*;
-use crate::state::hashed;
+use crate::state::BlockWrites;
 
 const START: Timestamp = Timestamp(1_000_000_000);
 
@@ -36,9 +36,8 @@ impl Run {
         let chain = genesis.chain_id();
         let executor = Executor::new(chain, Contracts);
         let block = executor.genesis_block(&genesis).unwrap();
-        store
-            .apply(&block.head, &block.writes, &hashed(&block.writes))
-            .unwrap();
+        let writes = BlockWrites::new(block.head.clone(), block.writes);
+        store.keep(&[Arc::new(writes)]).unwrap();
         let epochs = Epochs::new(chain, Limits::default(), genesis.epoch, Vec::new());
         let roots = Roots::start(store.clone()).unwrap();
         let runner = BlockRunner::new(
@@ -141,7 +140,8 @@ fn what_gives_way_leaves_nothing_behind() {
     assert_eq!(straight.does(tasks), [1, 1, 2]);
     assert_eq!(replaced.newest(), straight.newest());
     for run in [&mut replaced, &mut straight] {
-        run.runner.keep_all().unwrap();
+        run.runner.keep_all();
+        run.runner.roots.stop();
     }
     let entries = |run: &Run| StateView::range(&run.store, &[0], &[0xff; 40], usize::MAX);
     assert_eq!(entries(&replaced), entries(&straight));
@@ -167,6 +167,7 @@ fn an_order_on_top_of_what_gave_way_is_passed_over_and_so_is_one_for_a_certified
     ];
     assert_eq!(run.does(tasks), [1]);
     assert_eq!(run.told.last().map(|(height, _)| *height), Some(Height(3)));
+    run.runner.roots.stop();
     assert_eq!(
         run.store.head().unwrap().map(|head| head.height),
         Some(Height(2))

@@ -1,8 +1,10 @@
 //! A replica that computes another block than the others stops, with a report; the others go on.
 
+use std::sync::Arc;
+
 use execution::StateView;
 use ledger::{ReplicaId, WriteSet};
-use ordering::state::{StateStore, hashed};
+use ordering::state::{BlockWrites, StateStore};
 
 use crate::harness::{Cluster, PATIENT};
 
@@ -15,7 +17,8 @@ async fn a_replica_with_another_state_stops_with_a_report_of_heights_and_roots_a
     cluster.submit_all(0..10).await;
     let height = cluster.height_of_most().await;
     cluster.wait_for_height(DIVERGING, height).await;
-    cluster.kill(DIVERGING);
+    // All that it executed is in its state then.
+    cluster.stop(DIVERGING);
     forget_the_patient(&cluster);
     cluster.launch(DIVERGING);
     let work = cluster.start_submitting(10..40);
@@ -51,5 +54,6 @@ fn forget_the_patient(cluster: &Cluster) {
     let writes = WriteSet(of_patient.map(|(key, _)| (key, None)).collect());
     assert!(!writes.0.is_empty());
     let head = store.head().unwrap().unwrap();
-    store.apply(&head, &writes, &hashed(&writes)).unwrap();
+    let block = BlockWrites::new(head, writes);
+    store.keep(&[Arc::new(block)]).unwrap();
 }

@@ -190,6 +190,14 @@ impl Cluster {
         process.wait().unwrap();
     }
 
+    /// Asks the replica to end, and waits until it has.
+    pub fn stop(&mut self, replica: ReplicaId) {
+        let mut process = self.processes.remove(&replica).expect("it runs");
+        let id = rustix::process::Pid::from_child(&process);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert!(process.wait().unwrap().success());
+    }
+
     /// Registers record `number`, with the same nonce.
     pub fn register_record(&self, number: u64) -> SignedTransaction {
         self.register_record_with_nonce(number, number)

@@ -25,10 +25,14 @@ fn a_replica_runs_as_a_process_of_its_own() {
         .enable_all()
         .build()
         .unwrap();
-    let result = runtime.block_on(ordering::run(
-        config,
-        chassis::Shutdown::detached("ordering"),
-    ));
+    let shutdown = chassis::Shutdown::detached("ordering");
+    let asked = shutdown.clone();
+    runtime.spawn(async move {
+        let terminate = tokio::signal::unix::SignalKind::terminate();
+        tokio::signal::unix::signal(terminate).unwrap().recv().await;
+        asked.request();
+    });
+    let result = runtime.block_on(ordering::run(config, shutdown));
     eprintln!("the replica ended: {result:?}");
     assert!(result.is_ok());
 }
