@@ -7,6 +7,7 @@
 //! about log16 of the number of keys, shared between the keys of one update.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use ledger::{Digest, Height, tagged};
 
@@ -19,11 +20,8 @@ const VALUE_TAG: &str = "medshare/state-value/v1";
 const LEAF: u8 = 0x40;
 const NODE: u8 = 0x80;
 
-/// Nibbles in a hashed key; the deepest a tree can be.
-const DEPTH_MAX: usize = 64;
-
-/// A place in the tree: the nibbles (0 to 15, one per byte) from the root; empty for the root.
-pub type Path = Vec<u8>;
+/// The longest node: sixteen leaves.
+const NODE_BYTES_MAX: usize = 16 * 65;
 
 /// How many heights lie between two updates of the tree.
 pub const CHECKPOINT_INTERVAL: u64 = 64;
@@ -32,6 +30,84 @@ pub const CHECKPOINT_INTERVAL: u64 = 64;
 /// there is time to compute it while the chain goes on. Height 0 is a checkpoint.
 pub fn checkpoint_of(height: Height) -> Height {
     Height((height.0 / CHECKPOINT_INTERVAL).saturating_sub(1) * CHECKPOINT_INTERVAL)
+}
+
+/// A place in the tree: the nibbles from the root. Places are in order of depth, then of nibbles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path {
+    depth: u8,
+    /// Two to a byte, the first above; zero behind the last.
+    nibbles: [u8; 32],
+}
+
+impl Path {
+    /// The root's place.
+    pub const ROOT: Path = Path {
+        depth: 0,
+        nibbles: [0; 32],
+    };
+
+    /// How many nibbles there can be: those of a hashed key.
+    pub const DEPTH_MAX: usize = 64;
+
+    /// How many nibbles there are.
+    pub fn depth(&self) -> usize {
+        usize::from(self.depth)
+    }
+
+    /// The place one nibble (0 to 15) further.
+    ///
+    /// # Panics
+    /// At [`Path::DEPTH_MAX`]: two distinct hashed keys differ in some nibble.
+    pub fn child(&self, nibble: usize) -> Path {
+        let depth = self.depth();
+        assert!(depth < Path::DEPTH_MAX, "a hashed key has no more nibbles");
+        let mut child = *self;
+        let shift = if depth.is_multiple_of(2) { 4 } else { 0 };
+        child.nibbles[depth / 2] |= (nibble as u8) << shift;
+        child.depth += 1;
+        child
+    }
+
+    /// Its number among the places of its depth, if that is at most eight.
+    pub fn number(&self) -> Option<usize> {
+        let [first, second, third, fourth, ..] = self.nibbles;
+        let number = u32::from_be_bytes([first, second, third, fourth]);
+        match self.depth() {
+            0 => Some(0),
+            depth @ 1..=8 => Some((number >> (32 - 4 * depth)) as usize),
+            _ => None,
+        }
+    }
+
+    /// The bytes that stand for it in a store, in the same order: the depth, and the nibbles.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(1 + self.depth().div_ceil(2));
+        bytes.push(self.depth);
+        bytes.extend_from_slice(&self.nibbles[..self.depth().div_ceil(2)]);
+        bytes
+    }
+
+    /// The place for which these bytes stand; `None` if they are no place's.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Path> {
+        let (depth, packed) = bytes.split_first()?;
+        let length = usize::from(*depth).div_ceil(2);
+        let mut nibbles = [0; 32];
+        nibbles.get_mut(..length)?.copy_from_slice(packed.get(..length)?);
+        let has_rest = depth % 2 == 1 && nibbles[length - 1] & 0x0f != 0;
+        (packed.len() == length && !has_rest).then_some(Path {
+            depth: *depth,
+            nibbles,
+        })
+    }
+}
+
+impl Hash for Path {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // They come of hashed keys: sixteen nibbles tell apart all that any ledger holds.
+        let (first, _) = self.nibbles.as_chunks::<8>();
+        state.write_u64(u64::from_be_bytes(first[0]) ^ u64::from(self.depth));
+    }
 }
 
 /// Where a key lives in the tree.
@@ -45,14 +121,24 @@ pub fn value_hash(value: &[u8]) -> Digest {
 }
 
 /// Where nodes are kept.
-pub trait NodeRead {
-    /// The bytes last written at `path`, if any.
-    fn node(&self, path: &[u8]) -> Option<Vec<u8>>;
+pub trait NodeStore {
+    /// Gives `read` the bytes last written at `path`, if any.
+    fn read<T>(&self, path: &Path, read: impl FnOnce(&[u8]) -> T) -> Option<T>;
+
+    /// Writes a node; `None` deletes it.
+    fn write(&mut self, path: &Path, node: Option<&[u8]>);
 }
 
-impl NodeRead for BTreeMap<Path, Vec<u8>> {
-    fn node(&self, path: &[u8]) -> Option<Vec<u8>> {
-        self.get(path).cloned()
+impl NodeStore for BTreeMap<Path, Vec<u8>> {
+    fn read<T>(&self, path: &Path, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        self.get(path).map(|node| read(node))
+    }
+
+    fn write(&mut self, path: &Path, node: Option<&[u8]>) {
+        match node {
+            Some(node) => self.insert(*path, node.to_vec()),
+            None => self.remove(path),
+        };
     }
 }
 
@@ -64,45 +150,30 @@ pub struct DamagedNode {
     pub depth: usize,
 }
 
-/// What an update of the tree did: the new root, and the nodes to write (`None` deletes).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TreeUpdate {
-    /// The root after the update.
-    pub root: Digest,
-    /// The changed nodes, by path.
-    pub nodes: BTreeMap<Path, Option<Vec<u8>>>,
-}
-
-/// Applies changed keys (key hash to value hash, `None` for a deleted key) to the tree in `store`.
+/// Applies changed keys (key hash to value hash, `None` for a deleted key) to the tree in `store`: in any order, the last of a
+/// key counts. Each node is read and written at most once. Gives the new root.
 ///
 /// # Errors
-/// [`DamagedNode`] when the store gives bytes that this module never wrote.
+/// [`DamagedNode`] when the store gives bytes that this module never wrote; what is written until then is of no use.
 pub fn update(
-    store: &impl NodeRead,
-    changes: &BTreeMap<Digest, Option<Digest>>,
-) -> Result<TreeUpdate, DamagedNode> {
-    let changes: Vec<(Digest, Option<Digest>)> = changes
-        .iter()
-        .map(|(key, value)| (*key, value.map(|value| leaf_hash(key, &value))))
-        .collect();
-    let mut writer = Writer {
-        store,
-        nodes: BTreeMap::new(),
-    };
-    let mut path = Path::new();
-    let root = match store.node(&path) {
-        Some(_) => Child::Node(Digest::ZERO),
+    store: &mut impl NodeStore,
+    mut changes: Vec<(Digest, Option<Digest>)>,
+) -> Result<Digest, DamagedNode> {
+    changes.reverse();
+    changes.sort_by_key(|(key, _)| *key);
+    changes.dedup_by_key(|(key, _)| *key);
+    for (key, value) in &mut changes {
+        *value = value.map(|value| leaf_hash(key, &value));
+    }
+    let root = match store.read(&Path::ROOT, |_| ()) {
+        Some(()) => Child::Node(Digest::ZERO),
         None => Child::Empty,
     };
-    let root = writer.update_child(&mut path, &root, &changes)?;
+    let mut writer = Writer { store };
     // The root is always kept as a node, so that a tree of one entry is found again.
-    let hash = match root {
+    Ok(match writer.update_child(&Path::ROOT, &root, &changes)? {
         Child::Node(hash) => hash,
-        lone => writer.put(&path, &Node::lone(lone)),
-    };
-    Ok(TreeUpdate {
-        root: hash,
-        nodes: writer.nodes,
+        lone => writer.put(&Path::ROOT, &Node::lone(lone)),
     })
 }
 
@@ -161,29 +232,28 @@ impl Node {
         tagged(NODE_TAG, &[&bytes[..length]])
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
-        // Many nodes are kept, and most have few children.
-        let length = self.0.iter().map(|child| match child {
-            Child::Empty => 0,
-            Child::Leaf(..) => 65,
-            Child::Node(_) => 33,
-        });
-        let mut bytes = Vec::with_capacity(length.sum());
+    /// Writes its bytes to `buffer`; gives how many they are.
+    fn write_to(&self, buffer: &mut [u8; NODE_BYTES_MAX]) -> usize {
+        let mut length = 0;
+        let mut push = |bytes: &[u8]| {
+            buffer[length..length + bytes.len()].copy_from_slice(bytes);
+            length += bytes.len();
+        };
         for (index, child) in self.0.iter().enumerate() {
             match child {
                 Child::Empty => {}
                 Child::Leaf(key, hash) => {
-                    bytes.push(LEAF | index as u8);
-                    bytes.extend_from_slice(&key.0);
-                    bytes.extend_from_slice(&hash.0);
+                    push(&[LEAF | index as u8]);
+                    push(&key.0);
+                    push(&hash.0);
                 }
                 Child::Node(hash) => {
-                    bytes.push(NODE | index as u8);
-                    bytes.extend_from_slice(&hash.0);
+                    push(&[NODE | index as u8]);
+                    push(&hash.0);
                 }
             }
         }
-        bytes
+        length
     }
 
     fn from_bytes(mut bytes: &[u8]) -> Option<Node> {
@@ -230,24 +300,25 @@ fn nibble(key: &Digest, depth: usize) -> usize {
 type Changes<'a> = &'a [(Digest, Option<Digest>)];
 
 struct Writer<'a, S> {
-    store: &'a S,
-    nodes: BTreeMap<Path, Option<Vec<u8>>>,
+    store: &'a mut S,
 }
 
-impl<S: NodeRead> Writer<'_, S> {
+impl<S: NodeStore> Writer<'_, S> {
     fn put(&mut self, path: &Path, node: &Node) -> Digest {
-        self.nodes.insert(path.clone(), Some(node.to_bytes()));
+        let mut buffer = [0; NODE_BYTES_MAX];
+        let length = node.write_to(&mut buffer);
+        self.store.write(path, Some(&buffer[..length]));
         node.hash()
     }
 
     /// The child after `changes`, all of which lie below `path`.
     fn update_child(
         &mut self,
-        path: &mut Path,
+        path: &Path,
         child: &Child,
         changes: Changes<'_>,
     ) -> Result<Child, DamagedNode> {
-        if changes.is_empty() && !path.is_empty() {
+        if changes.is_empty() && *path != Path::ROOT {
             return Ok(*child);
         }
         match child {
@@ -267,46 +338,37 @@ impl<S: NodeRead> Writer<'_, S> {
         }
     }
 
-    fn update_node(&mut self, path: &mut Path, changes: Changes<'_>) -> Result<Child, DamagedNode> {
-        let depth = path.len();
-        let damaged = DamagedNode { depth };
-        let bytes = self.store.node(path).ok_or(damaged.clone())?;
-        let mut node = Node::from_bytes(&bytes).ok_or(damaged)?;
+    fn update_node(&mut self, path: &Path, changes: Changes<'_>) -> Result<Child, DamagedNode> {
+        let depth = path.depth();
+        let node = self.store.read(path, Node::from_bytes);
+        let mut node = node.flatten().ok_or(DamagedNode { depth })?;
         for group in
             changes.chunk_by(|(left, _), (right, _)| nibble(left, depth) == nibble(right, depth))
         {
             let index = nibble(&group[0].0, depth);
-            path.push(index as u8);
             let child = node.0[index];
-            node.0[index] = self.update_child(path, &child, group)?;
-            path.pop();
+            node.0[index] = self.update_child(&path.child(index), &child, group)?;
         }
         if let Some(child) = node.collapsed() {
-            self.nodes.insert(path.clone(), None);
+            self.store.write(path, None);
             return Ok(child);
         }
         Ok(Child::Node(self.put(path, &node)))
     }
 
     /// A new subtree of these entries, ascending and distinct.
-    fn build(&mut self, path: &mut Path, entries: &[(Digest, Digest)]) -> Child {
+    fn build(&mut self, path: &Path, entries: &[(Digest, Digest)]) -> Child {
         match entries {
             [] => Child::Empty,
             [(key, hash)] => Child::Leaf(*key, *hash),
             _ => {
-                let depth = path.len();
-                assert!(
-                    depth < DEPTH_MAX,
-                    "two distinct key hashes differ in some nibble"
-                );
+                let depth = path.depth();
                 let mut node = Node::default();
                 for group in entries
                     .chunk_by(|(left, _), (right, _)| nibble(left, depth) == nibble(right, depth))
                 {
                     let index = nibble(&group[0].0, depth);
-                    path.push(index as u8);
-                    node.0[index] = self.build(path, group);
-                    path.pop();
+                    node.0[index] = self.build(&path.child(index), group);
                 }
                 Child::Node(self.put(path, &node))
             }
@@ -336,14 +398,7 @@ mod tests {
         store: &mut BTreeMap<Path, Vec<u8>>,
         changes: impl IntoIterator<Item = (Digest, Option<Digest>)>,
     ) -> Digest {
-        let done = update(store, &changes.into_iter().collect()).unwrap();
-        for (path, node) in done.nodes {
-            match node {
-                Some(bytes) => store.insert(path, bytes),
-                None => store.remove(&path),
-            };
-        }
-        done.root
+        update(store, changes.into_iter().collect()).unwrap()
     }
 
     #[test]
@@ -376,18 +431,60 @@ mod tests {
     }
 
     #[test]
+    fn of_a_key_that_changed_twice_the_last_change_counts() {
+        let mut twice = BTreeMap::new();
+        let changes = [
+            change(1, Some(1)),
+            change(2, Some(2)),
+            change(1, None),
+            change(2, Some(3)),
+            change(1, Some(4)),
+        ];
+        let root = apply(&mut twice, changes);
+        let mut once = BTreeMap::new();
+        assert_eq!(root, apply(&mut once, [change(2, Some(3)), change(1, Some(4))]));
+        assert_eq!(twice, once);
+    }
+
+    #[test]
     fn damaged_nodes_are_named_and_never_panic() {
         let mut store = BTreeMap::new();
         apply(&mut store, (0..40).map(|key| change(key, Some(1))));
-        let whole = store[&Path::new()].clone();
+        let whole = store[&Path::ROOT].clone();
         for length in 0..whole.len() {
-            store.insert(Path::new(), whole[..length].to_vec());
-            let _ = update(&store, &[change(1, Some(2))].into());
+            store.insert(Path::ROOT, whole[..length].to_vec());
+            let _ = update(&mut store.clone(), vec![change(1, Some(2))]);
         }
-        store.insert(Path::new(), vec![1, 2, 3]);
+        store.insert(Path::ROOT, vec![1, 2, 3]);
         assert_eq!(
-            update(&store, &[change(1, Some(2))].into()),
+            update(&mut store, vec![change(1, Some(2))]),
             Err(DamagedNode { depth: 0 })
         );
+    }
+
+    #[test]
+    fn places_keep_their_order_and_their_number_in_bytes() {
+        let mut places = vec![Path::ROOT];
+        for nibbles in [[0, 0, 0], [0, 0, 1], [0, 15, 2], [3, 0, 0], [15, 15, 15]] {
+            let mut place = Path::ROOT;
+            for nibble in nibbles {
+                place = place.child(nibble);
+                places.push(place);
+            }
+        }
+        places.sort();
+        places.dedup();
+        let bytes: Vec<Vec<u8>> = places.iter().map(Path::to_bytes).collect();
+        assert!(bytes.is_sorted());
+        for (place, bytes) in places.iter().zip(&bytes) {
+            assert_eq!(Path::from_bytes(bytes), Some(*place));
+        }
+        assert_eq!(Path::ROOT.child(3).child(1).number(), Some(0x31));
+        let deepest = (0..Path::DEPTH_MAX).fold(Path::ROOT, |place, _| place.child(15));
+        assert_eq!(Path::from_bytes(&deepest.to_bytes()), Some(deepest));
+        assert_eq!(deepest.number(), None);
+        for bytes in [&[][..], &[1], &[1, 0x11], &[2, 0x11, 0], &[65; 34]] {
+            assert_eq!(Path::from_bytes(bytes), None, "{bytes:?}");
+        }
     }
 }

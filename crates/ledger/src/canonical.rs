@@ -65,11 +65,14 @@ struct Growing(Vec<u8>);
 impl Flavor for Growing {
     type Output = Vec<u8>;
 
+    // Digests and keys come byte by byte.
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
         self.0.extend_from_slice(bytes);
         Ok(())

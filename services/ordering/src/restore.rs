@@ -167,10 +167,9 @@ impl Restoring<'_> {
             .keys()
             .next_back()
             .map_or(certified, |height| Height(*height).max(certified));
-        if store
-            .head()?
-            .is_some_and(|head| head.height > newest_height)
-        {
+        let head = store.head()?.map(|head| head.height);
+        let checkpoint = store.tree().roots()?.last().map(|(height, _)| *height);
+        if head.max(checkpoint) > Some(newest_height) {
             // Only a disk that lost synced blocks brings this about; what is left is executed again.
             tracing::warn!("the state is ahead of the stored blocks and is rebuilt");
             drop(store);
@@ -179,11 +178,8 @@ impl Restoring<'_> {
             index_all(&folder, &store)?;
         }
         if store.head()?.is_none() {
-            let writes = genesis_block.writes.clone();
-            store.keep(&[Arc::new(BlockWrites::new(
-                genesis_block.head.clone(),
-                writes,
-            ))])?;
+            let (head, writes) = (genesis_block.head.clone(), genesis_block.writes.clone());
+            Roots::begin(&store, Arc::new(BlockWrites { head, writes }))?;
         }
         let chain = Chain {
             folder: &folder,
@@ -373,6 +369,9 @@ fn open_state(data: &Path) -> Result<StateStore, RestoreError> {
     };
     if mark.exists() && folder.exists() {
         tracing::warn!("the state could not be opened at the last start, and is rebuilt");
+        remove_state(&folder)?;
+    } else if folder.exists() && !folder.join("tree").exists() {
+        tracing::warn!("the state is as an older version stored it, and is rebuilt");
         remove_state(&folder)?;
     }
     std::fs::write(&mark, []).map_err(disk)?;
@@ -564,7 +563,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_that_could_not_be_opened_is_rebuilt_and_any_other_is_kept() {
+    fn a_state_that_could_not_be_opened_or_is_of_an_older_version_is_rebuilt_and_any_other_is_kept() {
         let data = tempfile::tempdir().unwrap();
         let head = ChainHead {
             height: Height(0),
@@ -574,8 +573,8 @@ mod tests {
         };
         let writes = ledger::WriteSet(vec![(b"a".to_vec(), Some(b"1".to_vec()))]);
         let store = open_state(data.path()).unwrap();
-        let block = Arc::new(BlockWrites::new(head, writes));
-        store.keep(&[block]).unwrap();
+        let block = Arc::new(BlockWrites { head, writes });
+        store.keep(std::slice::from_ref(&block)).unwrap();
         drop(store);
         let store = open_state(data.path()).unwrap();
         assert_eq!(StateView::get(&store, b"a"), Some(b"1".to_vec()));
@@ -584,5 +583,11 @@ mod tests {
         let store = open_state(data.path()).unwrap();
         assert_eq!(StateView::get(&store, b"a"), None);
         assert!(!data.path().join("state.opening").exists());
+        store.keep(&[block]).unwrap();
+        drop(store);
+        // Where the tree stood among the indexes.
+        std::fs::remove_dir_all(data.path().join("state/tree")).unwrap();
+        let store = open_state(data.path()).unwrap();
+        assert_eq!(StateView::get(&store, b"a"), None);
     }
 }

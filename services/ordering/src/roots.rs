@@ -1,26 +1,32 @@
-//! The state's roots at checkpoints, and its store: a thread of its own computes and writes them while the chain goes on.
+//! The state's roots at checkpoints, and its store. One thread computes roots while the chain goes on; another stores what came of
+//! many checkpoints, tree and state, while the next are computed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ledger::{Digest, Height};
 
 use crate::run_blocks::is_checkpoint;
-use crate::state::{BlockWrites, Changes, StateError, StateStore};
+use crate::state::{BlockWrites, StateError, StateStore, hashed};
 use crate::tree::Tree;
+use crate::tree_store::Snapshot;
 
-/// How much waits at a checkpoint until it is stored: some 10 MiB. Small runs would be merged with large ones all the time; what
-/// waits is executed again after a crash.
-const UNSTORED_MAX: usize = 131_072;
+/// How much waits at a checkpoint until it is stored: some 20 MiB, and its nodes of the tree. Small runs would be merged with large
+/// ones all the time; what waits is executed again after a crash.
+const UNSTORED_MAX: usize = 196_608;
 
 /// What a block weighs by itself; each of its writes weighs one.
 const BLOCK_WEIGHT: usize = 16;
 
 /// From which length on a wait for a root is reported.
 const LONG_WAIT: Duration = Duration::from_millis(100);
+
+/// How many roots are kept in memory at most.
+const ROOTS_MAX: usize = 8;
 
 #[derive(Default)]
 struct Known {
@@ -42,47 +48,69 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tell(&self, checkpoint: Height, root: Digest) {
+        let mut known = self.lock();
+        known.roots.insert(checkpoint.0, root);
+        while known.roots.len() > ROOTS_MAX {
+            known.roots.pop_first();
+        }
+        self.changed.notify_all();
+    }
+
     fn fail(&self, reason: String) {
         self.lock().failed = Some(reason);
         self.changed.notify_all();
     }
 }
 
-/// A block that is certified and durable.
-enum Noted {
-    /// Its writes are stored.
-    Stored(Height, Changes),
-    /// They are not.
-    Executed(Arc<BlockWrites>),
-}
-
 /// Roots, known or on their way.
 pub struct Roots {
-    store: StateStore,
     shared: Arc<Shared>,
-    blocks: Option<Sender<Noted>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    /// The checkpoint at which the stored tree stood at the start.
+    started_at: Height,
+    blocks: Option<Sender<Arc<BlockWrites>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Roots {
-    /// Continues from what the store holds: the tree, and what changed since.
+    /// Stores a state that begins with this block.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn begin(store: &StateStore, genesis: Arc<BlockWrites>) -> Result<(), StateError> {
+        let mut tree = Tree::over(store.tree().clone())?;
+        tree.update(genesis.head.height, hashed(&genesis.writes))?;
+        let (tree, blocks) = (tree.snapshot(), vec![genesis]);
+        Run { tree, blocks }.store(store)
+    }
+
+    /// Continues from what the store holds: a state that has begun, and the tree, which may be ahead of it.
     ///
     /// # Errors
     /// [`StateError`].
     pub fn start(store: StateStore) -> Result<Roots, StateError> {
-        let head = store.head()?.map(|head| head.height);
+        let tree = Tree::over(store.tree().clone())?;
+        let (Some(head), Some(started_at)) = (store.head()?, tree.checkpoint()) else {
+            return Err(StateError::Damaged("state tree"));
+        };
+        if started_at < head.height {
+            return Err(StateError::Damaged("state tree"));
+        }
         let shared = Arc::new(Shared {
-            stored_below: AtomicU64::new(head.map_or(0, |head| head.0 + 1)),
+            stored_below: AtomicU64::new(head.height.0 + 1),
             ..Shared::default()
         });
+        for (checkpoint, root) in tree.roots() {
+            shared.tell(*checkpoint, *root);
+        }
         let (blocks, receiver) = channel();
         let keeper = Keeper {
-            tree: Tree::over(store.clone())?,
-            store: store.clone(),
+            tree,
             shared: shared.clone(),
-            changes: Changes::new(),
+            since_checkpoint: Vec::new(),
             unstored: Vec::new(),
             weight: 0,
+            writer: RunWriter::start(store),
         };
         let thread = std::thread::Builder::new()
             .name("state-tree".to_owned())
@@ -92,35 +120,19 @@ impl Roots {
                 keeper.run(&receiver);
             })
             .expect("a thread can be started");
-        let roots = Roots {
-            store: store.clone(),
+        Ok(Roots {
             shared,
+            started_at,
             blocks: Some(blocks),
             thread: Some(thread),
-        };
-        let written = store.tree_height()?;
-        let mut changes: BTreeMap<Height, Changes> =
-            store.changes_after(written)?.into_iter().collect();
-        if let Some(head) = head {
-            let first = written.map_or(0, |written| written.0 + 1);
-            // Also blocks that changed nothing: one may be a checkpoint.
-            for height in (first..=head.0).map(Height) {
-                let changes = changes.remove(&height).unwrap_or_default();
-                roots.tell(Noted::Stored(height, changes));
-            }
-        }
-        Ok(roots)
+        })
     }
 
     /// Takes the writes of a block that is certified and durable, in order of height.
     pub fn note(&self, block: Arc<BlockWrites>) {
-        self.tell(Noted::Executed(block));
-    }
-
-    fn tell(&self, noted: Noted) {
         if let Some(blocks) = &self.blocks {
             // A thread that is gone has noted its failure.
-            let _ = blocks.send(noted);
+            let _ = blocks.send(block);
         }
     }
 
@@ -129,14 +141,12 @@ impl Roots {
         Height(self.shared.stored_below.load(Ordering::Acquire))
     }
 
-    /// The root at a checkpoint; waits for it when it is on its way.
+    /// The root at a checkpoint; waits for it when it is on its way. `None` when it is of the time before the start: the tree was
+    /// stored above it.
     ///
     /// # Errors
     /// [`StateError`] when it can't be computed, or the state not be stored.
-    pub fn at(&self, checkpoint: Height) -> Result<Digest, StateError> {
-        if let Some(root) = self.lookup(checkpoint)? {
-            return Ok(root);
-        }
+    pub fn at(&self, checkpoint: Height) -> Result<Option<Digest>, StateError> {
         let started = Instant::now();
         let mut known = self.shared.lock();
         loop {
@@ -149,29 +159,20 @@ impl Roots {
                         "execution waited for the state's root"
                     );
                 }
-                return Ok(*root);
+                return Ok(Some(*root));
             }
             if let Some(reason) = &known.failed {
                 return Err(StateError::NotStored(reason.clone()));
+            }
+            if checkpoint < self.started_at {
+                return Ok(None);
             }
             let woken = self.shared.changed.wait(known);
             known = woken.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn lookup(&self, checkpoint: Height) -> Result<Option<Digest>, StateError> {
-        let mut known = self.shared.lock();
-        if let Some(root) = known.roots.get(&checkpoint.0) {
-            return Ok(Some(*root));
-        }
-        let stored = self.store.root(checkpoint)?;
-        if let Some(root) = stored {
-            known.roots.insert(checkpoint.0, root);
-        }
-        Ok(stored)
-    }
-
-    /// Ends the thread once everything that it was given is stored.
+    /// Ends the threads once everything up to the newest checkpoint is stored.
     pub fn stop(&mut self) {
         self.blocks = None;
         if let Some(thread) = self.thread.take() {
@@ -192,75 +193,174 @@ impl Drop for Watch {
     }
 }
 
-/// The thread's memory.
+/// What is stored together: the blocks up to a checkpoint, and the tree there.
+struct Run {
+    blocks: Vec<Arc<BlockWrites>>,
+    tree: Arc<Snapshot>,
+}
+
+impl Run {
+    /// The tree goes first: what it is ahead of the state is executed again, and needs no root that the blocks do not name. A tree that
+    /// were behind could not follow.
+    fn store(&self, store: &StateStore) -> Result<(), StateError> {
+        store.tree().keep(&self.tree)?;
+        store.keep(&self.blocks)
+    }
+}
+
+/// Stores runs, one after the other, on a thread of its own.
+struct RunWriter {
+    runs: Option<Sender<Run>>,
+    results: Receiver<Result<Height, StateError>>,
+    is_busy: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RunWriter {
+    fn start(store: StateStore) -> RunWriter {
+        let (runs, receiver) = channel::<Run>();
+        let (sender, results) = channel();
+        let thread = std::thread::Builder::new()
+            .name("state-writer".to_owned())
+            .spawn(move || {
+                crate::priority::give_way();
+                for run in receiver {
+                    let newest = run.blocks.last().map_or(Height(0), |block| block.head.height);
+                    let _ = sender.send(run.store(&store).map(|()| newest));
+                }
+            })
+            .expect("a thread can be started");
+        RunWriter {
+            runs: Some(runs),
+            results,
+            is_busy: false,
+            thread: Some(thread),
+        }
+    }
+
+    fn begin(&mut self, run: Run) {
+        if let Some(runs) = &self.runs {
+            // A thread that is gone shows when its result is asked for.
+            let _ = runs.send(run);
+            self.is_busy = true;
+        }
+    }
+
+    /// The height up to which a run brought the state, if one is done.
+    fn poll(&mut self) -> Result<Option<Height>, StateError> {
+        match self.results.try_recv() {
+            Ok(result) => self.done(result).map(Some),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(gone()),
+        }
+    }
+
+    /// The same, waiting for the run that is being stored, if one is.
+    fn wait(&mut self) -> Result<Option<Height>, StateError> {
+        if !self.is_busy {
+            return Ok(None);
+        }
+        let result = self.results.recv().map_err(|RecvError| gone())?;
+        self.done(result).map(Some)
+    }
+
+    fn done(&mut self, result: Result<Height, StateError>) -> Result<Height, StateError> {
+        self.is_busy = false;
+        result
+    }
+}
+
+impl Drop for RunWriter {
+    fn drop(&mut self) {
+        self.runs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn gone() -> StateError {
+    StateError::NotStored("its writer panicked".to_owned())
+}
+
+/// The memory of the thread that computes roots.
 struct Keeper {
     tree: Tree,
-    store: StateStore,
     shared: Arc<Shared>,
-    /// What changed since the newest checkpoint.
-    changes: Changes,
+    /// Blocks above the newest checkpoint.
+    since_checkpoint: Vec<Arc<BlockWrites>>,
+    /// Blocks up to it that are not given to be stored.
     unstored: Vec<Arc<BlockWrites>>,
-    /// What the unstored blocks weigh.
+    /// What these weigh.
     weight: usize,
+    writer: RunWriter,
 }
 
 impl Keeper {
-    fn run(mut self, blocks: &Receiver<Noted>) {
+    fn run(mut self, blocks: &Receiver<Arc<BlockWrites>>) {
         let _watch = Watch(self.shared.clone());
-        let result = blocks.iter().try_for_each(|noted| self.note(noted));
-        if let Err(error) = result.and_then(|()| self.store()) {
+        let result = blocks.iter().try_for_each(|block| self.note(block));
+        if let Err(error) = result.and_then(|()| self.finish()) {
             tracing::error!(%error, "the state cannot be stored, or its root not be computed");
             self.shared.fail(error.to_string());
         }
     }
 
-    fn note(&mut self, noted: Noted) -> Result<(), StateError> {
-        let height = match noted {
-            Noted::Stored(height, changes) => {
-                self.changes.extend(changes);
-                height
-            }
-            Noted::Executed(block) => {
-                self.changes.extend_from_slice(&block.changes);
-                self.weight += BLOCK_WEIGHT + block.changes.len();
-                let height = block.head.height;
-                self.unstored.push(block);
-                height
-            }
-        };
+    fn note(&mut self, block: Arc<BlockWrites>) -> Result<(), StateError> {
+        let height = block.head.height;
+        self.since_checkpoint.push(block);
         if !is_checkpoint(height) {
             return Ok(());
         }
-        let root = self
-            .tree
-            .update(height, std::mem::take(&mut self.changes))?;
-        self.tell(height, root);
-        if self.weight >= UNSTORED_MAX || self.tree.is_full() {
-            self.store()?;
-            if self.tree.is_due() {
-                self.tree.begin_writing()?;
-            }
+        // After a crash the tree may be ahead of the state.
+        if self.tree.checkpoint().is_none_or(|known| known < height) {
+            let blocks = self.since_checkpoint.iter();
+            let changes = blocks.flat_map(|block| hashed(&block.writes)).collect();
+            let root = self.tree.update(height, changes)?;
+            self.shared.tell(height, root);
+        }
+        let weights = self.since_checkpoint.iter();
+        self.weight += weights
+            .map(|block| BLOCK_WEIGHT + block.writes.0.len())
+            .sum::<usize>();
+        self.unstored.append(&mut self.since_checkpoint);
+        let stored = self.writer.poll()?;
+        self.note_stored(stored);
+        if self.weight >= 2 * UNSTORED_MAX {
+            let stored = self.writer.wait()?;
+            self.note_stored(stored);
+        }
+        if self.weight >= UNSTORED_MAX && !self.writer.is_busy {
+            self.begin();
         }
         Ok(())
     }
 
-    fn tell(&self, checkpoint: Height, root: Digest) {
-        let mut known = self.shared.lock();
-        known.roots.insert(checkpoint.0, root);
-        while known.roots.len() > 8 {
-            known.roots.pop_first();
-        }
-        self.shared.changed.notify_all();
-    }
-
-    fn store(&mut self) -> Result<(), StateError> {
-        self.store.keep(&self.unstored)?;
-        if let Some(newest) = self.unstored.last() {
-            let below = newest.head.height.0 + 1;
+    fn note_stored(&mut self, stored: Option<Height>) {
+        if let Some(height) = stored {
+            self.tree.is_stored();
+            let below = height.0 + 1;
             self.shared.stored_below.store(below, Ordering::Release);
         }
-        self.unstored.clear();
+    }
+
+    fn begin(&mut self) {
         self.weight = 0;
+        self.writer.begin(Run {
+            blocks: std::mem::take(&mut self.unstored),
+            tree: self.tree.snapshot(),
+        });
+    }
+
+    fn finish(&mut self) -> Result<(), StateError> {
+        let stored = self.writer.wait()?;
+        self.note_stored(stored);
+        if !self.unstored.is_empty() {
+            self.begin();
+            let stored = self.writer.wait()?;
+            self.note_stored(stored);
+        }
         Ok(())
     }
 }
@@ -273,47 +373,102 @@ mod tests {
 
     use super::*;
 
-    /// The blocks up to `last`; only that at height 1 changes something.
-    fn blocks(last: u64) -> impl Iterator<Item = Arc<BlockWrites>> {
-        (0..=last).map(|height| {
-            let write = (b"key".to_vec(), Some(b"value".to_vec()));
-            let writes = WriteSet(if height == 1 { vec![write] } else { Vec::new() });
-            let head = ChainHead {
-                height: Height(height),
-                hash: Digest([1; 32]),
-                time: Timestamp(height),
-                history: HistoryLog::new(),
-            };
-            Arc::new(BlockWrites::new(head, writes))
-        })
+    /// A block that writes one of fifty keys, but for each third.
+    fn block(height: u64) -> Arc<BlockWrites> {
+        let key = (height % 50).to_be_bytes().to_vec();
+        let write = (key, Some(vec![height as u8]));
+        let writes = WriteSet(if height.is_multiple_of(3) {
+            Vec::new()
+        } else {
+            vec![write]
+        });
+        let head = ChainHead {
+            height: Height(height),
+            hash: Digest([1; 32]),
+            time: Timestamp(height),
+            history: HistoryLog::new(),
+        };
+        Arc::new(BlockWrites { head, writes })
+    }
+
+    fn begun(folder: &tempfile::TempDir) -> StateStore {
+        let store = StateStore::open(folder.path()).unwrap();
+        Roots::begin(&store, block(0)).unwrap();
+        store
     }
 
     fn root_at(roots: Roots, checkpoint: Height) -> (Roots, Digest) {
         let (sender, receiver) = channel();
         std::thread::spawn(move || {
-            let root = roots.at(checkpoint).unwrap();
+            let root = roots.at(checkpoint).unwrap().unwrap();
             let _ = sender.send((roots, root));
         });
         let found = receiver.recv_timeout(Duration::from_secs(60));
         found.expect("the root comes")
     }
 
-    #[test]
-    fn after_a_restart_a_checkpoint_has_a_root_though_its_block_changed_nothing() {
+    /// The root that a ledger has at `last`, whose blocks come in one go.
+    fn expected_at(last: Height) -> Digest {
         let folder = tempfile::tempdir().unwrap();
-        let last = Height(2 * CHECKPOINT_INTERVAL);
-        let before = {
-            let store = StateStore::open(folder.path()).unwrap();
-            let roots = Roots::start(store).unwrap();
-            blocks(last.0).for_each(|block| roots.note(block));
-            let (mut roots, root) = root_at(roots, last);
-            roots.stop();
-            root
-        };
-        assert_ne!(before, execution::state_tree::empty_root());
-        let roots = Roots::start(StateStore::open(folder.path()).unwrap()).unwrap();
+        let roots = Roots::start(begun(&folder)).unwrap();
+        (1..=last.0).for_each(|height| roots.note(block(height)));
         let (mut roots, root) = root_at(roots, last);
         roots.stop();
-        assert_eq!(root, before);
+        root
+    }
+
+    #[test]
+    fn after_an_orderly_stop_what_is_above_the_newest_checkpoint_is_executed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = Height(2 * CHECKPOINT_INTERVAL + 5);
+        let mut roots = Roots::start(begun(&folder)).unwrap();
+        (1..=stop.0).for_each(|height| roots.note(block(height)));
+        roots.stop();
+        let store = StateStore::open(folder.path()).unwrap();
+        let head = store.head().unwrap().unwrap();
+        assert_eq!(head.height, Height(2 * CHECKPOINT_INTERVAL));
+        let roots = Roots::start(store).unwrap();
+        let (roots, root) = root_at(roots, head.height);
+        assert_eq!(root, expected_at(head.height));
+        let last = Height(4 * CHECKPOINT_INTERVAL);
+        (head.height.0 + 1..=last.0).for_each(|height| roots.note(block(height)));
+        let (mut roots, root) = root_at(roots, last);
+        roots.stop();
+        assert_eq!(root, expected_at(last));
+    }
+
+    #[test]
+    fn a_tree_that_a_crash_left_ahead_of_the_state_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ahead, last) = (Height(5 * CHECKPOINT_INTERVAL), Height(7 * CHECKPOINT_INTERVAL));
+        let store = begun(&folder);
+        let mut tree = Tree::over(store.tree().clone()).unwrap();
+        for checkpoint in (1..=5).map(|number| Height(number * CHECKPOINT_INTERVAL)) {
+            let blocks = checkpoint.0 - CHECKPOINT_INTERVAL + 1..=checkpoint.0;
+            let changes = blocks.flat_map(|height| hashed(&block(height).writes));
+            tree.update(checkpoint, changes.collect()).unwrap();
+        }
+        store.tree().keep(&tree.snapshot()).unwrap();
+        drop(tree);
+        let roots = Roots::start(store).unwrap();
+        // A checkpoint whose root only the blocks name.
+        assert_eq!(roots.at(Height(CHECKPOINT_INTERVAL)).unwrap(), None);
+        let (roots, root) = root_at(roots, ahead);
+        assert_eq!(root, expected_at(ahead));
+        (1..=last.0).for_each(|height| roots.note(block(height)));
+        let (mut roots, root) = root_at(roots, last);
+        assert_eq!(root, expected_at(last));
+        roots.stop();
+        let store = StateStore::open(folder.path()).unwrap();
+        assert_eq!(store.head().unwrap().unwrap().height, last);
+    }
+
+    #[test]
+    fn a_tree_that_is_behind_the_state_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = begun(&folder);
+        store.keep(&[block(1)]).unwrap();
+        let refused = Roots::start(store);
+        assert!(matches!(refused, Err(StateError::Damaged("state tree"))));
     }
 }

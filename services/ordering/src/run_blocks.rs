@@ -256,7 +256,8 @@ impl<R: Rules> BlockRunner<R> {
         self.recent.take_back_to(last);
     }
 
-    /// Executes the next block.
+    /// Executes the next block. Where it is a stored one, `stored_root` is the state's root that it names: the tree may be ahead of the
+    /// state, and has that of an earlier checkpoint no more.
     ///
     /// # Errors
     /// [`StateError`] when the state's root can't be had.
@@ -265,6 +266,7 @@ impl<R: Rules> BlockRunner<R> {
         run: Option<u64>,
         time: Timestamp,
         transactions: Vec<Arc<CheckedTransaction>>,
+        stored_root: Option<Digest>,
     ) -> Result<ExecutedBlock, ExecutionError> {
         let height = self.head.height.next();
         if let Some((contract, version)) = execution::missing_version(&self.unapplied, height) {
@@ -274,12 +276,12 @@ impl<R: Rules> BlockRunner<R> {
                 version,
             });
         }
-        let state_root = self.roots.at(checkpoint_of(height))?;
+        let state_root = self.roots.at(checkpoint_of(height))?.or(stored_root);
         let order = BlockOrder {
             epoch: self.epochs.at(height).epoch,
             height,
             time,
-            state_root,
+            state_root: state_root.ok_or(StateError::Damaged("state tree"))?,
             transactions,
         };
         let mut executed =
@@ -313,7 +315,7 @@ impl<R: Rules> BlockRunner<R> {
         }
         let started = Instant::now();
         let transactions = bodies.iter().map(|body| body.transaction.clone()).collect();
-        let executed = self.execute_next(Some(run), time, transactions)?;
+        let executed = self.execute_next(Some(run), time, transactions, None)?;
         let kept = in_block(bodies, &executed);
         let wires: Vec<Digest> = kept.iter().map(|body| body.wire()).collect();
         let journaled = JournaledBlock {
@@ -412,6 +414,7 @@ impl<R: Rules> BlockRunner<R> {
         digests: &BlockDigests,
     ) -> Result<Digest, ExecutionError> {
         let started = Instant::now();
+        let header = &block.header;
         let digested = digests.transactions.iter().zip(&digests.wires);
         let transactions = block.transactions.iter().zip(digested);
         let transactions = transactions
@@ -423,7 +426,7 @@ impl<R: Rules> BlockRunner<R> {
                 })
             })
             .collect();
-        let executed = self.execute_next(None, block.header.time, transactions)?;
+        let executed = self.execute_next(None, header.time, transactions, Some(header.state_root))?;
         let hash = executed.head.hash;
         let recent = RecentBlock {
             block: None,
@@ -436,7 +439,7 @@ impl<R: Rules> BlockRunner<R> {
                 executed: Instant::now(),
             },
         };
-        self.recent.insert(block.header.height, Arc::new(recent));
+        self.recent.insert(header.height, Arc::new(recent));
         Ok(hash)
     }
 

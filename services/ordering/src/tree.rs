@@ -1,254 +1,197 @@
 //! The tree over the state, with what its latest updates changed in memory.
 //!
-//! An update touches every node on its keys' paths, and those near the root are touched by every update: written at each
-//! checkpoint, nine tenths of all bytes that a replica writes are theirs. So they are kept here, and what came of several
-//! updates is written as one, a little after each of the next updates, for whoever writes keeps blocks from being indexed.
-//!
-//! The changes themselves are stored with the state, which is never below the tree. What a crash takes of the tree is computed again from them, also
-//! when it comes between two parts. Children are written before their parents, and what is no more is deleted last of all:
-//! so each node, old or new, has nodes below it that hold all that did not change, and applying all changes to it once more
-//! gives the new tree.
+//! An update touches every node on its keys' paths. Those near the root are touched by every update, and stay in memory; of those
+//! below, what changed is kept until the state is stored, and is then stored as one run with it ([`Tree::snapshot`]). What a crash
+//! takes is computed again from the blocks.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use execution::state_tree::{self, NodeRead, Path};
+use execution::state_tree::{self, NodeStore, Path};
 use ledger::{Digest, Height};
 
-use crate::state::{Changes, StateError, StateStore};
+use crate::state::{Changes, StateError};
+use crate::tree_store::{NewestRoots, Nodes, Snapshot, TreeStore};
 
-/// How many updates are written together, where less does not fill the memory first.
-const UPDATES_TOGETHER: usize = 16;
-
-/// How many changed nodes wait at most until they are written: some 150 MiB. Under load this is what matters: the tree has
-/// 65,536 nodes at the fourth level alone, and each checkpoint changes most of them.
-const UNWRITTEN_MAX: usize = 262_144;
-
-/// After how many updates everything should be written.
-const PARTS: usize = 8;
-
-/// How many nodes one batch of the store holds at most: a fraction of a millisecond.
-const PART_MAX: usize = 256;
-
-/// How many nodes each of the two halves of [`Seen`] holds.
-const SEEN_MAX: usize = 32_768;
+/// Down to which depth all nodes are in memory: at most 69,905, some 37 MiB with all of their children.
+const TOP_DEPTH: usize = 4;
 
 /// For how many checkpoints, the newest included, the root is kept: headers name the last but one.
 const ROOTS_KEPT: usize = 4;
 
-/// Changed nodes; `None` for what is no more.
-pub type Nodes = BTreeMap<Path, Option<Vec<u8>>>;
+/// How many places there are above that depth.
+const fn first_slot(depth: usize) -> usize {
+    ((1 << (4 * depth)) - 1) / 15
+}
+
+/// All nodes near the root.
+struct Top {
+    /// The greatest of their depths.
+    depth: usize,
+    nodes: Vec<Option<Box<[u8]>>>,
+    /// Whether the node changed since the last snapshot.
+    is_changed: Vec<bool>,
+    /// Those that did.
+    changed: Vec<Path>,
+}
+
+impl Top {
+    fn new(depth: usize) -> Top {
+        let places = first_slot(depth + 1);
+        Top {
+            depth,
+            nodes: vec![None; places],
+            is_changed: vec![false; places],
+            changed: Vec::new(),
+        }
+    }
+
+    /// The place's number among all of the top; `None` below it.
+    fn slot(&self, path: &Path) -> Option<usize> {
+        let is_top = path.depth() <= self.depth;
+        let number = is_top.then(|| path.number()).flatten()?;
+        Some(first_slot(path.depth()) + number)
+    }
+
+    fn set(&mut self, slot: usize, node: Option<&[u8]>) {
+        match (&mut self.nodes[slot], node) {
+            (Some(old), Some(new)) if old.len() == new.len() => old.copy_from_slice(new),
+            (old, new) => *old = new.map(Into::into),
+        }
+    }
+
+    fn write(&mut self, path: &Path, slot: usize, node: Option<&[u8]>) {
+        self.set(slot, node);
+        if !std::mem::replace(&mut self.is_changed[slot], true) {
+            self.changed.push(*path);
+        }
+    }
+
+    /// What changed since this was last asked.
+    fn take_changed(&mut self) -> Vec<(Path, Option<Box<[u8]>>)> {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        let taken = |path: Path| {
+            let slot = self.slot(&path)?;
+            self.is_changed[slot] = false;
+            Some((path, self.nodes[slot].clone()))
+        };
+        changed.into_iter().filter_map(taken).collect()
+    }
+}
 
 /// The tree.
 pub struct Tree {
-    store: StateStore,
-    /// Changed since the checkpoint that is being written; `None` for what is no more.
-    unwritten: HashMap<Path, Option<Vec<u8>>>,
-    /// How many updates that was.
-    updates: usize,
-    writing: Option<Writing>,
+    store: TreeStore,
+    top: Top,
+    /// What changed below the top since the last snapshot.
+    below: Nodes,
+    /// The last snapshot, until it is stored.
+    writing: Option<Arc<Snapshot>>,
     /// The newest roots, by height.
-    roots: Vec<(Height, Digest)>,
-    seen: RefCell<Seen>,
+    roots: NewestRoots,
 }
 
-/// A checkpoint that is being written.
-struct Writing {
-    checkpoint: Height,
-    /// What is left of it.
-    nodes: Nodes,
-    /// What is to be deleted at the end.
-    gone: Vec<Path>,
-    /// How much is written after an update.
-    part: usize,
-}
-
-/// Nodes as the store has them. Those that were not asked for lately go first.
-#[derive(Default)]
-struct Seen {
-    lately: HashMap<Path, Vec<u8>>,
-    before: HashMap<Path, Vec<u8>>,
-}
-
-impl Seen {
-    fn get(&mut self, path: &[u8]) -> Option<Vec<u8>> {
-        if let Some(node) = self.lately.get(path) {
-            return Some(node.clone());
+impl NodeStore for Tree {
+    fn read<T>(&self, path: &Path, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if let Some(slot) = self.top.slot(path) {
+            return self.top.nodes[slot].as_deref().map(read);
         }
-        let (path, node) = self.before.remove_entry(path)?;
-        self.keep(path, node.clone());
-        Some(node)
+        let writing = || self.writing.as_ref()?.below.get(path);
+        match self.below.get(path).or_else(writing) {
+            Some(node) => node.as_deref().map(read),
+            None => self.store.node(path).as_deref().map(read),
+        }
     }
 
-    fn keep(&mut self, path: Path, node: Vec<u8>) {
-        if self.lately.len() >= SEEN_MAX {
-            self.before = std::mem::take(&mut self.lately);
+    fn write(&mut self, path: &Path, node: Option<&[u8]>) {
+        match self.top.slot(path) {
+            Some(slot) => self.top.write(path, slot, node),
+            None => drop(self.below.insert(*path, node.map(Into::into))),
         }
-        self.lately.insert(path, node);
-    }
-
-    fn forget(&mut self, path: &[u8]) {
-        self.lately.remove(path);
-        self.before.remove(path);
-    }
-}
-
-impl NodeRead for Tree {
-    fn node(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let writing = || self.writing.as_ref()?.nodes.get(path);
-        if let Some(node) = self.unwritten.get(path).or_else(writing) {
-            return node.clone();
-        }
-        let mut seen = self.seen.borrow_mut();
-        if let Some(node) = seen.get(path) {
-            return Some(node);
-        }
-        let node = self.store.node(path)?;
-        seen.keep(path.to_vec(), node.clone());
-        Some(node)
     }
 }
 
 impl Tree {
-    /// The tree as the store has it. Where a crash came between the parts of a checkpoint, it is completed first.
+    /// The tree as the store has it.
     ///
     /// # Errors
-    /// [`StateError`], also when what comes of completing it is not what was being written.
-    pub fn over(store: StateStore) -> Result<Tree, StateError> {
-        let tree = Tree {
-            store,
-            unwritten: HashMap::new(),
-            updates: 0,
-            writing: None,
-            roots: Vec::new(),
-            seen: RefCell::default(),
-        };
-        if let Some(checkpoint) = tree.store.tree_being_written()? {
-            let mut changes = tree.store.changes_after(tree.store.tree_height()?)?;
-            changes.retain(|(height, _)| *height <= checkpoint);
-            let changes = changes.into_iter().flat_map(|(_, changes)| changes);
-            let update = tree.changed(&changes.collect())?;
-            if tree.store.root(checkpoint)? != Some(update.root) {
-                return Err(StateError::Damaged("state tree"));
+    /// [`StateError`].
+    pub fn over(store: TreeStore) -> Result<Tree, StateError> {
+        Tree::with_top(store, TOP_DEPTH)
+    }
+
+    fn with_top(store: TreeStore, depth: usize) -> Result<Tree, StateError> {
+        let mut top = Top::new(depth);
+        store.read_top(depth, |path, node| {
+            if let Some(slot) = top.slot(path) {
+                top.set(slot, Some(node));
             }
-            tree.store.finish_tree(checkpoint, &update.nodes)?;
-        }
-        // What was read until now may be of before.
+        })?;
         Ok(Tree {
-            seen: RefCell::default(),
-            ..tree
+            roots: store.roots()?,
+            store,
+            top,
+            below: Nodes::new(),
+            writing: None,
         })
     }
 
-    fn changed(
-        &self,
-        changes: &BTreeMap<Digest, Option<Digest>>,
-    ) -> Result<state_tree::TreeUpdate, StateError> {
-        state_tree::update(self, changes).map_err(|_| StateError::Damaged("state tree"))
+    /// The newest checkpoint; `None` before the first.
+    pub fn checkpoint(&self) -> Option<Height> {
+        self.roots.last().map(|(checkpoint, _)| *checkpoint)
     }
 
-    /// Brings the tree to a checkpoint by everything that changed since the one before; gives its root. Writes a part of the
-    /// checkpoint that is being written, if one is.
+    /// The roots at the newest checkpoints.
+    pub fn roots(&self) -> &NewestRoots {
+        &self.roots
+    }
+
+    /// Brings the tree to a checkpoint by everything that changed since the one before; gives its root.
     ///
     /// # Errors
-    /// [`StateError`].
+    /// [`StateError::Damaged`]; what is in memory is of no use then.
     pub fn update(&mut self, checkpoint: Height, changes: Changes) -> Result<Digest, StateError> {
-        let update = self.changed(&changes.into_iter().collect())?;
-        self.unwritten.extend(update.nodes);
-        self.updates += 1;
-        self.roots.push((checkpoint, update.root));
+        let root = state_tree::update(self, changes);
+        let root = root.map_err(|_| StateError::Damaged("state tree"))?;
+        self.roots.push((checkpoint, root));
         if self.roots.len() > ROOTS_KEPT {
             self.roots.remove(0);
         }
-        self.write_part()?;
-        Ok(update.root)
+        Ok(root)
     }
 
-    /// Whether so much waits to be written that it should not be more.
-    pub fn is_full(&self) -> bool {
-        self.unwritten.len() >= UNWRITTEN_MAX
+    /// How many nodes below the top wait for a snapshot.
+    pub fn unwritten(&self) -> usize {
+        self.below.len()
     }
 
-    /// Whether enough waits to be written together.
-    pub fn is_due(&self) -> bool {
-        self.updates >= UPDATES_TOGETHER || self.is_full()
-    }
-
-    /// Begins to write everything that changed up to the newest checkpoint; the state that is stored must stand there or above.
-    ///
-    /// # Errors
-    /// [`StateError`].
-    pub fn begin_writing(&mut self) -> Result<(), StateError> {
-        let Some((checkpoint, _)) = self.roots.last().copied() else {
-            return Ok(());
-        };
-        self.write(usize::MAX)?;
-        self.store.begin_tree(checkpoint, &self.roots)?;
-        let nodes: Nodes = std::mem::take(&mut self.unwritten).into_iter().collect();
-        self.updates = 0;
-        self.writing = Some(Writing {
-            checkpoint,
-            part: nodes.len().div_ceil(PARTS),
-            nodes,
-            gone: Vec::new(),
+    /// What changed up to the newest checkpoint; the snapshot before it must be stored ([`Tree::is_stored`]).
+    pub fn snapshot(&mut self) -> Arc<Snapshot> {
+        let snapshot = Arc::new(Snapshot {
+            top: self.top.take_changed(),
+            below: std::mem::take(&mut self.below),
+            roots: self.roots.clone(),
         });
-        self.write_part()
+        debug_assert!(self.writing.is_none(), "one snapshot is stored at a time");
+        self.writing = Some(snapshot.clone());
+        snapshot
     }
 
-    fn write_part(&mut self) -> Result<(), StateError> {
-        let part = self.writing.as_ref().map_or(0, |writing| writing.part);
-        self.write(part)
-    }
-
-    /// Writes so many nodes of the checkpoint that is being written, if one is.
-    fn write(&mut self, mut count: usize) -> Result<(), StateError> {
-        let Some(writing) = &mut self.writing else {
-            return Ok(());
-        };
-        let seen = self.seen.get_mut();
-        while count > 0 && !writing.nodes.is_empty() {
-            let mut part = Vec::with_capacity(PART_MAX);
-            while part.len() < PART_MAX.min(count)
-                && let Some((path, node)) = writing.nodes.pop_last()
-            {
-                match node {
-                    Some(node) => part.push((path, node)),
-                    None => {
-                        seen.forget(&path);
-                        writing.gone.push(path);
-                    }
-                }
-            }
-            self.store.write_tree(&part)?;
-            count -= part.len();
-            for (path, node) in part {
-                seen.keep(path, node);
-            }
-        }
-        if writing.nodes.is_empty() {
-            let gone = writing.gone.drain(..).map(|path| (path, None)).collect();
-            self.store.finish_tree(writing.checkpoint, &gone)?;
-            self.writing = None;
-        }
-        Ok(())
+    /// The store has the last snapshot.
+    pub fn is_stored(&mut self) {
+        self.writing = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::collections::BTreeMap;
 
     use execution::state_tree::CHECKPOINT_INTERVAL;
-    use ledger::{HistoryLog, Timestamp, WriteSet};
+    use ledger::WriteSet;
 
     use super::*;
-    use crate::state::{self, BlockWrites};
-
-    fn begin_writing_in_turn(tree: &mut Tree) {
-        if tree.is_due() {
-            tree.begin_writing().unwrap();
-        }
-    }
+    use crate::state;
 
     /// The changes of the block at `height`: some keys are written again, some deleted.
     fn changes(height: u64) -> Changes {
@@ -261,42 +204,47 @@ mod tests {
         state::hashed(&WriteSet(writes.into_iter().collect()))
     }
 
-    /// Stores so many blocks, one at each checkpoint; the state may stand above the tree.
-    fn store_blocks(store: &StateStore, count: u64) {
-        let block = |number| {
-            let height = Height(number * CHECKPOINT_INTERVAL);
-            let head = execution::ChainHead {
-                height,
-                hash: Digest([1; 32]),
-                time: Timestamp(height.0),
-                history: HistoryLog::new(),
-            };
-            Arc::new(BlockWrites {
-                head,
-                writes: WriteSet(Vec::new()),
-                changes: changes(height.0),
-            })
-        };
-        let blocks: Vec<Arc<BlockWrites>> = (0..count).map(block).collect();
-        store.keep(&blocks).unwrap();
+    fn checkpoint(number: u64) -> Height {
+        Height(number * CHECKPOINT_INTERVAL)
     }
 
-    /// The roots at so many checkpoints, of a tree that is never lost. One block between two checkpoints stands for all.
+    /// The roots at so many checkpoints, of a tree that is never lost.
     fn expected_roots(count: u64) -> Vec<Digest> {
-        let mut nodes = BTreeMap::new();
-        let mut roots = Vec::new();
-        for number in 0..count {
-            let changes = changes(number * CHECKPOINT_INTERVAL).into_iter().collect();
-            let update = state_tree::update(&nodes, &changes).unwrap();
-            for (path, node) in update.nodes {
-                match node {
-                    Some(node) => nodes.insert(path, node),
-                    None => nodes.remove(&path),
-                };
-            }
-            roots.push(update.root);
+        let mut nodes: BTreeMap<Path, Vec<u8>> = BTreeMap::new();
+        let update = |number| {
+            let changes = changes(checkpoint(number).0);
+            state_tree::update(&mut nodes, changes).unwrap()
+        };
+        (0..count).map(update).collect()
+    }
+
+    #[test]
+    fn a_place_of_the_top_has_a_number_of_its_own_in_order() {
+        let top = Top::new(3);
+        let mut slots = Vec::new();
+        let mut places = vec![Path::ROOT];
+        for _ in 0..=3 {
+            slots.extend(places.iter().filter_map(|place| top.slot(place)));
+            places = places
+                .iter()
+                .flat_map(|place| (0..16).map(|nibble| place.child(nibble)))
+                .collect();
         }
-        roots
+        assert_eq!(slots, (0..top.nodes.len()).collect::<Vec<_>>());
+        assert!(places.iter().all(|below| top.slot(below).is_none()));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Then {
+        Nothing,
+        /// A snapshot is taken, and stored before the next.
+        Snapshot,
+        /// The process ends, whatever was stored until then.
+        Crash,
+    }
+
+    fn then() -> impl proptest::strategy::Strategy<Value = Then> {
+        proptest::sample::select(vec![Then::Nothing, Then::Nothing, Then::Snapshot, Then::Crash])
     }
 
     proptest::proptest! {
@@ -304,63 +252,43 @@ mod tests {
 
         #[test]
         fn roots_are_the_same_whenever_a_crash_takes_what_is_in_memory(
-            crashes in proptest::collection::btree_set(0_u64..50, 0..12),
+            steps in proptest::collection::vec((then(), 0_u8..3), 40),
+            top_depth in 0_usize..3,
         ) {
-            let expected = expected_roots(50);
+            let expected = expected_roots(steps.len() as u64);
             let folder = tempfile::tempdir().unwrap();
-            let mut store = StateStore::open(folder.path()).unwrap();
-            let mut tree = Tree::over(store.clone()).unwrap();
-            store_blocks(&store, 50);
-            for number in 0..50 {
-                let checkpoint = Height(number * CHECKPOINT_INTERVAL);
-                let root = tree.update(checkpoint, changes(checkpoint.0)).unwrap();
-                proptest::prop_assert_eq!(root, expected[number as usize], "at checkpoint {}", number);
-                begin_writing_in_turn(&mut tree);
-                if !crashes.contains(&number) {
-                    continue;
-                }
-                drop((tree, store));
-                store = StateStore::open(folder.path()).unwrap();
-                tree = Tree::over(store.clone()).unwrap();
-                let written = store.tree_height().unwrap();
-                let lost = store.changes_after(written).unwrap().into_iter();
-                for (height, changes) in lost.take_while(|(height, _)| *height <= checkpoint) {
-                    let root = tree.update(height, changes).unwrap();
-                    let number = height.0 / CHECKPOINT_INTERVAL;
-                    proptest::prop_assert_eq!(root, expected[number as usize], "again at {}", number);
-                    begin_writing_in_turn(&mut tree);
-                }
-                // What headers name next is computed again, or kept.
-                for number in number.saturating_sub(1)..=number {
-                    let height = Height(number * CHECKPOINT_INTERVAL);
-                    let kept = store.root(height).unwrap();
-                    let is_again = written.is_none_or(|written| written < height);
-                    proptest::prop_assert!(is_again || kept == Some(expected[number as usize]));
+            let mut tree = Tree::with_top(TreeStore::open(folder.path()).unwrap(), top_depth).unwrap();
+            // A snapshot is stored after so many more updates.
+            let mut waiting: Option<(u8, Arc<Snapshot>)> = None;
+            for (number, (then, delay)) in steps.into_iter().enumerate() {
+                let root = tree.update(checkpoint(number as u64), changes(checkpoint(number as u64).0)).unwrap();
+                proptest::prop_assert_eq!(root, expected[number], "at checkpoint {}", number);
+                waiting = match waiting.take() {
+                    Some((0, snapshot)) => {
+                        tree.store.keep(&snapshot).unwrap();
+                        tree.is_stored();
+                        None
+                    }
+                    other => other.map(|(left, snapshot)| (left - 1, snapshot)),
+                };
+                match then {
+                    Then::Snapshot if waiting.is_none() => waiting = Some((delay, tree.snapshot())),
+                    Then::Crash => {
+                        drop(tree);
+                        waiting = None;
+                        tree = Tree::with_top(TreeStore::open(folder.path()).unwrap(), top_depth).unwrap();
+                        for (height, root) in tree.roots() {
+                            proptest::prop_assert_eq!(*root, expected[(height.0 / CHECKPOINT_INTERVAL) as usize]);
+                        }
+                        let next = tree.checkpoint().map_or(0, |height| height.0 / CHECKPOINT_INTERVAL + 1);
+                        for again in next..=number as u64 {
+                            let root = tree.update(checkpoint(again), changes(checkpoint(again).0)).unwrap();
+                            proptest::prop_assert_eq!(root, expected[again as usize], "again at {}", again);
+                        }
+                    }
+                    _ => {}
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_checkpoint_is_written_in_parts_and_completed_after_a_crash_between_two() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = StateStore::open(folder.path()).unwrap();
-        let mut tree = Tree::over(store.clone()).unwrap();
-        let first = CHECKPOINT_INTERVAL * (UPDATES_TOGETHER as u64 - 1);
-        let due = Height(first + UPDATES_TOGETHER as u64 * CHECKPOINT_INTERVAL);
-        store_blocks(&store, due.0 / CHECKPOINT_INTERVAL + 1);
-        let mut checkpoint = Height(0);
-        while checkpoint <= due {
-            tree.update(checkpoint, changes(checkpoint.0)).unwrap();
-            begin_writing_in_turn(&mut tree);
-            checkpoint.0 += CHECKPOINT_INTERVAL;
-        }
-        assert_eq!(store.tree_being_written().unwrap(), Some(due));
-        assert_eq!(store.tree_height().unwrap(), Some(Height(first)));
-        drop((tree, store));
-        let store = StateStore::open(folder.path()).unwrap();
-        Tree::over(store.clone()).unwrap();
-        assert_eq!(store.tree_being_written().unwrap(), None);
-        assert_eq!(store.tree_height().unwrap(), Some(due));
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use execution::{ChainHead, StateView};
 use ledger::{EpochDescription, Height, WriteSet};
 
+use crate::newest_writes::NewestWrites;
 use crate::state::{BlockWrites, StateStore};
 
 /// How many values that were read from the store are kept at most.
@@ -45,8 +46,8 @@ pub struct Unapplied {
     store: StateStore,
     /// The newest certified block, and its order.
     newest_certified: (ChainHead, Option<u64>),
-    /// The newest write of each key, and the height that made it.
-    writes: HashMap<Vec<u8>, (u64, Option<Vec<u8>>)>,
+    /// The newest write of each key, of all blocks here.
+    writes: NewestWrites,
     /// Blocks that may give way, by height.
     blocks: VecDeque<Executed>,
     /// Certified blocks that the store lacks, by height.
@@ -180,7 +181,7 @@ impl Unapplied {
         Unapplied {
             store,
             newest_certified: (head, None),
-            writes: HashMap::new(),
+            writes: NewestWrites::default(),
             blocks: VecDeque::new(),
             unstored: VecDeque::new(),
             ordered: RefCell::default(),
@@ -214,8 +215,9 @@ impl Unapplied {
         announced: Option<EpochDescription>,
         writes: WriteSet,
     ) {
-        let block = Arc::new(BlockWrites::new(head.clone(), writes));
-        note_writes(&mut self.writes, &block);
+        let head = head.clone();
+        let block = Arc::new(BlockWrites { head, writes });
+        self.writes.add(&block);
         self.blocks.push_back(Executed {
             block,
             run,
@@ -233,7 +235,7 @@ impl Unapplied {
         self.writes.clear();
         let executed = self.blocks.iter().map(|executed| &executed.block);
         for block in self.unstored.iter().chain(executed) {
-            note_writes(&mut self.writes, block);
+            self.writes.add(block);
         }
         let newest = self.blocks.back().map(|executed| &executed.block.head);
         newest.unwrap_or(&self.newest_certified.0).clone()
@@ -269,15 +271,10 @@ impl Unapplied {
             let Some(block) = self.unstored.pop_front_if(is_stored) else {
                 return;
             };
-            let height = block.head.height.0;
             for (key, _) in &block.writes.0 {
                 self.read.get_mut().remove(key);
-                if let Some((newest, _)) = self.writes.get(key)
-                    && *newest == height
-                {
-                    self.writes.remove(key);
-                }
             }
+            self.writes.forget(&block);
             self.ordered.get_mut().forget(&block);
         }
     }
@@ -338,16 +335,10 @@ impl Unapplied {
     }
 }
 
-fn note_writes(newest: &mut HashMap<Vec<u8>, (u64, Option<Vec<u8>>)>, block: &BlockWrites) {
-    for (key, value) in &block.writes.0 {
-        newest.insert(key.clone(), (block.head.height.0, value.clone()));
-    }
-}
-
 impl StateView for Unapplied {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         match self.writes.get(key) {
-            Some((_, value)) => value.clone(),
+            Some(value) => value.map(Into::into),
             None => self.read(key),
         }
     }

@@ -13,7 +13,6 @@ const START: Timestamp = Timestamp(1_000_000_000);
 struct Run {
     runner: BlockRunner<Contracts>,
     chain: Digest,
-    store: StateStore,
     told: Vec<(Height, Digest)>,
     _folder: tempfile::TempDir,
 }
@@ -36,22 +35,21 @@ impl Run {
         let chain = genesis.chain_id();
         let executor = Executor::new(chain, Contracts);
         let block = executor.genesis_block(&genesis).unwrap();
-        let writes = BlockWrites::new(block.head.clone(), block.writes);
-        store.keep(&[Arc::new(writes)]).unwrap();
+        let (head, writes) = (block.head.clone(), block.writes);
+        Roots::begin(&store, Arc::new(BlockWrites { head, writes })).unwrap();
         let epochs = Epochs::new(chain, Limits::default(), genesis.epoch, Vec::new());
         let roots = Roots::start(store.clone()).unwrap();
         let runner = BlockRunner::new(
             executor,
             Arc::new(epochs),
             block.head,
-            store.clone(),
+            store,
             roots,
             Arc::default(),
         );
         Run {
             runner,
             chain,
-            store,
             told: Vec::new(),
             _folder: folder,
         }
@@ -141,9 +139,9 @@ fn what_gives_way_leaves_nothing_behind() {
     assert_eq!(replaced.newest(), straight.newest());
     for run in [&mut replaced, &mut straight] {
         run.runner.keep_all();
-        run.runner.roots.stop();
     }
-    let entries = |run: &Run| StateView::range(&run.store, &[0], &[0xff; 40], usize::MAX);
+    let entries =
+        |run: &Run| StateView::range(&run.runner.unapplied, &[0], &[0xff; 40], usize::MAX);
     assert_eq!(entries(&replaced), entries(&straight));
 }
 
@@ -167,11 +165,8 @@ fn an_order_on_top_of_what_gave_way_is_passed_over_and_so_is_one_for_a_certified
     ];
     assert_eq!(run.does(tasks), [1]);
     assert_eq!(run.told.last().map(|(height, _)| *height), Some(Height(3)));
-    run.runner.roots.stop();
-    assert_eq!(
-        run.store.head().unwrap().map(|head| head.height),
-        Some(Height(2))
-    );
+    assert_eq!(run.runner.certified, Height(2));
+    assert_eq!(run.runner.unapplied.len(), 1);
     assert_eq!(run.told[2], second);
 }
 
