@@ -93,7 +93,9 @@ impl Path {
         let (depth, packed) = bytes.split_first()?;
         let length = usize::from(*depth).div_ceil(2);
         let mut nibbles = [0; 32];
-        nibbles.get_mut(..length)?.copy_from_slice(packed.get(..length)?);
+        nibbles
+            .get_mut(..length)?
+            .copy_from_slice(packed.get(..length)?);
         let has_rest = depth % 2 == 1 && nibbles[length - 1] & 0x0f != 0;
         (packed.len() == length && !has_rest).then_some(Path {
             depth: *depth,
@@ -442,7 +444,10 @@ mod tests {
         ];
         let root = apply(&mut twice, changes);
         let mut once = BTreeMap::new();
-        assert_eq!(root, apply(&mut once, [change(2, Some(3)), change(1, Some(4))]));
+        assert_eq!(
+            root,
+            apply(&mut once, [change(2, Some(3)), change(1, Some(4))])
+        );
         assert_eq!(twice, once);
     }
 

@@ -563,7 +563,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_that_could_not_be_opened_or_is_of_an_older_version_is_rebuilt_and_any_other_is_kept() {
+    fn a_state_that_could_not_be_opened_or_is_of_an_older_version_is_rebuilt_and_any_other_is_kept()
+    {
         let data = tempfile::tempdir().unwrap();
         let head = ChainHead {
             height: Height(0),

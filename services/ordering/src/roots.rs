@@ -15,9 +15,9 @@ use crate::state::{BlockWrites, StateError, StateStore, hashed};
 use crate::tree::Tree;
 use crate::tree_store::Snapshot;
 
-/// How much waits at a checkpoint until it is stored: some 20 MiB, and its nodes of the tree. Small runs would be merged with large
+/// How much waits at a checkpoint until it is stored: some 14 MiB, and its nodes of the tree. Small runs would be merged with large
 /// ones all the time; what waits is executed again after a crash.
-const UNSTORED_MAX: usize = 196_608;
+const UNSTORED_MAX: usize = 131_072;
 
 /// What a block weighs by itself; each of its writes weighs one.
 const BLOCK_WEIGHT: usize = 16;
@@ -225,7 +225,10 @@ impl RunWriter {
             .spawn(move || {
                 crate::priority::give_way();
                 for run in receiver {
-                    let newest = run.blocks.last().map_or(Height(0), |block| block.head.height);
+                    let newest = run
+                        .blocks
+                        .last()
+                        .map_or(Height(0), |block| block.head.height);
                     let _ = sender.send(run.store(&store).map(|()| newest));
                 }
             })
@@ -440,7 +443,10 @@ mod tests {
     #[test]
     fn a_tree_that_a_crash_left_ahead_of_the_state_waits_for_it() {
         let folder = tempfile::tempdir().unwrap();
-        let (ahead, last) = (Height(5 * CHECKPOINT_INTERVAL), Height(7 * CHECKPOINT_INTERVAL));
+        let (ahead, last) = (
+            Height(5 * CHECKPOINT_INTERVAL),
+            Height(7 * CHECKPOINT_INTERVAL),
+        );
         let store = begun(&folder);
         let mut tree = Tree::over(store.tree().clone()).unwrap();
         for checkpoint in (1..=5).map(|number| Height(number * CHECKPOINT_INTERVAL)) {

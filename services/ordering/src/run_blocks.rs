@@ -426,7 +426,8 @@ impl<R: Rules> BlockRunner<R> {
                 })
             })
             .collect();
-        let executed = self.execute_next(None, header.time, transactions, Some(header.state_root))?;
+        let executed =
+            self.execute_next(None, header.time, transactions, Some(header.state_root))?;
         let hash = executed.head.hash;
         let recent = RecentBlock {
             block: None,

@@ -58,6 +58,22 @@ fn database(folder: &FilePath, name: &str) -> Result<Database, StateError> {
     Ok(builder.worker_threads(1).open()?)
 }
 
+/// Opens what is stored in runs. The threads that merge them have the priority of the one that opens their store, and give way to
+/// execution.
+fn open_runs(folder: &FilePath) -> Result<(Database, Keyspace, TreeStore), StateError> {
+    crate::priority::give_way();
+    let values = database(folder, "values")?;
+    let options = || {
+        KeyspaceCreateOptions::default()
+            // Most keys that are asked for are new, which the filters alone tell.
+            .filter_block_pinning_policy(PinningPolicy::all(true))
+            .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(RUNS_MERGED)))
+    };
+    let state = values.keyspace("state", options)?;
+    let tree = TreeStore::open(&subfolder(folder, "tree")?)?;
+    Ok((values, state, tree))
+}
+
 /// What keys changed to, by hash, in any order; the last of a key counts.
 pub type Changes = Vec<(Digest, Option<Digest>)>;
 
@@ -90,26 +106,9 @@ impl StateStore {
     /// # Errors
     /// [`StateError::Store`].
     pub fn open(folder: &FilePath) -> Result<StateStore, StateError> {
-        // Merging runs gives way to execution, by the priority of the thread that opens their store.
-        let opened = std::thread::scope(|scope| {
-            let open = || {
-                crate::priority::give_way();
-                let tree = TreeStore::open(&subfolder(folder, "tree")?)?;
-                let values = database(folder, "values")?;
-                let options = KeyspaceCreateOptions::default()
-                    // Most keys that are asked for are new, which the filters alone tell.
-                    .filter_block_pinning_policy(PinningPolicy::all(true))
-                    .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(RUNS_MERGED)));
-                let state = values.keyspace("state", || options)?;
-                Ok::<_, StateError>((tree, values, state))
-            };
-            let thread = scope.spawn(open);
-            thread.join()
-        });
-        let (tree, values, state) = match opened {
-            Ok(opened) => opened?,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
+        let runs = std::thread::scope(|scope| scope.spawn(|| open_runs(folder)).join());
+        let (values, state, tree) =
+            runs.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let database = database(folder, "index")?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let open = |name: &str| database.keyspace(name, options);

@@ -244,7 +244,12 @@ mod tests {
     }
 
     fn then() -> impl proptest::strategy::Strategy<Value = Then> {
-        proptest::sample::select(vec![Then::Nothing, Then::Nothing, Then::Snapshot, Then::Crash])
+        proptest::sample::select(vec![
+            Then::Nothing,
+            Then::Nothing,
+            Then::Snapshot,
+            Then::Crash,
+        ])
     }
 
     proptest::proptest! {

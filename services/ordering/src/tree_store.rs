@@ -61,7 +61,9 @@ impl TreeStore {
                 // Hashes do not get smaller.
                 .data_block_compression_policy(CompressionPolicy::disabled())
                 .filter_block_pinning_policy(PinningPolicy::all(true))
-                .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(TABLES_MERGED)))
+                .compaction_strategy(Arc::new(
+                    Leveled::default().with_l0_threshold(TABLES_MERGED),
+                ))
         })?;
         Ok(TreeStore {
             _database: database,
@@ -76,9 +78,7 @@ impl TreeStore {
     pub fn roots(&self) -> Result<NewestRoots, StateError> {
         match self.nodes.get(ROOTS)? {
             None => Ok(NewestRoots::new()),
-            Some(bytes) => {
-                canonical::decode(&bytes).map_err(|_| StateError::Damaged("state tree"))
-            }
+            Some(bytes) => canonical::decode(&bytes).map_err(|_| StateError::Damaged("state tree")),
         }
     }
 
