@@ -160,11 +160,6 @@ impl Tree {
         Ok(root)
     }
 
-    /// How many nodes below the top wait for a snapshot.
-    pub fn unwritten(&self) -> usize {
-        self.below.len()
-    }
-
     /// What changed up to the newest checkpoint; the snapshot before it must be stored ([`Tree::is_stored`]).
     pub fn snapshot(&mut self) -> Arc<Snapshot> {
         let snapshot = Arc::new(Snapshot {

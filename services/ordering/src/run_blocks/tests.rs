@@ -14,12 +14,16 @@ struct Run {
     runner: BlockRunner<Contracts>,
     chain: Digest,
     told: Vec<(Height, Digest)>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Run {
     fn start() -> Run {
-        let folder = tempfile::tempdir().unwrap();
+        Run::over(tempfile::tempdir().unwrap())
+    }
+
+    /// A runner over what is stored in this folder, or over the genesis block.
+    fn over(folder: tempfile::TempDir) -> Run {
         let store = StateStore::open(folder.path()).unwrap();
         let (mut genesis, _) = bus::testing::test_genesis(4);
         genesis.time = START;
@@ -35,8 +39,10 @@ impl Run {
         let chain = genesis.chain_id();
         let executor = Executor::new(chain, Contracts);
         let block = executor.genesis_block(&genesis).unwrap();
-        let (head, writes) = (block.head.clone(), block.writes);
-        Roots::begin(&store, Arc::new(BlockWrites { head, writes })).unwrap();
+        if store.head().unwrap().is_none() {
+            let (head, writes) = (block.head.clone(), block.writes);
+            Roots::begin(&store, Arc::new(BlockWrites { head, writes })).unwrap();
+        }
         let epochs = Epochs::new(chain, Limits::default(), genesis.epoch, Vec::new());
         let roots = Roots::start(store.clone()).unwrap();
         let runner = BlockRunner::new(
@@ -51,7 +57,7 @@ impl Run {
             runner,
             chain,
             told: Vec::new(),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -143,6 +149,36 @@ fn what_gives_way_leaves_nothing_behind() {
     let entries =
         |run: &Run| StateView::range(&run.runner.unapplied, &[0], &[0xff; 40], usize::MAX);
     assert_eq!(entries(&replaced), entries(&straight));
+}
+
+#[test]
+fn blocks_below_a_tree_that_a_crash_left_ahead_are_executed_again_with_the_roots_that_they_name() {
+    let mut first = Run::start();
+    let last = 4 * CHECKPOINT_INTERVAL;
+    let mut blocks = Vec::new();
+    for height in 1..=last {
+        let transaction = CheckedTransaction::new(transaction(first.chain, height));
+        let (time, transactions) = (Timestamp(START.0 + height), vec![Arc::new(transaction)]);
+        let executed = first.runner.execute_next(None, time, transactions, None);
+        blocks.push(executed.unwrap().block);
+        first.runner.keep_all();
+    }
+    first.runner.roots.stop();
+    let stored = first.folder;
+    drop(first.runner);
+    // Of the run that both were stored in, only the tree's part remains.
+    let begun = Run::start();
+    let crashed = begun.folder;
+    drop(begun.runner);
+    std::fs::remove_dir_all(crashed.path().join("tree")).unwrap();
+    std::fs::rename(stored.path().join("tree"), crashed.path().join("tree")).unwrap();
+    let mut again = Run::over(crashed);
+    assert_eq!(again.runner.roots.at(Height(0)).unwrap(), None);
+    for block in &blocks {
+        let hash = again.runner.replay(block, &BlockDigests::of(block));
+        assert_eq!(hash.unwrap(), block.hash(), "{}", block.header.height);
+        again.runner.keep_all();
+    }
 }
 
 #[test]
