@@ -2,6 +2,7 @@
 //! many checkpoints, tree and state, while the next are computed.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -109,7 +110,7 @@ impl Roots {
             shared: shared.clone(),
             since_checkpoint: Vec::new(),
             unstored: Vec::new(),
-            weight: 0,
+            weight: some_weight(),
             writer: RunWriter::start(store),
         };
         let thread = std::thread::Builder::new()
@@ -208,6 +209,12 @@ impl Run {
     }
 }
 
+/// How much less waits for the first run, by chance: replicas that execute the same would all write and sync theirs at the same
+/// moment otherwise, and none could answer meanwhile.
+fn some_weight() -> usize {
+    (RandomState::new().hash_one(()) % UNSTORED_MAX as u64) as usize
+}
+
 /// Stores runs, one after the other, on a thread of its own.
 struct RunWriter {
     runs: Option<Sender<Run>>,
@@ -295,7 +302,7 @@ struct Keeper {
     since_checkpoint: Vec<Arc<BlockWrites>>,
     /// Blocks up to it that are not given to be stored.
     unstored: Vec<Arc<BlockWrites>>,
-    /// What these weigh.
+    /// What these weigh, and [`some_weight`] before the first run.
     weight: usize,
     writer: RunWriter,
 }
