@@ -365,6 +365,10 @@ impl<S: NodeStore> Writer<'_, S> {
             [(key, hash)] => Child::Leaf(*key, *hash),
             _ => {
                 let depth = path.depth();
+                assert!(
+                    depth < Path::DEPTH_MAX,
+                    "two distinct key hashes differ in some nibble"
+                );
                 let mut node = Node::default();
                 for group in entries
                     .chunk_by(|(left, _), (right, _)| nibble(left, depth) == nibble(right, depth))

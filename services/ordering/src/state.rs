@@ -63,15 +63,19 @@ fn database(folder: &FilePath, name: &str) -> Result<Database, StateError> {
 fn open_runs(folder: &FilePath) -> Result<(Database, Keyspace, TreeStore), StateError> {
     crate::priority::give_way();
     let values = database(folder, "values")?;
-    let options = || {
-        KeyspaceCreateOptions::default()
-            // Most keys that are asked for are new, which the filters alone tell.
-            .filter_block_pinning_policy(PinningPolicy::all(true))
-            .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(RUNS_MERGED)))
-    };
-    let state = values.keyspace("state", options)?;
+    let state = values.keyspace("state", || run_options(RUNS_MERGED))?;
     let tree = TreeStore::open(&subfolder(folder, "tree")?)?;
     Ok((values, state, tree))
+}
+
+/// How a keyspace is kept that takes runs, of whose tables so many are merged with what lies below them.
+pub(crate) fn run_options(tables_merged: u8) -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        // Most of what is asked for is in few runs or none, which the filters alone tell.
+        .filter_block_pinning_policy(PinningPolicy::all(true))
+        .compaction_strategy(Arc::new(
+            Leveled::default().with_l0_threshold(tables_merged),
+        ))
 }
 
 /// What keys changed to, by hash, in any order; the last of a key counts.
@@ -152,7 +156,7 @@ impl StateStore {
             return Ok(());
         };
         let mut run = self.state.start_ingestion()?;
-        for (key, value) in newest_writes(blocks) {
+        for (key, value) in sorted_run(blocks) {
             match value {
                 Some(value) => run.write(key, value)?,
                 None => run.write_tombstone(key)?,
@@ -285,7 +289,7 @@ pub fn hashed(writes: &WriteSet) -> Changes {
 type KeyedWrite<'a> = (&'a [u8], Option<&'a [u8]>);
 
 /// The newest write of each key, ascending by key. Sorting is merging: each block's writes are a sorted run.
-fn newest_writes(blocks: &[Arc<BlockWrites>]) -> Vec<KeyedWrite<'_>> {
+fn sorted_run(blocks: &[Arc<BlockWrites>]) -> Vec<KeyedWrite<'_>> {
     // Keys lie all over the memory: their beginnings, which nearly always decide, are kept at hand.
     let beginning = |key: &[u8]| {
         let mut bytes = [0; 16];

@@ -3,15 +3,13 @@
 
 use std::collections::HashMap;
 use std::path::Path as FilePath;
-use std::sync::Arc;
 
 use execution::state_tree::Path;
-use fjall::compaction::Leveled;
-use fjall::config::{CompressionPolicy, PinningPolicy};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::config::CompressionPolicy;
+use fjall::{Database, Keyspace};
 use ledger::{Digest, Height, canonical};
 
-use crate::state::StateError;
+use crate::state::{StateError, run_options};
 
 /// Where the newest roots stand: behind all nodes.
 const ROOTS: &[u8] = b"\xff";
@@ -30,7 +28,7 @@ pub type Nodes = HashMap<Path, Option<Box<[u8]>>>;
 pub type NewestRoots = Vec<(Height, Digest)>;
 
 /// What changed up to a checkpoint since the one that was written before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Snapshot {
     /// The nodes near the root, ascending.
     pub top: Vec<(Path, Option<Box<[u8]>>)>,
@@ -57,13 +55,9 @@ impl TreeStore {
         let builder = Database::builder(folder).cache_size(CACHE_BYTES);
         let database = builder.worker_threads(1).open()?;
         let nodes = database.keyspace("nodes", || {
-            KeyspaceCreateOptions::default()
+            run_options(TABLES_MERGED)
                 // Hashes do not get smaller.
                 .data_block_compression_policy(CompressionPolicy::disabled())
-                .filter_block_pinning_policy(PinningPolicy::all(true))
-                .compaction_strategy(Arc::new(
-                    Leveled::default().with_l0_threshold(TABLES_MERGED),
-                ))
         })?;
         Ok(TreeStore {
             _database: database,
