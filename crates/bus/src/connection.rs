@@ -15,7 +15,8 @@ use crate::directory::Directory;
 use crate::error::BusError;
 use crate::patience::Patience;
 use crate::subjects;
-use crate::waiting::{self, Incoming, Waiters};
+use crate::submit::Submissions;
+use crate::waiting::{self, Incoming, OfReplica, Waiters};
 
 /// Attempts of the first connection last this long before [`BusError::Connect`].
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
@@ -60,8 +61,11 @@ pub(crate) struct Inner {
     pub(crate) genesis: GenesisFile,
     pub(crate) chain: Digest,
     pub(crate) waiters: Arc<Waiters>,
+    /// Those who wait for what replicas answer to their transactions.
+    pub(crate) submitters: Arc<Waiters<OfReplica>>,
     pub(crate) epochs: crate::epochs::KnownEpochs,
     pub(crate) patience: Patience,
+    pub(crate) submissions: Submissions,
 }
 
 impl Bus {
@@ -82,17 +86,19 @@ impl Bus {
         let directory = Directory::open(&config.directory)?;
         let genesis = read_genesis(&config.genesis)?;
         let waiters = Arc::new(Waiters::default());
+        let submitters = Arc::new(Waiters::default());
         if let Some(tls) = &config.tls {
             tls.load()?;
         }
-        let client = connect_client(config, &key, waiters.clone()).await?;
+        let client = connect_client(config, &key, waiters.clone(), submitters.clone()).await?;
         let refused = |error: async_nats::SubscribeError| BusError::Client(error.to_string());
         let replies = client
             .subscribe(subjects::all_replies(&config.user))
             .await
             .map_err(refused)?;
-        waiting::drain(replies, waiters.clone());
+        waiting::drain(replies, waiters.clone(), submitters.clone());
         let inner = Inner {
+            submissions: Submissions::start(client.clone(), &config.user),
             client,
             user: config.user.clone(),
             sealing,
@@ -102,6 +108,7 @@ impl Bus {
             patience: Patience::default(),
             genesis,
             waiters,
+            submitters,
         };
         let bus = Bus {
             inner: Arc::new(inner),
@@ -182,6 +189,7 @@ async fn connect_client(
     config: &BusConfig,
     key: &BusUserKey,
     waiters: Arc<Waiters>,
+    submitters: Arc<Waiters<OfReplica>>,
 ) -> Result<async_nats::Client, BusError> {
     let started = std::time::Instant::now();
     loop {
@@ -197,9 +205,12 @@ async fn connect_client(
                 Duration::from_millis((50 * attempts.min(40) as u64).max(10))
             })
             .event_callback({
-                let waiters = waiters.clone();
+                let (waiters, submitters) = (waiters.clone(), submitters.clone());
                 move |event| {
-                    on_event(&waiters, &event);
+                    if let Some(subject) = on_event(&event) {
+                        waiters.denied(subject);
+                        submitters.denied(subject);
+                    }
                     std::future::ready(())
                 }
             });
@@ -232,17 +243,15 @@ async fn connect_client(
     }
 }
 
-/// A denied publication returns success to its sender: this event is all there is.
-fn on_event(waiters: &Waiters, event: &Event) {
+/// Gives the subject that was denied: a denied publication returns success to its sender, and this event is all there is.
+fn on_event(event: &Event) -> Option<&str> {
     match event {
         Event::ServerError(ServerError::Other(text))
             if text.to_ascii_lowercase().contains("permissions violation") =>
         {
             denials().add(1);
             tracing::error!(error = %text, "the bus denied a subject");
-            if let Some(subject) = text.split('"').nth(1) {
-                waiters.denied(subject);
-            }
+            return text.split('"').nth(1);
         }
         Event::SlowConsumer(_) => tracing::error!("{event}: messages were dropped"),
         Event::ServerError(_) | Event::ClientError(_) | Event::Disconnected => {
@@ -250,6 +259,7 @@ fn on_event(waiters: &Waiters, event: &Event) {
         }
         _ => tracing::debug!("bus: {event}"),
     }
+    None
 }
 
 fn denials() -> &'static chassis::metrics::Counter {

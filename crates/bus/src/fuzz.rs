@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ordering_wire::{
-    Answer, BlockInclusionRequest, BlocksReply, BlocksRequest, CheckpointReply, CheckpointRequest,
-    EpochsReply, HistoryProofReply, Notice, Noticed, PhaseTimes, PhasesReply, PhasesRequest,
-    ReceiptReply, ReceiptRequest, Standing, StatusReply, SubmitReply,
+    Answer, BlockInclusionRequest, BlockReceipts, BlocksReply, BlocksRequest, CheckpointReply,
+    CheckpointRequest, EpochsReply, HistoryProofReply, Notice, Noticed, PartBytes, PhaseTimes,
+    PhasesReply, PhasesRequest, ReceiptReply, ReceiptRequest, Standing, StatusReply, Submission,
+    SubmitAnswer, SubmitReply, Submitted,
 };
 use crate::sealed_wire::{
     PART_BYTES, PartMessage, ReplyBody, ReplyMessage, ReplyParts, RequestBody, RequestMessage,
@@ -186,10 +187,22 @@ fn fuzz_answers_of_replicas() {
             proof: Some(vec![digest]),
         })])
         .values([Answer::Ok(PhasesReply { times: Some(times) })])
-        .values([SubmitReply::Refused {
-            code: 3,
-            reason: "bad signature".to_owned(),
-        }])
+        .values(
+            [
+                SubmitAnswer::Refused {
+                    code: 3,
+                    reason: "bad signature".to_owned(),
+                },
+                SubmitAnswer::Receipts(BlockReceipts {
+                    basis: vec![1; 20],
+                    parts: vec![PartBytes(vec![2; 30]), PartBytes(vec![3; 9])],
+                }),
+            ]
+            .map(|answer| SubmitReply {
+                transactions: vec![digest; 2],
+                answer,
+            }),
+        )
         .run(|bytes| {
             decoded::<Answer<StatusReply>>(bytes).is_some()
                 | decoded::<Answer<BlocksReply>>(bytes).is_some()
@@ -198,7 +211,12 @@ fn fuzz_answers_of_replicas() {
                 | decoded::<Answer<EpochsReply>>(bytes).is_some()
                 | decoded::<Answer<HistoryProofReply>>(bytes).is_some()
                 | decoded::<Answer<PhasesReply>>(bytes).is_some()
-                | decoded::<SubmitReply>(bytes).is_some()
+                | decoded::<SubmitReply>(bytes).is_some_and(|reply| {
+                    if let SubmitAnswer::Receipts(receipts) = &reply.answer {
+                        let _ = receipts.receipt(0);
+                    }
+                    true
+                })
         });
 }
 
@@ -216,11 +234,21 @@ fn fuzz_questions_to_replicas() {
             transaction: digest,
         }])
         .values([CheckpointRequest { size: Some(7) }])
+        .values([Submission {
+            transactions: vec![
+                Submitted {
+                    bytes: vec![5; 40],
+                    traceparent: Some("00-1-2-01".to_owned()),
+                };
+                2
+            ],
+        }])
         .run(|bytes| {
             decoded::<BlocksRequest>(bytes).is_some()
                 | decoded::<BlockInclusionRequest>(bytes).is_some()
                 | decoded::<ReceiptRequest>(bytes).is_some()
                 | decoded::<CheckpointRequest>(bytes).is_some()
                 | decoded::<PhasesRequest>(bytes).is_some()
+                | decoded::<Submission>(bytes).is_some()
         });
 }

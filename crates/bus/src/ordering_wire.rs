@@ -1,10 +1,10 @@
 //! What services and replicas say to each other: canonical postcard bytes ([`ledger::canonical`]).
 //!
-//! **Submission.** A user publishes the bytes of a [`SignedTransaction`](ledger::SignedTransaction) on
-//! `transactions.<user>`. Every replica gets it; replicas answer with a [`SubmitReply`] on
-//! [`transaction_reply`](crate::subjects::transaction_reply). One receipt is enough for the user (it proves
-//! itself); `Busy` and `Refused` count once f + 1 replicas say so. The same bytes may come again, until a
-//! receipt comes: a repeat of something executed is answered with the first receipt, at once.
+//! **Submission.** A user publishes signed transactions, those at hand together, as a [`Submission`] on
+//! `transactions.<user>`. Every replica gets it; replicas answer with [`SubmitReply`]s on
+//! [`transaction_replies`](crate::subjects::transaction_replies), each to as many transactions as have the same answer. One receipt is
+//! enough for the user (it proves itself); `Busy` and `Refused` count once f + 1 replicas say so. The same bytes may come again,
+//! until a receipt comes: a repeat of something executed is answered with the first receipt, at once.
 //!
 //! **Questions** go to `ordering.<replica>.<use case>` with a reply subject `reply.replica-<n>.<asker>.<id>`;
 //! the use cases are the types that implement [`Question`], and the answer is an [`Answer`] of its reply.
@@ -12,17 +12,77 @@
 //! **Blocks** are published on `blocks.<replica>.<height>` as the canonical bytes of a
 //! [`CertifiedBlock`](ledger::CertifiedBlock), in the order of heights.
 
-use ledger::{Digest, Epoch, EpochLink, Height, ReplicaId, Timestamp};
+use ledger::{
+    Digest, Epoch, EpochLink, Height, Receipt, ReceiptBasis, ReceiptPart, ReplicaId, Timestamp,
+    canonical,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The most bytes of blocks in one [`BlocksReply`]; a single larger block travels alone.
 pub const BLOCKS_REPLY_BYTES_MAX: usize = 512 * 1024;
 
-/// What a replica answers to a submitted transaction.
+/// The most transactions in one [`Submission`].
+pub const SUBMITTED_TOGETHER_MAX: usize = 64;
+
+/// The most bytes of transactions in one [`Submission`], and of receipts in one [`SubmitReply`]; a single larger one travels alone.
+pub const TOGETHER_BYTES_MAX: usize = 256 * 1024;
+
+/// Transactions that a user submits together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SubmitReply {
-    /// Committed (accepted or rejected by its contract): [`Receipt::to_bytes`](ledger::Receipt::to_bytes).
-    Receipt(#[serde(with = "ledger::byte_string::vector")] Vec<u8>),
+pub struct Submission {
+    /// At most [`SUBMITTED_TOGETHER_MAX`].
+    pub transactions: Vec<Submitted>,
+}
+
+/// A transaction as it is submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// The canonical bytes of a [`SignedTransaction`](ledger::SignedTransaction).
+    #[serde(with = "ledger::byte_string::vector")]
+    pub bytes: Vec<u8>,
+    /// The W3C trace context that it belongs to, if it is traced.
+    pub traceparent: Option<String>,
+}
+
+impl Submission {
+    /// Transactions, in order, in as many messages as they need.
+    pub fn grouped(transactions: impl IntoIterator<Item = Submitted>) -> Vec<Submission> {
+        let mut groups: Vec<Submission> = Vec::new();
+        let mut bytes = 0;
+        for submitted in transactions {
+            bytes += submitted.bytes.len();
+            match groups.last_mut() {
+                Some(Submission { transactions })
+                    if transactions.len() < SUBMITTED_TOGETHER_MAX
+                        && bytes <= TOGETHER_BYTES_MAX =>
+                {
+                    transactions.push(submitted);
+                }
+                _ => {
+                    bytes = submitted.bytes.len();
+                    let transactions = vec![submitted];
+                    groups.push(Submission { transactions });
+                }
+            }
+        }
+        groups
+    }
+}
+
+/// What a replica answers to submitted transactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitReply {
+    /// The ids of the transactions that it answers.
+    pub transactions: Vec<Digest>,
+    /// The answer.
+    pub answer: SubmitAnswer,
+}
+
+/// The answer to each of some transactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SubmitAnswer {
+    /// Committed (accepted or rejected by its contract).
+    Receipts(BlockReceipts),
     /// The intake is full: try again later with the same bytes.
     Busy,
     /// It can never be committed: malformed, another chain, a bad signature, expired, nonce used by another body.
@@ -34,7 +94,30 @@ pub enum SubmitReply {
     },
 }
 
-/// Numbers of [`SubmitReply::Refused`]; never reused.
+/// Receipts of one block, in the order of the transactions that they answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockReceipts {
+    /// The canonical bytes of the [`ReceiptBasis`].
+    #[serde(with = "ledger::byte_string::vector")]
+    pub basis: Vec<u8>,
+    /// The canonical bytes of a [`ReceiptPart`] each.
+    pub parts: Vec<PartBytes>,
+}
+
+/// The canonical bytes of a [`ReceiptPart`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartBytes(#[serde(with = "ledger::byte_string::vector")] pub Vec<u8>);
+
+impl BlockReceipts {
+    /// One of the receipts; nothing in it is verified. `None` when it is malformed, or not there.
+    pub fn receipt(&self, place: usize) -> Option<Receipt> {
+        let part: ReceiptPart = canonical::decode(&self.parts.get(place)?.0).ok()?;
+        let basis: ReceiptBasis = canonical::decode(&self.basis).ok()?;
+        Some(part.on(basis))
+    }
+}
+
+/// Numbers of [`SubmitAnswer::Refused`]; never reused.
 pub mod refusal {
     /// Not the canonical bytes of a signed transaction, or too large.
     pub const MALFORMED: u16 = 1;
@@ -325,4 +408,39 @@ pub struct PhaseTimes {
 impl Question for PhasesRequest {
     const NAME: &'static str = "phases";
     type Reply = PhasesReply;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn submitted(bytes: usize) -> Submitted {
+        Submitted {
+            bytes: vec![7; bytes],
+            traceparent: None,
+        }
+    }
+
+    #[test]
+    fn what_is_submitted_together_fits_a_message_each_and_keeps_its_order() {
+        let lengths = |sizes: &[usize]| -> Vec<usize> {
+            let transactions = sizes.iter().map(|size| submitted(*size));
+            let groups = Submission::grouped(transactions);
+            let again: Vec<usize> = groups
+                .iter()
+                .flat_map(|group| &group.transactions)
+                .map(|submitted| submitted.bytes.len())
+                .collect();
+            assert_eq!(again, sizes);
+            groups
+                .iter()
+                .map(|group| group.transactions.len())
+                .collect()
+        };
+        assert_eq!(lengths(&[]), [0; 0]);
+        assert_eq!(lengths(&[1; SUBMITTED_TOGETHER_MAX + 1]), [64, 1]);
+        let half = TOGETHER_BYTES_MAX / 2;
+        assert_eq!(lengths(&[half, half, 1, half]), [2, 2]);
+        assert_eq!(lengths(&[TOGETHER_BYTES_MAX + 1, 1]), [1, 1]);
+    }
 }

@@ -13,7 +13,7 @@
 //! | `devices.<device>.acknowledgements` | the iot service | the device |
 //! | [`SESSIONS_ENDED`] | identity | every service |
 
-use ledger::{Digest, Epoch, Height, ReplicaId};
+use ledger::{Epoch, Height, ReplicaId};
 
 /// The JetStream stream that keeps blocks: a cache, the replicas are the truth.
 pub const BLOCKS_STREAM: &str = "BLOCKS";
@@ -91,19 +91,13 @@ pub fn all_replies(requester: &str) -> String {
     format!("reply.*.{requester}.*")
 }
 
-/// Where a replica sends the receipt (or refusal) of a transaction: the id is its first 32 hex characters.
-pub fn transaction_reply(replica: ReplicaId, user: &str, transaction: &Digest) -> String {
-    reply(
-        &replica_name(replica),
-        user,
-        &transaction_token(transaction),
-    )
+/// Where a replica answers a user's transactions, those at hand together: receipts, refusals.
+pub fn transaction_replies(replica: ReplicaId, user: &str) -> String {
+    reply(&replica_name(replica), user, TRANSACTIONS)
 }
 
-/// The last token of [`transaction_reply`].
-pub fn transaction_token(transaction: &Digest) -> String {
-    transaction.to_string()[..32].to_owned()
-}
+/// The last token of [`transaction_replies`]. (Those of other answers are random.)
+pub const TRANSACTIONS: &str = "transactions";
 
 /// Where a user publishes signed transactions.
 pub fn transactions(user: &str) -> String {

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ledger::{Digest, Receipt, ReplicaId, SignedTransaction, Timestamp, canonical};
+use tokio::sync::mpsc;
 use tracing::Instrument;
 
-use crate::ordering_wire::{ReceiptReply, ReceiptRequest, SubmitReply};
-use crate::waiting::{Incoming, Waiting};
+use crate::ordering_wire::{
+    ReceiptReply, ReceiptRequest, SUBMITTED_TOGETHER_MAX, Submission, SubmitAnswer, Submitted,
+};
+use crate::waiting::{Incoming, OfReplica, Waiting};
 use crate::{Bus, Patience, subjects, trace_context};
 
 /// How long after the end of validity the ledger may take to show whether it was in time.
@@ -15,6 +18,8 @@ const GRACE_US: u64 = 30_000_000;
 /// How often replicas are asked whether it was.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const REPLY_SLOTS: usize = 16;
+/// How many transactions wait to be published at most; whoever submits more waits.
+const SUBMISSIONS_MAX: usize = 1_024;
 
 /// Why there is no receipt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,21 +77,19 @@ impl Bus {
         }
         let id = transaction.id();
         let subject = subjects::transactions(self.user());
-        let mut waiting =
-            self.inner
-                .waiters
-                .wait(&subjects::transaction_token(&id), &subject, REPLY_SLOTS);
+        let submitters = &self.inner.submitters;
+        let mut waiting = submitters.wait_for(&id, &subject, REPLY_SLOTS);
         let mut verdicts = Verdicts::of(self.epoch().fault_tolerance());
         let valid_until = transaction.body.valid_until;
         let patience = &self.inner.patience;
         let (started, mut pause) = (Instant::now(), patience.first());
         loop {
-            let headers = trace_context::headers();
-            // A connection that is down buffers or loses this; it is sent again.
-            let _ = self
-                .inner
-                .client
-                .publish_with_headers(subject.clone(), headers, bytes.clone().into())
+            self.inner
+                .submissions
+                .send(Submitted {
+                    bytes: bytes.clone(),
+                    traceparent: trace_context::traceparent(),
+                })
                 .await;
             let heard = self.hear(&mut waiting, &id, &mut verdicts);
             match tokio::time::timeout(pause, heard).await {
@@ -113,42 +116,36 @@ impl Bus {
     /// Listens until a receipt verifies or enough replicas agree on another end.
     async fn hear(
         &self,
-        waiting: &mut Waiting,
+        waiting: &mut Waiting<OfReplica>,
         id: &Digest,
         verdicts: &mut Verdicts,
     ) -> Result<Receipt, SubmitError> {
         loop {
-            let message = match waiting.next().await {
-                Incoming::Message(message) => message,
+            let OfReplica {
+                replica,
+                reply,
+                place,
+            } = match waiting.next().await {
+                Incoming::Message(of_replica) => of_replica,
                 Incoming::Denied => return Err(SubmitError::Denied),
             };
-            let Some(replica) = message
-                .subject
-                .as_str()
-                .split('.')
-                .nth(1)
-                .and_then(subjects::replica_of)
-            else {
-                continue;
-            };
-            match canonical::decode(&message.payload) {
-                Ok(SubmitReply::Receipt(bytes)) => {
-                    if let Some(receipt) = self.verified_receipt_now(&bytes, id).await {
+            let verdict = match &reply.answer {
+                SubmitAnswer::Receipts(receipts) => {
+                    if let Some(receipt) = receipts.receipt(place)
+                        && self.is_receipt_of(&receipt, id).await
+                    {
                         return Ok(receipt);
                     }
+                    continue;
                 }
-                Ok(SubmitReply::Busy) => {
-                    if let Some(end) = verdicts.add(replica, SubmitError::Busy) {
-                        return Err(end);
-                    }
-                }
-                Ok(SubmitReply::Refused { code, reason }) => {
-                    if let Some(end) = verdicts.add(replica, SubmitError::Refused { code, reason })
-                    {
-                        return Err(end);
-                    }
-                }
-                Err(_) => tracing::warn!(replica = replica.0, "a replica's answer can't be read"),
+                SubmitAnswer::Busy => SubmitError::Busy,
+                SubmitAnswer::Refused { code, reason } => SubmitError::Refused {
+                    code: *code,
+                    reason: reason.clone(),
+                },
+            };
+            if let Some(end) = verdicts.add(replica, verdict) {
+                return Err(end);
             }
         }
     }
@@ -176,25 +173,73 @@ impl Bus {
         Err(SubmitError::Unanswered)
     }
 
-    /// The receipt in `bytes` if it verifies for `transaction`; asks for newer epochs when it names one.
+    /// The receipt in `bytes` if it verifies for `transaction`.
     async fn verified_receipt_now(&self, bytes: &[u8], transaction: &Digest) -> Option<Receipt> {
-        let receipt = self.verified_receipt(bytes, transaction)?;
-        if receipt.header.epoch > self.epoch().epoch {
+        let receipt = Receipt::from_bytes(bytes).ok()?;
+        self.is_receipt_of(&receipt, transaction)
+            .await
+            .then_some(receipt)
+    }
+
+    /// Whether the receipt verifies for `transaction`; asks for newer epochs when it names one.
+    async fn is_receipt_of(&self, receipt: &Receipt, transaction: &Digest) -> bool {
+        let is_its = self.verifies_for(receipt, transaction);
+        if is_its && receipt.header.epoch > self.epoch().epoch {
             // Not needed to trust the receipt, but for the next questions.
             let _ = self.refresh_epochs().await;
         }
-        Some(receipt)
+        is_its
     }
 
     pub(crate) fn verified_receipt(&self, bytes: &[u8], transaction: &Digest) -> Option<Receipt> {
         let receipt = Receipt::from_bytes(bytes).ok()?;
+        self.verifies_for(&receipt, transaction).then_some(receipt)
+    }
+
+    fn verifies_for(&self, receipt: &Receipt, transaction: &Digest) -> bool {
         match receipt.verify_from(&self.inner.chain, &self.inner.genesis.epoch) {
-            Ok(verified) if verified.transaction() == *transaction => Some(receipt),
-            Ok(_) => None,
+            Ok(verified) => verified.transaction() == *transaction,
             Err(error) => {
                 tracing::warn!(%error, "a receipt does not verify");
-                None
+                false
             }
+        }
+    }
+}
+
+/// What this process submits, on its way: a task publishes what is at hand as one message.
+#[derive(Debug, Clone)]
+pub(crate) struct Submissions(mpsc::Sender<Submitted>);
+
+impl Submissions {
+    /// Starts the task; it ends with the last clone.
+    pub(crate) fn start(client: async_nats::Client, user: &str) -> Submissions {
+        let (sender, receiver) = mpsc::channel(SUBMISSIONS_MAX);
+        tokio::spawn(publish(client, subjects::transactions(user), receiver));
+        Submissions(sender)
+    }
+
+    /// Waits for room. A connection that is down buffers or loses what it is given: it is sent again.
+    async fn send(&self, submitted: Submitted) {
+        // Without the task the runtime is ending.
+        let _ = self.0.send(submitted).await;
+    }
+}
+
+async fn publish(
+    client: async_nats::Client,
+    subject: String,
+    mut submissions: mpsc::Receiver<Submitted>,
+) {
+    let mut at_hand = Vec::new();
+    while submissions
+        .recv_many(&mut at_hand, SUBMITTED_TOGETHER_MAX)
+        .await
+        > 0
+    {
+        for group in Submission::grouped(at_hand.drain(..)) {
+            let message = canonical::encode(&group);
+            let _ = client.publish(subject.clone(), message.into()).await;
         }
     }
 }

@@ -43,6 +43,12 @@ pub fn headers_of(span: &Span) -> HeaderMap {
     headers
 }
 
+/// The current span's context, as the header [`TRACEPARENT`] has it, if there is a trace.
+pub fn traceparent() -> Option<String> {
+    let headers = headers();
+    headers.get(TRACEPARENT).map(|value| value.to_string())
+}
+
 /// Makes the context in `headers` the parent of `span`, if there is one. Call it before the span is entered.
 pub fn continue_from(span: &Span, headers: Option<&HeaderMap>) {
     let Some(headers) = headers else { return };

@@ -6,48 +6,105 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_nats::Message;
 use futures::StreamExt;
+use ledger::{Digest, ReplicaId, canonical};
 use tokio::sync::mpsc;
+
+use crate::ordering_wire::SubmitReply;
+use crate::subjects;
 
 /// What comes for a waiter.
 #[derive(Debug)]
-pub(crate) enum Incoming {
+pub(crate) enum Incoming<T = Message> {
     /// An answer.
-    Message(Message),
+    Message(T),
     /// The server denied what the waiter had published.
     Denied,
 }
 
-#[derive(Debug)]
-struct Waiter {
-    number: u64,
-    published_to: String,
-    sender: mpsc::Sender<Incoming>,
+/// A replica's answer to transactions, for one who waits for one of them.
+#[derive(Debug, Clone)]
+pub(crate) struct OfReplica {
+    /// Whose answer.
+    pub(crate) replica: ReplicaId,
+    /// The answer.
+    pub(crate) reply: Arc<SubmitReply>,
+    /// The transaction's place in it.
+    pub(crate) place: usize,
 }
 
-/// Those who wait, by the last token of the subject they wait on.
-#[derive(Debug, Default)]
-pub(crate) struct Waiters {
+#[derive(Debug)]
+struct Waiter<T> {
+    number: u64,
+    published_to: String,
+    sender: mpsc::Sender<Incoming<T>>,
+}
+
+/// Those who wait, by what they wait on: the last token of a subject, or a transaction's id.
+#[derive(Debug)]
+pub(crate) struct Waiters<T = Message> {
     numbers: AtomicU64,
-    waiters: Mutex<HashMap<String, Vec<Waiter>>>,
+    waiters: Mutex<HashMap<String, Vec<Waiter<T>>>>,
+}
+
+impl<T> Default for Waiters<T> {
+    fn default() -> Waiters<T> {
+        Waiters {
+            numbers: AtomicU64::new(0),
+            waiters: Mutex::default(),
+        }
+    }
 }
 
 /// One who waits; stops waiting when dropped.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    waiters: Arc<Waiters>,
+pub(crate) struct Waiting<T = Message> {
+    waiters: Arc<Waiters<T>>,
     token: String,
     number: u64,
-    receiver: mpsc::Receiver<Incoming>,
+    receiver: mpsc::Receiver<Incoming<T>>,
 }
 
-impl Waiters {
+impl Waiters<OfReplica> {
+    /// Waits for what replicas answer to a transaction, after publishing it to `published_to`.
+    pub(crate) fn wait_for(
+        self: &Arc<Self>,
+        transaction: &Digest,
+        published_to: &str,
+        capacity: usize,
+    ) -> Waiting<OfReplica> {
+        self.wait(&transaction.to_string(), published_to, capacity)
+    }
+
+    /// Hands a replica's answer to those who wait for one of its transactions.
+    fn deliver_reply(&self, message: &Message) {
+        let responder = message.subject.as_str().split('.').nth(1);
+        let Some(replica) = responder.and_then(subjects::replica_of) else {
+            return;
+        };
+        let Ok(reply) = canonical::decode::<SubmitReply>(&message.payload) else {
+            tracing::warn!(replica = replica.0, "a replica's answer can't be read");
+            return;
+        };
+        let reply = Arc::new(reply);
+        for (place, transaction) in reply.transactions.iter().enumerate() {
+            let of_replica = OfReplica {
+                replica,
+                reply: reply.clone(),
+                place,
+            };
+            self.deliver(&transaction.to_string(), &of_replica);
+        }
+    }
+}
+
+impl<T: Clone> Waiters<T> {
     /// Waits for messages whose subject ends in `token`, after publishing to `published_to`.
     pub(crate) fn wait(
         self: &Arc<Self>,
         token: &str,
         published_to: &str,
         capacity: usize,
-    ) -> Waiting {
+    ) -> Waiting<T> {
         let (sender, receiver) = mpsc::channel(capacity);
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let waiter = Waiter {
@@ -68,7 +125,7 @@ impl Waiters {
     }
 
     /// Hands one message out; nobody waiting is normal (a late or second answer).
-    pub(crate) fn deliver(&self, token: &str, message: &Message) {
+    pub(crate) fn deliver(&self, token: &str, message: &T) {
         if let Some(waiters) = self.lock().get(token) {
             for waiter in waiters {
                 // A full queue means more answers than the waiter asked for: the rest is not needed.
@@ -85,15 +142,17 @@ impl Waiters {
             }
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Waiter>>> {
+impl<T> Waiters<T> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Waiter<T>>>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
+impl<T> Waiting<T> {
     /// The next that comes.
-    pub(crate) async fn next(&mut self) -> Incoming {
+    pub(crate) async fn next(&mut self) -> Incoming<T> {
         match self.receiver.recv().await {
             Some(incoming) => incoming,
             // The sender lives in the table until this is dropped.
@@ -102,7 +161,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
         let mut table = self.waiters.lock();
         if let Some(waiters) = table.get_mut(&self.token) {
@@ -114,12 +173,18 @@ impl Drop for Waiting {
     }
 }
 
-/// Drains a subscription for as long as the connection lives.
-pub(crate) fn drain(mut subscription: async_nats::Subscriber, waiters: Arc<Waiters>) {
+/// Drains the subscription for all answers, for as long as the connection lives.
+pub(crate) fn drain(
+    mut subscription: async_nats::Subscriber,
+    waiters: Arc<Waiters>,
+    submitters: Arc<Waiters<OfReplica>>,
+) {
     tokio::spawn(async move {
         while let Some(message) = subscription.next().await {
-            if let Some(token) = message.subject.as_str().rsplit('.').next() {
-                waiters.deliver(token, &message);
+            match message.subject.as_str().rsplit('.').next() {
+                Some(subjects::TRANSACTIONS) => submitters.deliver_reply(&message),
+                Some(token) => waiters.deliver(token, &message),
+                None => {}
             }
         }
     });

@@ -5,7 +5,12 @@
 //! memory; it is read from the buckets at the start, and follows from them at any time. The keys lie under the ledger's
 //! own number, apart from every contract's.
 
-use std::collections::{BTreeMap, BTreeSet};
+#![expect(
+    clippy::disallowed_types,
+    reason = "used nonces are looked up for every transaction, and never walked through in an order that shows"
+)]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ledger::{Digest, Height, LedgerId, Timestamp, TransactionBody};
 
@@ -102,7 +107,7 @@ fn bucket_second(valid_until: Timestamp) -> u64 {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Used {
     /// The transaction that used a nonce.
-    first: BTreeMap<(LedgerId, u64), Digest>,
+    first: HashMap<(LedgerId, u64), Digest>,
     /// Transactions that were rejected because another had used their nonce; each may outlive that other.
     rejected: BTreeSet<(LedgerId, u64, Digest)>,
     buckets: BTreeSet<BucketId>,
@@ -130,7 +135,7 @@ impl Used {
         }
     }
 
-    /// The ids of all transactions in it.
+    /// The ids of all transactions in it, in any order.
     pub fn transactions(&self) -> impl Iterator<Item = Digest> + '_ {
         let rejected = self.rejected.iter().map(|(.., transaction)| *transaction);
         self.first.values().copied().chain(rejected)

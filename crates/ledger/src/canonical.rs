@@ -3,12 +3,27 @@
 //! Postcard alone accepts overlong varints, and leaves trailing bytes to the caller: two different
 //! byte strings would then mean one transaction with two digests. So decoding re-encodes and compares.
 
+use std::cell::Cell;
+
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Most of what is encoded is shorter: a buffer of so many bytes need not grow, step by step, while it is filled.
-const USUAL_BYTES: usize = 256;
+/// What is longer than so many bytes is not copied once it is encoded.
+const COPIED_MAX: usize = 4_096;
+
+thread_local! {
+    /// Where values are encoded before their length is known: what is kept of them then has its own length, and no room to spare.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Gives a buffer back that is not too large to be kept.
+fn put_back(mut scratch: Vec<u8>) {
+    if scratch.capacity() <= 4 * COPIED_MAX {
+        scratch.clear();
+        SCRATCH.set(scratch);
+    }
+}
 
 /// Why bytes are not the canonical encoding of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,11 +43,13 @@ pub enum CanonicalError {
 /// If `value` has no postcard encoding (a sequence of unknown length, a failing custom
 /// serialiser): a defect of the type, never of the data.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(USUAL_BYTES);
-    append(value, &mut bytes);
-    if bytes.len() <= USUAL_BYTES / 2 {
-        bytes.shrink_to_fit();
+    let mut scratch = SCRATCH.take();
+    append(value, &mut scratch);
+    if scratch.len() > COPIED_MAX {
+        return scratch;
     }
+    let bytes = scratch.as_slice().to_vec();
+    put_back(scratch);
     bytes
 }
 
@@ -42,12 +59,13 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// [`CanonicalError`] for anything else; never panics on any input.
 pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, CanonicalError> {
     let (value, rest) = postcard::take_from_bytes::<T>(bytes).map_err(CanonicalError::Malformed)?;
-    let mut canonical = Vec::with_capacity(bytes.len());
+    let mut canonical = SCRATCH.take();
     append(&value, &mut canonical);
-    if !rest.is_empty() || canonical != bytes {
-        return Err(CanonicalError::NotCanonical);
-    }
-    Ok(value)
+    let is_canonical = rest.is_empty() && canonical == bytes;
+    put_back(canonical);
+    is_canonical
+        .then_some(value)
+        .ok_or(CanonicalError::NotCanonical)
 }
 
 /// Appends the canonical encoding of a value.

@@ -42,7 +42,9 @@ pub use genesis::{
 pub use identifier::{ContractId, Epoch, Height, LedgerId, ReplicaId, Timestamp};
 pub use merkle::HistoryLog;
 pub use outcome::{LEDGER_CONTRACT, LedgerEvent, Outcome, OutcomeLeaf, RecordedEvent, WriteSet};
-pub use receipt::{BlockProofs, EpochLink, Receipt, ReceiptError, VerifiedReceipt};
+pub use receipt::{
+    BlockProofs, EpochLink, Receipt, ReceiptBasis, ReceiptError, ReceiptPart, VerifiedReceipt,
+};
 pub use receipt_verifier::ReceiptVerifier;
 pub use signature::{PublicKey, Signature, SignatureError, SigningKey};
 pub use signature_batch::{KeyPoints, SignatureBatch};

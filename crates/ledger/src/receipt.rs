@@ -57,6 +57,50 @@ pub struct Receipt {
     pub epochs: Vec<EpochLink>,
 }
 
+/// What the receipts of one block have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptBasis {
+    /// As in [`Receipt`].
+    pub header: Header,
+    /// As in [`Receipt`].
+    pub certificate: Certificate,
+    /// As in [`Receipt`].
+    pub epochs: Vec<EpochLink>,
+}
+
+/// What a receipt has to itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptPart {
+    /// As in [`Receipt`].
+    pub transaction: SignedTransaction,
+    /// As in [`Receipt`].
+    pub leaf: OutcomeLeaf,
+    /// As in [`Receipt`].
+    pub index: u32,
+    /// As in [`Receipt`].
+    pub proof: Vec<Digest>,
+    /// As in [`Receipt`].
+    pub transaction_proof: Vec<Digest>,
+}
+
+impl ReceiptPart {
+    /// The whole receipt.
+    pub fn on(self, basis: ReceiptBasis) -> Receipt {
+        Receipt {
+            transaction: self.transaction,
+            leaf: self.leaf,
+            index: self.index,
+            proof: self.proof,
+            transaction_proof: self.transaction_proof,
+            header: basis.header,
+            certificate: basis.certificate,
+            epochs: basis.epochs,
+        }
+    }
+}
+
 /// Why a receipt proves nothing. [`ReceiptError::number`] stays the same for good.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiptError {
@@ -463,17 +507,28 @@ impl<'a> BlockProofs<'a> {
     /// The receipt of transaction `index`; `epochs` are the links from epoch 0 to the block's epoch.
     /// `None` if there is no such transaction.
     pub fn receipt(&self, index: u32, epochs: &[EpochLink]) -> Option<Receipt> {
+        Some(self.part(index)?.on(self.basis(epochs)))
+    }
+
+    /// What all receipts of the block have in common.
+    pub fn basis(&self, epochs: &[EpochLink]) -> ReceiptBasis {
+        ReceiptBasis {
+            header: self.certified.block.header.clone(),
+            certificate: self.certified.certificate.clone(),
+            epochs: epochs.to_vec(),
+        }
+    }
+
+    /// What the receipt of transaction `index` has to itself; `None` if there is no such transaction.
+    pub fn part(&self, index: u32) -> Option<ReceiptPart> {
         let block = &self.certified.block;
         let place = index as usize;
-        Some(Receipt {
+        Some(ReceiptPart {
             transaction: block.transactions.get(place)?.clone(),
             leaf: block.outcomes.get(place + 1)?.clone(),
             index,
             proof: self.outcomes.inclusion_proof(u64::from(index) + 1)?,
             transaction_proof: self.transactions.inclusion_proof(u64::from(index))?,
-            header: block.header.clone(),
-            certificate: self.certified.certificate.clone(),
-            epochs: epochs.to_vec(),
         })
     }
 

@@ -43,10 +43,7 @@ impl TestDatabase {
             return None;
         };
         sqlx::any::install_default_drivers();
-        let name = format!(
-            "test_{}",
-            bus::subjects::transaction_token(&random_digest())
-        );
+        let name = format!("test_{:.32}", random_digest().to_string());
         let mut connection = sqlx::AnyConnection::connect(&server)
             .await
             .expect("MEDSHARE_TEST_POSTGRES");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bus::ordering_wire::Submission;
 use bus::subjects;
 use e2e::between::{Between, Delivered, Verdict};
 use e2e::by_hand::ByHand;
@@ -52,11 +53,19 @@ impl Censor {
             return Verdict::Arrives;
         }
         if delivered.subject.starts_with("transactions.") {
-            if !self.is_of_hospital(delivered.payload) {
+            let Ok(mut submission) = canonical::decode::<Submission>(delivered.payload) else {
+                return Verdict::Arrives;
+            };
+            let submitted = submission.transactions.len();
+            submission
+                .transactions
+                .retain(|submitted| !self.is_of_hospital(&submitted.bytes));
+            let withheld = submitted - submission.transactions.len();
+            if withheld == 0 {
                 return Verdict::Arrives;
             }
-            self.submitted.fetch_add(1, Ordering::SeqCst);
-            return Verdict::Withheld;
+            self.submitted.fetch_add(withheld as u64, Ordering::SeqCst);
+            return Verdict::Instead(canonical::encode(&submission));
         }
         let Ok(Wire::Relayed(bodies)) = canonical::decode(delivered.payload) else {
             return Verdict::Arrives;

@@ -14,7 +14,7 @@ use pbft::Request;
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The bus name of the process that waits for the receipt.
-    pub requester: String,
+    pub requester: Arc<str>,
     /// The W3C trace context, when the submission carried one.
     pub traceparent: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use bus::ordering_wire::{Submission, Submitted};
 use ledger::{Digest, Equivocation, ReplicaId};
 use pbft::{Base, Input, Sequence, StoredChain};
 
@@ -182,9 +183,14 @@ impl Core {
             let transaction = accusations::transaction(chain, operator, key, evidence, now);
             let user = bus::subjects::replica_name(self.identity.me);
             let subject = bus::subjects::transactions(&user);
-            self.performers
-                .outbound
-                .publish(subject, transaction.to_bytes().into());
+            let submission = Submission {
+                transactions: vec![Submitted {
+                    bytes: transaction.to_bytes(),
+                    traceparent: None,
+                }],
+            };
+            let message = ledger::canonical::encode(&submission);
+            self.performers.outbound.publish(subject, message.into());
         }
     }
 

@@ -7,11 +7,10 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use bus::ordering_wire::SubmitReply;
 use bus::subjects;
 use bytes::Bytes;
 use ledger::{
-    BlockProofs, Certificate, CertifiedBlock, Digest, Height, ReplicaId, Timestamp, canonical,
+    BlockProofs, Certificate, CertifiedBlock, Digest, EpochLink, Height, ReplicaId, Timestamp,
     store_format,
 };
 use pbft::{Durable, InstalledBlock, Sequence};
@@ -24,6 +23,7 @@ use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
 use crate::recent::{RecentBlock, RecentBlocks};
+use crate::replies;
 use crate::state::{StateError, StateStore};
 use crate::trace;
 
@@ -45,7 +45,7 @@ pub enum Parcel {
         /// The transaction.
         transaction: Digest,
         /// Who asks.
-        requester: String,
+        requester: Arc<str>,
     },
     /// End the thread.
     Stop,
@@ -53,6 +53,9 @@ pub enum Parcel {
 
 /// Fetched blocks that are stored now.
 pub type StoredBlocks = Vec<Durable<InstalledBlock>>;
+
+/// Transactions of a block, by index and id, that are asked for again, by who asks.
+type Asking = BTreeMap<Arc<str>, BTreeSet<(u32, Digest)>>;
 
 /// Why delivery stopped.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +153,7 @@ impl Stored {
     /// # Errors
     /// [`DeliveryError`] when the files are damaged.
     pub fn receipt(&self, transaction: &Digest) -> Result<Option<Vec<u8>>, DeliveryError> {
-        let Some((height, index)) = self.store.find(transaction)? else {
+        let Some((height, index)) = self.store.receipts().find(transaction)? else {
             return Ok(None);
         };
         let Some(block) = self.block(height)? else {
@@ -283,9 +286,9 @@ impl Delivery {
             .iter()
             .map(|leaf| leaf.transaction)
             .collect();
-        self.stored
-            .store
-            .index(header.height, &hash, location, &ids)?;
+        let store = &self.stored.store;
+        store.index(header.height, &hash, location, header.transactions)?;
+        store.receipts().note(header.height, &ids);
         self.stored.epochs.note_link(certified);
         self.stored.executed.add(&ids);
         *self
@@ -312,7 +315,7 @@ impl Delivery {
         let now = Instant::now();
         self.phases
             .certified(height, recent, now, chassis::clock::now());
-        let mut proofs = None;
+        let mut asking: BTreeMap<&Arc<str>, Vec<(u32, Digest)>> = BTreeMap::new();
         let mut traceparents = Vec::new();
         for (index, body) in recent.bodies.iter().enumerate() {
             self.commit_seconds
@@ -326,16 +329,14 @@ impl Delivery {
             if !designated && !body.was_asked_again() {
                 continue;
             }
-            let (proofs, links) = proofs.get_or_insert_with(|| {
-                let links = self.stored.epochs.links_to(certified.block.header.epoch);
-                (BlockProofs::new(certified), links)
-            });
-            if let Some(receipt) = proofs.receipt(index as u32, links) {
-                self.reply(
-                    &origin.requester,
-                    &body.transaction.id,
-                    &SubmitReply::Receipt(receipt.to_bytes()),
-                );
+            let of_requester = asking.entry(&origin.requester).or_default();
+            of_requester.push((index as u32, body.transaction.id));
+        }
+        if !asking.is_empty() {
+            let links = self.stored.epochs.links_to(certified.block.header.epoch);
+            let proofs = BlockProofs::new(certified);
+            for (requester, transactions) in asking {
+                self.send_receipts(requester, &proofs, &links, &transactions);
             }
         }
         let payload = record.len() - store_format::RECORD_HEADER_BYTES;
@@ -350,19 +351,27 @@ impl Delivery {
         }
     }
 
-    fn reply(&self, requester: &str, transaction: &Digest, reply: &SubmitReply) {
-        let subject = subjects::transaction_reply(self.replica, requester, transaction);
-        self.outbound
-            .publish(subject, canonical::encode(reply).into());
+    fn send_receipts(
+        &self,
+        requester: &str,
+        proofs: &BlockProofs<'_>,
+        links: &[EpochLink],
+        transactions: &[(u32, Digest)],
+    ) {
+        for reply in replies::receipts(proofs, links, transactions) {
+            let subject = subjects::transaction_replies(self.replica, requester);
+            self.outbound.publish(subject, reply);
+        }
     }
 
     /// Answers all who ask again, block by block: reading one and building its trees costs as much as hundreds of receipts.
-    fn answer_again(&self, asked: Vec<(Digest, String)>) -> Result<(), DeliveryError> {
-        let mut by_block: BTreeMap<Height, BTreeSet<(u32, Digest, String)>> = BTreeMap::new();
+    fn answer_again(&self, asked: Vec<(Digest, Arc<str>)>) -> Result<(), DeliveryError> {
+        let mut by_block: BTreeMap<Height, Asking> = BTreeMap::new();
         for (transaction, requester) in asked {
-            if let Some((height, index)) = self.stored.store.find(&transaction)? {
+            if let Some((height, index)) = self.stored.store.receipts().find(&transaction)? {
                 let of_block = by_block.entry(height).or_default();
-                of_block.insert((index, transaction, requester));
+                let of_requester = of_block.entry(requester).or_default();
+                of_requester.insert((index, transaction));
             }
         }
         for (height, asked) in by_block {
@@ -371,11 +380,9 @@ impl Delivery {
             };
             let proofs = BlockProofs::new(&block);
             let links = self.stored.epochs.links_to(block.block.header.epoch);
-            for (index, transaction, requester) in asked {
-                if let Some(receipt) = proofs.receipt(index, &links) {
-                    let reply = SubmitReply::Receipt(receipt.to_bytes());
-                    self.reply(&requester, &transaction, &reply);
-                }
+            for (requester, transactions) in asked {
+                let transactions: Vec<(u32, Digest)> = transactions.into_iter().collect();
+                self.send_receipts(&requester, &proofs, &links, &transactions);
             }
         }
         Ok(())

@@ -71,7 +71,7 @@ fn epoch() -> EpochDescription {
 }
 
 /// A block at a height, certified by three of the four replicas.
-fn certified(height: u64) -> CertifiedBlock {
+pub(crate) fn certified(height: u64) -> CertifiedBlock {
     let transactions: Vec<SignedTransaction> = (0..3).map(transaction).collect();
     let leaf = |transaction| OutcomeLeaf {
         transaction,

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bus::ordering_wire::{SubmitReply, refusal};
+use bus::ordering_wire::{SubmitAnswer, refusal};
 use bus::subjects;
 use bytes::Bytes;
 use execution::CheckedTransaction;
 use ledger::transaction::{MAX_VALIDITY_US, id_of_signed_bytes, wire_digest};
-use ledger::{
-    Digest, KeyPoints, ReplicaId, SignatureBatch, SignedTransaction, TransactionError, canonical,
-};
+use ledger::{Digest, KeyPoints, ReplicaId, SignatureBatch, SignedTransaction, TransactionError};
 use pbft::Request;
 
 use crate::body::{Body, BodyPool, Origin};
@@ -18,6 +16,7 @@ use crate::delivery::{Parcel, Stored};
 use crate::inbox::Inbox;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
+use crate::replies::{self, SameAnswer};
 
 /// How far the submitter's clock may be ahead of ours, in microseconds.
 const CLOCK_TOLERANCE_US: u64 = 2_000_000;
@@ -148,27 +147,48 @@ impl Intake {
 
     /// Hands transactions over; when the threads are too far behind, submitters hear "busy" at once.
     pub fn take(&self, reason: Reason, arrivals: Vec<Arrival>) {
+        let mut busy = SameAnswer::default();
         for refused in self.inbox.0.put(reason, arrivals) {
             if let Some(origin) = &refused.origin {
-                self.checker
-                    .say_busy(origin, &id_of_signed_bytes(&refused.bytes));
+                let transaction = id_of_signed_bytes(&refused.bytes);
+                self.checker.find_busy(origin, transaction, &mut busy);
             }
         }
+        self.checker.say_busy(busy);
+    }
+
+    /// Tells a submitter that what it published can't be read. There is no id to answer under but the digest of the bytes: a reply
+    /// tells whoever looks.
+    pub fn refuse_unread(&self, requester: &str, payload: &[u8]) {
+        let reason = "not a submission".to_owned();
+        let answer = SubmitAnswer::Refused {
+            code: refusal::MALFORMED,
+            reason,
+        };
+        self.checker.answer(requester, wire_digest(payload), answer);
     }
 }
 
 impl Checker {
     /// Sends a submitter something else than a receipt.
-    pub fn answer(&self, requester: &str, transaction: &Digest, reply: &SubmitReply) {
-        let subject = subjects::transaction_reply(self.replica, requester, transaction);
-        self.outbound
-            .publish(subject, canonical::encode(reply).into());
+    fn answer(&self, requester: &str, transaction: Digest, answer: SubmitAnswer) {
+        let subject = subjects::transaction_replies(self.replica, requester);
+        let reply = replies::encoded(vec![transaction], answer);
+        self.outbound.publish(subject, reply);
     }
 
-    /// Tells a submitter that there is no room, if this replica is one of those that do.
-    fn say_busy(&self, origin: &Origin, transaction: &Digest) {
-        if self.peers.says_busy(transaction) {
-            self.answer(&origin.requester, transaction, &SubmitReply::Busy);
+    /// Notes that there is no room for a transaction, if this replica is one of those that say so.
+    fn find_busy(&self, origin: &Origin, transaction: Digest, busy: &mut SameAnswer) {
+        if self.peers.says_busy(&transaction) {
+            busy.add(&origin.requester, transaction);
+        }
+    }
+
+    /// Tells submitters that there is no room.
+    fn say_busy(&self, busy: SameAnswer) {
+        for (requester, reply) in busy.into_messages(&SubmitAnswer::Busy) {
+            let subject = subjects::transaction_replies(self.replica, &requester);
+            self.outbound.publish(subject, reply);
         }
     }
 
@@ -180,14 +200,9 @@ impl Checker {
         reason: impl Into<String>,
     ) {
         if let Some(origin) = origin {
-            self.answer(
-                &origin.requester,
-                transaction,
-                &SubmitReply::Refused {
-                    code,
-                    reason: reason.into(),
-                },
-            );
+            let reason = reason.into();
+            let refused = SubmitAnswer::Refused { code, reason };
+            self.answer(&origin.requester, *transaction, refused);
         }
     }
 
@@ -201,13 +216,15 @@ impl Checker {
         let now = chassis::clock::now();
         let mut held = Vec::new();
         let mut fresh = Vec::new();
+        let mut busy = SameAnswer::default();
         for arrival in arrivals {
-            match self.check_form(reason, arrival, now) {
+            match self.check_form(reason, arrival, now, &mut busy) {
                 Checked::Fresh(transaction, arrival) => fresh.push((transaction, arrival)),
                 Checked::Held(request) => held.push(request),
                 Checked::Done => {}
             }
         }
+        self.say_busy(busy);
         let good = self.check_signatures(fresh, points);
         held.extend(good.into_iter().map(|body| self.keep(body)));
         if held.is_empty() {
@@ -222,7 +239,13 @@ impl Checker {
 
     /// Everything but the signature. Whether the key is weak costs a point decompression and is not asked here:
     /// weak keys are refused at enrolment, and execution refuses every key that is not the submitter's current one.
-    fn check_form(&self, reason: Reason, arrival: Arrival, now: u64) -> Checked {
+    fn check_form(
+        &self,
+        reason: Reason,
+        arrival: Arrival,
+        now: u64,
+        busy: &mut SameAnswer,
+    ) -> Checked {
         let origin = arrival.origin.as_ref();
         let wire = wire_digest(&arrival.bytes);
         if let Some(body) = self.bodies.get(&wire) {
@@ -291,7 +314,7 @@ impl Checker {
             reason == Reason::Submitted && self.waiting.load(Ordering::Relaxed) >= self.waiting_max;
         if is_queue_full || self.bodies.len() >= self.bodies_max {
             if let Some(origin) = origin {
-                self.say_busy(origin, &id);
+                self.find_busy(origin, id, busy);
             }
             return Checked::Done;
         }
@@ -300,7 +323,7 @@ impl Checker {
 
     /// Whoever asks again for something that is in a certified block gets its receipt.
     fn answer_executed(&self, transaction: &Digest, origin: &Origin) -> bool {
-        if !matches!(self.stored.store.find(transaction), Ok(Some(_))) {
+        if !matches!(self.stored.store.receipts().find(transaction), Ok(Some(_))) {
             return false;
         }
         let again = Parcel::Again {

@@ -8,8 +8,8 @@
 //! | is ordered by the pure replica of [`pbft`] | [`core`], `perform`, `line` | `core` |
 //! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `core` |
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `core` |
-//! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`], [`tree`] | `execution`, `state-tree` |
-//! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`] | `delivery` |
+//! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`], [`tree`] | `execution`, `state-tree`, `state-writer` |
+//! | a certified block is stored, indexed, answered, published | [`delivery`], [`blocks`], [`receipts`], [`replies`] | `delivery` |
 //! | questions of services and replicas | [`serve`], [`fetch`], [`how_far`], [`history`], [`phases`], [`bodies_wanted`] | tasks, `bodies` |
 //!
 //! Whether the process votes or follows the chain only is [`seat`]'s business, the replica sets in time that of
@@ -42,7 +42,9 @@ pub mod outbound;
 pub mod peers;
 pub mod phases;
 pub mod quota;
+pub mod receipts;
 pub mod recent;
+pub mod replies;
 pub mod restore;
 pub mod roots;
 pub mod run_blocks;

@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use bus::ordering_wire::SubmitReply;
+use bus::ordering_wire::SubmitAnswer;
 use bus::subjects;
-use ledger::{Digest, ReplicaId, canonical};
+use ledger::{Digest, ReplicaId};
 use pbft::{Effect, HaltReason, Message, Order, Refusal};
 
 use crate::core::{Core, FetchOrder};
 use crate::delivery::Parcel;
 use crate::journal::{Job, JournaledCertificate};
 use crate::recent::Ordered;
+use crate::replies;
 use crate::run_blocks::Task;
 use crate::wire::{self, MESSAGES_TOGETHER_MAX, Wire};
 
@@ -149,14 +150,10 @@ impl Core {
             match reason {
                 Refusal::Busy | Refusal::ClientBusy if !self.peers.says_busy(&transaction) => {}
                 Refusal::Busy | Refusal::ClientBusy => {
-                    let subject = subjects::transaction_reply(
-                        self.identity.me,
-                        &origin.requester,
-                        &transaction,
-                    );
-                    self.performers
-                        .outbound
-                        .publish(subject, canonical::encode(&SubmitReply::Busy).into());
+                    let subject =
+                        subjects::transaction_replies(self.identity.me, &origin.requester);
+                    let busy = replies::encoded(vec![transaction], SubmitAnswer::Busy);
+                    self.performers.outbound.publish(subject, busy);
                 }
                 Refusal::AlreadyExecuted => {
                     let requester = origin.requester.clone();

@@ -21,7 +21,7 @@ use crate::journal::{JournalError, JournalFile, JournaledBlock, JournaledCertifi
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError, last_height_before};
-use crate::state::{BlockWrites, StateError, StateStore};
+use crate::state::{BlockWrites, RUNS, StateError, StateStore};
 
 /// Why a replica's data cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -178,8 +178,12 @@ impl Restoring<'_> {
             index_all(&folder, &store)?;
         }
         if store.head()?.is_none() {
-            let (head, writes) = (genesis_block.head.clone(), genesis_block.writes.clone());
-            Roots::begin(&store, Arc::new(BlockWrites { head, writes }))?;
+            let genesis = BlockWrites {
+                head: genesis_block.head.clone(),
+                writes: genesis_block.writes.clone(),
+                transactions: Vec::new(),
+            };
+            Roots::begin(&store, Arc::new(genesis))?;
         }
         let chain = Chain {
             folder: &folder,
@@ -276,7 +280,7 @@ impl Restoring<'_> {
         };
         let location = files.append(Height(0), &store_format::encode_record(&certified))?;
         files.sync()?;
-        store.index(Height(0), &genesis.head.hash, location, &[])?;
+        store.index(Height(0), &genesis.head.hash, location, 0)?;
         Ok(())
     }
 
@@ -341,11 +345,8 @@ fn index_newest(store: &StateStore, newest: &blocks::NewestBlocks) -> Result<(),
     for (certified, location) in newest {
         let height = certified.block.header.height;
         if store.locate(height)? != Some(*location) || !store.history().holds(height)? {
-            let ids: Vec<Digest> = certified.block.outcomes[1..]
-                .iter()
-                .map(|leaf| leaf.transaction)
-                .collect();
-            store.index(height, &certified.block.hash(), *location, &ids)?;
+            let header = &certified.block.header;
+            store.index(height, &header.hash(), *location, header.transactions)?;
         }
     }
     Ok(())
@@ -370,7 +371,7 @@ fn open_state(data: &Path) -> Result<StateStore, RestoreError> {
     if mark.exists() && folder.exists() {
         tracing::warn!("the state could not be opened at the last start, and is rebuilt");
         remove_state(&folder)?;
-    } else if folder.exists() && !folder.join("tree").exists() {
+    } else if folder.exists() && !folder.join(RUNS).exists() {
         tracing::warn!("the state is as an older version stored it, and is rebuilt");
         remove_state(&folder)?;
     }
@@ -450,16 +451,13 @@ fn store_certified(
         && block.hash() == known.block
     {
         let height = files.next_height();
-        let ids: Vec<Digest> = block.outcomes[1..]
-            .iter()
-            .map(|leaf| leaf.transaction)
-            .collect();
+        let transactions = block.header.transactions;
         let certified = CertifiedBlock {
             block,
             certificate: known.certificate.clone(),
         };
         let location = files.append(height, &store_format::encode_record(&certified))?;
-        store.index(height, &known.block, location, &ids)?;
+        store.index(height, &known.block, location, transactions)?;
         uncertified.remove(&height.0);
     }
     files.sync()?;
@@ -481,6 +479,8 @@ fn replay(
         }
         // What is certified, or in the state already, stays.
         if height <= chain.certified.0 {
+            let receipts = chain.store.receipts();
+            receipts.note(Height(height), &digests.transactions);
             runner.keep_all();
         }
     }
@@ -574,7 +574,11 @@ mod tests {
         };
         let writes = ledger::WriteSet(vec![(b"a".to_vec(), Some(b"1".to_vec()))]);
         let store = open_state(data.path()).unwrap();
-        let block = Arc::new(BlockWrites { head, writes });
+        let block = Arc::new(BlockWrites {
+            head,
+            writes,
+            transactions: Vec::new(),
+        });
         store.keep(std::slice::from_ref(&block)).unwrap();
         drop(store);
         let store = open_state(data.path()).unwrap();
@@ -586,8 +590,8 @@ mod tests {
         assert!(!data.path().join("state.opening").exists());
         store.keep(&[block]).unwrap();
         drop(store);
-        // Where the tree stood among the indexes.
-        std::fs::remove_dir_all(data.path().join("state/tree")).unwrap();
+        // Where the receipts stood among the indexes.
+        std::fs::remove_dir_all(data.path().join("state/runs")).unwrap();
         let store = open_state(data.path()).unwrap();
         assert_eq!(StateView::get(&store, b"a"), None);
     }

@@ -398,7 +398,11 @@ mod tests {
             time: Timestamp(height),
             history: HistoryLog::new(),
         };
-        Arc::new(BlockWrites { head, writes })
+        Arc::new(BlockWrites {
+            head,
+            writes,
+            transactions: Vec::new(),
+        })
     }
 
     fn begun(folder: &tempfile::TempDir) -> StateStore {

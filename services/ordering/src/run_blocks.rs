@@ -20,7 +20,7 @@ use crate::fetch::FetchedBlock;
 use crate::journal::JournaledBlock;
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
-use crate::state::{StateError, StateStore};
+use crate::state::{BlockWrites, StateError, StateStore};
 use crate::unapplied::Unapplied;
 
 /// How many executed blocks wait to be certified at most; less than the interval of checkpoints.
@@ -289,8 +289,13 @@ impl<R: Rules> BlockRunner<R> {
                 .execute_block(&self.unapplied, &mut self.used, &self.head, order);
         self.head = executed.head.clone();
         let announced = announced_in(&executed.block.outcomes);
-        let writes = std::mem::take(&mut executed.writes);
-        self.unapplied.add(&self.head, run, announced, writes);
+        let outcomes = executed.block.outcomes[1..].iter();
+        let block = BlockWrites {
+            head: self.head.clone(),
+            writes: std::mem::take(&mut executed.writes),
+            transactions: outcomes.map(|leaf| leaf.transaction).collect(),
+        };
+        self.unapplied.add(block, run, announced);
         Ok(executed)
     }
 

@@ -156,7 +156,7 @@ impl Desk {
     }
 
     fn phases(&self, question: &PhasesRequest) -> Result<PhasesReply, DeliveryError> {
-        let place = self.stored.store.find(&question.transaction)?;
+        let place = self.stored.store.receipts().find(&question.transaction)?;
         let times = place.and_then(|(height, index)| self.phases.of(height, index));
         Ok(PhasesReply { times })
     }

@@ -8,12 +8,12 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use bus::trace_context::TRACEPARENT;
+use bus::ordering_wire::{SUBMITTED_TOGETHER_MAX, Submission, Submitted};
 use bus::{Bus, subjects};
 use chassis::Shutdown;
 use futures::StreamExt;
 use keys::Secret;
-use ledger::SigningKey;
+use ledger::{SigningKey, canonical};
 use pbft::{Input, Sequence};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -38,7 +38,7 @@ use crate::serve::{Desk, serve};
 use crate::watch::{Notices, Watch};
 use crate::{divergence, fetch, line};
 
-/// How many transactions are taken from the broker at once.
+/// How many submissions are taken from the broker at once.
 const ARRIVALS_AT_ONCE: usize = 256;
 
 /// The ends of the threads' inboxes.
@@ -402,21 +402,31 @@ async fn take_transactions(arrivals: async_nats::Subscriber, intake: Intake) {
     while let Some(group) = groups.next().await {
         let arrivals = group
             .into_iter()
-            .filter_map(|message| {
-                let requester = subjects::user_of(&message.subject)?.to_owned();
-                let headers = message.headers.as_ref();
-                let traceparent = headers
-                    .and_then(|headers| headers.get(TRACEPARENT))
-                    .map(|value| value.as_str().to_owned());
-                Some(Arrival {
-                    bytes: message.payload,
-                    origin: Some(Origin {
-                        requester,
-                        traceparent,
-                    }),
-                })
-            })
+            .flat_map(|message| arrivals_in(&message, &intake))
             .collect();
         intake.take(Reason::Submitted, arrivals);
     }
+}
+
+/// The transactions in a message.
+fn arrivals_in(message: &async_nats::Message, intake: &Intake) -> Vec<Arrival> {
+    let Some(requester) = subjects::user_of(&message.subject) else {
+        return Vec::new();
+    };
+    let submission = match canonical::decode::<Submission>(&message.payload) {
+        Ok(submission) if submission.transactions.len() <= SUBMITTED_TOGETHER_MAX => submission,
+        _ => {
+            intake.refuse_unread(requester, &message.payload);
+            return Vec::new();
+        }
+    };
+    let requester: Arc<str> = requester.into();
+    let arrival = |Submitted { bytes, traceparent }| Arrival {
+        bytes: bytes.into(),
+        origin: Some(Origin {
+            requester: requester.clone(),
+            traceparent,
+        }),
+    };
+    submission.transactions.into_iter().map(arrival).collect()
 }

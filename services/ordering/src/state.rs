@@ -1,8 +1,8 @@
-//! The state, the tree over it, and the indexes of blocks and receipts, each in an embedded store of its own.
+//! The state with the index of receipts, the tree over it, and the indexes of blocks, each in an embedded store of its own.
 //!
-//! State and tree take the writes of many blocks at once as one sorted run: without a journal and a memtable, which cost an
+//! State, receipts and tree take what came of many blocks at once as one sorted run: without a journal and a memtable, which cost an
 //! execution a quarter of its time, and with where they stand in the same run: some seconds behind the chain. What is above is
-//! executed again after a crash. The batches of the indexes are not synced: what they lack is found in the block files.
+//! executed again after a crash. The batches of the other indexes are not synced: what they lack is found in the block files.
 
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use ledger::{Digest, Height, WriteSet, canonical};
 
 use crate::blocks::Location;
 use crate::history::History;
+use crate::receipts::Receipts;
 use crate::tree_store::TreeStore;
 
 /// Where the state's head stands among its entries: after all of them, for no contract has this number.
@@ -28,8 +29,11 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// The writes that one index keeps in memory, in bytes.
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How many runs of the state are merged with what lies below them: each time all of that is written again.
-const RUNS_MERGED: u8 = 8;
+/// How many runs of the state, or of receipts, are merged with what lies below them: each time all of that is written again.
+pub(crate) const RUNS_MERGED: u8 = 8;
+
+/// The folder of the state and the receipts; those of an older layout lack it.
+pub(crate) const RUNS: &str = "runs";
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,14 +62,26 @@ fn database(folder: &FilePath, name: &str) -> Result<Database, StateError> {
     Ok(builder.worker_threads(1).open()?)
 }
 
-/// Opens what is stored in runs. The threads that merge them have the priority of the one that opens their store, and give way to
-/// execution.
-fn open_runs(folder: &FilePath) -> Result<(Database, Keyspace, TreeStore), StateError> {
-    crate::priority::give_way();
-    let values = database(folder, "values")?;
-    let state = values.keyspace("state", || run_options(RUNS_MERGED))?;
-    let tree = TreeStore::open(&subfolder(folder, "tree")?)?;
-    Ok((values, state, tree))
+/// What is stored in runs.
+struct Runs {
+    database: Database,
+    state: Keyspace,
+    receipts: Receipts,
+    tree: TreeStore,
+}
+
+impl Runs {
+    /// Opens them. The threads that merge runs have the priority of the one that opens their store, and give way to execution.
+    fn open(folder: &FilePath) -> Result<Runs, StateError> {
+        crate::priority::give_way();
+        let database = database(folder, RUNS)?;
+        Ok(Runs {
+            state: database.keyspace("state", || run_options(RUNS_MERGED))?,
+            receipts: Receipts::open(&database)?,
+            tree: TreeStore::open(&subfolder(folder, "tree")?)?,
+            database,
+        })
+    }
 }
 
 /// How a keyspace is kept that takes runs, of whose tables so many are merged with what lies below them.
@@ -88,19 +104,21 @@ pub struct BlockWrites {
     pub head: ChainHead,
     /// Its writes, ascending by key.
     pub writes: WriteSet,
+    /// The ids of its transactions, in order.
+    pub transactions: Vec<Digest>,
 }
 
 /// The embedded stores.
 #[derive(Clone)]
 pub struct StateStore {
-    /// Keeps the state's store open.
-    _values: Database,
+    /// Keeps the store of state and receipts open.
+    _runs: Database,
     state: Keyspace,
+    receipts: Receipts,
     tree: TreeStore,
     database: Database,
     meta: Keyspace,
     blocks: Keyspace,
-    receipts: Keyspace,
     history: History,
 }
 
@@ -110,22 +128,26 @@ impl StateStore {
     /// # Errors
     /// [`StateError::Store`].
     pub fn open(folder: &FilePath) -> Result<StateStore, StateError> {
-        let runs = std::thread::scope(|scope| scope.spawn(|| open_runs(folder)).join());
-        let (values, state, tree) =
-            runs.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let runs = std::thread::scope(|scope| scope.spawn(|| Runs::open(folder)).join());
+        let runs = runs.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let database = database(folder, "index")?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let open = |name: &str| database.keyspace(name, options);
         Ok(StateStore {
-            state,
-            _values: values,
-            tree,
+            _runs: runs.database,
+            state: runs.state,
+            receipts: runs.receipts,
+            tree: runs.tree,
             meta: open("meta")?,
             blocks: open("blocks")?,
-            receipts: open("receipts")?,
             history: History::new(open("history")?),
             database,
         })
+    }
+
+    /// In which block each executed transaction is.
+    pub fn receipts(&self) -> &Receipts {
+        &self.receipts
     }
 
     /// Where the tree over the state is kept.
@@ -147,7 +169,7 @@ impl StateStore {
     }
 
     /// Brings the state to the head of the last of these blocks, which follow it in order: all of them or, when this ends early,
-    /// none. What was stored is synced.
+    /// none. What was stored is synced. Receipts go first: where the state stands, none is missing.
     ///
     /// # Errors
     /// [`StateError::Store`]: the process must stop.
@@ -155,6 +177,7 @@ impl StateStore {
         let Some(newest) = blocks.last() else {
             return Ok(());
         };
+        self.receipts.keep(blocks)?;
         let mut run = self.state.start_ingestion()?;
         for (key, value) in sorted_run(blocks) {
             match value {
@@ -163,10 +186,12 @@ impl StateStore {
             }
         }
         run.write(HEAD, canonical::encode(&newest.head))?;
-        Ok(run.finish()?)
+        run.finish()?;
+        self.receipts.forget_below(newest.head.height.next());
+        Ok(())
     }
 
-    /// Records where a certified block stands, its hash, and which transactions it holds.
+    /// Records where a certified block stands, its hash, and how many transactions it holds.
     ///
     /// # Errors
     /// [`StateError`].
@@ -175,7 +200,7 @@ impl StateStore {
         height: Height,
         hash: &Digest,
         location: Location,
-        transactions: &[Digest],
+        transactions: u32,
     ) -> Result<(), StateError> {
         let mut batch = self.database.batch();
         self.history.append(&mut batch, height, hash)?;
@@ -187,15 +212,9 @@ impl StateStore {
             .get(COUNTED)?
             .and_then(|bytes| decode_height(&bytes));
         if counted.is_none_or(|counted| counted < height) {
-            let count = self.transactions()? + transactions.len() as u64;
+            let count = self.transactions()? + u64::from(transactions);
             batch.insert(&self.meta, COUNT, count.to_be_bytes());
             batch.insert(&self.meta, COUNTED, height.0.to_be_bytes());
-        }
-        for (index, id) in transactions.iter().enumerate() {
-            let mut place = [0; 12];
-            place[..8].copy_from_slice(&height.0.to_be_bytes());
-            place[8..].copy_from_slice(&(index as u32).to_be_bytes());
-            batch.insert(&self.receipts, receipt_key(id), place);
         }
         Ok(batch.commit()?)
     }
@@ -243,35 +262,6 @@ impl StateStore {
                 .ok_or(StateError::Damaged("block index")),
         }
     }
-
-    /// The height and index of an executed transaction.
-    ///
-    /// # Errors
-    /// [`StateError`].
-    pub fn find(&self, transaction: &Digest) -> Result<Option<(Height, u32)>, StateError> {
-        let Some(bytes) = self.receipts.get(receipt_key(transaction))? else {
-            return Ok(None);
-        };
-        let place: [u8; 12] = bytes
-            .as_ref()
-            .try_into()
-            .map_err(|_| StateError::Damaged("receipt index"))?;
-        let (height, index) = place.split_at(8);
-        let height = height
-            .try_into()
-            .map(u64::from_be_bytes)
-            .map_err(|_| StateError::Damaged("receipt index"))?;
-        let index = index
-            .try_into()
-            .map(u32::from_be_bytes)
-            .map_err(|_| StateError::Damaged("receipt index"))?;
-        Ok(Some((Height(height), index)))
-    }
-}
-
-/// Under what a transaction is found: as much of its id as the store keeps without another allocation, and as tells all apart.
-fn receipt_key(transaction: &Digest) -> [u8; 16] {
-    std::array::from_fn(|place| transaction.0[place])
 }
 
 /// The changed keys of a write set, hashed.
@@ -364,10 +354,11 @@ mod tests {
             let block = BlockWrites {
                 head: head.clone(),
                 writes: writes.clone(),
+                transactions: vec![Digest([7; 32])],
             };
             store.keep(&[Arc::new(block)]).unwrap();
             store
-                .index(Height(0), &Digest([1; 32]), location, &[Digest([7; 32])])
+                .index(Height(0), &Digest([1; 32]), location, 1)
                 .unwrap();
             let mut tree = Tree::over(store.tree().clone()).unwrap();
             let root = tree.update(Height(0), hashed(&writes)).unwrap();
@@ -380,7 +371,8 @@ mod tests {
         assert_eq!(store.range(b"a", b"b", 9), [(b"a".to_vec(), b"1".to_vec())]);
         assert_eq!(store.tree().roots().unwrap(), [(Height(0), root)]);
         assert_eq!(store.locate(Height(0)).unwrap(), Some(location));
-        assert_eq!(store.find(&Digest([7; 32])).unwrap(), Some((Height(0), 0)));
+        let found = store.receipts().find(&Digest([7; 32])).unwrap();
+        assert_eq!(found, Some((Height(0), 0)));
     }
 
     #[test]
@@ -398,7 +390,11 @@ mod tests {
                 .iter()
                 .map(|(key, value)| (bytes(key), value.map(bytes)));
             let writes = WriteSet(writes.collect());
-            Arc::new(BlockWrites { head, writes })
+            Arc::new(BlockWrites {
+                head,
+                writes,
+                transactions: Vec::new(),
+            })
         };
         let store = StateStore::open(folder.path()).unwrap();
         let first = block(0, &[("a", Some("1")), ("b", Some("2")), ("c", Some("3"))]);

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use execution::{ChainHead, StateView};
-use ledger::{EpochDescription, Height, WriteSet};
+use ledger::{EpochDescription, Height};
 
 use crate::newest_writes::NewestWrites;
 use crate::state::{BlockWrites, StateStore};
@@ -207,17 +207,20 @@ impl Unapplied {
             .map_or(self.newest_certified.1, |executed| executed.run)
     }
 
-    /// Takes the writes of the next executed block, the order by which it was executed, and the epoch that it announces.
+    /// Takes what the next executed block wrote, the order by which it was executed, and the epoch that it announces.
     pub fn add(
         &mut self,
-        head: &ChainHead,
+        block: BlockWrites,
         run: Option<u64>,
         announced: Option<EpochDescription>,
-        writes: WriteSet,
     ) {
-        let head = head.clone();
-        let block = Arc::new(BlockWrites { head, writes });
+        let block = Arc::new(block);
         self.writes.add(&block);
+        // What the store has is not asked for again before it has these.
+        let read = self.read.get_mut();
+        for (key, _) in &block.writes.0 {
+            read.remove(key);
+        }
         self.blocks.push_back(Executed {
             block,
             run,
@@ -266,15 +269,17 @@ impl Unapplied {
 
     /// The store has the blocks below this height: so many of them are forgotten, the oldest first.
     pub fn forget_below(&mut self, stored_below: Height, count: usize) {
+        self.writes.forget_below(stored_below);
+        // The others are needed to find what these wrote.
+        let below = self
+            .writes
+            .oldest()
+            .map_or(stored_below, |oldest| oldest.min(stored_below));
         for _ in 0..count {
-            let is_stored = |next: &mut Arc<BlockWrites>| next.head.height < stored_below;
-            let Some(block) = self.unstored.pop_front_if(is_stored) else {
+            let is_below = |next: &mut Arc<BlockWrites>| next.head.height < below;
+            let Some(block) = self.unstored.pop_front_if(is_below) else {
                 return;
             };
-            for (key, _) in &block.writes.0 {
-                self.read.get_mut().remove(key);
-            }
-            self.writes.forget(&block);
             self.ordered.get_mut().forget(&block);
         }
     }
@@ -363,7 +368,7 @@ impl StateView for Unapplied {
 
 #[cfg(test)]
 mod tests {
-    use ledger::{Digest, HistoryLog, Timestamp};
+    use ledger::{Digest, HistoryLog, Timestamp, WriteSet};
 
     use super::*;
 
@@ -373,6 +378,14 @@ mod tests {
             hash: Digest([1; 32]),
             time: Timestamp(height),
             history: HistoryLog::new(),
+        }
+    }
+
+    fn block(height: u64, writes: WriteSet) -> BlockWrites {
+        BlockWrites {
+            head: head(height),
+            writes,
+            transactions: Vec::new(),
         }
     }
 
@@ -395,22 +408,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut state = over(&folder);
         state.add(
-            &head(0),
+            block(0, writes(&[("a", Some("1")), ("c", Some("3"))])),
             None,
             None,
-            writes(&[("a", Some("1")), ("c", Some("3"))]),
         );
         state.add(
-            &head(1),
+            block(1, writes(&[("a", None), ("b", Some("2"))])),
             None,
             None,
-            writes(&[("a", None), ("b", Some("2"))]),
         );
         state.add(
-            &head(2),
+            block(2, writes(&[("c", Some("33")), ("d", Some("4"))])),
             None,
             None,
-            writes(&[("c", Some("33")), ("d", Some("4"))]),
         );
         let expected = [("b", "2"), ("c", "33"), ("d", "4")]
             .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()));
@@ -430,8 +440,8 @@ mod tests {
             // What the store has already may be forgotten later.
             state.forget_below(Height(kept), 1);
         }
-        state.forget_below(Height(3), 1);
-        assert!(state.is_empty() && state.writes.is_empty() && state.unstored.is_empty());
+        state.forget_below(Height(3), 3);
+        assert!(state.is_empty() && state.writes.oldest().is_none() && state.unstored.is_empty());
         assert!(state.ordered.get_mut().writes.is_empty());
         assert_eq!(state.range(b"a", b"z", 9), expected);
     }
@@ -443,7 +453,7 @@ mod tests {
         let mut expected = BTreeMap::new();
         let mut height = 0;
         let mut write = |state: &mut Unapplied, key: &str, value: Option<&str>| {
-            state.add(&head(height), None, None, writes(&[(key, value)]));
+            state.add(block(height, writes(&[(key, value)])), None, None);
             state.certify(Height(height));
             height += 1;
             match value {
@@ -498,7 +508,7 @@ mod tests {
             let mut expected: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
             let mut unstored = Vec::new();
             for ((written, passed, kept, limit), height) in steps.into_iter().zip(0..) {
-                let mut block: BTreeMap<Vec<u8>, Option<Vec<u8>>> = written
+                let mut wrote: BTreeMap<Vec<u8>, Option<Vec<u8>>> = written
                     .into_iter()
                     .map(|(key, has_value)| {
                         let value = has_value.then(|| vec![height as u8]);
@@ -506,14 +516,14 @@ mod tests {
                     })
                     .collect();
                 // Deadlines pass from the front.
-                block.extend(expected.keys().take(passed).map(|key| (key.clone(), None)));
-                for (key, value) in &block {
+                wrote.extend(expected.keys().take(passed).map(|key| (key.clone(), None)));
+                for (key, value) in &wrote {
                     match value {
                         Some(value) => drop(expected.insert(key.clone(), value.clone())),
                         None => drop(expected.remove(key)),
                     }
                 }
-                state.add(&head(height), None, None, WriteSet(block.into_iter().collect()));
+                state.add(block(height, WriteSet(wrote.into_iter().collect())), None, None);
                 if kept >= 1 {
                     let certified = state.certify(Height(height));
                     unstored.extend(certified.into_iter().map(|certified| certified.block));

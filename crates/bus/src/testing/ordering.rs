@@ -15,10 +15,10 @@ use ledger::{
 
 use super::TestBroker;
 use crate::ordering_wire::{
-    Answer, BlockByHashRequest, BlockInclusionRequest, BlocksReply, BlocksRequest, CheckpointReply,
-    CheckpointRequest, ConsistencyRequest, EpochsReply, EpochsRequest, HistoryProofReply,
-    PhasesReply, PhasesRequest, Question, ReceiptReply, ReceiptRequest, StatusReply, StatusRequest,
-    SubmitReply,
+    Answer, BlockByHashRequest, BlockInclusionRequest, BlockReceipts, BlocksReply, BlocksRequest,
+    CheckpointReply, CheckpointRequest, ConsistencyRequest, EpochsReply, EpochsRequest,
+    HistoryProofReply, PartBytes, PhasesReply, PhasesRequest, Question, ReceiptReply,
+    ReceiptRequest, StatusReply, StatusRequest, Submission, SubmitAnswer, SubmitReply,
 };
 use crate::{Bus, subjects};
 
@@ -171,32 +171,47 @@ impl TestOrdering {
         let Some(user) = subjects::user_of(message.subject.as_str()) else {
             return;
         };
-        let Ok(transaction) = SignedTransaction::from_bytes(&message.payload) else {
+        let Ok(submission) = canonical::decode::<Submission>(&message.payload) else {
             return;
         };
+        for submitted in submission.transactions {
+            if let Ok(transaction) = SignedTransaction::from_bytes(&submitted.bytes) {
+                self.execute(replica, bus, user, transaction).await;
+            }
+        }
+    }
+
+    async fn execute(
+        &self,
+        replica: ReplicaId,
+        bus: &Bus,
+        user: &str,
+        transaction: SignedTransaction,
+    ) {
         let id = transaction.id();
-        let (reply, fresh) = {
+        let (answer, fresh) = {
             let mut mind = self.lock();
             if mind.deaf {
                 return;
             }
             if mind.busy {
-                (Some(SubmitReply::Busy), None)
+                (Some(SubmitAnswer::Busy), None)
             } else {
                 let fresh = (!mind.executed.contains_key(&id))
                     .then(|| mind.append(vec![transaction], Vec::new()));
-                let reply = (!mind.silent)
-                    .then(|| mind.receipt(&id))
-                    .flatten()
-                    .map(SubmitReply::Receipt);
-                (reply, fresh)
+                let receipts = (!mind.silent).then(|| mind.receipts(&id)).flatten();
+                (receipts.map(SubmitAnswer::Receipts), fresh)
             }
         };
         if let Some(block) = fresh {
             self.publish(&block).await;
         }
-        if let Some(reply) = reply {
-            let subject = subjects::transaction_reply(replica, user, &id);
+        if let Some(answer) = answer {
+            let subject = subjects::transaction_replies(replica, user);
+            let reply = SubmitReply {
+                transactions: vec![id],
+                answer,
+            };
             bus.client()
                 .publish(subject, canonical::encode(&reply).into())
                 .await
@@ -281,11 +296,17 @@ impl Mind {
     }
 
     fn receipt(&self, id: &Digest) -> Option<Vec<u8>> {
+        let receipt = self.receipts(id)?.receipt(0)?;
+        Some(receipt.to_bytes())
+    }
+
+    fn receipts(&self, id: &Digest) -> Option<BlockReceipts> {
         let (height, index) = self.executed.get(id)?;
-        let block = self.blocks.get(*height as usize)?;
-        BlockProofs::new(block)
-            .receipt(*index, &[])
-            .map(|receipt| receipt.to_bytes())
+        let proofs = BlockProofs::new(self.blocks.get(*height as usize)?);
+        Some(BlockReceipts {
+            basis: canonical::encode(&proofs.basis(&[])),
+            parts: vec![PartBytes(canonical::encode(&proofs.part(*index)?))],
+        })
     }
 
     /// The tree over the first `size` blocks; `None` if there are fewer.

@@ -55,9 +55,9 @@ impl Bench<'_> {
             let step = |number| mix.step(done + number);
             let outcome = load::offer(&self.nats, mix, nonce + done, step, amount).await?;
             ensure!(
-                outcome.receipts.len() as u64 == amount.count,
+                outcome.receipts.heard().len() as u64 == amount.count,
                 "filling got {} of {} receipts",
-                outcome.receipts.len(),
+                outcome.receipts.heard().len(),
                 amount.count
             );
             done += amount.count;

@@ -3,15 +3,20 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use async_nats::Subject;
+use bus::ordering_wire::{
+    BlockReceipts, SUBMITTED_TOGETHER_MAX, Submission, SubmitAnswer, SubmitReply, Submitted,
+};
 use bus::{Patience, subjects};
 use bytes::Bytes;
 use futures::StreamExt;
-use ledger::Timestamp;
+use ledger::{Digest, Receipt, Timestamp, canonical};
 
 use super::cluster::GENERATOR;
 use super::mix::{Mix, Step};
@@ -24,18 +29,32 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const VALID_US: u64 = 50_000_000;
 /// How long before it is due a transaction is signed at most.
 const AHEAD_US: u64 = 5_000_000;
+/// About how long a receipt is on its way.
+const RECEIPT_BYTES: usize = 2_048;
 /// Waits shorter than this are spent looking at the clock.
 const SLEEP_MIN: Duration = Duration::from_micros(120);
 
 /// A signed transaction: what its receipt is known by, and its bytes.
 pub struct Ready {
-    token: u64,
-    bytes: Bytes,
+    id: Digest,
+    bytes: Vec<u8>,
 }
 
-/// The first 16 digits of the last token of a reply's subject.
-fn token_of(text: &str) -> Option<u64> {
-    u64::from_str_radix(text.get(..16)?, 16).ok()
+/// Publishes transactions, in order, as few messages as hold them.
+async fn publish(
+    nats: &async_nats::Client,
+    subject: &Subject,
+    transactions: impl IntoIterator<Item = &Ready>,
+) -> anyhow::Result<()> {
+    let submitted = transactions.into_iter().map(|ready| Submitted {
+        bytes: ready.bytes.clone(),
+        traceparent: None,
+    });
+    for group in Submission::grouped(submitted) {
+        let message = canonical::encode(&group);
+        nats.publish(subject.clone(), message.into()).await?;
+    }
+    Ok(())
 }
 
 /// How much load.
@@ -61,8 +80,8 @@ pub struct Outcome {
     pub amount: Amount,
     /// When each first receipt came, after the beginning; `None` when none did.
     pub arrived: Vec<Option<Duration>>,
-    /// The receipts as they came, with the transaction's number.
-    pub receipts: Vec<(usize, Bytes)>,
+    /// The receipts as they came.
+    pub receipts: Receipts,
     /// Answers "busy".
     pub busy: u64,
     /// Other refusals.
@@ -73,6 +92,74 @@ pub struct Outcome {
     pub sending: Duration,
     /// The mean size of a transaction.
     pub transaction_bytes: f64,
+}
+
+/// First receipts, in the messages in which they came.
+#[derive(Default)]
+pub struct Receipts {
+    messages: Vec<u8>,
+    heard: Vec<Heard>,
+}
+
+/// The first receipt of a transaction.
+pub struct Heard {
+    /// The transaction's number.
+    pub number: usize,
+    /// The message that it came in.
+    message: Range<usize>,
+    /// Its place there.
+    place: usize,
+}
+
+impl Receipts {
+    /// Room for so many receipts. The memory is written to before the clock starts: the first touch of a page takes the processors
+    /// from what is measured.
+    fn with_room(count: usize) -> Receipts {
+        let mut messages = vec![1; count * RECEIPT_BYTES];
+        messages.clear();
+        Receipts {
+            messages,
+            heard: Vec::with_capacity(count),
+        }
+    }
+
+    /// All of them.
+    pub fn heard(&self) -> &[Heard] {
+        &self.heard
+    }
+
+    /// Reads receipts, best in the order in which they came.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            messages: &self.messages,
+            last: None,
+        }
+    }
+}
+
+/// Reads receipts; remembers the message that it read last.
+pub struct Reader<'a> {
+    messages: &'a [u8],
+    last: Option<(Range<usize>, BlockReceipts)>,
+}
+
+impl Reader<'_> {
+    /// A receipt.
+    pub fn read(&mut self, heard: &Heard) -> anyhow::Result<Receipt> {
+        let together = match self.last.take() {
+            Some((message, together)) if message == heard.message => together,
+            _ => {
+                let bytes = &self.messages[heard.message.clone()];
+                match canonical::decode::<SubmitReply>(bytes)?.answer {
+                    SubmitAnswer::Receipts(together) => together,
+                    _ => anyhow::bail!("transaction {}: not a receipt", heard.number),
+                }
+            }
+        };
+        let receipt = together.receipt(heard.place);
+        self.last = Some((heard.message.clone(), together));
+        receipt.with_context(|| format!("transaction {}: not a receipt", heard.number))
+    }
 }
 
 impl Outcome {
@@ -95,7 +182,7 @@ impl Outcome {
     /// Receipts a second.
     pub fn tps(&self) -> f64 {
         let last = self.arrived.iter().flatten().max().copied();
-        self.receipts.len() as f64
+        self.receipts.heard.len() as f64
             / last
                 .unwrap_or_default()
                 .as_secs_f64()
@@ -116,8 +203,8 @@ pub fn sign(
             let number = part * half + place;
             let signed = mix.transaction(*step, first_nonce + number as u64, valid_until(number));
             Ready {
-                token: token_of(&subjects::transaction_token(&signed.id())).unwrap_or_default(),
-                bytes: signed.to_bytes().into(),
+                id: signed.id(),
+                bytes: signed.to_bytes(),
             }
         });
         signed.collect::<Vec<Ready>>()
@@ -230,19 +317,22 @@ pub async fn send(
     nats.flush().await?;
     let transaction_bytes = ready.iter().map(|ready| ready.bytes.len()).sum::<usize>() as f64
         / ready.len().max(1) as f64;
-    let numbers: HashMap<u64, usize> = ready
+    let numbers: HashMap<Digest, usize> = ready
         .iter()
         .enumerate()
-        .map(|(number, ready)| (ready.token, number))
+        .map(|(number, ready)| (ready.id, number))
         .collect();
+    let receipts = Receipts::with_room(ready.len());
     let shared = Arc::new(Shared::new(Instant::now(), ready.len()));
     let ready = Arc::new(ready);
-    let hearing = tokio::spawn(hear(replies, numbers, amount, shared.clone()));
+    let hearing = tokio::spawn(hear(replies, numbers, amount, shared.clone(), receipts));
+    let subject = Subject::from(subjects::transactions(GENERATOR));
     let pacing = std::thread::Builder::new()
         .name("pacing".to_owned())
         .spawn({
             let (nats, ready, shared) = (nats.clone(), ready.clone(), shared.clone());
-            move || pace(&nats, &ready, amount, &shared)
+            let subject = subject.clone();
+            move || pace(&nats, &subject, &ready, amount, &shared)
         })?;
     let mut second = 0;
     let mut looked = Instant::now();
@@ -270,14 +360,12 @@ pub async fn send(
         }
         if looked.elapsed() > LOOK_EVERY {
             looked = Instant::now();
-            for number in unanswered.due(amount, &shared) {
-                shared.repeats.fetch_add(1, Ordering::Relaxed);
-                nats.publish(
-                    subjects::transactions(GENERATOR),
-                    ready[number].bytes.clone(),
-                )
-                .await?;
-            }
+            let again = unanswered.due(amount, &shared);
+            shared
+                .repeats
+                .fetch_add(again.len() as u64, Ordering::Relaxed);
+            let again = again.iter().map(|number| &ready[*number]);
+            publish(nats, &subject, again).await?;
         }
     }
     shared.stop.store(true, Ordering::Relaxed);
@@ -309,65 +397,77 @@ pub async fn send(
     })
 }
 
-/// Sends each transaction when it is due, on a thread of its own: an asynchronous timer counts milliseconds.
+/// Sends each transaction when it is due, on a thread of its own: an asynchronous timer counts milliseconds. Those that are due
+/// when it looks go together, as those of a service do.
 fn pace(
     nats: &async_nats::Client,
+    subject: &Subject,
     ready: &[Ready],
     amount: Amount,
     shared: &Shared,
 ) -> anyhow::Result<()> {
-    let subject = async_nats::Subject::from(subjects::transactions(GENERATOR));
-    for (number, ready) in ready.iter().enumerate() {
-        let due = amount.due(number);
-        loop {
-            let left = due.saturating_sub(shared.started.elapsed());
-            if left.is_zero() {
-                break;
-            }
+    let mut sent = 0;
+    while sent < ready.len() && !shared.stop.load(Ordering::Relaxed) {
+        let now = shared.started.elapsed();
+        let left = amount.due(sent).saturating_sub(now);
+        if !left.is_zero() {
             std::thread::sleep(left.max(SLEEP_MIN));
+            continue;
         }
-        if shared.stop.load(Ordering::Relaxed) {
-            break;
-        }
-        futures::executor::block_on(nats.publish(subject.clone(), ready.bytes.clone()))?;
-        shared.sent.store(number as u64 + 1, Ordering::Relaxed);
+        let due = (sent..ready.len()).take_while(|number| amount.due(*number) <= now);
+        let end = sent + due.take(SUBMITTED_TOGETHER_MAX).count();
+        futures::executor::block_on(publish(nats, subject, &ready[sent..end]))?;
+        sent = end;
+        shared.sent.store(sent as u64, Ordering::Relaxed);
     }
     Ok(())
 }
 
 async fn hear(
     mut replies: async_nats::Subscriber,
-    numbers: HashMap<u64, usize>,
+    numbers: HashMap<Digest, usize>,
     amount: Amount,
     shared: Arc<Shared>,
-) -> Vec<(usize, Bytes)> {
-    let mut receipts = Vec::with_capacity(numbers.len());
+    mut receipts: Receipts,
+) -> Receipts {
     while let Some(message) = replies.next().await {
         let at = shared.started.elapsed();
         if shared.stop.load(Ordering::Relaxed) {
             break;
         }
-        // The variant of `SubmitReply` is the first byte; decoding waits until the clock has stopped.
-        match message.payload.first() {
-            Some(0) => {}
-            Some(1) => {
-                shared.busy.fetch_add(1, Ordering::Relaxed);
+        let Ok(reply) = canonical::decode::<SubmitReply>(&message.payload) else {
+            shared.refused.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
+        let count = reply.transactions.len() as u64;
+        match reply.answer {
+            // They are read when the clock has stopped.
+            SubmitAnswer::Receipts(_) => {}
+            SubmitAnswer::Busy => {
+                shared.busy.fetch_add(count, Ordering::Relaxed);
                 continue;
             }
-            _ => {
-                shared.refused.fetch_add(1, Ordering::Relaxed);
+            SubmitAnswer::Refused { .. } => {
+                shared.refused.fetch_add(count, Ordering::Relaxed);
                 continue;
             }
         }
-        let token = message.subject.rsplit('.').next().and_then(token_of);
-        let Some(number) = token.and_then(|token| numbers.get(&token)).copied() else {
-            continue;
-        };
-        if shared.arrived[number].load(Ordering::Relaxed) == 0 {
-            shared.arrived[number].store(at.as_nanos() as u64 + 1, Ordering::Relaxed);
-            shared.answered.fetch_add(1, Ordering::Relaxed);
-            shared.patience.learn(at.saturating_sub(amount.due(number)));
-            receipts.push((number, message.payload));
+        let start = receipts.messages.len();
+        receipts.messages.extend_from_slice(&message.payload);
+        for (place, transaction) in reply.transactions.iter().enumerate() {
+            let Some(number) = numbers.get(transaction).copied() else {
+                continue;
+            };
+            if shared.arrived[number].load(Ordering::Relaxed) == 0 {
+                shared.arrived[number].store(at.as_nanos() as u64 + 1, Ordering::Relaxed);
+                shared.answered.fetch_add(1, Ordering::Relaxed);
+                shared.patience.learn(at.saturating_sub(amount.due(number)));
+                receipts.heard.push(Heard {
+                    number,
+                    message: start..receipts.messages.len(),
+                    place,
+                });
+            }
         }
     }
     receipts

@@ -201,9 +201,9 @@ impl Bench<'_> {
         let step = |number| steps[number as usize];
         let outcome = load::offer(&self.nats, mix, 0, step, amount).await?;
         ensure!(
-            outcome.receipts.len() == steps.len(),
+            outcome.receipts.heard().len() == steps.len(),
             "the preparation got {} of {} receipts",
-            outcome.receipts.len(),
+            outcome.receipts.heard().len(),
             steps.len()
         );
         Ok(())

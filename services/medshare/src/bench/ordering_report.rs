@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use bus::ordering_wire::SubmitReply;
-use bytes::Bytes;
-use ledger::{GenesisFile, Receipt, ReceiptVerifier, canonical};
+use anyhow::Context as _;
+use ledger::{GenesisFile, ReceiptVerifier};
 use serde::Serialize;
 
 use super::cluster::Cluster;
 use super::length::CatchUp;
-use super::load::Outcome;
+use super::load::{Heard, Outcome, Receipts};
 use super::measure::Conditions;
 use super::process::{Metrics, Process, cpu_seconds};
 
@@ -184,12 +182,13 @@ struct Verified {
 /// Verifies every receipt from the genesis file alone, and times some.
 fn verify(genesis: &GenesisFile, outcome: &Outcome) -> anyhow::Result<Verified> {
     genesis.check()?;
-    let half = outcome.receipts.len().div_ceil(2).max(1);
+    let receipts = &outcome.receipts;
+    let half = receipts.heard().len().div_ceil(2).max(1);
     let parts = std::thread::scope(|scope| {
-        let parts: Vec<_> = outcome
-            .receipts
+        let parts: Vec<_> = receipts
+            .heard()
             .chunks(half)
-            .map(|part| scope.spawn(move || verify_part(genesis, part)))
+            .map(|part| scope.spawn(move || verify_part(genesis, receipts, part)))
             .collect();
         let joined = parts.into_iter().map(|part| {
             part.join()
@@ -207,11 +206,12 @@ fn verify(genesis: &GenesisFile, outcome: &Outcome) -> anyhow::Result<Verified> 
         whole.accepted += accepted;
         whole.blocks.extend(heights);
     }
-    whole.receipts = outcome.receipts.len() as u64;
+    whole.receipts = receipts.heard().len() as u64;
     let mut times = Vec::new();
-    for (_, payload) in outcome.receipts.iter().take(TIMED) {
+    let mut reader = receipts.reader();
+    for heard in receipts.heard().iter().take(TIMED) {
         let started = Instant::now();
-        let receipt = receipt_of(payload)?;
+        let receipt = reader.read(heard)?;
         receipt.verify_from(&genesis.chain_id(), &genesis.epoch)?;
         times.push(started.elapsed());
     }
@@ -220,24 +220,18 @@ fn verify(genesis: &GenesisFile, outcome: &Outcome) -> anyhow::Result<Verified> 
     Ok(whole)
 }
 
-fn receipt_of(payload: &[u8]) -> anyhow::Result<Receipt> {
-    let SubmitReply::Receipt(bytes) = canonical::decode(payload)? else {
-        bail!("not a receipt")
-    };
-    Ok(Receipt::from_bytes(&bytes)?)
-}
-
 type Part = (u64, BTreeSet<(u64, u32)>);
 
 /// How many are accepted, and the blocks they are in.
-fn verify_part(genesis: &GenesisFile, part: &[(usize, Bytes)]) -> anyhow::Result<Part> {
+fn verify_part(genesis: &GenesisFile, receipts: &Receipts, part: &[Heard]) -> anyhow::Result<Part> {
     let mut verifier = ReceiptVerifier::new(genesis.chain_id(), genesis.epoch.clone());
     let (mut accepted, mut blocks) = (0, BTreeSet::new());
-    for (number, payload) in part {
-        let receipt = receipt_of(payload)?;
+    let mut reader = receipts.reader();
+    for heard in part {
+        let receipt = reader.read(heard)?;
         let verified = verifier
             .verify(&receipt)
-            .with_context(|| format!("the receipt of transaction {number}"))?;
+            .with_context(|| format!("the receipt of transaction {}", heard.number))?;
         accepted += u64::from(verified.outcome().is_accepted());
         blocks.insert((receipt.header.height.0, receipt.header.transactions));
     }

@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use crate::supervisor::allocator_options;
+
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Clock ticks a second, as Linux shows CPU times.
@@ -30,6 +32,7 @@ impl Process {
         let mut child = Command::new(std::env::current_exe()?)
             .args([subcommand, "--config", "config.toml", "--die-with-parent"])
             .current_dir(folder)
+            .envs(allocator_options(subcommand))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -40,6 +40,12 @@ pub struct Readiness {
 /// A log larger than this is put aside at the next start.
 const LOG_BYTES_MAX: u64 = 64 << 20;
 
+/// What the allocator of a process is told by its environment. What a replica holds goes up and down with each run that it stores, every
+/// ten seconds under load: its pages, given back and taken again, would cost a twentieth of its time. So they are kept for a minute.
+pub(crate) fn allocator_options(command: &str) -> Option<(&'static str, &'static str)> {
+    (command == "ordering").then_some(("MIMALLOC_PURGE_DELAY", "60000"))
+}
+
 /// A running child. Dropping it closes its standard input, which stops it.
 pub struct Child {
     child: tokio::process::Child,
@@ -61,6 +67,7 @@ impl Child {
             .arg(&launch.command)
             .args(["--config", "config.toml", "--die-with-parent"])
             .current_dir(&launch.folder)
+            .envs(allocator_options(&launch.command))
             .envs(&launch.environment)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -40,8 +40,12 @@ impl Run {
         let executor = Executor::new(chain, Contracts);
         let block = executor.genesis_block(&genesis).unwrap();
         if store.head().unwrap().is_none() {
-            let (head, writes) = (block.head.clone(), block.writes);
-            Roots::begin(&store, Arc::new(BlockWrites { head, writes })).unwrap();
+            let genesis = BlockWrites {
+                head: block.head.clone(),
+                writes: block.writes,
+                transactions: Vec::new(),
+            };
+            Roots::begin(&store, Arc::new(genesis)).unwrap();
         }
         let epochs = Epochs::new(chain, Limits::default(), genesis.epoch, Vec::new());
         let roots = Roots::start(store.clone()).unwrap();

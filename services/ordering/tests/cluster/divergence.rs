@@ -61,6 +61,10 @@ fn forget_the_patient(cluster: &Cluster) {
     let writes = WriteSet(of_patient.map(|(key, _)| (key, None)).collect());
     assert!(!writes.0.is_empty());
     let head = store.head().unwrap().unwrap();
-    let block = BlockWrites { head, writes };
+    let block = BlockWrites {
+        head,
+        writes,
+        transactions: Vec::new(),
+    };
     store.keep(&[Arc::new(block)]).unwrap();
 }
