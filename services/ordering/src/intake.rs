@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bus::ordering_wire::{SubmitAnswer, refusal};
+use bus::ordering_wire::refusal;
 use bus::subjects;
 use bytes::Bytes;
 use execution::CheckedTransaction;
@@ -16,7 +16,7 @@ use crate::delivery::{Parcel, Stored};
 use crate::inbox::Inbox;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
-use crate::replies::{self, SameAnswer};
+use crate::replies::{Answers, NoReceipt};
 
 /// How far the submitter's clock may be ahead of ours, in microseconds.
 const CLOCK_TOLERANCE_US: u64 = 2_000_000;
@@ -147,62 +147,39 @@ impl Intake {
 
     /// Hands transactions over; when the threads are too far behind, submitters hear "busy" at once.
     pub fn take(&self, reason: Reason, arrivals: Vec<Arrival>) {
-        let mut busy = SameAnswer::default();
+        let mut answers = Answers::default();
         for refused in self.inbox.0.put(reason, arrivals) {
             if let Some(origin) = &refused.origin {
                 let transaction = id_of_signed_bytes(&refused.bytes);
-                self.checker.find_busy(origin, transaction, &mut busy);
+                self.checker.say_busy(origin, transaction, &mut answers);
             }
         }
-        self.checker.say_busy(busy);
+        self.checker.send(answers);
     }
 
     /// Tells a submitter that what it published can't be read. There is no id to answer under but the digest of the bytes: a reply
     /// tells whoever looks.
-    pub fn refuse_unread(&self, requester: &str, payload: &[u8]) {
-        let reason = "not a submission".to_owned();
-        let answer = SubmitAnswer::Refused {
-            code: refusal::MALFORMED,
-            reason,
-        };
-        self.checker.answer(requester, wire_digest(payload), answer);
+    pub fn refuse_unread(&self, requester: &Arc<str>, payload: &[u8]) {
+        let mut answers = Answers::default();
+        let refused = NoReceipt::Refused(refusal::MALFORMED, "not a submission");
+        answers.add(requester, refused, wire_digest(payload));
+        self.checker.send(answers);
     }
 }
 
 impl Checker {
-    /// Sends a submitter something else than a receipt.
-    fn answer(&self, requester: &str, transaction: Digest, answer: SubmitAnswer) {
-        let subject = subjects::transaction_replies(self.replica, requester);
-        let reply = replies::encoded(vec![transaction], answer);
-        self.outbound.publish(subject, reply);
-    }
-
-    /// Notes that there is no room for a transaction, if this replica is one of those that say so.
-    fn find_busy(&self, origin: &Origin, transaction: Digest, busy: &mut SameAnswer) {
-        if self.peers.says_busy(&transaction) {
-            busy.add(&origin.requester, transaction);
-        }
-    }
-
-    /// Tells submitters that there is no room.
-    fn say_busy(&self, busy: SameAnswer) {
-        for (requester, reply) in busy.into_messages(&SubmitAnswer::Busy) {
+    /// Tells submitters what they hear instead of receipts.
+    fn send(&self, answers: Answers) {
+        for (requester, reply) in answers.into_messages() {
             let subject = subjects::transaction_replies(self.replica, &requester);
             self.outbound.publish(subject, reply);
         }
     }
 
-    fn refuse(
-        &self,
-        origin: Option<&Origin>,
-        transaction: &Digest,
-        code: u16,
-        reason: impl Into<String>,
-    ) {
-        if let Some(origin) = origin {
-            let reason = reason.into();
-            let refused = SubmitAnswer::Refused { code, reason };
-            self.answer(&origin.requester, *transaction, refused);
+    /// Says that there is no room for a transaction, if this replica is one of those that do.
+    fn say_busy(&self, origin: &Origin, transaction: Digest, answers: &mut Answers) {
+        if self.peers.says_busy(&transaction) {
+            answers.add(&origin.requester, NoReceipt::Busy, transaction);
         }
     }
 
@@ -216,16 +193,16 @@ impl Checker {
         let now = chassis::clock::now();
         let mut held = Vec::new();
         let mut fresh = Vec::new();
-        let mut busy = SameAnswer::default();
+        let mut answers = Answers::default();
         for arrival in arrivals {
-            match self.check_form(reason, arrival, now, &mut busy) {
+            match self.check_form(reason, arrival, now, &mut answers) {
                 Checked::Fresh(transaction, arrival) => fresh.push((transaction, arrival)),
                 Checked::Held(request) => held.push(request),
                 Checked::Done => {}
             }
         }
-        self.say_busy(busy);
-        let good = self.check_signatures(fresh, points);
+        let good = self.check_signatures(fresh, points, &mut answers);
+        self.send(answers);
         held.extend(good.into_iter().map(|body| self.keep(body)));
         if held.is_empty() {
             return;
@@ -244,7 +221,7 @@ impl Checker {
         reason: Reason,
         arrival: Arrival,
         now: u64,
-        busy: &mut SameAnswer,
+        answers: &mut Answers,
     ) -> Checked {
         let origin = arrival.origin.as_ref();
         let wire = wire_digest(&arrival.bytes);
@@ -267,15 +244,16 @@ impl Checker {
                 } else {
                     "not canonical bytes"
                 };
-                self.refuse(origin, &wire, code, text);
+                refuse(answers, origin, wire, code, text);
                 return Checked::Done;
             }
         };
         let id = id_of_signed_bytes(&arrival.bytes);
         if signed.body.chain != self.chain {
-            self.refuse(
+            refuse(
+                answers,
                 origin,
-                &id,
+                id,
                 refusal::FOREIGN_CHAIN,
                 "the transaction is for another chain",
             );
@@ -293,18 +271,20 @@ impl Checker {
             return Checked::Done;
         }
         if has_ended {
-            self.refuse(
+            refuse(
+                answers,
                 origin,
-                &id,
+                id,
                 refusal::EXPIRED,
                 "the transaction's validity has ended",
             );
             return Checked::Done;
         }
         if signed.body.valid_until.0 > now + MAX_VALIDITY_US + CLOCK_TOLERANCE_US {
-            self.refuse(
+            refuse(
+                answers,
                 origin,
-                &id,
+                id,
                 refusal::TOO_LONG_VALID,
                 "the transaction is valid for more than 60 seconds",
             );
@@ -314,7 +294,7 @@ impl Checker {
             reason == Reason::Submitted && self.waiting.load(Ordering::Relaxed) >= self.waiting_max;
         if is_queue_full || self.bodies.len() >= self.bodies_max {
             if let Some(origin) = origin {
-                self.find_busy(origin, id, busy);
+                self.say_busy(origin, id, answers);
             }
             return Checked::Done;
         }
@@ -339,6 +319,7 @@ impl Checker {
         &self,
         fresh: Vec<(CheckedTransaction, Arrival)>,
         points: &mut KeyPoints,
+        answers: &mut Answers,
     ) -> Vec<Arc<Body>> {
         if fresh.is_empty() {
             return Vec::new();
@@ -355,9 +336,10 @@ impl Checker {
         let mut good = Vec::with_capacity(fresh.len());
         for (index, (transaction, arrival)) in fresh.into_iter().enumerate() {
             if bad.binary_search(&index).is_ok() {
-                self.refuse(
+                refuse(
+                    answers,
                     arrival.origin.as_ref(),
-                    &transaction.id,
+                    transaction.id,
                     refusal::BAD_SIGNATURE,
                     "the signature does not verify",
                 );
@@ -377,6 +359,19 @@ impl Checker {
         let request = body.request();
         self.bodies.insert(body);
         request
+    }
+}
+
+fn refuse(
+    answers: &mut Answers,
+    origin: Option<&Origin>,
+    transaction: Digest,
+    code: u16,
+    reason: &'static str,
+) {
+    if let Some(origin) = origin {
+        let refused = NoReceipt::Refused(code, reason);
+        answers.add(&origin.requester, refused, transaction);
     }
 }
 

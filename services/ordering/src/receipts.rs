@@ -113,7 +113,8 @@ impl Receipts {
     /// # Errors
     /// [`StateError::Store`].
     pub fn keep(&self, blocks: &[Arc<BlockWrites>]) -> Result<(), StateError> {
-        let mut places: Vec<(Key, Place)> = Vec::new();
+        let count = blocks.iter().map(|block| block.transactions.len()).sum();
+        let mut places: Vec<(Key, Place)> = Vec::with_capacity(count);
         for block in blocks {
             let of_block = (0..).zip(&block.transactions);
             places.extend(of_block.map(|(index, id)| (key(id), (block.head.height, index))));

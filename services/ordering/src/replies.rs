@@ -7,21 +7,44 @@ use bus::ordering_wire::{BlockReceipts, PartBytes, SubmitAnswer, SubmitReply, TO
 use bytes::Bytes;
 use ledger::{BlockProofs, Digest, EpochLink, canonical};
 
-/// Transactions that have the same answer, by who waits for it.
-#[derive(Debug, Default)]
-pub struct SameAnswer(BTreeMap<Arc<str>, Vec<Digest>>);
+/// What a submitter hears when there is no receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoReceipt {
+    /// There is no room.
+    Busy,
+    /// It can never be committed: a number of [`bus::ordering_wire::refusal`], and words for people.
+    Refused(u16, &'static str),
+}
 
-impl SameAnswer {
-    /// This transaction has it as well.
-    pub fn add(&mut self, requester: &Arc<str>, transaction: Digest) {
-        let transactions = self.0.entry(requester.clone()).or_default();
-        transactions.push(transaction);
+impl From<NoReceipt> for SubmitAnswer {
+    fn from(answer: NoReceipt) -> SubmitAnswer {
+        match answer {
+            NoReceipt::Busy => SubmitAnswer::Busy,
+            NoReceipt::Refused(code, reason) => SubmitAnswer::Refused {
+                code,
+                reason: reason.to_owned(),
+            },
+        }
+    }
+}
+
+/// Answers without a receipt: those that are the same for one requester go together.
+#[derive(Debug, Default)]
+pub struct Answers(BTreeMap<(Arc<str>, NoReceipt), Vec<Digest>>);
+
+impl Answers {
+    /// A transaction has this answer.
+    pub fn add(&mut self, requester: &Arc<str>, answer: NoReceipt, transaction: Digest) {
+        let same = self.0.entry((requester.clone(), answer)).or_default();
+        same.push(transaction);
     }
 
-    /// Each requester, with what it hears.
-    pub fn into_messages(self, answer: &SubmitAnswer) -> impl Iterator<Item = (Arc<str>, Bytes)> {
+    /// What each requester hears.
+    pub fn into_messages(self) -> impl Iterator<Item = (Arc<str>, Bytes)> {
         let message =
-            move |(requester, transactions)| (requester, encoded(transactions, answer.clone()));
+            |((requester, answer), transactions): ((Arc<str>, NoReceipt), Vec<Digest>)| {
+                (requester, encoded(transactions, answer.into()))
+            };
         self.0.into_iter().map(message)
     }
 }
@@ -100,23 +123,30 @@ mod tests {
     }
 
     #[test]
-    fn each_requester_hears_of_its_own_transactions() {
+    fn each_requester_hears_each_answer_once_for_all_its_transactions() {
         let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
-        let mut busy = SameAnswer::default();
-        busy.add(&one, Digest([1; 32]));
-        busy.add(&other, Digest([2; 32]));
-        busy.add(&one, Digest([3; 32]));
-        let heard: Vec<(Arc<str>, SubmitReply)> = busy
-            .into_messages(&SubmitAnswer::Busy)
+        let malformed = NoReceipt::Refused(1, "malformed");
+        let mut answers = Answers::default();
+        answers.add(&one, NoReceipt::Busy, Digest([1; 32]));
+        answers.add(&other, NoReceipt::Busy, Digest([2; 32]));
+        answers.add(&one, malformed, Digest([4; 32]));
+        answers.add(&one, NoReceipt::Busy, Digest([3; 32]));
+        let heard: Vec<(Arc<str>, SubmitReply)> = answers
+            .into_messages()
             .map(|(requester, bytes)| (requester, canonical::decode(&bytes).unwrap()))
             .collect();
-        let reply = |transactions: &[u8]| SubmitReply {
+        let reply = |transactions: &[u8], answer: NoReceipt| SubmitReply {
             transactions: transactions
                 .iter()
                 .map(|byte| Digest([*byte; 32]))
                 .collect(),
-            answer: SubmitAnswer::Busy,
+            answer: answer.into(),
         };
-        assert_eq!(heard, [(one, reply(&[1, 3])), (other, reply(&[2]))]);
+        let expected = [
+            (one.clone(), reply(&[1, 3], NoReceipt::Busy)),
+            (one, reply(&[4], malformed)),
+            (other, reply(&[2], NoReceipt::Busy)),
+        ];
+        assert_eq!(heard, expected);
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ledger::{Digest, Height};
 
 use crate::run_blocks::is_checkpoint;
-use crate::state::{BlockWrites, StateError, StateStore, hashed};
+use crate::state::{BlockWrites, Changes, StateError, StateStore, hashed};
 use crate::tree::Tree;
 use crate::tree_store::Snapshot;
 
@@ -80,7 +80,7 @@ impl Roots {
     /// [`StateError`].
     pub fn begin(store: &StateStore, genesis: Arc<BlockWrites>) -> Result<(), StateError> {
         let mut tree = Tree::over(store.tree().clone())?;
-        tree.update(genesis.head.height, hashed(&genesis.writes))?;
+        tree.update(genesis.head.height, hashed(&genesis.writes).collect())?;
         let (tree, blocks) = (tree.snapshot(), vec![genesis]);
         Run { tree, blocks }.store(store)
     }
@@ -326,7 +326,9 @@ impl Keeper {
         // After a crash the tree may be ahead of the state.
         if self.tree.checkpoint().is_none_or(|known| known < height) {
             let blocks = self.since_checkpoint.iter();
-            let changes = blocks.flat_map(|block| hashed(&block.writes)).collect();
+            let count = blocks.clone().map(|block| block.writes.0.len()).sum();
+            let mut changes = Changes::with_capacity(count);
+            blocks.for_each(|block| changes.extend(hashed(&block.writes)));
             let root = self.tree.update(height, changes)?;
             self.shared.tell(height, root);
         }
@@ -462,8 +464,9 @@ mod tests {
         let mut tree = Tree::over(store.tree().clone()).unwrap();
         for checkpoint in (1..=5).map(|number| Height(number * CHECKPOINT_INTERVAL)) {
             let blocks = checkpoint.0 - CHECKPOINT_INTERVAL + 1..=checkpoint.0;
-            let changes = blocks.flat_map(|height| hashed(&block(height).writes));
-            tree.update(checkpoint, changes.collect()).unwrap();
+            let mut changes = Changes::new();
+            blocks.for_each(|height| changes.extend(hashed(&block(height).writes)));
+            tree.update(checkpoint, changes).unwrap();
         }
         store.tree().keep(&tree.snapshot()).unwrap();
         drop(tree);

@@ -413,14 +413,14 @@ fn arrivals_in(message: &async_nats::Message, intake: &Intake) -> Vec<Arrival> {
     let Some(requester) = subjects::user_of(&message.subject) else {
         return Vec::new();
     };
+    let requester: Arc<str> = requester.into();
     let submission = match canonical::decode::<Submission>(&message.payload) {
         Ok(submission) if submission.transactions.len() <= SUBMITTED_TOGETHER_MAX => submission,
         _ => {
-            intake.refuse_unread(requester, &message.payload);
+            intake.refuse_unread(&requester, &message.payload);
             return Vec::new();
         }
     };
-    let requester: Arc<str> = requester.into();
     let arrival = |Submitted { bytes, traceparent }| Arrival {
         bytes: bytes.into(),
         origin: Some(Origin {

@@ -265,14 +265,14 @@ impl StateStore {
 }
 
 /// The changed keys of a write set, hashed.
-pub fn hashed(writes: &WriteSet) -> Changes {
+pub fn hashed(writes: &WriteSet) -> impl Iterator<Item = (Digest, Option<Digest>)> + '_ {
     let hash = |(key, value): &execution::state::Write| {
         (
             state_tree::key_hash(key),
             value.as_deref().map(state_tree::value_hash),
         )
     };
-    writes.0.iter().map(hash).collect()
+    writes.0.iter().map(hash)
 }
 
 /// A key and what is written under it.
@@ -287,12 +287,14 @@ fn sorted_run(blocks: &[Arc<BlockWrites>]) -> Vec<KeyedWrite<'_>> {
         bytes[..length].copy_from_slice(&key[..length]);
         u128::from_be_bytes(bytes)
     };
-    let mut writes: Vec<(u128, KeyedWrite<'_>)> = blocks
-        .iter()
-        .rev()
-        .flat_map(|block| &block.writes.0)
-        .map(|(key, value)| (beginning(key), (key.as_slice(), value.as_deref())))
-        .collect();
+    let count = blocks.iter().map(|block| block.writes.0.len()).sum();
+    let mut writes: Vec<(u128, KeyedWrite<'_>)> = Vec::with_capacity(count);
+    for block in blocks.iter().rev() {
+        let of_block = block.writes.0.iter();
+        writes.extend(
+            of_block.map(|(key, value)| (beginning(key), (key.as_slice(), value.as_deref()))),
+        );
+    }
     writes.sort_by_key(|(beginning, (key, _))| (*beginning, *key));
     writes.dedup_by_key(|(_, (key, _))| *key);
     writes.into_iter().map(|(_, write)| write).collect()
@@ -361,7 +363,7 @@ mod tests {
                 .index(Height(0), &Digest([1; 32]), location, 1)
                 .unwrap();
             let mut tree = Tree::over(store.tree().clone()).unwrap();
-            let root = tree.update(Height(0), hashed(&writes)).unwrap();
+            let root = tree.update(Height(0), hashed(&writes).collect()).unwrap();
             store.tree().keep(&tree.snapshot()).unwrap();
             root
         };

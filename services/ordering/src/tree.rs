@@ -196,7 +196,7 @@ mod tests {
             (key.to_be_bytes().to_vec(), value)
         };
         let writes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = (0..40).map(write).collect();
-        state::hashed(&WriteSet(writes.into_iter().collect()))
+        state::hashed(&WriteSet(writes.into_iter().collect())).collect()
     }
 
     fn checkpoint(number: u64) -> Height {
