@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bus::ordering_wire::refusal;
+use bus::ordering_wire::{SUBMITTED_TOGETHER_MAX, Submission, Submitted, refusal};
 use bus::subjects;
 use bytes::Bytes;
 use execution::CheckedTransaction;
 use ledger::transaction::{MAX_VALIDITY_US, id_of_signed_bytes, wire_digest};
-use ledger::{Digest, KeyPoints, ReplicaId, SignatureBatch, SignedTransaction, TransactionError};
+use ledger::{
+    Digest, KeyPoints, ReplicaId, SignatureBatch, SignedTransaction, TransactionError, canonical,
+};
 use pbft::Request;
 
 use crate::body::{Body, BodyPool, Origin};
@@ -31,6 +33,20 @@ pub struct Arrival {
     pub bytes: Bytes,
     /// Who published it; `None` when another replica sent it.
     pub origin: Option<Origin>,
+}
+
+/// The transactions of a submission; `None` when it can't be read, or holds too many.
+pub fn arrivals_of(requester: &Arc<str>, submission: &[u8]) -> Option<Vec<Arrival>> {
+    let Submission { transactions } = canonical::decode(submission).ok()?;
+    let arrival = |Submitted { bytes, traceparent }| Arrival {
+        bytes: bytes.into(),
+        origin: Some(Origin {
+            requester: requester.clone(),
+            traceparent,
+        }),
+    };
+    let is_taken = transactions.len() <= SUBMITTED_TOGETHER_MAX;
+    is_taken.then(|| transactions.into_iter().map(arrival).collect())
 }
 
 /// Why transactions came.
@@ -474,6 +490,29 @@ mod tests {
         assert_eq!(admitted(&checker, Reason::AskedFor, &bytes), [wire]);
         assert_eq!(admitted(&checker, Reason::Submitted, &bytes), [wire]);
         assert_eq!(admitted(&checker, Reason::Relayed, &bytes), [wire]);
+    }
+
+    #[test]
+    fn a_submission_holds_so_many_transactions_and_not_one_more() {
+        let requester: Arc<str> = "records-north".into();
+        let submitted = |number: usize| Submitted {
+            bytes: number.to_be_bytes().to_vec(),
+            traceparent: (number == 1).then(|| "00-1-2-01".to_owned()),
+        };
+        let encoded = |count: usize| {
+            let transactions = (0..count).map(submitted).collect();
+            canonical::encode(&Submission { transactions })
+        };
+        let arrivals = arrivals_of(&requester, &encoded(SUBMITTED_TOGETHER_MAX)).unwrap();
+        assert_eq!(arrivals.len(), SUBMITTED_TOGETHER_MAX);
+        assert_eq!(arrivals[2].bytes[..], 2_usize.to_be_bytes());
+        let origins = arrivals
+            .iter()
+            .filter_map(|arrival| arrival.origin.as_ref());
+        let traced: Vec<bool> = origins.map(|origin| origin.traceparent.is_some()).collect();
+        assert!(traced[1] && !traced[0] && traced.len() == arrivals.len());
+        assert!(arrivals_of(&requester, &encoded(SUBMITTED_TOGETHER_MAX + 1)).is_none());
+        assert!(arrivals_of(&requester, b"\x01").is_none());
     }
 
     fn body(nonce: u64) -> Arc<Body> {

@@ -8,25 +8,23 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use bus::ordering_wire::{SUBMITTED_TOGETHER_MAX, Submission, Submitted};
 use bus::{Bus, subjects};
 use chassis::Shutdown;
 use futures::StreamExt;
 use keys::Secret;
-use ledger::{SigningKey, canonical};
+use ledger::SigningKey;
 use pbft::{Input, Sequence};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::binding;
 use crate::bodies_wanted::{self, Library};
-use crate::body::Origin;
 use crate::config::Config;
 use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
 use crate::delivery::{Delivery, Parcel, Stored};
 use crate::executed::LatelyExecuted;
 use crate::how_far::{self, HowFar};
 use crate::inbound::{self, Inbound};
-use crate::intake::{Arrival, Checker, Intake, Reason};
+use crate::intake::{Arrival, Checker, Intake, Reason, arrivals_of};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
@@ -413,20 +411,9 @@ fn arrivals_in(message: &async_nats::Message, intake: &Intake) -> Vec<Arrival> {
     let Some(requester) = subjects::user_of(&message.subject) else {
         return Vec::new();
     };
-    let requester: Arc<str> = requester.into();
-    let submission = match canonical::decode::<Submission>(&message.payload) {
-        Ok(submission) if submission.transactions.len() <= SUBMITTED_TOGETHER_MAX => submission,
-        _ => {
-            intake.refuse_unread(&requester, &message.payload);
-            return Vec::new();
-        }
-    };
-    let arrival = |Submitted { bytes, traceparent }| Arrival {
-        bytes: bytes.into(),
-        origin: Some(Origin {
-            requester: requester.clone(),
-            traceparent,
-        }),
-    };
-    submission.transactions.into_iter().map(arrival).collect()
+    let requester = requester.into();
+    arrivals_of(&requester, &message.payload).unwrap_or_else(|| {
+        intake.refuse_unread(&requester, &message.payload);
+        Vec::new()
+    })
 }

@@ -31,8 +31,12 @@ const VALID_US: u64 = 50_000_000;
 const AHEAD_US: u64 = 5_000_000;
 /// About how long a receipt is on its way.
 const RECEIPT_BYTES: usize = 2_048;
-/// Waits shorter than this are spent looking at the clock.
-const SLEEP_MIN: Duration = Duration::from_micros(120);
+/// The sending thread looks at the clock as often, and sends what is due then.
+const TICK: Duration = Duration::from_micros(120);
+/// The same at high rates, where waking more often would take the processors from what is measured.
+const TICK_AT_HIGH_RATES: Duration = Duration::from_millis(1);
+/// From which rate on.
+const HIGH_RATE: u64 = 4_000;
 
 /// A signed transaction: what its receipt is known by, and its bytes.
 pub struct Ready {
@@ -406,12 +410,17 @@ fn pace(
     amount: Amount,
     shared: &Shared,
 ) -> anyhow::Result<()> {
+    let tick = if amount.rate < HIGH_RATE {
+        TICK
+    } else {
+        TICK_AT_HIGH_RATES
+    };
     let mut sent = 0;
     while sent < ready.len() && !shared.stop.load(Ordering::Relaxed) {
         let now = shared.started.elapsed();
         let left = amount.due(sent).saturating_sub(now);
         if !left.is_zero() {
-            std::thread::sleep(left.max(SLEEP_MIN));
+            std::thread::sleep(left.max(tick));
             continue;
         }
         let due = (sent..ready.len()).take_while(|number| amount.due(*number) <= now);
