@@ -44,7 +44,7 @@ pub struct Ready {
     bytes: Vec<u8>,
 }
 
-/// Publishes transactions, in order, as few messages as hold them.
+/// Publishes transactions, in order, in as few messages as hold them.
 async fn publish(
     nats: &async_nats::Client,
     subject: &Subject,
@@ -99,7 +99,6 @@ pub struct Outcome {
 }
 
 /// First receipts, in the messages in which they came.
-#[derive(Default)]
 pub struct Receipts {
     messages: Vec<u8>,
     heard: Vec<Heard>,
