@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use crate::supervisor::allocator_options;
+use crate::supervisor::allocator_option;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -32,7 +32,7 @@ impl Process {
         let mut child = Command::new(std::env::current_exe()?)
             .args([subcommand, "--config", "config.toml", "--die-with-parent"])
             .current_dir(folder)
-            .envs(allocator_options(subcommand))
+            .envs([allocator_option(subcommand)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -22,7 +22,7 @@ use futures::future::{join_all, try_join_all};
 use tokio::sync::{mpsc, oneshot};
 
 pub use board::{ProcessStatus, State};
-pub(crate) use child::allocator_options;
+pub(crate) use child::allocator_option;
 pub use keeper::Order;
 
 use crate::layout::Layout;
