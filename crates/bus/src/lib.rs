@@ -15,6 +15,7 @@
 //! | [`submit`], [`patience`] | a signed transaction until its receipt, sent again in time |
 //! | [`follow`] | the ledger's blocks, in order, without gaps, verified |
 //! | [`ask`], [`ordering_wire`] | questions to replicas, and their bytes |
+//! | [`groups`] | what goes together in one message |
 
 pub mod ask;
 pub mod checkpoint;
@@ -26,6 +27,7 @@ pub mod error;
 pub mod follow;
 #[cfg(test)]
 mod fuzz;
+pub mod groups;
 pub mod ordering_wire;
 pub mod origin;
 pub mod patience;

@@ -18,6 +18,8 @@ use ledger::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::groups::in_groups;
+
 /// The most bytes of blocks in one [`BlocksReply`]; a single larger block travels alone.
 pub const BLOCKS_REPLY_BYTES_MAX: usize = 512 * 1024;
 
@@ -47,25 +49,16 @@ pub struct Submitted {
 impl Submission {
     /// Transactions, in order, in as many messages as they need.
     pub fn grouped(transactions: impl IntoIterator<Item = Submitted>) -> Vec<Submission> {
-        let mut groups: Vec<Submission> = Vec::new();
-        let mut bytes = 0;
-        for submitted in transactions {
-            bytes += submitted.bytes.len();
-            match groups.last_mut() {
-                Some(Submission { transactions })
-                    if transactions.len() < SUBMITTED_TOGETHER_MAX
-                        && bytes <= TOGETHER_BYTES_MAX =>
-                {
-                    transactions.push(submitted);
-                }
-                _ => {
-                    bytes = submitted.bytes.len();
-                    let transactions = vec![submitted];
-                    groups.push(Submission { transactions });
-                }
-            }
-        }
-        groups
+        let bytes_of = |submitted: &Submitted| submitted.bytes.len();
+        in_groups(
+            transactions,
+            bytes_of,
+            TOGETHER_BYTES_MAX,
+            SUBMITTED_TOGETHER_MAX,
+        )
+        .into_iter()
+        .map(|transactions| Submission { transactions })
+        .collect()
     }
 }
 

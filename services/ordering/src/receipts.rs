@@ -120,7 +120,7 @@ impl Receipts {
             places.extend(of_block.map(|(index, id)| (key(id), (block.head.height, index))));
         }
         places.sort_unstable();
-        // An id whose first half another has is found by nobody else; the later one counts.
+        // A run takes each key once. Of ids that begin alike, which nobody makes, the later one is found.
         places.reverse();
         places.dedup_by_key(|(key, _)| *key);
         let mut run = self.store.start_ingestion()?;

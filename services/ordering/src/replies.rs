@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bus::groups::in_groups;
 use bus::ordering_wire::{BlockReceipts, PartBytes, SubmitAnswer, SubmitReply, TOGETHER_BYTES_MAX};
 use bytes::Bytes;
 use ledger::{BlockProofs, Digest, EpochLink, canonical};
@@ -65,35 +66,20 @@ pub fn receipts(
     transactions: &[(u32, Digest)],
 ) -> Vec<Bytes> {
     let basis = canonical::encode(&proofs.basis(links));
-    let mut messages = Vec::new();
-    let (mut ids, mut parts, mut bytes) = (Vec::new(), Vec::new(), 0);
-    let mut close = |ids: &mut Vec<Digest>, parts: &mut Vec<PartBytes>| {
-        let receipts = BlockReceipts {
-            basis: basis.clone(),
-            parts: std::mem::take(parts),
-        };
-        messages.push(encoded(
-            std::mem::take(ids),
-            SubmitAnswer::Receipts(receipts),
-        ));
-    };
-    for (index, transaction) in transactions {
-        let Some(part) = proofs.part(*index) else {
-            continue;
-        };
-        let part = canonical::encode(&part);
-        if !ids.is_empty() && bytes + part.len() > TOGETHER_BYTES_MAX {
-            close(&mut ids, &mut parts);
-            bytes = 0;
-        }
-        bytes += part.len();
-        ids.push(*transaction);
-        parts.push(PartBytes(part));
-    }
-    if !ids.is_empty() {
-        close(&mut ids, &mut parts);
-    }
-    messages
+    let parts = transactions.iter().filter_map(|(index, transaction)| {
+        let part = PartBytes(canonical::encode(&proofs.part(*index)?));
+        Some((*transaction, part))
+    });
+    let bytes_of = |(_, part): &(Digest, PartBytes)| part.0.len();
+    in_groups(parts, bytes_of, TOGETHER_BYTES_MAX, usize::MAX)
+        .into_iter()
+        .map(|group| {
+            let (transactions, parts) = group.into_iter().unzip();
+            let basis = basis.clone();
+            let receipts = BlockReceipts { basis, parts };
+            encoded(transactions, SubmitAnswer::Receipts(receipts))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bus::groups::in_groups;
 use bytes::Bytes;
 use ledger::{Digest, ReplicaId, canonical};
 use serde::{Deserialize, Serialize};
@@ -68,19 +69,7 @@ pub fn payloads(message: &Wire, number: u64) -> Vec<Bytes> {
 
 /// Bodies, or consensus messages, in groups that fit a message each.
 pub fn grouped(bodies: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
-    let mut groups: Vec<Vec<Vec<u8>>> = Vec::new();
-    let mut filled = usize::MAX;
-    for body in bodies {
-        if filled.saturating_add(body.len()) > BODIES_BYTES_MAX {
-            groups.push(Vec::new());
-            filled = 0;
-        }
-        filled += body.len();
-        if let Some(group) = groups.last_mut() {
-            group.push(body);
-        }
-    }
-    groups
+    in_groups(bodies, Vec::len, BODIES_BYTES_MAX, usize::MAX)
 }
 
 /// Puts pieces together, a bounded number per sender.

@@ -3,7 +3,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,15 +10,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use async_nats::Subject;
 use bus::ordering_wire::{
-    BlockReceipts, SUBMITTED_TOGETHER_MAX, Submission, SubmitAnswer, SubmitReply, Submitted,
+    SUBMITTED_TOGETHER_MAX, Submission, SubmitAnswer, SubmitReply, Submitted,
 };
 use bus::{Patience, subjects};
 use bytes::Bytes;
 use futures::StreamExt;
-use ledger::{Digest, Receipt, Timestamp, canonical};
+use ledger::{Digest, Timestamp, canonical};
 
 use super::cluster::GENERATOR;
 use super::mix::{Mix, Step};
+use super::receipts::Receipts;
 
 /// Receipts that are late by so much are waited for no longer.
 const WAIT_FOR_LAST: Duration = Duration::from_secs(20);
@@ -29,8 +29,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const VALID_US: u64 = 50_000_000;
 /// How long before it is due a transaction is signed at most.
 const AHEAD_US: u64 = 5_000_000;
-/// About how long a receipt is on its way.
-const RECEIPT_BYTES: usize = 2_048;
 /// The sending thread looks at the clock as often, and sends what is due then.
 const TICK: Duration = Duration::from_micros(120);
 /// The same at high rates, where waking more often would take the processors from what is measured.
@@ -98,73 +96,6 @@ pub struct Outcome {
     pub transaction_bytes: f64,
 }
 
-/// First receipts, in the messages in which they came.
-pub struct Receipts {
-    messages: Vec<u8>,
-    heard: Vec<Heard>,
-}
-
-/// The first receipt of a transaction.
-pub struct Heard {
-    /// The transaction's number.
-    pub number: usize,
-    /// The message that it came in.
-    message: Range<usize>,
-    /// Its place there.
-    place: usize,
-}
-
-impl Receipts {
-    /// Room for so many receipts. The memory is written to before the clock starts: the first touch of a page takes the processors
-    /// from what is measured.
-    fn with_room(count: usize) -> Receipts {
-        let mut messages = vec![1; count * RECEIPT_BYTES];
-        messages.clear();
-        Receipts {
-            messages,
-            heard: Vec::with_capacity(count),
-        }
-    }
-
-    /// All of them.
-    pub fn heard(&self) -> &[Heard] {
-        &self.heard
-    }
-
-    /// Reads receipts, best in the order in which they came.
-    pub fn reader(&self) -> Reader<'_> {
-        Reader {
-            messages: &self.messages,
-            last: None,
-        }
-    }
-}
-
-/// Reads receipts; remembers the message that it read last.
-pub struct Reader<'a> {
-    messages: &'a [u8],
-    last: Option<(Range<usize>, BlockReceipts)>,
-}
-
-impl Reader<'_> {
-    /// A receipt.
-    pub fn read(&mut self, heard: &Heard) -> anyhow::Result<Receipt> {
-        let together = match self.last.take() {
-            Some((message, together)) if message == heard.message => together,
-            _ => {
-                let bytes = &self.messages[heard.message.clone()];
-                match canonical::decode::<SubmitReply>(bytes)?.answer {
-                    SubmitAnswer::Receipts(together) => together,
-                    _ => anyhow::bail!("transaction {}: not a receipt", heard.number),
-                }
-            }
-        };
-        let receipt = together.receipt(heard.place);
-        self.last = Some((heard.message.clone(), together));
-        receipt.with_context(|| format!("transaction {}: not a receipt", heard.number))
-    }
-}
-
 impl Outcome {
     /// How long each receipt was under way: from when its transaction was due, so that a late generator hides nothing.
     pub fn latencies(&self) -> Vec<Duration> {
@@ -185,7 +116,7 @@ impl Outcome {
     /// Receipts a second.
     pub fn tps(&self) -> f64 {
         let last = self.arrived.iter().flatten().max().copied();
-        self.receipts.heard.len() as f64
+        self.receipts.heard().len() as f64
             / last
                 .unwrap_or_default()
                 .as_secs_f64()
@@ -460,8 +391,7 @@ async fn hear(
                 continue;
             }
         }
-        let start = receipts.messages.len();
-        receipts.messages.extend_from_slice(&message.payload);
+        let kept = receipts.keep(&message.payload);
         for (place, transaction) in reply.transactions.iter().enumerate() {
             let Some(number) = numbers.get(transaction).copied() else {
                 continue;
@@ -470,11 +400,7 @@ async fn hear(
                 shared.arrived[number].store(at.as_nanos() as u64 + 1, Ordering::Relaxed);
                 shared.answered.fetch_add(1, Ordering::Relaxed);
                 shared.patience.learn(at.saturating_sub(amount.due(number)));
-                receipts.heard.push(Heard {
-                    number,
-                    message: start..receipts.messages.len(),
-                    place,
-                });
+                receipts.note(number, kept.clone(), place);
             }
         }
     }

@@ -17,6 +17,7 @@ mod proc;
 mod process;
 mod projection;
 mod readings;
+mod receipts;
 mod register;
 mod report;
 mod rest;

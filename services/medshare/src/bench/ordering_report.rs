@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::cluster::Cluster;
 use super::length::CatchUp;
-use super::load::{Heard, Outcome, Receipts};
+use super::load::Outcome;
 use super::measure::Conditions;
 use super::process::{Metrics, Process, cpu_seconds};
+use super::receipts::{Heard, Receipts};
 
 /// How many receipts are verified one by one for the time that it takes.
 const TIMED: usize = 1_000;
