@@ -123,7 +123,7 @@ impl Replica {
             record(&mut slot.commits, me, vote, message.signature);
         }
         self.keep_commit(&message);
-        self.broadcast(message);
+        self.spread_commit(vote, message);
         self.check_certified(vote.sequence);
     }
 

@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`message`], [`statement`], [`verify`], [`durable`], [`input`], [`effect`], then
 //! `replica`, `slot` and the phases: `request`, `propose`, `pre_prepare`, `prepare`, `execute`,
-//! `commit`, `checkpoint`, `view_change`, `floor`, `new_view`, `retransmit`, `state_transfer`, `restore`, `recall`,
+//! `commit`, `spread`, `checkpoint`, `view_change`, `floor`, `new_view`, `retransmit`, `state_transfer`, `restore`, `recall`,
 //! `epoch`.
 //!
 //! # The contract between core and driver
@@ -101,6 +101,7 @@ mod request;
 mod restore;
 mod retransmit;
 mod slot;
+mod spread;
 mod state_transfer;
 mod timer;
 mod view_change;

@@ -17,6 +17,7 @@ use crate::recall::Recall;
 use crate::request::Pool;
 use crate::retransmit::Peer;
 use crate::slot::Slot;
+use crate::spread::Unspread;
 use crate::state_transfer::Fetch;
 use crate::statement::Phase;
 use crate::verify::{CertifiedHash, Signer, Verified};
@@ -74,6 +75,8 @@ pub struct Replica {
     pub(crate) last_fetch_peer: Option<ReplicaId>,
     pub(crate) reported: BTreeSet<(ReplicaId, Sequence, View, Phase)>,
     pub(crate) clocks: Clocks,
+    /// COMMITs that not everyone has been told.
+    pub(crate) unspread: Unspread,
     /// What others remember of us, until enough have said it.
     pub(crate) recall: Recall,
     /// How the primary does.
@@ -201,6 +204,7 @@ impl Replica {
         if !self.halted {
             self.on_time();
             self.propose();
+            self.tell_primary();
             self.check_epoch_end();
         }
         std::mem::take(&mut self.effects)
@@ -286,7 +290,9 @@ impl Replica {
         !self.changing && !self.halted
     }
 
+    /// Says something to all others, after the COMMITs that waited for it.
     pub(crate) fn broadcast(&mut self, message: SignedMessage) {
+        self.say_unspread();
         self.effects.push(Effect::Broadcast(Outgoing(message)));
     }
 

@@ -105,6 +105,7 @@ impl Replica {
             fetch: None,
             last_fetch_peer: None,
             reported: BTreeSet::new(),
+            unspread: Default::default(),
             clocks: Clocks {
                 requests_from: now.monotonic,
                 status_at: now.monotonic,

@@ -12,6 +12,7 @@ impl Replica {
         self.forward_requests();
         self.ask_for_missing();
         self.give_up_fetch();
+        self.spread_due();
         if self.clocks.status_at <= self.now.monotonic {
             self.drop_expired_requests();
             self.consider_fetch();
@@ -36,10 +37,17 @@ impl Replica {
             .map(|sequence| self.ask_at(*sequence))
             .min();
         let fetch = self.fetch.as_ref().map(|fetch| fetch.deadline);
-        [suspicion, forward, missing, fetch, self.proposal_at()]
-            .into_iter()
-            .flatten()
-            .fold(self.clocks.status_at, Timestamp::min)
-            .max(self.now.monotonic.plus(1))
+        [
+            suspicion,
+            forward,
+            missing,
+            fetch,
+            self.proposal_at(),
+            self.spread_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(self.clocks.status_at, Timestamp::min)
+        .max(self.now.monotonic.plus(1))
     }
 }

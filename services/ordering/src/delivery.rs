@@ -311,7 +311,7 @@ impl Delivery {
     /// Answers and publishes, where it is this replica's turn.
     fn deliver(&self, certified: &CertifiedBlock, recent: &RecentBlock, record: Vec<u8>) {
         let height = certified.block.header.height;
-        let designated = self.peers.is_designated(height);
+        let designated = self.peers.is_designated(certified.certificate.view);
         let now = Instant::now();
         self.phases
             .certified(height, recent, now, chassis::clock::now());

@@ -38,16 +38,21 @@ pub fn run(
         let outbound = Outbound::start(bus.client().clone());
         let core = make(outbound.clone());
         let _ = connected.send(Ok(outbound));
-        let result = core.run(inbox, messages).await;
+        // A task of its own: to wake what `block_on` waits for, tokio writes to a file descriptor, even from the same thread.
+        let core = tokio::spawn(core.run(inbox, messages));
+        let result = core.await;
         bus.close().await;
-        result
+        result.unwrap_or_else(|error| Err(CoreError::Failed(format!("the core: {error}"))))
     })
 }
 
 async fn connect(
     config: &BusConfig,
     me: ReplicaId,
-) -> anyhow::Result<(Bus, impl Stream<Item = Vec<async_nats::Message>> + Unpin)> {
+) -> anyhow::Result<(
+    Bus,
+    impl Stream<Item = Vec<async_nats::Message>> + Unpin + use<>,
+)> {
     let bus = Bus::connect(config).await?;
     let to_all = bus.client().subscribe(subjects::PBFT_TO_ALL).await?;
     let to_me = bus.client().subscribe(subjects::pbft_to_me(me)).await?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use ledger::{Digest, Height, ReplicaId};
+use ledger::{Digest, ReplicaId};
 
 /// A replica that has been silent for so long is passed over.
 const SILENT_AFTER: Duration = Duration::from_millis(2_500);
@@ -57,10 +57,10 @@ impl Peers {
         }
     }
 
-    /// Whether this replica answers and publishes the block of a height: each has its turn, silent ones are passed
-    /// over. One that is not of the epoch never has.
-    pub fn is_designated(&self, height: Height) -> bool {
-        self.is_among(1, height.0)
+    /// Whether this replica answers and publishes the blocks that were certified in a view: its primary does, which has their
+    /// certificates first; silent ones are passed over. One that is not of the epoch never has.
+    pub fn is_designated(&self, view: u64) -> bool {
+        self.is_among(1, view)
     }
 
     /// Whether this replica is one of the f + 1 that say of a transaction that there is no room for it. So many are believed,
@@ -99,11 +99,8 @@ mod tests {
     #[test]
     fn replicas_take_turns_and_those_of_no_epoch_have_none() {
         let peers = Peers::new(ReplicaId(1), (0..4).map(ReplicaId));
-        let turns = |peers: &Peers| -> Vec<bool> {
-            (0..5)
-                .map(|height| peers.is_designated(Height(height)))
-                .collect()
-        };
+        let turns =
+            |peers: &Peers| -> Vec<bool> { (0..5).map(|view| peers.is_designated(view)).collect() };
         assert_eq!(turns(&peers), [false, true, false, false, false]);
         peers.set([2, 3, 4].map(ReplicaId));
         assert_eq!(turns(&peers), [false; 5]);

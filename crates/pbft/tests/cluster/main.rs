@@ -3,4 +3,5 @@
 mod epochs;
 mod network;
 mod primaries;
+mod spread;
 mod tentative;

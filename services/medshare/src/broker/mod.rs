@@ -125,6 +125,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut server = Command::new(&program)
         .arg("--config")
         .arg(&file)
+        .envs(processors())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true)
@@ -167,6 +168,16 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             }
         }
     }
+}
+
+/// How many processors the server computes on at once: half of them, unless its environment says how many. Whoever it wakes needs
+/// the others, and on two processors each wake of a second thread of its own cost more than it brought.
+fn processors() -> Option<(&'static str, String)> {
+    const PROCESSORS: &str = "GOMAXPROCS";
+    let half = std::thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2));
+    std::env::var_os(PROCESSORS)
+        .is_none()
+        .then(|| (PROCESSORS, half.to_string()))
 }
 
 /// Finds `nats-server`: `$MEDSHARE_NATS_SERVER`, then the folders of `$PATH`, then the private folder of `./dev` above

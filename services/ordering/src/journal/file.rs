@@ -10,6 +10,7 @@ use ledger::{Digest, SignedTransaction};
 use pbft::LogRecord;
 
 use super::record::{self, JournaledBlock, JournaledCertificate, Record};
+use super::tail::Tail;
 
 const MAGIC: [u8; 8] = *b"MEDSJNL2";
 const SALT_BYTES: usize = 16;
@@ -18,10 +19,6 @@ const FILE_HEAD_BYTES: usize = MAGIC.len() + SALT_BYTES + 4;
 /// Salt, length, checksum.
 const GROUP_HEAD_BYTES: usize = SALT_BYTES + 8;
 
-/// A file that has no room left grows by so many zeros at once.
-const ROOM_BYTES: usize = 1024 * 1024;
-/// Groups above this are written without room behind them: they come when syncs are few.
-const SMALL_GROUP_BYTES: usize = 128 * 1024;
 /// A file with so many bytes is full.
 const FULL_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -95,12 +92,8 @@ pub struct JournalFile {
     folder: PathBuf,
     path: PathBuf,
     number: u64,
-    file: File,
+    tail: Tail,
     salt: Salt,
-    /// Where the next group goes.
-    end: u64,
-    /// The bytes that the file has.
-    room: u64,
 }
 
 fn disk(path: &Path) -> impl Fn(std::io::Error) -> JournalError + '_ {
@@ -164,10 +157,7 @@ impl JournalFile {
         let path = folder.join(file_name(number));
         let bytes = std::fs::read(&path).map_err(disk(&path))?;
         let (recovered, salt, end) = read(&path, &bytes)?;
-        let file = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .map_err(disk(&path))?;
+        let tail = Tail::open(&path, &bytes[..end]).map_err(disk(&path))?;
         // The newest file replaced these; a crash kept them from being put aside.
         for older in older {
             let path = folder.join(file_name(*older));
@@ -177,10 +167,8 @@ impl JournalFile {
             folder: folder.to_owned(),
             path,
             number,
-            file,
+            tail,
             salt,
-            end: end as u64,
-            room: bytes.len() as u64,
         };
         Ok((journal, recovered))
     }
@@ -207,50 +195,28 @@ impl JournalFile {
             .map_err(disk(&spare))?;
         std::fs::rename(&spare, &path).map_err(disk(&path))?;
         sync_folder(folder)?;
-        let room = file.metadata().map_err(disk(&path))?.len();
+        let tail = Tail::open(&path, &content).map_err(disk(&path))?;
         Ok(JournalFile {
             folder: folder.to_owned(),
             path,
             number,
-            file,
+            tail,
             salt,
-            end: content.len() as u64,
-            room,
         })
     }
 
     /// Whether it is time to replace the file.
     pub fn is_full(&self) -> bool {
-        self.end >= FULL_BYTES
+        self.tail.end() >= FULL_BYTES
     }
 
-    /// Appends a group of records and syncs. After an error nothing may be taken as durable and the process must stop.
+    /// Appends a group of records, durably. After an error nothing may be taken as durable and the process must stop.
     ///
     /// # Errors
     /// [`JournalError::Disk`].
     pub fn append(&mut self, records: &[u8]) -> Result<(), JournalError> {
         let head = group_head(&self.salt, records);
-        let end = self.end + (head.len() + records.len()) as u64;
-        self.make_room(end, records.len())
-            .and_then(|()| self.file.write_all_at(&head, self.end))
-            .and_then(|()| {
-                self.file
-                    .write_all_at(records, self.end + head.len() as u64)
-            })
-            .and_then(|()| self.file.sync_data())
-            .map_err(disk(&self.path))?;
-        self.end = end;
-        self.room = self.room.max(end);
-        Ok(())
-    }
-
-    /// Syncing a file that grows costs twice as much, so it grows by many groups at once.
-    fn make_room(&mut self, end: u64, group_bytes: usize) -> std::io::Result<()> {
-        if end > self.room && group_bytes <= SMALL_GROUP_BYTES {
-            self.file.write_all_at(&vec![0; ROOM_BYTES], self.room)?;
-            self.room += ROOM_BYTES as u64;
-        }
-        Ok(())
+        self.tail.append(&head, records).map_err(disk(&self.path))
     }
 
     /// Replaces everything by `records`, atomically and durably.
@@ -355,7 +321,7 @@ mod tests {
         let mut ends = vec![FILE_HEAD_BYTES];
         for nonce in 0..groups {
             journal.append(&content(nonce..nonce + 1)).unwrap();
-            ends.push(journal.end as usize);
+            ends.push(journal.tail.end() as usize);
         }
         let path = journal.path.clone();
         (folder, path, ends)

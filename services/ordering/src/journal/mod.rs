@@ -14,6 +14,7 @@ pub mod file;
 mod fuzz;
 pub mod record;
 mod safe_blocks;
+mod tail;
 pub mod writer;
 
 pub use file::{JournalError, JournalFile, Recovered};
