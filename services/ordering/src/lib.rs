@@ -54,6 +54,7 @@ pub mod state;
 pub mod trace;
 pub mod tree;
 pub mod tree_store;
+pub mod tree_top;
 pub mod unapplied;
 pub mod watch;
 pub mod wire;

@@ -21,7 +21,8 @@ use crate::journal::{JournalError, JournalFile, JournaledBlock, JournaledCertifi
 use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::run_blocks::{BlockRunner, ExecutionError, last_height_before};
-use crate::state::{BlockWrites, RUNS, StateError, StateStore};
+use crate::state::{BlockWrites, StateError, StateStore, TREE};
+use crate::tree_store::BELOW;
 
 /// Why a replica's data cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -371,7 +372,7 @@ fn open_state(data: &Path) -> Result<StateStore, RestoreError> {
     if mark.exists() && folder.exists() {
         tracing::warn!("the state could not be opened at the last start, and is rebuilt");
         remove_state(&folder)?;
-    } else if folder.exists() && !folder.join(RUNS).exists() {
+    } else if folder.exists() && !folder.join(TREE).join(BELOW).exists() {
         tracing::warn!("the state is as an older version stored it, and is rebuilt");
         remove_state(&folder)?;
     }

@@ -32,8 +32,11 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// How many runs of the state, or of receipts, are merged with what lies below them: each time all of that is written again.
 pub(crate) const RUNS_MERGED: u8 = 8;
 
-/// The folder of the state and the receipts; those of an older layout lack it.
-pub(crate) const RUNS: &str = "runs";
+/// The folder of the state and the receipts.
+const RUNS: &str = "runs";
+
+/// That of the tree.
+pub(crate) const TREE: &str = "tree";
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,14 +74,13 @@ struct Runs {
 }
 
 impl Runs {
-    /// Opens them. The threads that merge runs have the priority of the one that opens their store, and give way to execution.
+    /// Opens them; their threads merge runs.
     fn open(folder: &FilePath) -> Result<Runs, StateError> {
-        crate::priority::give_way();
         let database = database(folder, RUNS)?;
         Ok(Runs {
             state: database.keyspace("state", || run_options(RUNS_MERGED))?,
             receipts: Receipts::open(&database)?,
-            tree: TreeStore::open(&subfolder(folder, "tree")?)?,
+            tree: TreeStore::open(&subfolder(folder, TREE)?)?,
             database,
         })
     }
@@ -128,8 +130,7 @@ impl StateStore {
     /// # Errors
     /// [`StateError::Store`].
     pub fn open(folder: &FilePath) -> Result<StateStore, StateError> {
-        let runs = std::thread::scope(|scope| scope.spawn(|| Runs::open(folder)).join());
-        let runs = runs.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let runs = crate::priority::start_late(|| Runs::open(folder))?;
         let database = database(folder, "index")?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let open = |name: &str| database.keyspace(name, options);

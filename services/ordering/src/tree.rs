@@ -1,7 +1,7 @@
 //! The tree over the state, with what its latest updates changed in memory.
 //!
 //! An update touches every node on its keys' paths. Those near the root are touched by every update, and stay in memory; of those
-//! below, what changed is kept until the state is stored, and is then stored as one run with it ([`Tree::snapshot`]). What a crash
+//! below, what changed is kept until the state is stored ([`Tree::snapshot`]): all of the first, and these as one run. What a crash
 //! takes is computed again from the blocks.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use ledger::{Digest, Height};
 
 use crate::state::{Changes, StateError};
 use crate::tree_store::{NewestRoots, Nodes, Snapshot, TreeStore};
+use crate::tree_top::TopNodes;
 
 /// Down to which depth all nodes are in memory: at most 69,905, some 37 MiB with all of their children.
 const TOP_DEPTH: usize = 4;
@@ -28,21 +29,17 @@ struct Top {
     /// The greatest of their depths.
     depth: usize,
     nodes: Vec<Option<Box<[u8]>>>,
-    /// Whether the node changed since the last snapshot.
-    is_changed: Vec<bool>,
-    /// Those that did.
-    changed: Vec<Path>,
 }
 
 impl Top {
-    fn new(depth: usize) -> Top {
+    /// Down to this depth; `None` if there are not as many.
+    fn of(depth: usize, stored: &TopNodes) -> Option<Top> {
         let places = first_slot(depth + 1);
-        Top {
-            depth,
-            nodes: vec![None; places],
-            is_changed: vec![false; places],
-            changed: Vec::new(),
+        let mut nodes: Vec<_> = stored.iter().map(|node| node.map(Into::into)).collect();
+        if nodes.is_empty() {
+            nodes = vec![None; places];
         }
+        (nodes.len() == places).then_some(Top { depth, nodes })
     }
 
     /// The place's number among all of the top; `None` below it.
@@ -52,30 +49,21 @@ impl Top {
         Some(first_slot(path.depth()) + number)
     }
 
-    fn set(&mut self, slot: usize, node: Option<&[u8]>) {
+    fn write(&mut self, slot: usize, node: Option<&[u8]>) {
         match (&mut self.nodes[slot], node) {
             (Some(old), Some(new)) if old.len() == new.len() => old.copy_from_slice(new),
             (old, new) => *old = new.map(Into::into),
         }
     }
 
-    fn write(&mut self, path: &Path, slot: usize, node: Option<&[u8]>) {
-        self.set(slot, node);
-        if !std::mem::replace(&mut self.is_changed[slot], true) {
-            self.changed.push(*path);
+    /// To be stored.
+    fn all(&self) -> TopNodes {
+        let bytes = self.nodes.iter().flatten().map(|node| node.len());
+        let mut all = TopNodes::with_capacity(bytes.sum::<usize>() + 2 * self.nodes.len());
+        for node in &self.nodes {
+            all.push(node.as_deref());
         }
-    }
-
-    /// What changed since this was last asked.
-    fn take_changed(&mut self) -> Vec<(Path, Option<Box<[u8]>>)> {
-        let mut changed = std::mem::take(&mut self.changed);
-        changed.sort_unstable();
-        let taken = |path: Path| {
-            let slot = self.slot(&path)?;
-            self.is_changed[slot] = false;
-            Some((path, self.nodes[slot].clone()))
-        };
-        changed.into_iter().filter_map(taken).collect()
+        all
     }
 }
 
@@ -105,7 +93,7 @@ impl NodeStore for Tree {
 
     fn write(&mut self, path: &Path, node: Option<&[u8]>) {
         match self.top.slot(path) {
-            Some(slot) => self.top.write(path, slot, node),
+            Some(slot) => self.top.write(slot, node),
             None => drop(self.below.insert(*path, node.map(Into::into))),
         }
     }
@@ -121,12 +109,7 @@ impl Tree {
     }
 
     fn with_top(store: TreeStore, depth: usize) -> Result<Tree, StateError> {
-        let mut top = Top::new(depth);
-        store.read_top(depth, |path, node| {
-            if let Some(slot) = top.slot(path) {
-                top.set(slot, Some(node));
-            }
-        })?;
+        let top = Top::of(depth, &store.top()?).ok_or(StateError::Damaged("state tree"))?;
         Ok(Tree {
             roots: store.roots()?,
             store,
@@ -160,10 +143,10 @@ impl Tree {
         Ok(root)
     }
 
-    /// What changed up to the newest checkpoint; the snapshot before it must be stored ([`Tree::is_stored`]).
+    /// The tree at the newest checkpoint; the snapshot before it must be stored ([`Tree::is_stored`]).
     pub fn snapshot(&mut self) -> Arc<Snapshot> {
         let snapshot = Arc::new(Snapshot {
-            top: self.top.take_changed(),
+            top: self.top.all(),
             below: std::mem::take(&mut self.below),
             roots: self.roots.clone(),
         });
@@ -215,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_place_of_the_top_has_a_number_of_its_own_in_order() {
-        let top = Top::new(3);
+        let top = Top::of(3, &TopNodes::default()).unwrap();
         let mut slots = Vec::new();
         let mut places = vec![Path::ROOT];
         for _ in 0..=3 {

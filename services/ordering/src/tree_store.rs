@@ -1,5 +1,5 @@
-//! Where the nodes of the state tree are kept: an embedded store that takes those of many updates as one sorted run, without
-//! a journal and a memtable.
+//! Where the nodes of the state tree are kept: those near the root in a file ([`crate::tree_top`]), those below in an embedded store that
+//! takes what many updates changed as one sorted run, without a journal and a memtable.
 
 use std::collections::HashMap;
 use std::path::Path as FilePath;
@@ -10,6 +10,10 @@ use fjall::{Database, Keyspace};
 use ledger::{Digest, Height, canonical};
 
 use crate::state::{StateError, run_options};
+use crate::tree_top::{TopFiles, TopNodes};
+
+/// The folder of the store; those of an older layout lack it.
+pub(crate) const BELOW: &str = "below";
 
 /// Where the newest roots stand: behind all nodes.
 const ROOTS: &[u8] = b"\xff";
@@ -27,12 +31,12 @@ pub type Nodes = HashMap<Path, Option<Box<[u8]>>>;
 /// The roots at the newest checkpoints, by height.
 pub type NewestRoots = Vec<(Height, Digest)>;
 
-/// What changed up to a checkpoint since the one that was written before.
+/// The tree at a checkpoint, but for what is stored already.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// The nodes near the root, ascending.
-    pub top: Vec<(Path, Option<Box<[u8]>>)>,
-    /// Those below.
+    /// All nodes near the root.
+    pub top: TopNodes,
+    /// Those below that changed.
     pub below: Nodes,
     /// The roots, that checkpoint's last.
     pub roots: NewestRoots,
@@ -44,6 +48,7 @@ pub struct TreeStore {
     /// Keeps it open.
     _database: Database,
     nodes: Keyspace,
+    top: TopFiles,
 }
 
 impl TreeStore {
@@ -52,7 +57,7 @@ impl TreeStore {
     /// # Errors
     /// [`StateError::Store`].
     pub fn open(folder: &FilePath) -> Result<TreeStore, StateError> {
-        let builder = Database::builder(folder).cache_size(CACHE_BYTES);
+        let builder = Database::builder(folder.join(BELOW)).cache_size(CACHE_BYTES);
         let database = builder.worker_threads(1).open()?;
         let nodes = database.keyspace("nodes", || {
             run_options(TABLES_MERGED)
@@ -62,6 +67,7 @@ impl TreeStore {
         Ok(TreeStore {
             _database: database,
             nodes,
+            top: TopFiles::in_folder(folder),
         })
     }
 
@@ -83,21 +89,15 @@ impl TreeStore {
         node.expect("the state store can be read")
     }
 
-    /// Gives `each` the nodes of at most this depth, in order.
+    /// All nodes near the root; none for a new store.
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn read_top(
-        &self,
-        depth: usize,
-        mut each: impl FnMut(&Path, &[u8]),
-    ) -> Result<(), StateError> {
-        for entry in self.nodes.range(..[depth as u8 + 1]) {
-            let (key, node) = entry.into_inner()?;
-            let path = Path::from_bytes(&key).ok_or(StateError::Damaged("state tree"))?;
-            each(&path, &node);
+    pub fn top(&self) -> Result<TopNodes, StateError> {
+        match self.roots()?.last() {
+            None => Ok(TopNodes::default()),
+            Some((checkpoint, _)) => self.top.read(*checkpoint),
         }
-        Ok(())
     }
 
     /// Brings the stored tree to the checkpoint of this snapshot: all of it or, when this ends early, nothing. What was written is
@@ -106,17 +106,60 @@ impl TreeStore {
     /// # Errors
     /// [`StateError::Store`]: the process must stop.
     pub fn keep(&self, snapshot: &Snapshot) -> Result<(), StateError> {
+        let checkpoint = snapshot
+            .roots
+            .last()
+            .map_or(Height(0), |(newest, _)| *newest);
+        // The roots, in the run, tell which file counts.
+        self.top.write(checkpoint, &snapshot.top)?;
         let mut below: Vec<(&Path, &Option<Box<[u8]>>)> = snapshot.below.iter().collect();
         below.sort_unstable_by_key(|(path, _)| **path);
-        let top = snapshot.top.iter().map(|(path, node)| (path, node));
         let mut run = self.nodes.start_ingestion()?;
-        for (path, node) in top.chain(below) {
+        for (path, node) in below {
             match node {
                 Some(node) => run.write(path.to_bytes(), &**node)?,
                 None => run.write_tombstone(path.to_bytes())?,
             }
         }
         run.write(ROOTS, canonical::encode(&snapshot.roots))?;
-        Ok(run.finish()?)
+        run.finish()?;
+        self.top.keep_only(checkpoint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(checkpoint: u64) -> Snapshot {
+        let mut top = TopNodes::default();
+        top.push(Some(&checkpoint.to_be_bytes()));
+        Snapshot {
+            top,
+            below: Nodes::new(),
+            roots: vec![(Height(checkpoint), Digest([checkpoint as u8; 32]))],
+        }
+    }
+
+    fn top_of(store: &TreeStore) -> Vec<u8> {
+        let top = store.top().unwrap();
+        top.iter().flatten().flatten().copied().collect()
+    }
+
+    #[test]
+    fn a_top_whose_run_a_crash_took_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = TreeStore::open(folder.path()).unwrap();
+        assert!(top_of(&store).is_empty());
+        store.keep(&snapshot(64)).unwrap();
+        let lost = snapshot(128);
+        store.top.write(Height(128), &lost.top).unwrap();
+        drop(store);
+        let store = TreeStore::open(folder.path()).unwrap();
+        assert_eq!(top_of(&store), 64_u64.to_be_bytes());
+        store.keep(&snapshot(192)).unwrap();
+        assert_eq!(top_of(&store), 192_u64.to_be_bytes());
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 2, "the store of those below, and one file");
     }
 }
