@@ -1,6 +1,6 @@
 //! How COMMITs travel: to the primary at once, to the others with what is said next.
 //!
-//! Only the primary waits for a certificate: it proposes the next batch, and answers and publishes the block. So it hears each
+//! Only the primary waits for a certificate: it proposes the next batch, and answers for the block. So it hears each
 //! COMMIT by itself, as the collector of SBFT does (Gueta et al., DSN 2019, §V-C), and the others hear it together with the next
 //! PREPARE or PRE-PREPARE, which go to all of them anyhow, or after [`crate::Limits::commit_spread_us`]. Nobody depends on the
 //! collector: what it hears, everyone hears.

@@ -311,7 +311,7 @@ impl Delivery {
     /// Answers and publishes, where it is this replica's turn.
     fn deliver(&self, certified: &CertifiedBlock, recent: &RecentBlock, record: Vec<u8>) {
         let height = certified.block.header.height;
-        let designated = self.peers.is_designated(certified.certificate.view);
+        let answers = self.peers.answers(certified.certificate.view);
         let now = Instant::now();
         self.phases
             .certified(height, recent, now, chassis::clock::now());
@@ -326,7 +326,7 @@ impl Delivery {
             if traceparents.len() < trace::PER_BLOCK_MAX {
                 traceparents.extend(trace::phases(self.replica, height, body, recent, now));
             }
-            if !designated && !body.was_asked_again() {
+            if !answers && !body.was_asked_again() {
                 continue;
             }
             let of_requester = asking.entry(&origin.requester).or_default();
@@ -340,7 +340,7 @@ impl Delivery {
             }
         }
         let payload = record.len() - store_format::RECORD_HEADER_BYTES;
-        if designated && payload <= PUBLISHED_BYTES_MAX {
+        if self.peers.publishes(height) && payload <= PUBLISHED_BYTES_MAX {
             let bytes = Bytes::from(record).slice(store_format::RECORD_HEADER_BYTES..);
             self.outbound.publish_block(
                 subjects::block(self.replica, height),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use ledger::{Digest, ReplicaId};
+use ledger::{Digest, Height, ReplicaId};
 
 /// A replica that has been silent for so long is passed over.
 const SILENT_AFTER: Duration = Duration::from_millis(2_500);
@@ -57,10 +57,16 @@ impl Peers {
         }
     }
 
-    /// Whether this replica answers and publishes the blocks that were certified in a view: its primary does, which has their
-    /// certificates first; silent ones are passed over. One that is not of the epoch never has.
-    pub fn is_designated(&self, view: u64) -> bool {
+    /// Whether this replica answers those who wait for what was certified in a view: its primary does, which has the certificates
+    /// first; silent ones are passed over. One that is not of the epoch never answers.
+    pub fn answers(&self, view: u64) -> bool {
         self.is_among(1, view)
+    }
+
+    /// Whether this replica publishes the block of a height: each has its turn, so that no primary keeps blocks from those who follow
+    /// the chain; silent ones are passed over.
+    pub fn publishes(&self, height: Height) -> bool {
+        self.is_among(1, height.0)
     }
 
     /// Whether this replica is one of the f + 1 that say of a transaction that there is no room for it. So many are believed,
@@ -99,11 +105,16 @@ mod tests {
     #[test]
     fn replicas_take_turns_and_those_of_no_epoch_have_none() {
         let peers = Peers::new(ReplicaId(1), (0..4).map(ReplicaId));
-        let turns =
-            |peers: &Peers| -> Vec<bool> { (0..5).map(|view| peers.is_designated(view)).collect() };
+        let turns = |peers: &Peers| -> Vec<bool> {
+            (0..5)
+                .map(|height| peers.publishes(Height(height)))
+                .collect()
+        };
         assert_eq!(turns(&peers), [false, true, false, false, false]);
+        assert!(peers.answers(5) && !peers.answers(4));
         peers.set([2, 3, 4].map(ReplicaId));
         assert_eq!(turns(&peers), [false; 5]);
+        assert!(!peers.answers(5));
     }
 
     #[test]
