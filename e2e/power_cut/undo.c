@@ -1,6 +1,7 @@
 /* Preloaded into replicas by tests of power cuts. Before a file below a replica's data folder is changed, what it held is
- * noted in a file of its own below $POWER_CUT_UNDO; once the file is synced, the note is emptied. After a kill, what is
- * still noted was never synced: a test takes it back (e2e/src/power_cut.rs), as a power cut may.
+ * noted in a file of its own below $POWER_CUT_UNDO; once the file is synced, the note is emptied, and after a write at a place
+ * through O_DSYNC what was noted for that write is taken out again. After a kill, what is still noted was never synced: a
+ * test takes it back (e2e/src/power_cut.rs), as a power cut may.
  *
  * A note's record: offset, length of the change, length of the file before, count of bytes noted (u64 each, this machine's
  * order), the bytes. Not covered: names (a rename or removal counts as durable at once) and mapped memory.
@@ -109,11 +110,23 @@ ssize_t writev(int file, const struct iovec *parts, int count) {
   return result;
 }
 
+/* The length of a file's note; -1 if there is none. */
+static off_t noted(int file, char note[PATH_MAX]) {
+  struct stat found;
+  return note_of_file(file, note) && stat(note, &found) == 0 ? found.st_size : -1;
+}
+
 ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t offset) {
   REAL(pwrite64);
+  char note[PATH_MAX] = "";
   pthread_mutex_lock(&lock);
+  off_t length = noted(file, note);
   note_change(file, (uint64_t)offset, count);
   ssize_t result = real(file, bytes, count, offset);
+  int before = errno, flags = fcntl(file, F_GETFL);
+  if (result >= 0 && flags >= 0 && (flags & O_DSYNC) && note[0] != 0)
+    if (length < 0 ? unlink(note) != 0 : truncate(note, length) != 0) abort();
+  errno = before;
   pthread_mutex_unlock(&lock);
   return result;
 }
