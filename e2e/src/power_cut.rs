@@ -2,8 +2,8 @@
 //!
 //! A killed process loses nothing that it wrote: the kernel has it. So replicas run with a small library preloaded
 //! (`e2e/power_cut/undo.c`, compiled here) that notes what a file held before each change and forgets the note when the
-//! file is synced, or the change was a synced write. [`PowerCut::take_back`] undoes what was never synced: of each file all of it, or all from some change on,
-//! that one perhaps by half, as if the disk had got no further.
+//! file is synced, or the change was a synced write. [`PowerCut::take_back`] undoes what was never synced: of each file all
+//! of it, or all from some change on, that one perhaps by half, as if the disk had got no further.
 //!
 //! What it shows: that nothing a replica relies on is content it has not synced. What it does not show: names that are
 //! lost without a sync of their folder, later changes that survive earlier ones of the same file, or a disk that lies about

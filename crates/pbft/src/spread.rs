@@ -26,8 +26,8 @@ impl Replica {
     /// A durable COMMIT leaves.
     pub(crate) fn spread_commit(&mut self, vote: Vote, commit: SignedMessage) {
         // Nothing may be said any more once the epoch's last block is certified.
-        let is_last_of_epoch = self.last.is_some();
-        if self.changing || vote.view != self.view || is_last_of_epoch {
+        let epoch_ends = self.last.is_some();
+        if self.changing || vote.view != self.view || epoch_ends {
             return self.broadcast(commit);
         }
         let due = self.now.monotonic.plus(self.limits.commit_spread_us);

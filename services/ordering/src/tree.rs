@@ -32,7 +32,7 @@ struct Top {
 }
 
 impl Top {
-    /// Down to this depth; `None` if there are not as many.
+    /// Down to this depth: those stored, or none yet; `None` if what is stored has another number of places.
     fn of(depth: usize, stored: &TopNodes) -> Option<Top> {
         let places = first_slot(depth + 1);
         let mut nodes: Vec<_> = stored.iter().map(|node| node.map(Into::into)).collect();

@@ -21,9 +21,8 @@ const ROOTS: &[u8] = b"\xff";
 /// The cache, in bytes. Nodes are read at random; what it holds is mostly what leads to them.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// How many tables of 64 MiB, of which a run has one or two, are merged with what lies below them: each time all of that is written
-/// again.
-const TABLES_MERGED: u8 = 12;
+/// How many runs are merged with what lies below them: each time all of that is written again.
+const TREE_RUNS_MERGED: u8 = 12;
 
 /// Changed nodes by their place; `None` for what is no more.
 pub type Nodes = HashMap<Path, Option<Box<[u8]>>>;
@@ -60,7 +59,7 @@ impl TreeStore {
         let builder = Database::builder(folder.join(BELOW)).cache_size(CACHE_BYTES);
         let database = builder.worker_threads(1).open()?;
         let nodes = database.keyspace("nodes", || {
-            run_options(TABLES_MERGED)
+            run_options(TREE_RUNS_MERGED)
                 // Hashes do not get smaller.
                 .data_block_compression_policy(CompressionPolicy::disabled())
         })?;

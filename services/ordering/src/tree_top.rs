@@ -4,7 +4,7 @@
 //! with earlier ones that nobody reads any more.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path as FilePath, PathBuf};
 
 use ledger::Height;
@@ -91,10 +91,14 @@ impl TopFiles {
     /// The nodes at a checkpoint.
     ///
     /// # Errors
-    /// [`StateError::Damaged`]: the file is not there, or not as it was written.
+    /// [`StateError::Damaged`]: the file is not there, or not as it was written; [`StateError::Store`]: the disk.
     pub fn read(&self, checkpoint: Height) -> Result<TopNodes, StateError> {
         let damaged = || StateError::Damaged("top of the state tree");
-        let mut bytes = std::fs::read(self.path(checkpoint)).map_err(|_| damaged())?;
+        let mut bytes = match std::fs::read(self.path(checkpoint)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(damaged()),
+            Err(error) => return Err(fjall::Error::from(error).into()),
+        };
         let (content, checksum) = bytes
             .split_last_chunk::<CHECKSUM_BYTES>()
             .ok_or_else(damaged)?;

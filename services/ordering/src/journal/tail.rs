@@ -1,7 +1,7 @@
 //! The end of the journal's file, where groups of records are written: each with one write that is on the disk when it returns.
 //!
-//! Where the file system can (`O_DIRECT`, open(2)), bytes pass the page cache by: a third of the processor's time for a sync
-//! went into copying a page there and finding it again. Such a write is of whole pages, so the page that was begun is kept in
+//! Where the file system can (`O_DIRECT`, open(2)), bytes pass the page cache by: in a trial a third of the processor's time for a
+//! sync went into copying a page there and finding it again. Such a write is of whole pages, so the page that was begun is kept in
 //! memory and written again with what follows; a sector of the disk holds what it held, or that and more.
 
 use std::fs::{File, OpenOptions};
