@@ -11,7 +11,7 @@
 //! | [`load`], [`linearizable`], [`invariants`] | clients at work while things break, a judge of their history, and what must hold after every fault |
 //! | [`by_hand`], [`proxy`], [`power_cut`], [`postgres`] | ways to break it: a process run otherwise, the network, the disk, a database server |
 //! | [`between`] | whoever reads what a broker delivers to a process, and decides what arrives |
-//! | [`overheard`] | what replicas tell each other |
+//! | [`overheard`], [`wire`] | what replicas tell each other |
 //! | [`capture`] | hears every subject of every account of the brokers, and every span |
 //! | [`grpc`] | the gateway's gRPC interface |
 //! | [`traces`] | a receiver of the spans of all processes |
@@ -34,3 +34,4 @@ pub mod proxy;
 pub mod story;
 pub mod system;
 pub mod traces;
+pub mod wire;

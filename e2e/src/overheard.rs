@@ -10,17 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt as _;
 use ledger::canonical;
 use pbft::SignedMessage;
-use serde::{Deserialize, Serialize};
 
 use crate::capture;
 use crate::invariants::Said;
 use crate::system::Setup;
-
-/// The one kind of `ordering::wire::Wire` that carries consensus messages; long ones travel in pieces, and are not listened to.
-#[derive(Serialize, Deserialize)]
-enum Wire {
-    Consensus(Vec<Vec<u8>>),
-}
+use crate::wire::Wire;
 
 /// Listens from when the system starts.
 pub struct Overheard {
@@ -54,7 +48,7 @@ impl Overheard {
                 return;
             };
             while let Some(message) = heard.next().await {
-                let Ok(Wire::Consensus(messages)) = canonical::decode(&message.payload) else {
+                let Ok(Wire::Consensus(messages, _)) = canonical::decode(&message.payload) else {
                     continue;
                 };
                 let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);

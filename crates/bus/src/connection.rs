@@ -11,6 +11,7 @@ use keys::{SealingKey, Secret};
 use ledger::{Digest, GenesisFile};
 use serde::{Deserialize, Serialize};
 
+use crate::addressing::Addressing;
 use crate::directory::Directory;
 use crate::error::BusError;
 use crate::patience::Patience;
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) submitters: Arc<Waiters<OfReplica>>,
     pub(crate) epochs: crate::epochs::KnownEpochs,
     pub(crate) patience: Patience,
+    pub(crate) addressing: Arc<Addressing>,
     pub(crate) submissions: Submissions,
 }
 
@@ -97,8 +99,10 @@ impl Bus {
             .await
             .map_err(refused)?;
         waiting::drain(replies, waiters.clone(), submitters.clone());
+        let addressing = Arc::new(Addressing::default());
         let inner = Inner {
-            submissions: Submissions::start(client.clone(), &config.user),
+            submissions: Submissions::start(client.clone(), &config.user, addressing.clone()),
+            addressing,
             client,
             user: config.user.clone(),
             sealing,
@@ -209,7 +213,9 @@ async fn connect_client(
                 move |event| {
                     if let Some(subject) = on_event(&event) {
                         waiters.denied(subject);
-                        submitters.denied(subject);
+                        if let Some(user) = subjects::user_of(subject) {
+                            submitters.denied(&subjects::transactions(user));
+                        }
                     }
                     std::future::ready(())
                 }

@@ -363,6 +363,8 @@ impl Follower {
             return false;
         }
         self.learn_epoch(&block);
+        let view = block.certificate.view;
+        self.bus.learn_primary(block.block.header.epoch, view);
         self.emit(block, headers).await;
         true
     }

@@ -235,6 +235,7 @@ fn fuzz_questions_to_replicas() {
         }])
         .values([CheckpointRequest { size: Some(7) }])
         .values([Submission {
+            addressed: Some(ReplicaId(1)),
             transactions: vec![
                 Submitted {
                     bytes: vec![5; 40],

@@ -12,11 +12,12 @@
 //! | [`seen`] | the height that the one who asks has seen |
 //! | [`ended_sessions`] | sessions that their owners have ended |
 //! | `renewal` | keeping the process's certificate current |
-//! | [`submit`], [`patience`] | a signed transaction until its receipt, sent again in time |
+//! | [`submit`], [`addressing`], [`patience`] | a signed transaction until its receipt: to whom it is sent, and when again |
 //! | [`follow`] | the ledger's blocks, in order, without gaps, verified |
 //! | [`ask`], [`ordering_wire`] | questions to replicas, and their bytes |
 //! | [`groups`] | what goes together in one message |
 
+pub mod addressing;
 pub mod ask;
 pub mod checkpoint;
 pub mod connection;
@@ -45,6 +46,7 @@ pub mod testing;
 pub mod trace_context;
 mod waiting;
 
+pub use addressing::{Addressing, Route};
 pub use connection::{Bus, BusConfig};
 pub use directory::{Directory, DirectoryEntry, DirectoryFile};
 pub use ended_sessions::EndedSessions;

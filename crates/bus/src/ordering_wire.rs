@@ -1,7 +1,8 @@
 //! What services and replicas say to each other: canonical postcard bytes ([`ledger::canonical`]).
 //!
 //! **Submission.** A user publishes signed transactions, those at hand together, as a [`Submission`] on
-//! `transactions.<user>`. Every replica gets it; replicas answer with [`SubmitReply`]s on
+//! `transactions.<user>`, where every replica gets it, or on `addressed.<replica>.<user>`, where one does: see
+//! [`Addressing`](crate::Addressing) for which. Replicas answer with [`SubmitReply`]s on
 //! [`transaction_replies`](crate::subjects::transaction_replies), each to as many transactions as have the same answer. One receipt is
 //! enough for the user (it proves itself); `Busy` and `Refused` count once f + 1 replicas say so. The same bytes may come again,
 //! until a receipt comes: a repeat of something executed is answered with the first receipt, at once.
@@ -32,6 +33,8 @@ pub const TOGETHER_BYTES_MAX: usize = 256 * 1024;
 /// Transactions that a user submits together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submission {
+    /// The replica that is to order them, which its sender takes for the primary; `None`: whichever is.
+    pub addressed: Option<ReplicaId>,
     /// At most [`SUBMITTED_TOGETHER_MAX`].
     pub transactions: Vec<Submitted>,
 }
@@ -48,7 +51,10 @@ pub struct Submitted {
 
 impl Submission {
     /// Transactions, in order, in as many messages as they need.
-    pub fn grouped(transactions: impl IntoIterator<Item = Submitted>) -> Vec<Submission> {
+    pub fn grouped(
+        addressed: Option<ReplicaId>,
+        transactions: impl IntoIterator<Item = Submitted>,
+    ) -> Vec<Submission> {
         let bytes_of = |submitted: &Submitted| submitted.bytes.len();
         in_groups(
             transactions,
@@ -57,7 +63,10 @@ impl Submission {
             SUBMITTED_TOGETHER_MAX,
         )
         .into_iter()
-        .map(|transactions| Submission { transactions })
+        .map(|transactions| Submission {
+            addressed,
+            transactions,
+        })
         .collect()
     }
 }
@@ -418,7 +427,7 @@ mod tests {
     fn what_is_submitted_together_fits_a_message_each_and_keeps_its_order() {
         let lengths = |sizes: &[usize]| -> Vec<usize> {
             let transactions = sizes.iter().map(|size| submitted(*size));
-            let groups = Submission::grouped(transactions);
+            let groups = Submission::grouped(None, transactions);
             let again: Vec<usize> = groups
                 .iter()
                 .flat_map(|group| &group.transactions)

@@ -124,6 +124,7 @@ fn of_service(name: &str) -> Permissions {
             subjects::parts("*", "*", name),
             subjects::reply(name, "*", "*"),
             subjects::transactions(name),
+            format!("addressed.*.{name}"),
             "ordering.*.*".into(),
             subjects::BLOCKS_DIRECT_GET.into(),
         ],
@@ -161,6 +162,8 @@ fn of_replica(replica: ReplicaId) -> Permissions {
             subjects::PBFT_TO_ALL.into(),
             subjects::pbft_to_me(replica),
             subjects::ALL_TRANSACTIONS.into(),
+            // Those to others it must not hear: see `Addressing`.
+            subjects::transactions_to_me(replica),
             subjects::all_of_ordering(replica),
             subjects::all_replies(&name),
             format!("{}.>", subjects::inbox_prefix(&name)),

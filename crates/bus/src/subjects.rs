@@ -6,6 +6,7 @@
 //! | `parts.<responder>.<instance>.<requester>` | the requester | one instance of the responder |
 //! | `reply.<responder>.<requester>.<id>` | the responder | the requester |
 //! | `transactions.<user>` | the submitting user | every replica |
+//! | `addressed.<replica>.<user>` | the submitting user | that replica |
 //! | `ordering.<replica>.<use case>` | any service, as a request | that replica |
 //! | `pbft.<epoch>.<from>.all`, `pbft.<epoch>.<from>.to.<replica>` | replica `from` | replicas |
 //! | `blocks.<replica>.<height>` | that replica | every service; the stream [`BLOCKS_STREAM`] keeps them |
@@ -104,6 +105,17 @@ pub fn transactions(user: &str) -> String {
     format!("transactions.{user}")
 }
 
+/// Where a user publishes signed transactions for one replica. (Not below `transactions`: whoever may listen to
+/// [`ALL_TRANSACTIONS`] may listen to `transactions.>` as well, as the server has it.)
+pub fn transactions_to(user: &str, replica: ReplicaId) -> String {
+    format!("addressed.{}.{user}", replica.0)
+}
+
+/// Where one replica receives transactions of all users.
+pub fn transactions_to_me(replica: ReplicaId) -> String {
+    transactions_to("*", replica)
+}
+
 /// Where a replica is asked: see [`crate::ordering_wire`].
 pub fn ordering(replica: ReplicaId, use_case: &str) -> String {
     format!("ordering.{}.{use_case}", replica.0)
@@ -157,11 +169,13 @@ pub fn device_of(subject: &str) -> Option<&str> {
     subject.strip_prefix("devices.")?.strip_suffix(".readings")
 }
 
-/// The submitting user of a transactions subject.
+/// The submitting user of a subject of transactions.
 pub fn user_of(subject: &str) -> Option<&str> {
-    subject
-        .strip_prefix("transactions.")
-        .filter(|name| is_token(name))
+    let user = match subject.split('.').collect::<Vec<_>>()[..] {
+        ["transactions", user] | ["addressed", _, user] => user,
+        _ => return None,
+    };
+    is_token(user).then_some(user)
 }
 
 /// The prefix of a user's private inbox (JetStream and other server replies).

@@ -1,9 +1,11 @@
 //! Submitting a signed transaction, until its certified receipt.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ledger::{Digest, Receipt, ReplicaId, SignedTransaction, Timestamp, canonical};
+use bytes::Bytes;
+use ledger::{Digest, Epoch, Receipt, ReplicaId, SignedTransaction, Timestamp, canonical};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -11,7 +13,7 @@ use crate::ordering_wire::{
     ReceiptReply, ReceiptRequest, SUBMITTED_TOGETHER_MAX, Submission, SubmitAnswer, Submitted,
 };
 use crate::waiting::{Incoming, OfReplica, Waiting};
-use crate::{Bus, Patience, subjects, trace_context};
+use crate::{Addressing, Bus, Patience, Route, subjects, trace_context};
 
 /// How long after the end of validity the ledger may take to show whether it was in time.
 const GRACE_US: u64 = 30_000_000;
@@ -50,7 +52,8 @@ pub enum SubmitError {
 }
 
 impl Bus {
-    /// Publishes the transaction and waits for its receipt, sending identical bytes again until its validity ends.
+    /// Publishes the transaction and waits for its receipt, sending identical bytes again until its validity ends: first to the
+    /// primary ([`Addressing`]), then to every replica.
     ///
     /// The receipt is verified against the genesis file. Its outcome may be a rejection by the contract.
     ///
@@ -77,21 +80,19 @@ impl Bus {
         }
         let id = transaction.id();
         let subject = subjects::transactions(self.user());
+        let (submissions, patience) = (&self.inner.submissions, &self.inner.patience);
         let submitters = &self.inner.submitters;
         let mut waiting = submitters.wait_for(&id, &subject, REPLY_SLOTS);
         let mut verdicts = Verdicts::of(self.epoch().fault_tolerance());
         let valid_until = transaction.body.valid_until;
-        let patience = &self.inner.patience;
         let (started, mut pause) = (Instant::now(), patience.first());
+        let submitted = Submitted {
+            bytes,
+            traceparent: trace_context::traceparent(),
+        };
+        submissions.send(submitted.clone()).await;
         loop {
-            self.inner
-                .submissions
-                .send(Submitted {
-                    bytes: bytes.clone(),
-                    traceparent: trace_context::traceparent(),
-                })
-                .await;
-            let heard = self.hear(&mut waiting, &id, &mut verdicts);
+            let heard = self.hear(&mut waiting, &submitted, &id, &mut verdicts);
             match tokio::time::timeout(pause, heard).await {
                 Ok(end) => {
                     if end.is_ok() {
@@ -109,6 +110,8 @@ impl Bus {
                     }
                 }
             }
+            self.inner.addressing.doubt();
+            submissions.send_to_all(submitted.clone()).await;
             pause = Patience::longer(pause);
         }
     }
@@ -117,6 +120,7 @@ impl Bus {
     async fn hear(
         &self,
         waiting: &mut Waiting<OfReplica>,
+        submitted: &Submitted,
         id: &Digest,
         verdicts: &mut Verdicts,
     ) -> Result<Receipt, SubmitError> {
@@ -144,8 +148,15 @@ impl Bus {
                     reason: reason.clone(),
                 },
             };
+            let is_first_refusal =
+                verdicts.is_empty() && matches!(verdict, SubmitError::Refused { .. });
             if let Some(end) = verdicts.add(replica, verdict) {
                 return Err(end);
+            }
+            if is_first_refusal {
+                // One alone is not believed, and perhaps only this one has it. (What "busy" says comes with the next pause: who has too
+                // much to do is not helped by more.)
+                self.inner.submissions.send_to_all(submitted.clone()).await;
             }
         }
     }
@@ -184,11 +195,21 @@ impl Bus {
     /// Whether the receipt verifies for `transaction`; asks for newer epochs when it names one.
     async fn is_receipt_of(&self, receipt: &Receipt, transaction: &Digest) -> bool {
         let is_its = self.verifies_for(receipt, transaction);
-        if is_its && receipt.header.epoch > self.epoch().epoch {
-            // Not needed to trust the receipt, but for the next questions.
-            let _ = self.refresh_epochs().await;
+        if is_its {
+            if receipt.header.epoch > self.epoch().epoch {
+                // Not needed to trust the receipt, but for the next questions.
+                let _ = self.refresh_epochs().await;
+            }
+            self.learn_primary(receipt.header.epoch, receipt.certificate.view);
         }
         is_its
+    }
+
+    /// A verified certificate names this view of an epoch.
+    pub(crate) fn learn_primary(&self, epoch: Epoch, view: u64) {
+        if let Some(epoch) = self.inner.epochs.get(epoch) {
+            self.inner.addressing.learn(&epoch, view);
+        }
     }
 
     pub(crate) fn verified_receipt(&self, bytes: &[u8], transaction: &Digest) -> Option<Receipt> {
@@ -209,27 +230,48 @@ impl Bus {
 
 /// What this process submits, on its way: a task publishes what is at hand as one message.
 #[derive(Debug, Clone)]
-pub(crate) struct Submissions(mpsc::Sender<Submitted>);
+pub(crate) struct Submissions(mpsc::Sender<Sending>);
+
+#[derive(Debug)]
+struct Sending {
+    submitted: Submitted,
+    /// To every replica, whoever the primary is.
+    to_all: bool,
+}
 
 impl Submissions {
     /// Starts the task; it ends with the last clone.
-    pub(crate) fn start(client: async_nats::Client, user: &str) -> Submissions {
+    pub(crate) fn start(
+        client: async_nats::Client,
+        user: &str,
+        addressing: Arc<Addressing>,
+    ) -> Submissions {
         let (sender, receiver) = mpsc::channel(SUBMISSIONS_MAX);
-        tokio::spawn(publish(client, subjects::transactions(user), receiver));
+        tokio::spawn(publish_all(client, user.to_owned(), addressing, receiver));
         Submissions(sender)
     }
 
     /// Waits for room. A connection that is down buffers or loses what it is given: it is sent again.
     async fn send(&self, submitted: Submitted) {
+        self.hand_over(submitted, false).await;
+    }
+
+    /// As [`Submissions::send`], to every replica.
+    async fn send_to_all(&self, submitted: Submitted) {
+        self.hand_over(submitted, true).await;
+    }
+
+    async fn hand_over(&self, submitted: Submitted, to_all: bool) {
         // Without the task the runtime is ending.
-        let _ = self.0.send(submitted).await;
+        let _ = self.0.send(Sending { submitted, to_all }).await;
     }
 }
 
-async fn publish(
+async fn publish_all(
     client: async_nats::Client,
-    subject: String,
-    mut submissions: mpsc::Receiver<Submitted>,
+    user: String,
+    addressing: Arc<Addressing>,
+    mut submissions: mpsc::Receiver<Sending>,
 ) {
     let mut at_hand = Vec::new();
     while submissions
@@ -237,11 +279,42 @@ async fn publish(
         .await
         > 0
     {
-        for group in Submission::grouped(at_hand.drain(..)) {
-            let message = canonical::encode(&group);
-            let _ = client.publish(subject.clone(), message.into()).await;
+        let (to_all, others): (Vec<Sending>, Vec<Sending>) =
+            at_hand.drain(..).partition(|sending| sending.to_all);
+        for (sendings, is_addressed) in [(others, true), (to_all, false)] {
+            if sendings.is_empty() {
+                continue;
+            }
+            let route = if is_addressed {
+                addressing.next()
+            } else {
+                Route::All
+            };
+            let submitted = sendings.into_iter().map(|sending| sending.submitted);
+            // What is lost is sent again.
+            let _ = publish(&client, &user, &route, submitted).await;
         }
     }
+}
+
+/// Publishes transactions of a user on their route, in order, in as few messages as hold them.
+///
+/// # Errors
+/// When the connection is closed.
+pub async fn publish(
+    client: &async_nats::Client,
+    user: &str,
+    route: &Route,
+    transactions: impl IntoIterator<Item = Submitted>,
+) -> Result<(), async_nats::PublishError> {
+    let subjects = route.subjects(user);
+    for group in Submission::grouped(route.addressed(), transactions) {
+        let message = Bytes::from(canonical::encode(&group));
+        for subject in &subjects {
+            client.publish(subject.clone(), message.clone()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What single replicas say; it counts once f + 1 say the same kind of thing.
@@ -256,6 +329,10 @@ impl Verdicts {
             fault_tolerance,
             said: BTreeMap::new(),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.said.is_empty()
     }
 
     fn add(&mut self, replica: ReplicaId, verdict: SubmitError) -> Option<SubmitError> {

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use bus::ordering_wire::Submission;
 use bus::testing::{Decision, TestBroker, TestOrdering};
-use bus::{Bus, Position, SubmitError};
+use bus::{Bus, Position, SubmitError, subjects};
+use futures::StreamExt;
 use keys::MemberKey;
 use ledger::{
     ContractId, Height, Outcome, ReplicaId, SignedTransaction, Timestamp, TransactionBody,
+    canonical,
 };
 
 const EVERYONE: &[&str] = &["index", "replica-0", "replica-1", "replica-2", "replica-3"];
@@ -45,6 +48,43 @@ async fn a_submitted_transaction_gives_a_receipt_that_verifies() {
         receipt,
         "a repeat gets the first receipt"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gets_no_receipt_from_the_primary_goes_to_every_replica() {
+    let broker = TestBroker::start(EVERYONE).await;
+    let ordering = TestOrdering::start(&broker, Vec::new(), accept_all()).await;
+    let bus = broker.connect("index").await;
+    let backup = broker.connect("replica-2").await;
+    let listen = async |subject: String| backup.client().subscribe(subject).await.unwrap();
+    let mut to_all = listen(subjects::ALL_TRANSACTIONS.to_owned()).await;
+    let mut to_me = listen(subjects::transactions_to_me(ReplicaId(2))).await;
+    backup.settle_subscriptions().await.unwrap();
+    let submission = |message: Option<async_nats::Message>| {
+        let message = message.expect("a submission");
+        canonical::decode::<Submission>(&message.payload).unwrap()
+    };
+    // Who has no receipt yet knows no primary.
+    let first = transaction(&bus, 1, 30_000_000);
+    bus.submit(&first).await.unwrap();
+    assert_eq!(submission(to_all.next().await).addressed, None);
+    // The receipt was certified in view 0. This replica hears of what goes to the primary, as one of those that watch it.
+    ordering.set_deaf(true);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let second = transaction(&bus, 2, 30_000_000);
+    let submitting = tokio::spawn({
+        let (bus, second) = (bus.clone(), second.clone());
+        async move { bus.submit(&second).await }
+    });
+    let watched = submission(to_me.next().await);
+    assert_eq!(watched.addressed, Some(ReplicaId(0)));
+    assert_eq!(watched.transactions[0].bytes, second.to_bytes());
+    let again = submission(to_all.next().await);
+    assert_eq!(again.addressed, None);
+    assert_eq!(again.transactions[0].bytes, second.to_bytes());
+    ordering.set_deaf(false);
+    let receipt = submitting.await.unwrap().unwrap();
+    assert_eq!(receipt.transaction, second);
 }
 
 #[tokio::test(flavor = "multi_thread")]

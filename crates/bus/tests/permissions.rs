@@ -46,6 +46,32 @@ async fn a_replica_cannot_speak_as_another_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replica_hears_no_transactions_that_are_sent_to_another() {
+    let broker = TestBroker::start(&["index", "gateway", "replica-0", "replica-1"]).await;
+    let index = broker.connect("index").await;
+    let (zero, one) = (
+        broker.connect("replica-0").await,
+        broker.connect("replica-1").await,
+    );
+    let to_zero = subjects::transactions_to("index", ReplicaId(0));
+    let of_zero = subjects::transactions_to_me(ReplicaId(0));
+    assert!(arrives(&index, &to_zero, &zero, &of_zero).await);
+    for listened in [
+        of_zero.as_str(),
+        "addressed.*.*",
+        "addressed.>",
+        "transactions.>",
+    ] {
+        assert!(
+            !arrives(&index, &to_zero, &one, listened).await,
+            "{listened}"
+        );
+    }
+    let of_another = subjects::transactions_to("gateway", ReplicaId(0));
+    assert!(!arrives(&index, &of_another, &zero, &of_zero).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_cannot_submit_or_answer_under_another_name() {
     let broker = TestBroker::start(&["index", "gateway", "identity", "replica-0"]).await;
     let (index, gateway) = (

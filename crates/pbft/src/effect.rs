@@ -40,6 +40,13 @@ pub enum Effect {
         /// The primary.
         to: ReplicaId,
     },
+    /// Send these bodies to the primary as a client would: they were sent here by one who took this replica for it.
+    PassOn {
+        /// Wire digests.
+        digests: Vec<Digest>,
+        /// The primary.
+        to: ReplicaId,
+    },
     /// The core no longer needs these bodies (they are in stored blocks, or expired).
     ForgetBodies(Vec<Digest>),
     /// Execute a batch; answered by [`crate::Input::Executed`]. Whatever was executed and not certified at this height or above

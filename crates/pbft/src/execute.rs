@@ -8,10 +8,11 @@
 use ledger::{Digest, ReplicaId};
 
 use crate::effect::{Effect, HaltReason, Order};
-use crate::input::ExecutedBlock;
+use crate::input::{ExecutedBlock, Request};
 use crate::message::{Message, SignedMessage};
 use crate::number::Sequence;
 use crate::replica::{ChainBlock, Replica};
+use crate::request::Known;
 
 impl Replica {
     /// Hands prepared batches to the driver, in order, as soon as their content is at hand.
@@ -163,18 +164,25 @@ impl Replica {
         }
     }
 
-    /// Bodies came, from clients or from other replicas.
-    pub(crate) fn on_bodies_held(&mut self, digests: Vec<Digest>) {
-        let (needed, unneeded): (Vec<Digest>, Vec<Digest>) = digests
-            .into_iter()
-            .filter(|digest| !self.held.contains(digest))
-            .partition(|digest| self.wanted.contains_key(digest));
+    /// Bodies came from other replicas. A request that a proposal names is one that waits, like those that clients send here: its
+    /// timer starts (§4.4), and should the view be left, the next primary may have it from us.
+    pub(crate) fn on_bodies_held(&mut self, requests: Vec<Request>) {
+        let mut unneeded = Vec::new();
+        for request in requests {
+            if self.wants(&request.digest) {
+                self.on_submitted(request, Known::ToAll);
+            } else if !self.held.contains(&request.digest) {
+                unneeded.push(request.digest);
+            }
+        }
         if !unneeded.is_empty() {
             self.effects.push(Effect::ForgetBodies(unneeded));
         }
-        for digest in needed {
-            self.hold(digest);
-        }
+    }
+
+    /// Whether a proposal that was accepted here names a body that is not held.
+    pub fn wants(&self, digest: &Digest) -> bool {
+        self.wanted.contains_key(digest)
     }
 
     /// A body is held; places that waited for nothing else go on.

@@ -16,11 +16,13 @@ pub enum Input {
     /// which they came: those at hand together, so that a proposal takes all of them.
     /// The driver keeps a body until [`crate::Effect::ForgetBodies`] names it.
     Submitted(Vec<Request>),
+    /// The same, sent to this replica as the primary (§4.1): the others may not have them.
+    Addressed(Vec<Request>),
     /// The same, relayed to the primary by another replica ([`crate::Effect::ForwardBodies`]).
     Relayed(Vec<Request>),
-    /// Bodies asked for by [`crate::Effect::FetchBodies`] (any subset, at any time) that the driver now
-    /// holds and has checked, under the same rule of keeping.
-    BodiesHeld(Vec<Digest>),
+    /// Bodies that proposals name ([`crate::Replica::wants`]) and that the driver now holds and has checked, under the same rule of
+    /// keeping: they came with the proposal, or were asked for by [`crate::Effect::FetchBodies`]. Any subset, at any time.
+    BodiesHeld(Vec<Request>),
     /// Entries of [`crate::Effect::Persist`], now durable, in the order in which they were given.
     Persisted(Vec<Durable<Pending>>),
     /// The block of [`crate::Effect::Execute`] was executed. It is made durable no later than the log entry that asks for it

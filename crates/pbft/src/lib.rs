@@ -33,10 +33,11 @@
 //! [`Effect::CompactLog`] replaces the log. At start the records are given back in order, and the first
 //! step (a [`Input::Wakeup`] at once) returns what the restored replica has to say.
 //!
-//! **Bodies.** Clients send transactions to every replica through the broker. The driver checks a body
-//! (canonical, chain, size, signature), keeps it under its wire digest and tells [`Input::Submitted`] or [`Input::Relayed`].
-//! A digest in a proposal whose body is not held gives [`Effect::FetchBodies`], answered by
-//! [`Input::BodiesHeld`]. The driver keeps bodies until [`Effect::ForgetBodies`] or [`Effect::Refused`] and
+//! **Bodies.** Clients send transactions to the primary, some to every replica, and to every replica what got no answer (§4.1).
+//! The driver checks a body (canonical, chain, size, signature), keeps it under its wire digest and tells [`Input::Addressed`],
+//! [`Input::Submitted`] or [`Input::Relayed`]. With a PRE-PREPARE that it broadcasts it sends the bodies that the batch names; those
+//! that their receiver [`Replica::wants`] are checked there and told by [`Input::BodiesHeld`]. What stays away gives
+//! [`Effect::FetchBodies`], answered by the same. The driver keeps bodies until [`Effect::ForgetBodies`] or [`Effect::Refused`] and
 //! serves them to other replicas that fetch them. PREPARE is sent only when all bodies are held and durable.
 //!
 //! **Execution** is tentative (§5.1). [`Effect::Execute`] comes as soon as a batch is prepared, in order. The driver runs the

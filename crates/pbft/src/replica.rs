@@ -14,7 +14,7 @@ use crate::message::{Checkpoint, Message, SignedMessage, SignedViewChange};
 use crate::number::{Moment, Sequence, View};
 use crate::quorum::Quorum;
 use crate::recall::Recall;
-use crate::request::Pool;
+use crate::request::{Known, Pool};
 use crate::retransmit::Peer;
 use crate::slot::Slot;
 use crate::spread::Unspread;
@@ -187,9 +187,12 @@ impl Replica {
             Input::Message(message) => self.on_message(message),
             Input::Submitted(requests) => requests
                 .into_iter()
-                .for_each(|request| self.on_submitted(request)),
+                .for_each(|request| self.on_submitted(request, Known::ToAll)),
+            Input::Addressed(requests) => requests
+                .into_iter()
+                .for_each(|request| self.on_submitted(request, Known::Here)),
             Input::Relayed(requests) => self.on_relayed(requests),
-            Input::BodiesHeld(digests) => self.on_bodies_held(digests),
+            Input::BodiesHeld(requests) => self.on_bodies_held(requests),
             Input::Persisted(entries) => entries
                 .into_iter()
                 .for_each(|entry| self.on_persisted(entry)),

@@ -1,6 +1,6 @@
 //! Requests (§4.1): admission, the pool of those that wait, relaying to the primary.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{Digest, LedgerId, Timestamp};
 
@@ -25,6 +25,8 @@ pub(crate) struct Pool {
     unproposed: BTreeMap<u64, Digest>,
     /// When the first of the others became the first: the one before it was proposed then.
     first_since: Timestamp,
+    /// Those of the others that no other replica is known to have.
+    unshared: BTreeSet<u64>,
     /// None of the others expires before.
     expires_from: Timestamp,
     clients: BTreeMap<LedgerId, usize>,
@@ -41,6 +43,15 @@ pub(crate) struct Pool {
     proposed_at: Timestamp,
 }
 
+/// Who has a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It was sent to every replica, or to some that know what to do with it.
+    ToAll,
+    /// It was sent to this replica as the primary, perhaps to no other.
+    Here,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     arrival: u64,
@@ -55,6 +66,7 @@ impl Default for Pool {
             requests: DigestMap::default(),
             proposed: BTreeMap::new(),
             unproposed: BTreeMap::new(),
+            unshared: BTreeSet::new(),
             first_since: Timestamp::default(),
             expires_from: Timestamp::default(),
             clients: BTreeMap::new(),
@@ -81,9 +93,12 @@ impl Pool {
         self.clients.get(client).copied().unwrap_or(0)
     }
 
-    fn insert(&mut self, request: Request, arrived: Timestamp) {
+    fn insert(&mut self, request: Request, known: Known, arrived: Timestamp) {
         let arrival = self.next_arrival;
         self.next_arrival += 1;
+        if known == Known::Here {
+            self.unshared.insert(arrival);
+        }
         self.insert_at(arrival, request, arrived);
     }
 
@@ -123,6 +138,7 @@ impl Pool {
         if self.unproposed.remove(&waiting.arrival).is_none() {
             return;
         }
+        self.unshared.remove(&waiting.arrival);
         self.lowest_arrival -= 1;
         waiting.arrival = self.lowest_arrival;
         self.unproposed.insert(waiting.arrival, *digest);
@@ -138,6 +154,7 @@ impl Pool {
             };
             self.proposed.remove(&waiting.arrival);
             self.unproposed.remove(&waiting.arrival);
+            self.unshared.remove(&waiting.arrival);
             if let Some(count) = self.clients.get_mut(&waiting.client) {
                 *count -= 1;
                 if *count == 0 {
@@ -165,6 +182,8 @@ impl Pool {
         for digest in digests {
             if let Some(waiting) = self.requests.get(digest) {
                 self.unproposed.remove(&waiting.arrival);
+                // Whoever gets the proposal gets it as well.
+                self.unshared.remove(&waiting.arrival);
                 self.proposed.insert(waiting.arrival, *digest);
                 self.proposed_arrived = self.proposed_arrived.max(waiting.arrived);
                 self.proposed_at = now;
@@ -267,6 +286,14 @@ impl Pool {
         due.into_iter().map(|(_, digest)| digest).collect()
     }
 
+    /// Those that no other replica is known to have; from now on one has them.
+    fn take_unshared(&mut self) -> Vec<Digest> {
+        let arrivals = std::mem::take(&mut self.unshared).into_iter();
+        arrivals
+            .filter_map(|arrival| self.unproposed.get(&arrival).copied())
+            .collect()
+    }
+
     /// Those in no proposal whose validity ended.
     fn expired(&mut self, before: Timestamp) -> Vec<Digest> {
         if self.expires_from >= before {
@@ -285,8 +312,8 @@ impl Pool {
 }
 
 impl Replica {
-    /// A client's transaction, checked by the driver. Its timer starts here, at every replica.
-    pub(crate) fn on_submitted(&mut self, request: Request) {
+    /// A client's transaction, checked by the driver. Its timer starts here, at every replica that has it.
+    pub(crate) fn on_submitted(&mut self, request: Request, known: Known) {
         let digest = request.digest;
         if self.pool.contains(&digest) {
             return;
@@ -304,7 +331,7 @@ impl Replica {
         let is_proposed = self.wanted.contains_key(&digest);
         if refusal.is_none() || is_proposed {
             if refusal.is_none() {
-                self.pool.insert(request, self.now.monotonic);
+                self.pool.insert(request, known, self.now.monotonic);
             }
             if is_proposed {
                 self.pool.set_proposed(&[digest], self.now.monotonic);
@@ -327,7 +354,7 @@ impl Replica {
     fn put_first(&mut self, request: Request) {
         let digest = request.digest;
         if !self.is_primary() || self.chain.recent.contains(&digest) {
-            return self.on_submitted(request);
+            return self.on_submitted(request, Known::ToAll);
         }
         if self.pool.contains(&digest) {
             self.pool.bring_forward(&digest);
@@ -338,22 +365,25 @@ impl Replica {
             }
             self.hold(digest);
         } else {
-            self.on_submitted(request);
+            self.on_submitted(request, Known::ToAll);
         }
     }
 
-    /// §4.1: a backup relays what the primary seems not to have.
+    /// §4.1: a backup passes on what it was sent as the primary, which it was a moment ago or was taken for (no faster than
+    /// if it had been sent to the primary: nobody gains by mistaking it); and after a while it relays what the primary seems not to have.
     pub(crate) fn forward_requests(&mut self) {
         if !self.active() || self.is_primary() {
             return;
         }
+        let to = self.primary();
+        let digests = self.pool.take_unshared();
+        if !digests.is_empty() {
+            self.effects.push(Effect::PassOn { digests, to });
+        }
         let patience = self.limits.forward_after_us;
         let digests = self.pool.take_unforwarded(self.now.monotonic, patience);
         if !digests.is_empty() {
-            self.effects.push(Effect::ForwardBodies {
-                digests,
-                to: self.primary(),
-            });
+            self.effects.push(Effect::ForwardBodies { digests, to });
         }
     }
 

@@ -3,10 +3,10 @@
 
 use std::rc::Rc;
 
-use ledger::ReplicaId;
-use pbft::{Base, Input, Request, Sequence};
+use ledger::{Digest, ReplicaId};
+use pbft::{Base, Input, Sequence};
 
-use crate::client::{Client, RETRY_US};
+use crate::client::RETRY_US;
 use crate::cluster::{Cluster, Event, Packet};
 use crate::membership::{Contract, FIRST_EPOCH};
 use crate::node::Node;
@@ -82,6 +82,9 @@ impl Cluster {
     /// The epoch in force at a process is over, and `base` was its last block: the next begins. What waits to be ordered
     /// waits on.
     pub(crate) fn enter_epoch(&mut self, index: usize, base: Base) {
+        let before = &self.nodes[index];
+        let summary = before.replica.as_ref().map(pbft::Replica::summary);
+        let was_primary = summary.is_some_and(|summary| summary.primary == before.replica_id);
         match self.nodes[index].enter_epoch(base, self.now) {
             Ok(true) => self.note("epoch_entered"),
             Ok(false) if !self.is_correct(index) => return,
@@ -106,11 +109,16 @@ impl Cluster {
         self.trouble(index);
         for message in early {
             if message.get().epoch == epoch {
-                self.schedule(1, Event::Packet { to: index, message });
+                let packet = Event::Packet {
+                    to: index,
+                    message,
+                    bodies: Rc::default(),
+                };
+                self.schedule(1, packet);
             }
         }
         self.begin_epoch(index);
-        self.submit_again(index);
+        self.submit_again(index, was_primary);
     }
 
     /// Those who run a replica that was taken out stop it for good, once a correct replica of a later set holds, on its disk,
@@ -151,25 +159,25 @@ impl Cluster {
         }
     }
 
-    /// What waited in the old epoch waits in the new one.
-    fn submit_again(&mut self, index: usize) {
+    /// What waited in the old epoch waits in the new one. What its primary had, others may not have.
+    fn submit_again(&mut self, index: usize, was_primary: bool) {
         let node = &self.nodes[index];
         if node.replica.is_none() {
             return;
         }
-        let valid_until = node.moment(self.now).wall.plus(20_000_000);
         let waiting = node.bodies.iter().copied();
-        let waiting = waiting.filter(|digest| node.machine.done_at(digest).is_none());
-        let requests = waiting.map(|digest| {
-            let client = self.owners.get(&digest).copied();
-            Request {
-                digest,
-                client: Client::ledger_id(client.unwrap_or(self.plan.clients)),
-                valid_until,
-            }
-        });
-        let requests = requests.collect();
-        self.step(index, Input::Submitted(requests));
+        let waiting: Vec<Digest> = waiting
+            .filter(|digest| node.machine.done_at(digest).is_none())
+            .collect();
+        let requests = self.requests(index, &waiting);
+        self.step(
+            index,
+            if was_primary {
+                Input::Addressed(requests)
+            } else {
+                Input::Submitted(requests)
+            },
+        );
     }
 
     /// Whether a message is of the epoch in force at its receiver. One of the next is kept until that begins, and tells that
@@ -261,14 +269,12 @@ impl Cluster {
             }
             Input::FetchFailed { peer } => observer.failed(now, peer),
             // An observer keeps nothing for anybody: what clients want ordered is with those who vote.
-            Input::Submitted(requests) | Input::Relayed(requests) => {
+            Input::Submitted(requests)
+            | Input::Addressed(requests)
+            | Input::Relayed(requests)
+            | Input::BodiesHeld(requests) => {
                 for request in requests {
                     node.bodies.remove(&request.digest);
-                }
-            }
-            Input::BodiesHeld(digests) => {
-                for digest in digests {
-                    node.bodies.remove(&digest);
                 }
             }
             Input::Wakeup if !self.is_correct(index) => self.haunt(index),
@@ -325,7 +331,7 @@ impl Cluster {
             };
             for to in 0..self.nodes.len() {
                 if self.nodes[to].replica_id != me {
-                    self.transmit_packet(index, to, 0, &packet);
+                    self.transmit_packet(index, to, 0, &packet, &Rc::default());
                 }
             }
         }

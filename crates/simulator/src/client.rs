@@ -1,4 +1,4 @@
-//! Clients: each makes one request after another, to every replica, again and again until one answers.
+//! Clients: each makes one request after another, first to the primary, then to every replica, again and again until one answers.
 
 use ledger::{Digest, LedgerId};
 

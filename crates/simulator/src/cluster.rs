@@ -11,7 +11,7 @@ use pbft::{
 
 use crate::byzantine::Adversary;
 use crate::client::Client;
-use crate::event::{Queue, Scheduled};
+use crate::event::{Queue, Reason, Scheduled};
 use crate::membership::{Contract, FIRST_EPOCH};
 use crate::model::Members;
 use crate::model::trace::Trace;
@@ -183,7 +183,7 @@ impl Cluster {
                 node,
                 digest,
                 client,
-                relayed: false,
+                reason: Reason::Submitted,
             };
             self.schedule(100, submission);
         }
@@ -276,7 +276,11 @@ impl Cluster {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Packet { to, message } => self.receive(to, &message),
+            Event::Packet {
+                to,
+                message,
+                bodies,
+            } => self.receive(to, &message, &bodies),
             Event::Wakeup { node, incarnation } if self.is_current(node, incarnation) => {
                 if self.nodes[node].wakeup == Some(self.now) {
                     self.nodes[node].wakeup = None;
@@ -296,8 +300,8 @@ impl Cluster {
                 node,
                 digest,
                 client,
-                relayed,
-            } => self.submission(node, digest, client, relayed),
+                reason,
+            } => self.submission(node, digest, client, reason),
             Event::Answer {
                 client,
                 digest,
@@ -314,7 +318,8 @@ impl Cluster {
             Event::BodyRequest { to, from, digests } => self.body_request(to, from, digests),
             Event::Bodies { to, digests } => {
                 self.nodes[to].bodies.extend(digests.iter().copied());
-                self.step(to, Input::BodiesHeld(digests));
+                let requests = self.requests(to, &digests);
+                self.step(to, Input::BodiesHeld(requests));
             }
             Event::BlockRequest {
                 to,

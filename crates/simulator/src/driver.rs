@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use ledger::{Certificate, Digest, ReplicaId};
 use pbft::message::Message;
-use pbft::{Effect, ExecutedBlock, Input, Sequence, SignedMessage, Suspicion, Verified};
+use pbft::{Effect, ExecutedBlock, Input, Request, Sequence, SignedMessage, Suspicion, Verified};
 
+use crate::client::Client;
 use crate::cluster::{Cluster, Event, Packet};
 use crate::disk::LogWrite;
+use crate::event::Reason;
 use crate::network::Delivery;
 use crate::node::{Done, Node, Task};
 use crate::plan::Behaviour;
@@ -43,12 +45,13 @@ impl Cluster {
                 self.check_sent(index, message, summary);
                 let own = self.nodes[index].replica_id;
                 let others = (0..self.nodes.len()).filter(|to| self.nodes[*to].replica_id != own);
-                self.send(index, others.collect(), message);
+                let proposes = matches!(message.message, Message::PrePrepare(_));
+                self.send(index, others.collect(), message, proposes);
             }
             Effect::Send { to, message } => {
                 self.check_sent(index, message.message(), summary);
                 let receivers = self.processes_of(to);
-                self.send(index, receivers, message.message());
+                self.send(index, receivers, message.message(), false);
             }
             Effect::FetchBodies { digests, from } => {
                 for to in self.processes_of(from) {
@@ -57,7 +60,14 @@ impl Cluster {
                     self.transmit(index, to, Event::BodyRequest { to, from, digests });
                 }
             }
-            Effect::ForwardBodies { digests, to } => self.forward(index, &digests, to),
+            Effect::ForwardBodies { digests, to } => {
+                self.note("forwarded");
+                self.forward(index, &digests, to, Reason::Relayed);
+            }
+            Effect::PassOn { digests, to } => {
+                self.note("passed_on");
+                self.forward(index, &digests, to, Reason::Submitted);
+            }
             Effect::ForgetBodies(digests) => self.forget(index, &digests),
             Effect::Refused { digest, .. } => self.forget(index, &[digest]),
             Effect::Execute { order, digests } => {
@@ -116,8 +126,7 @@ impl Cluster {
         self.check(result);
     }
 
-    fn forward(&mut self, index: usize, digests: &[Digest], to: ReplicaId) {
-        self.note("forwarded");
+    fn forward(&mut self, index: usize, digests: &[Digest], to: ReplicaId, reason: Reason) {
         for node in self.processes_of(to) {
             for digest in digests.iter().copied() {
                 let client = self.owners.get(&digest).copied().unwrap_or(0);
@@ -125,7 +134,7 @@ impl Cluster {
                     node,
                     digest,
                     client,
-                    relayed: true,
+                    reason,
                 };
                 self.transmit(index, node, submission);
             }
@@ -140,12 +149,19 @@ impl Cluster {
         }
     }
 
-    /// Sends a message as the sender's behaviour has it.
-    fn send(&mut self, from: usize, receivers: Vec<usize>, message: &SignedMessage) {
+    /// Sends a message as the sender's behaviour has it; with a proposal said to all, the bodies that it names.
+    fn send(
+        &mut self,
+        from: usize,
+        receivers: Vec<usize>,
+        message: &SignedMessage,
+        proposes: bool,
+    ) {
         let Some(behaviour) = self.nodes[from].behaviour else {
             if let Some(packet) = self.verified(from, message) {
+                let bodies = self.bodies_with(from, message, proposes);
                 for to in receivers {
-                    self.transmit_packet(from, to, 0, &packet);
+                    self.transmit_packet(from, to, 0, &packet, &bodies);
                 }
             }
             return;
@@ -158,10 +174,39 @@ impl Cluster {
                     .twist(behaviour, sender, receiver, message, &mut self.random);
             for (message, later) in twisted {
                 if let Some(packet) = self.verified(from, &message) {
-                    self.transmit_packet(from, to, later, &packet);
+                    // One that keeps bodies to itself is asked for them.
+                    let shares = proposes && self.random.chance(500);
+                    let bodies = self.bodies_with(from, &message, shares);
+                    self.transmit_packet(from, to, later, &packet, &bodies);
                 }
             }
         }
+    }
+
+    /// The bodies that travel with a message.
+    fn bodies_with(&self, from: usize, message: &SignedMessage, proposes: bool) -> Rc<[Digest]> {
+        match &message.message {
+            Message::PrePrepare(proposal) if proposes => {
+                let digests = proposal.batch.digests.iter().copied();
+                let held = digests.filter(|digest| self.nodes[from].has_body(digest));
+                held.collect()
+            }
+            _ => Rc::default(),
+        }
+    }
+
+    /// What the core is told of bodies.
+    pub(crate) fn requests(&self, index: usize, digests: &[Digest]) -> Vec<Request> {
+        let valid_until = self.nodes[index].moment(self.now).wall.plus(20_000_000);
+        let request = |digest: &Digest| {
+            let client = self.owners.get(digest).copied();
+            Request {
+                digest: *digest,
+                client: Client::ledger_id(client.unwrap_or(self.plan.clients)),
+                valid_until,
+            }
+        };
+        digests.iter().map(request).collect()
     }
 
     /// The message as its receivers' verification, from bytes, lets it through; what it refuses goes nowhere.
@@ -197,13 +242,21 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn transmit_packet(&mut self, from: usize, to: usize, later: u64, packet: &Packet) {
+    pub(crate) fn transmit_packet(
+        &mut self,
+        from: usize,
+        to: usize,
+        later: u64,
+        packet: &Packet,
+        bodies: &Rc<[Digest]>,
+    ) {
         let delivery = self
             .network
             .delivery(&self.plan, &mut self.random, from, to);
         let event = || Event::Packet {
             to,
             message: Rc::clone(packet),
+            bodies: Rc::clone(bodies),
         };
         match delivery {
             Delivery::Lost => self.note("lost"),
@@ -217,7 +270,7 @@ impl Cluster {
     }
 
     /// A message arrives.
-    pub(crate) fn receive(&mut self, to: usize, packet: &Packet) {
+    pub(crate) fn receive(&mut self, to: usize, packet: &Packet, bodies: &[Digest]) {
         let node = &self.nodes[to];
         let message: &Verified<SignedMessage> = packet;
         if let Some(behaviour) = node.behaviour {
@@ -231,6 +284,20 @@ impl Cluster {
             return;
         }
         self.step(to, Input::Message(message.clone()));
+        let Some(replica) = self.nodes[to].replica.as_ref() else {
+            return;
+        };
+        let wanted: Vec<Digest> = bodies
+            .iter()
+            .filter(|digest| replica.wants(digest))
+            .copied()
+            .collect();
+        if !wanted.is_empty() {
+            self.note("body_with_proposal");
+            self.nodes[to].bodies.extend(wanted.iter().copied());
+            let requests = self.requests(to, &wanted);
+            self.step(to, Input::BodiesHeld(requests));
+        }
     }
 
     /// Puts an event that is no consensus message on a link.

@@ -2,6 +2,7 @@
 
 use std::collections::BinaryHeap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use ledger::{Digest, ReplicaId};
 use pbft::Sequence;
@@ -10,12 +11,25 @@ use crate::cluster::Packet;
 use crate::fault::Fault;
 use crate::machine::StoredBlock;
 
+/// Why a request comes to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// A client sent it to everybody.
+    Submitted,
+    /// A client takes this process for the primary.
+    Addressed,
+    /// Another replica relays it.
+    Relayed,
+}
+
 /// What can happen.
 #[derive(Debug)]
 pub(crate) enum Event {
     Packet {
         to: usize,
         message: Packet,
+        /// Bodies that travel with a proposal.
+        bodies: Rc<[Digest]>,
     },
     Wakeup {
         node: usize,
@@ -37,8 +51,7 @@ pub(crate) enum Event {
         node: usize,
         digest: Digest,
         client: usize,
-        /// Another replica relays it.
-        relayed: bool,
+        reason: Reason,
     },
     Answer {
         client: usize,
@@ -96,7 +109,7 @@ impl Event {
     /// Appends one line that says when and what.
     pub(crate) fn write_line(&self, at: u64, log: &mut String) {
         let written = match self {
-            Event::Packet { to, message } => {
+            Event::Packet { to, message, .. } => {
                 let signed = message.get();
                 let statement = pbft::statement::Statement::of(&signed.message);
                 writeln!(

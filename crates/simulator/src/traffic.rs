@@ -1,16 +1,21 @@
 //! Clients, answers, and blocks that replicas fetch from each other.
 
-use ledger::{Digest, LedgerId, ReplicaId, Timestamp};
-use pbft::{Input, Request, Sequence};
+use ledger::{Digest, ReplicaId, Timestamp};
+use pbft::{Input, Sequence};
 
-use crate::client::{Client, RETRY_US};
+use crate::client::RETRY_US;
 use crate::cluster::{Cluster, Event};
+use crate::event::Reason;
 use crate::machine::StoredBlock;
 use crate::network::Delivery;
 use crate::plan::Behaviour;
 
 /// How often a client sends an old request once more, of 1,000.
 const REPEAT_PERMILLE: u64 = 60;
+/// How often a client knows the primary, of 1,000.
+const KNOWS_PRIMARY_PERMILLE: u64 = 800;
+/// How often everybody hears of a new request at once, of 1,000.
+const WATCHED_PERMILLE: u64 = 250;
 
 impl Cluster {
     pub(crate) fn certified(
@@ -87,9 +92,13 @@ impl Cluster {
             None if is_done && !goes_on => return,
             None => client.next_request(),
         };
-        self.owners.insert(digest, number);
+        let is_retry = self.owners.insert(digest, number).is_some();
         self.oracle.request(digest);
-        self.submit_everywhere(number, digest);
+        if is_retry {
+            self.submit_everywhere(number, digest);
+        } else {
+            self.submit_to_primary(number, digest);
+        }
         if self.random.chance(REPEAT_PERMILLE) {
             let made = &self.clients[number].made;
             let old = made[self.random.below(made.len() as u64) as usize];
@@ -107,20 +116,46 @@ impl Cluster {
 
     pub(crate) fn submit_everywhere(&mut self, client: usize, digest: Digest) {
         for node in 0..self.nodes.len() {
-            let delivery = self.network.client_delivery(&self.plan, &mut self.random);
-            let submission = || Event::Submission {
-                node,
-                digest,
-                client,
-                relayed: false,
-            };
-            match delivery {
-                Delivery::Lost => {}
-                Delivery::Once(delay) => self.schedule(delay, submission()),
-                Delivery::Twice(first, second) => {
-                    self.schedule(first, submission());
-                    self.schedule(second, submission());
-                }
+            self.submit(node, digest, client, Reason::Submitted);
+        }
+    }
+
+    /// A client sends a new request to whom it takes for the primary (mostly it is right), and by chance to everybody.
+    fn submit_to_primary(&mut self, client: usize, digest: Digest) {
+        let newest = self.summaries().max_by_key(|summary| summary.view);
+        let primary = match newest {
+            Some(newest) if self.random.chance(KNOWS_PRIMARY_PERMILLE) => newest.primary,
+            _ => ReplicaId(self.random.below(self.plan.replicas as u64) as u16),
+        };
+        let is_watched = self.random.chance(WATCHED_PERMILLE);
+        self.note(if is_watched {
+            "client_watched"
+        } else {
+            "client_to_primary"
+        });
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].replica_id == primary {
+                self.submit(node, digest, client, Reason::Addressed);
+            } else if is_watched {
+                self.submit(node, digest, client, Reason::Submitted);
+            }
+        }
+    }
+
+    fn submit(&mut self, node: usize, digest: Digest, client: usize, reason: Reason) {
+        let delivery = self.network.client_delivery(&self.plan, &mut self.random);
+        let submission = || Event::Submission {
+            node,
+            digest,
+            client,
+            reason,
+        };
+        match delivery {
+            Delivery::Lost => {}
+            Delivery::Once(delay) => self.schedule(delay, submission()),
+            Delivery::Twice(first, second) => {
+                self.schedule(first, submission());
+                self.schedule(second, submission());
             }
         }
     }
@@ -131,7 +166,7 @@ impl Cluster {
         index: usize,
         digest: Digest,
         client: usize,
-        relayed: bool,
+        reason: Reason,
     ) {
         let node = &mut self.nodes[index];
         let is_censored = node.behaviour == Some(Behaviour::Censoring) && client.is_multiple_of(2);
@@ -145,17 +180,11 @@ impl Cluster {
             return;
         }
         node.bodies.insert(digest);
-        let valid_until = node.moment(self.now).wall.plus(20_000_000);
-        let client: LedgerId = Client::ledger_id(client);
-        let requests = vec![Request {
-            digest,
-            client,
-            valid_until,
-        }];
-        let input = if relayed {
-            Input::Relayed(requests)
-        } else {
-            Input::Submitted(requests)
+        let requests = self.requests(index, &[digest]);
+        let input = match reason {
+            Reason::Submitted => Input::Submitted(requests),
+            Reason::Addressed => Input::Addressed(requests),
+            Reason::Relayed => Input::Relayed(requests),
         };
         self.step(index, input);
     }

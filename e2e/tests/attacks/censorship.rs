@@ -12,10 +12,10 @@ use bus::subjects;
 use e2e::between::{Between, Delivered, Verdict};
 use e2e::by_hand::ByHand;
 use e2e::load::{see_through, withdrawal};
+use e2e::wire::Wire;
 use keys::MemberKey;
 use keys::tls::TlsFiles;
 use ledger::{LedgerId, ReplicaId, SignedTransaction, canonical};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::target::{AT_WORK, Target};
@@ -24,15 +24,6 @@ use crate::target::{AT_WORK, Target};
 const TRIALS: usize = 20;
 /// No replica.
 const NOBODY: u16 = u16::MAX;
-
-/// The kinds of `ordering::wire::Wire` up to the one that carries what a backup relays to the primary.
-#[derive(Serialize, Deserialize)]
-enum Wire {
-    Consensus(Vec<Vec<u8>>),
-    BodiesWanted(Vec<Vec<u8>>),
-    Bodies(Vec<Vec<u8>>),
-    Relayed(Vec<Vec<u8>>),
-}
 
 /// What all operators' filters know: one of them censors, and all count.
 struct Censor {
@@ -52,7 +43,7 @@ impl Censor {
         if self.replica.load(Ordering::SeqCst) != replica {
             return Verdict::Arrives;
         }
-        if delivered.subject.starts_with("transactions.") {
+        if subjects::user_of(delivered.subject).is_some() {
             let Ok(mut submission) = canonical::decode::<Submission>(delivered.payload) else {
                 return Verdict::Arrives;
             };
@@ -67,17 +58,21 @@ impl Censor {
             self.submitted.fetch_add(withheld as u64, Ordering::SeqCst);
             return Verdict::Instead(canonical::encode(&submission));
         }
-        let Ok(Wire::Relayed(bodies)) = canonical::decode(delivered.payload) else {
+        let Ok(mut message) = canonical::decode::<Wire>(delivered.payload) else {
             return Verdict::Arrives;
         };
-        let (withheld, others): (Vec<_>, Vec<_>) = bodies
-            .into_iter()
-            .partition(|body| self.is_of_hospital(body));
-        if withheld.is_empty() {
+        let (Wire::Relayed(bodies) | Wire::PassedOn(bodies)) = &mut message else {
+            return Verdict::Arrives;
+        };
+        let all = bodies.len();
+        bodies.retain(|body| !self.is_of_hospital(&body.bytes));
+        if bodies.len() == all {
             return Verdict::Arrives;
         }
-        self.relayed.fetch_add(1, Ordering::SeqCst);
-        Verdict::Instead(canonical::encode(&Wire::Relayed(others)))
+        if matches!(message, Wire::Relayed(_)) {
+            self.relayed.fetch_add(1, Ordering::SeqCst);
+        }
+        Verdict::Instead(canonical::encode(&message))
     }
 }
 

@@ -70,7 +70,7 @@ fn no_personal_string_is_in_any_message_of_any_account_of_the_brokers_nor_in_any
     for first in [
         "service",
         "reply",
-        "transactions",
+        "addressed",
         "pbft",
         "blocks",
         "devices",

@@ -10,7 +10,7 @@ use crate::body::BodyPool;
 use crate::delivery::Stored;
 use crate::outbound::Outbound;
 use crate::recent::RecentBlocks;
-use crate::wire::{self, Wire};
+use crate::wire::{self, Carried, Wire};
 
 /// How many questions wait at most.
 pub const QUESTIONS_MAX: usize = 64;
@@ -55,8 +55,8 @@ impl Library {
     fn answer(&self, question: &Wanted, number: &mut u64) {
         let wires = &question.wires[..question.wires.len().min(BODIES_WANTED_MAX)];
         let found = wires.iter().filter_map(|wire| match self.bodies.get(wire) {
-            Some(body) => Some(body.bytes.to_vec()),
-            None => self.ordered_body(wire),
+            Some(body) => Some(Carried::from(&*body)),
+            None => self.ordered_body(wire).map(Carried::of_nobody),
         });
         let subject = subjects::pbft_to(question.epoch, self.me, question.from);
         for group in wire::grouped(found) {

@@ -63,14 +63,19 @@ impl Body {
         self.transaction.wire
     }
 
-    /// Who waits for its receipt, when it came from a submitter and not from another replica.
+    /// Who waits for its receipt, as far as it is known: what is read from a block again has lost it.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.get()
     }
 
+    /// Notes who waits for its receipt, unless that is known.
+    pub fn note_origin(&self, origin: Origin) {
+        let _ = self.origin.set(origin);
+    }
+
     /// Notes that its submitter sent it again: then this replica answers whoever else does.
     pub fn ask_again(&self, origin: Origin) {
-        let _ = self.origin.set(origin);
+        self.note_origin(origin);
         self.asked_again.store(true, Ordering::Relaxed);
     }
 
@@ -120,10 +125,10 @@ impl BodyPool {
             .collect()
     }
 
-    /// Lets go of whatever names no body that is held.
-    pub fn retain_held<T>(&self, named: &mut Vec<T>, wire: impl Fn(&T) -> &Digest) {
+    /// Lets go of requests whose body is not held.
+    pub fn retain_held(&self, requests: &mut Vec<Request>) {
         let bodies = self.lock();
-        named.retain(|item| bodies.contains_key(wire(item)));
+        requests.retain(|request| bodies.contains_key(&request.digest));
     }
 
     /// All of them, in any order.

@@ -58,11 +58,13 @@ impl Core {
             }
             Input::FetchFailed { peer } => observer.failed(peer, now),
             // An observer keeps nothing for anybody: what clients want ordered is with those who vote.
-            Input::Submitted(requests) | Input::Relayed(requests) => {
+            Input::Submitted(requests)
+            | Input::Addressed(requests)
+            | Input::Relayed(requests)
+            | Input::BodiesHeld(requests) => {
                 let digests: Vec<Digest> = requests.iter().map(|request| request.digest).collect();
                 self.bodies.forget(&digests);
             }
-            Input::BodiesHeld(digests) => self.bodies.forget(&digests),
             _ => {}
         }
         self.observe();
@@ -118,6 +120,10 @@ impl Core {
         };
         // What was said belongs to the epoch that is over.
         self.speak();
+        let was_primary = self
+            .seat
+            .summary()
+            .is_some_and(|summary| summary.primary == self.identity.me);
         self.seat = seat;
         self.epoch = next;
         self.accusations.begin_epoch();
@@ -139,11 +145,11 @@ impl Core {
             "an epoch begins"
         );
         self.begin();
-        self.submit_again();
+        self.submit_again(was_primary);
     }
 
-    /// What waited in the old epoch waits in the new one.
-    fn submit_again(&mut self) {
+    /// What waited in the old epoch waits in the new one. What its primary had, others may not have.
+    fn submit_again(&mut self, was_primary: bool) {
         if let Seat::Observes(..) = self.seat {
             return;
         }
@@ -152,7 +158,11 @@ impl Core {
         waiting.retain(|body| !ordered.contains(&body.wire()));
         waiting.sort_by_key(|body| body.received);
         let requests = waiting.iter().map(|body| body.request()).collect();
-        self.step(Input::Submitted(requests));
+        self.step(if was_primary {
+            Input::Addressed(requests)
+        } else {
+            Input::Submitted(requests)
+        });
     }
 
     /// This replica's place among those that may report the accused one.
@@ -184,6 +194,7 @@ impl Core {
             let user = bus::subjects::replica_name(self.identity.me);
             let subject = bus::subjects::transactions(&user);
             let submission = Submission {
+                addressed: None,
                 transactions: vec![Submitted {
                     bytes: transaction.to_bytes(),
                     traceparent: None,
@@ -194,8 +205,8 @@ impl Core {
         }
     }
 
-    /// Tells execution; one that is gone has failed, and its failure is on its way here.
-    pub(crate) fn tell_execution(&self, task: Task) {
-        let _ = self.performers.execution.send(task);
+    /// Tells execution, once what is to be said has been.
+    pub(crate) fn tell_execution(&mut self, task: Task) {
+        self.tasks.push_back(task);
     }
 }

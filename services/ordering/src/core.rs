@@ -2,31 +2,30 @@
 //! goes out. The thread has the connection to the broker on which replicas talk to itself, so that a vote passes no other
 //! thread on its way. The effects are done by `perform`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use execution::LeftOut;
 use futures::{FutureExt, Stream, StreamExt};
-use ledger::{Digest, Epoch, EpochDescription, Height, ReplicaId, Timestamp};
+use ledger::{Certificate, Digest, Epoch, EpochDescription, Height, ReplicaId, Timestamp};
 use pbft::{HaltReason, Input, Moment, Sequence};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::accusations::Accusations;
 use crate::body::{Body, BodyPool};
-use crate::delivery::Parcel;
+use crate::delivery::{Deliverer, Parcel};
 use crate::epochs::Epochs;
 use crate::inbound::Inbound;
-use crate::intake::Admitted;
+use crate::intake::{Admitted, Reason};
 use crate::journal::{Job, Writer};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::recent::{Ordered, RecentBlocks};
 use crate::reports::HALTED;
-use crate::run_blocks::{Task, Told};
+use crate::run_blocks::{Execution, ExecutionError, SMALL_BLOCK_MAX, Task, Told};
 use crate::seat::{Identity, Position, Seat};
 use crate::state::StateStore;
 
@@ -60,6 +59,17 @@ pub enum Heard {
     Stop,
 }
 
+impl Heard {
+    /// Execution failed.
+    pub fn of_failed_execution(error: &ExecutionError) -> Heard {
+        let reason = error.to_string();
+        match error {
+            ExecutionError::Divergence { height, .. } => Heard::Diverged(*height, reason),
+            _ => Heard::Failed(reason),
+        }
+    }
+}
+
 /// Fetch these blocks of that peer.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchOrder {
@@ -89,9 +99,9 @@ pub struct Performers {
     /// The journal.
     pub writer: Writer,
     /// Execution.
-    pub execution: Sender<Task>,
+    pub execution: Execution,
     /// Delivery.
-    pub delivery: Sender<Parcel>,
+    pub delivery: Deliverer,
     /// Fetching blocks.
     pub fetch: tokio::sync::mpsc::Sender<FetchOrder>,
     /// The broker.
@@ -109,10 +119,18 @@ pub struct Core {
     pub(crate) bodies: Arc<BodyPool>,
     pub(crate) recent: Arc<RecentBlocks>,
     pub(crate) performers: Performers,
+    /// What is to be executed next.
+    pub(crate) tasks: VecDeque<Task>,
+    /// Blocks with their certificates that are to be delivered next.
+    pub(crate) parcels: VecDeque<(Height, Certificate)>,
     /// What is to be written next.
     pub(crate) jobs: Vec<Job>,
     /// What is to be said to all next.
     pub(crate) said: Vec<Vec<u8>>,
+    /// Whether something was given to the connection that it has not had the time to send.
+    pub(crate) has_published: bool,
+    /// What proposals among it name.
+    pub(crate) proposed: Vec<Arc<Body>>,
     /// The newest certified block whose writes execution has not been told to keep.
     pub(crate) certified: Option<Height>,
     pub(crate) inbound: Inbound,
@@ -132,6 +150,7 @@ pub struct Core {
     pub(crate) next_message: u64,
     pub(crate) halted: Option<HaltReason>,
     pub(crate) failed: Option<String>,
+    is_stopping: bool,
     pub(crate) metrics: Metrics,
 }
 
@@ -235,8 +254,12 @@ impl Core {
             bodies,
             recent,
             performers,
+            tasks: VecDeque::new(),
+            parcels: VecDeque::new(),
             jobs: Vec::new(),
             said: Vec::new(),
+            has_published: false,
+            proposed: Vec::new(),
             certified: None,
             inbound,
             peers,
@@ -252,6 +275,7 @@ impl Core {
             next_message: chassis::clock::now(),
             halted: None,
             failed: None,
+            is_stopping: false,
             metrics: Metrics::new(),
         }
     }
@@ -266,7 +290,7 @@ impl Core {
         mut messages: impl Stream<Item = Vec<async_nats::Message>> + Unpin,
     ) -> Result<(), CoreError> {
         self.begin();
-        self.settle().await?;
+        self.settle(&mut inbox).await?;
         let mut at_hand = Vec::with_capacity(AT_HAND_MAX);
         loop {
             tokio::select! {
@@ -279,9 +303,6 @@ impl Core {
                 () = tokio::time::sleep(self.patience()) => self.step(Input::Wakeup),
             }
             for heard in at_hand.drain(..) {
-                if matches!(heard, Heard::Stop) {
-                    return Ok(());
-                }
                 self.hear(heard)?;
             }
             if let Some(group) = messages.next().now_or_never() {
@@ -289,7 +310,10 @@ impl Core {
             }
             self.hear_replicas();
             self.look_at_clocks();
-            self.settle().await?;
+            self.settle(&mut inbox).await?;
+            if self.is_stopping {
+                return Ok(());
+            }
             if let Some(reason) = self.failed.take() {
                 return Err(CoreError::Failed(reason));
             }
@@ -315,13 +339,37 @@ impl Core {
         for message in self.inbound.verified(certified) {
             self.step(Input::Message(message));
         }
+        // After the proposals that name them.
+        let seat = &self.seat;
+        let checked = self.inbound.bodies(|wire| match seat {
+            Seat::Votes(replica) => replica.wants(wire),
+            Seat::Observes(..) => false,
+        });
+        if !checked.is_empty() {
+            self.step(Input::BodiesHeld(checked));
+        }
     }
 
-    /// Says what may be said and writes what is to be written, until neither is left.
-    async fn settle(&mut self) -> Result<(), CoreError> {
-        while self.speak() || !self.jobs.is_empty() {
-            // What was said goes out before the disk is waited for.
-            tokio::task::yield_now().await;
+    /// Says what may be said, executes what is to be executed and writes what is to be written, until nothing is left.
+    async fn settle(&mut self, inbox: &mut UnboundedReceiver<Heard>) -> Result<(), CoreError> {
+        loop {
+            self.speak();
+            if std::mem::take(&mut self.has_published) {
+                // What was said goes out before anything else is done.
+                tokio::task::yield_now().await;
+            }
+            self.execute_tasks(inbox)?;
+            if self.has_published || !self.said.is_empty() {
+                continue;
+            }
+            // Who answers does so before the disk is waited for; the others have time.
+            if !self.parcels.is_empty() && (self.jobs.is_empty() || self.is_primary()) {
+                self.deliver_parcels()?;
+                tokio::task::yield_now().await;
+            }
+            if self.jobs.is_empty() {
+                return Ok(());
+            }
             let mut written = Vec::new();
             let jobs = std::mem::take(&mut self.jobs);
             let certified = self.certified.take();
@@ -338,6 +386,64 @@ impl Core {
             }
             for votes in written {
                 self.step(Input::Persisted(votes));
+            }
+        }
+    }
+
+    /// Has everything executed that is to be: a small block here, when execution is idle, or by its thread.
+    fn execute_tasks(&mut self, inbox: &mut UnboundedReceiver<Heard>) -> Result<(), CoreError> {
+        let execution = self.performers.execution.clone();
+        while let Some(task) = self.tasks.pop_front() {
+            let idle = task.is_small().then(|| execution.idle()).flatten();
+            let idle = idle.filter(|runner| runner.waits_for_nothing());
+            let Some(mut runner) = idle else {
+                execution.give(task);
+                continue;
+            };
+            // What its thread told before comes first, and is in the inbox: the thread is at nothing now.
+            for _ in 0..inbox.len() {
+                match inbox.try_recv() {
+                    Ok(heard) => self.hear(heard)?,
+                    Err(_) => break,
+                }
+            }
+            let mut told = Vec::new();
+            let result = runner.take(task, &mut |what| told.push(what));
+            drop(runner);
+            for told in told {
+                self.hear(Heard::Told(told))?;
+            }
+            if let Err(error) = result {
+                self.hear(Heard::of_failed_execution(&error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_primary(&self) -> bool {
+        let summary = self.seat.summary();
+        summary.is_some_and(|summary| summary.primary == self.identity.me)
+    }
+
+    /// Has certified blocks delivered, here or by delivery's thread.
+    fn deliver_parcels(&mut self) -> Result<(), CoreError> {
+        while let Some((height, certificate)) = self.parcels.pop_front() {
+            let Performers {
+                delivery, outbound, ..
+            } = &self.performers;
+            let is_small = self
+                .recent
+                .get(height.0)
+                .is_some_and(|recent| recent.bodies.len() <= SMALL_BLOCK_MAX);
+            let result = match is_small.then(|| delivery.idle()).flatten() {
+                Some(mut delivery) => delivery.certified(height, certificate, outbound),
+                None => {
+                    delivery.give(Parcel::Certified(height, certificate));
+                    Ok(())
+                }
+            };
+            if let Err(error) = result {
+                return Err(self.stop(error.to_string(), None));
             }
         }
         Ok(())
@@ -426,11 +532,17 @@ impl Core {
             }
             Heard::Input(input) => self.step(input),
             // This thread alone forgets bodies.
-            Heard::Admitted(admitted) => match admitted.still_held(&self.bodies) {
-                Admitted::Submitted(requests) => self.step(Input::Submitted(requests)),
-                Admitted::Relayed(requests) => self.step(Input::Relayed(requests)),
-                Admitted::Held(digests) => self.step(Input::BodiesHeld(digests)),
-            },
+            Heard::Admitted(admitted) => {
+                let Admitted { reason, requests } = admitted.still_held(&self.bodies);
+                self.step(match reason {
+                    Reason::Submitted | Reason::Witnessed | Reason::PassedOn => {
+                        Input::Submitted(requests)
+                    }
+                    Reason::Addressed => Input::Addressed(requests),
+                    Reason::Relayed => Input::Relayed(requests),
+                    Reason::Proposed => Input::BodiesHeld(requests),
+                });
+            }
             Heard::Told(Told::Executed(executed, block, bodies)) => {
                 // Before the COMMIT that speaks for it.
                 self.jobs.push(Job::Block(block, bodies));
@@ -440,7 +552,7 @@ impl Core {
             Heard::Told(Told::EpochEnds(last)) => self.step(Input::EpochEnds(Sequence::from(last))),
             Heard::Told(Told::LeftOut(left)) => self.keep_left_out(&left),
             Heard::Told(Told::Installed(blocks)) => {
-                let _ = self.performers.delivery.send(Parcel::Installed(blocks));
+                self.performers.delivery.give(Parcel::Installed(blocks));
             }
             Heard::Fetched { peer, last } => {
                 // A replica that votes knows by its own clocks what it still lacks.
@@ -451,7 +563,7 @@ impl Core {
             }
             Heard::Failed(reason) => return Err(self.stop(reason, None)),
             Heard::Diverged(height, reason) => return Err(self.stop(reason, Some(height))),
-            Heard::Stop => {}
+            Heard::Stop => self.is_stopping = true,
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
-//! The thread behind the certificate: stores certified blocks, answers who waits, publishes blocks.
+//! Behind the certificate: stores certified blocks, answers who waits, publishes blocks. A thread does it, or the core's for small
+//! blocks (see `worker`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -26,6 +27,7 @@ use crate::recent::{RecentBlock, RecentBlocks};
 use crate::replies;
 use crate::state::{StateError, StateStore};
 use crate::trace;
+use crate::worker::{Tasks, Worker};
 
 /// Blocks above this many bytes are not published (the broker takes 1 MiB): consumers ask a replica for them.
 const PUBLISHED_BYTES_MAX: usize = 960 * 1024;
@@ -166,7 +168,10 @@ impl Stored {
     }
 }
 
-/// The thread's memory.
+/// Delivery, to whom parcels are given.
+pub type Deliverer = Worker<Delivery, Parcel>;
+
+/// What delivery remembers.
 pub struct Delivery {
     replica: ReplicaId,
     stored: Arc<Stored>,
@@ -174,7 +179,6 @@ pub struct Delivery {
     recent: Arc<RecentBlocks>,
     peers: Arc<Peers>,
     phases: Arc<Phases>,
-    outbound: Outbound,
     /// Certificates of blocks above the next one to be stored.
     early: BTreeMap<u64, Certificate>,
     commit_seconds: chassis::metrics::Histogram,
@@ -191,7 +195,6 @@ impl Delivery {
         recent: Arc<RecentBlocks>,
         peers: Arc<Peers>,
         phases: Arc<Phases>,
-        outbound: Outbound,
     ) -> Delivery {
         Delivery {
             replica,
@@ -200,7 +203,6 @@ impl Delivery {
             recent,
             peers,
             phases,
-            outbound,
             early: BTreeMap::new(),
             commit_seconds: chassis::metrics::histogram(
                 "ordering_commit_seconds",
@@ -214,50 +216,70 @@ impl Delivery {
         }
     }
 
-    /// Delivers until told to stop; `stored` hears of fetched blocks that are durable.
+    /// Delivers what others give until told to stop; `stored` hears of fetched blocks that are durable.
     ///
     /// # Errors
     /// [`DeliveryError`]; the caller ends the process.
     pub fn run(
-        mut self,
-        parcels: &Receiver<Parcel>,
+        parcels: Tasks<Delivery, Parcel>,
+        outbound: &Outbound,
         stored: &mut dyn FnMut(StoredBlocks),
     ) -> Result<(), DeliveryError> {
+        parcels.run(|delivery, at_hand| delivery.take(at_hand, outbound, stored))
+    }
+
+    fn take(
+        &mut self,
+        parcels: Vec<Parcel>,
+        outbound: &Outbound,
+        stored: &mut dyn FnMut(StoredBlocks),
+    ) -> Result<ControlFlow<()>, DeliveryError> {
         let mut again = Vec::new();
-        'run: while let Ok(first) = parcels.recv() {
-            let mut next = Some(first);
-            while let Some(parcel) = next {
-                match parcel {
-                    Parcel::Certified(height, certificate) => {
-                        self.early.insert(height.0, certificate);
-                        self.deliver_in_order()?;
-                    }
-                    Parcel::Installed(blocks) => {
-                        let durable = self.install(blocks)?;
-                        stored(durable);
-                        self.deliver_in_order()?;
-                    }
-                    // Whoever finds no room asks once more.
-                    Parcel::Again { .. } if again.len() >= AGAIN_MAX => {}
-                    Parcel::Again {
-                        transaction,
-                        requester,
-                    } => again.push((transaction, requester)),
-                    Parcel::Stop => break 'run,
+        for parcel in parcels {
+            match parcel {
+                Parcel::Certified(height, certificate) => {
+                    self.certified(height, certificate, outbound)?;
                 }
-                next = parcels.try_recv().ok();
+                Parcel::Installed(blocks) => {
+                    let durable = self.install(blocks)?;
+                    stored(durable);
+                    self.deliver_in_order(outbound)?;
+                }
+                // Whoever finds no room asks once more.
+                Parcel::Again { .. } if again.len() >= AGAIN_MAX => {}
+                Parcel::Again {
+                    transaction,
+                    requester,
+                } => again.push((transaction, requester)),
+                Parcel::Stop => {
+                    self.lock_files().sync()?;
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            self.answer_again(std::mem::take(&mut again))?;
         }
-        self.lock_files().sync()?;
-        Ok(())
+        self.answer_again(again, outbound)?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// A block got its certificate.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; the caller ends the process.
+    pub fn certified(
+        &mut self,
+        height: Height,
+        certificate: Certificate,
+        outbound: &Outbound,
+    ) -> Result<(), DeliveryError> {
+        self.early.insert(height.0, certificate);
+        self.deliver_in_order(outbound)
     }
 
     fn lock_files(&self) -> std::sync::MutexGuard<'_, BlockFiles> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn deliver_in_order(&mut self) -> Result<(), DeliveryError> {
+    fn deliver_in_order(&mut self, outbound: &Outbound) -> Result<(), DeliveryError> {
         loop {
             let next = self.lock_files().next_height();
             self.early = self.early.split_off(&next.0);
@@ -269,7 +291,7 @@ impl Delivery {
             let certified = CertifiedBlock { block, certificate };
             let record = store_format::encode_record(&certified);
             self.store(&certified, recent.hash, &record)?;
-            self.deliver(&certified, &recent, record);
+            self.deliver(&certified, &recent, record, outbound);
         }
     }
 
@@ -309,7 +331,13 @@ impl Delivery {
     }
 
     /// Answers and publishes, where it is this replica's turn.
-    fn deliver(&self, certified: &CertifiedBlock, recent: &RecentBlock, record: Vec<u8>) {
+    fn deliver(
+        &self,
+        certified: &CertifiedBlock,
+        recent: &RecentBlock,
+        record: Vec<u8>,
+        outbound: &Outbound,
+    ) {
         let height = certified.block.header.height;
         let answers = self.peers.answers(certified.certificate.view);
         let now = Instant::now();
@@ -336,13 +364,13 @@ impl Delivery {
             let links = self.stored.epochs.links_to(certified.block.header.epoch);
             let proofs = BlockProofs::new(certified);
             for (requester, transactions) in asking {
-                self.send_receipts(requester, &proofs, &links, &transactions);
+                self.send_receipts(requester, &proofs, &links, &transactions, outbound);
             }
         }
         let payload = record.len() - store_format::RECORD_HEADER_BYTES;
         if self.peers.publishes(height) && payload <= PUBLISHED_BYTES_MAX {
             let bytes = Bytes::from(record).slice(store_format::RECORD_HEADER_BYTES..);
-            self.outbound.publish_block(
+            outbound.publish_block(
                 subjects::block(self.replica, height),
                 bytes,
                 recent.hash,
@@ -357,15 +385,20 @@ impl Delivery {
         proofs: &BlockProofs<'_>,
         links: &[EpochLink],
         transactions: &[(u32, Digest)],
+        outbound: &Outbound,
     ) {
         for reply in replies::receipts(proofs, links, transactions) {
             let subject = subjects::transaction_replies(self.replica, requester);
-            self.outbound.publish(subject, reply);
+            outbound.publish(subject, reply);
         }
     }
 
     /// Answers all who ask again, block by block: reading one and building its trees costs as much as hundreds of receipts.
-    fn answer_again(&self, asked: Vec<(Digest, Arc<str>)>) -> Result<(), DeliveryError> {
+    fn answer_again(
+        &self,
+        asked: Vec<(Digest, Arc<str>)>,
+        outbound: &Outbound,
+    ) -> Result<(), DeliveryError> {
         let mut by_block: BTreeMap<Height, Asking> = BTreeMap::new();
         for (transaction, requester) in asked {
             if let Some((height, index)) = self.stored.store.receipts().find(&transaction)? {
@@ -382,7 +415,7 @@ impl Delivery {
             let links = self.stored.epochs.links_to(block.block.header.epoch);
             for (requester, transactions) in asked {
                 let transactions: Vec<(u32, Digest)> = transactions.into_iter().collect();
-                self.send_receipts(&requester, &proofs, &links, &transactions);
+                self.send_receipts(&requester, &proofs, &links, &transactions, outbound);
             }
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! Fetches certified blocks of another replica, each verified before anything is done with it.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use bus::Bus;
@@ -12,7 +11,7 @@ use tokio::sync::mpsc::{Receiver as Orders, UnboundedSender};
 
 use crate::core::{FetchOrder, Heard};
 use crate::epochs::Epochs;
-use crate::run_blocks::Task;
+use crate::run_blocks::{Execution, Task};
 
 /// How many orders wait at most. The core has one open at a time, and gives it up by itself.
 pub const ORDERS_MAX: usize = 16;
@@ -104,7 +103,7 @@ pub async fn fetch(
     bus: Bus,
     epochs: Arc<Epochs>,
     mut orders: Orders<FetchOrder>,
-    execution: Sender<Task>,
+    execution: Execution,
     core: UnboundedSender<Heard>,
 ) {
     let fetched = chassis::metrics::counter(
@@ -122,8 +121,8 @@ pub async fn fetch(
         loop {
             fetched.add(blocks.len() as u64);
             next = next.plus(blocks.len() as u64);
-            if !blocks.is_empty() && execution.send(Task::Install(blocks)).is_err() {
-                return;
+            if !blocks.is_empty() {
+                execution.give(Task::Install(blocks));
             }
             if next > order.last {
                 ahead = Some(Ahead::ask(&bus, &epochs, &order));

@@ -15,7 +15,7 @@ use crate::core::FetchOrder;
 use crate::epochs::Epochs;
 use crate::fetch::verified;
 use crate::fixtures::transaction;
-use crate::wire::{Assembly, MESSAGE_BYTES_MAX, Wire};
+use crate::wire::{Assembly, Carried, MESSAGE_BYTES_MAX, Wire};
 
 const CHAIN: Digest = Digest([1; 32]);
 
@@ -27,14 +27,20 @@ fn fuzz_wire() {
         count,
         bytes: vec![0; 20],
     };
-    let bodies = || (0..3).map(|nonce| transaction(nonce).to_bytes()).collect();
+    let body = |nonce| Carried {
+        requester: (nonce == 1).then(|| "gateway".to_owned()),
+        traceparent: (nonce == 1).then(|| "00-1-2-01".to_owned()),
+        ..Carried::of_nobody(transaction(nonce).to_bytes())
+    };
+    let bodies = || (0..3).map(body).collect();
     let assembly = RefCell::new(Assembly::default());
     fuzzing::target("ordering-wire")
         .values([
-            Wire::Consensus(vec![vec![4; 50], vec![5; 9]]),
+            Wire::Consensus(vec![vec![4; 50], vec![5; 9]], bodies()),
             Wire::BodiesWanted(vec![Digest([5; 32]); 3]),
             Wire::Bodies(bodies()),
             Wire::Relayed(bodies()),
+            Wire::PassedOn(bodies()),
             piece(1, 0, 2),
             piece(1, 1, 2),
             piece(2, 5, 9),

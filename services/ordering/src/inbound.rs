@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use ledger::{Epoch, ReplicaId};
+use ledger::transaction::wire_digest;
+use ledger::{Digest, Epoch, KeyPoints, ReplicaId};
 use pbft::statement::Statement;
-use pbft::{Message, Sequence, SignedMessage, Verified, Verifier};
+use pbft::{Message, Request, Sequence, SignedMessage, Verified, Verifier};
 
 use crate::bodies_wanted::Wanted;
 use crate::how_far::HowFar;
@@ -15,7 +16,7 @@ use crate::intake::{Arrival, Intake, Reason};
 use crate::peers::Peers;
 use crate::quota::Quota;
 use crate::watch::Watch;
-use crate::wire::{Assembly, MESSAGES_TOGETHER_MAX, Wire};
+use crate::wire::{Assembly, Carried, MESSAGES_TOGETHER_MAX, Wire};
 
 /// How many messages of the next epoch are kept until it begins here as well.
 const EARLY_MAX: usize = 1_024;
@@ -49,6 +50,10 @@ pub struct Inbound {
     quota: Quota,
     /// Consensus messages at hand, each with who delivered it.
     unverified: Vec<(ReplicaId, SignedMessage)>,
+    /// Transactions at hand that proposals may name.
+    unchecked: Vec<Carried>,
+    /// The keys of their submitters.
+    points: KeyPoints,
     /// Messages of the next epoch.
     early: VecDeque<(Epoch, ReplicaId, Bytes)>,
     refused: chassis::metrics::Counter,
@@ -87,6 +92,8 @@ impl Inbound {
             assembly: Assembly::default(),
             quota: Quota::default(),
             unverified: Vec::new(),
+            unchecked: Vec::new(),
+            points: KeyPoints::new(),
             early: VecDeque::new(),
             refused: chassis::metrics::counter(
                 "ordering_refused_messages_total",
@@ -115,6 +122,7 @@ impl Inbound {
         self.parts.verifier = verifier;
         // Messages of the old epoch are worth nothing any more.
         self.unverified.clear();
+        self.unchecked.clear();
         for (of, from, payload) in std::mem::take(&mut self.early) {
             if of == epoch {
                 self.take(from, &payload);
@@ -144,7 +152,8 @@ impl Inbound {
     fn take(&mut self, from: ReplicaId, payload: &Bytes) {
         match self.assembly.take(from, payload) {
             None => {}
-            Some(Wire::Consensus(messages)) => {
+            Some(Wire::Consensus(messages, bodies)) => {
+                self.unchecked.extend(bodies);
                 let now = Instant::now();
                 for bytes in messages.into_iter().take(MESSAGES_TOGETHER_MAX) {
                     if !self.quota.takes(from, now) {
@@ -163,8 +172,9 @@ impl Inbound {
                 let wanted = Wanted { epoch, from, wires };
                 let _ = self.parts.bodies_wanted.try_send(wanted);
             }
-            Some(Wire::Bodies(bodies)) => self.check(bodies, Reason::AskedFor),
+            Some(Wire::Bodies(bodies)) => self.unchecked.extend(bodies),
             Some(Wire::Relayed(bodies)) => self.check(bodies, Reason::Relayed),
+            Some(Wire::PassedOn(bodies)) => self.check(bodies, Reason::PassedOn),
             Some(Wire::Piece { .. }) => {}
         }
     }
@@ -213,15 +223,22 @@ impl Inbound {
         tracing::debug!(from = from.0, %error, "a message was refused");
     }
 
-    fn check(&self, bodies: Vec<Vec<u8>>, reason: Reason) {
-        let arrivals = bodies
-            .into_iter()
-            .map(|bytes| Arrival {
-                bytes: bytes.into(),
-                origin: None,
-            })
-            .collect();
+    fn check(&self, bodies: Vec<Carried>, reason: Reason) {
+        let arrivals = bodies.into_iter().map(Carried::into_arrival).collect();
         self.parts.intake.take(reason, arrivals);
+    }
+
+    /// Checks the bodies at hand that are `wanted`; others cost no signature check. Gives those of a few that are good.
+    pub fn bodies(&mut self, wanted: impl Fn(&Digest) -> bool) -> Vec<Request> {
+        let arrivals: Vec<Arrival> = std::mem::take(&mut self.unchecked)
+            .into_iter()
+            .filter(|carried| wanted(&wire_digest(&carried.bytes)))
+            .map(Carried::into_arrival)
+            .collect();
+        if arrivals.is_empty() {
+            return Vec::new();
+        }
+        self.parts.intake.take_proposed(arrivals, &mut self.points)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::intake::{Arrival, Reason};
 
 /// How many that clients submitted wait at most: a tenth of a second of work.
-const SUBMITTED_MAX: usize = 4_096;
+const OF_CLIENTS_MAX: usize = 4_096;
 
 /// How many of other replicas wait at most. They ask and relay again.
 const OF_REPLICAS_MAX: usize = 16_384;
@@ -22,22 +22,23 @@ pub struct Inbox {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    submitted: VecDeque<Arrival>,
+    of_clients: VecDeque<(Reason, Arrival)>,
     of_replicas: VecDeque<(Reason, Arrival)>,
     is_closed: bool,
 }
 
 impl Waiting {
     fn next(&mut self, count_max: usize) -> Option<(Reason, Vec<Arrival>)> {
-        let Some((reason, _)) = self.of_replicas.front() else {
-            let count = self.submitted.len().min(count_max);
-            let arrivals: Vec<Arrival> = self.submitted.drain(..count).collect();
-            return (count > 0).then_some((Reason::Submitted, arrivals));
+        let queue = if self.of_replicas.is_empty() {
+            &mut self.of_clients
+        } else {
+            &mut self.of_replicas
         };
+        let (reason, _) = queue.front()?;
         let reason = *reason;
-        let of_reason = self.of_replicas.iter().take(count_max);
+        let of_reason = queue.iter().take(count_max);
         let count = of_reason.take_while(|(other, _)| *other == reason).count();
-        let arrivals = self.of_replicas.drain(..count);
+        let arrivals = queue.drain(..count);
         Some((reason, arrivals.map(|(_, arrival)| arrival).collect()))
     }
 }
@@ -47,21 +48,22 @@ impl Inbox {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        let waiting = self.lock();
+        waiting.of_clients.is_empty() && waiting.of_replicas.is_empty()
+    }
+
     /// Puts transactions in; gives back those for which there is no room.
     pub fn put(&self, reason: Reason, mut arrivals: Vec<Arrival>) -> Vec<Arrival> {
         let mut waiting = self.lock();
-        let (count, max) = match reason {
-            Reason::Submitted => (waiting.submitted.len(), SUBMITTED_MAX),
-            Reason::Relayed | Reason::AskedFor => (waiting.of_replicas.len(), OF_REPLICAS_MAX),
+        let (queue, max) = if reason.is_of_client() {
+            (&mut waiting.of_clients, OF_CLIENTS_MAX)
+        } else {
+            (&mut waiting.of_replicas, OF_REPLICAS_MAX)
         };
-        let refused = arrivals.split_off(max.saturating_sub(count).min(arrivals.len()));
-        match reason {
-            Reason::Submitted => waiting.submitted.extend(arrivals),
-            Reason::Relayed | Reason::AskedFor => {
-                let arrivals = arrivals.into_iter().map(|arrival| (reason, arrival));
-                waiting.of_replicas.extend(arrivals);
-            }
-        }
+        let refused = arrivals.split_off(max.saturating_sub(queue.len()).min(arrivals.len()));
+        queue.extend(arrivals.into_iter().map(|arrival| (reason, arrival)));
         drop(waiting);
         self.changed.notify_one();
         refused
@@ -109,14 +111,14 @@ mod tests {
         let inbox = Inbox::default();
         for (reason, count) in [
             (Reason::Submitted, 5),
-            (Reason::AskedFor, 2),
-            (Reason::AskedFor, 1),
+            (Reason::Proposed, 2),
+            (Reason::Proposed, 1),
             (Reason::Relayed, 1),
         ] {
             assert!(inbox.put(reason, arrivals(count)).is_empty());
         }
         let next = || inbox.next(4).map(|(reason, group)| (reason, group.len()));
-        assert_eq!(next(), Some((Reason::AskedFor, 3)));
+        assert_eq!(next(), Some((Reason::Proposed, 3)));
         assert_eq!(next(), Some((Reason::Relayed, 1)));
         assert_eq!(next(), Some((Reason::Submitted, 4)));
         assert_eq!(next(), Some((Reason::Submitted, 1)));
@@ -127,8 +129,8 @@ mod tests {
     #[test]
     fn there_is_room_for_so_many_of_clients_and_others_for_replicas() {
         let inbox = Inbox::default();
-        let refused = inbox.put(Reason::Submitted, arrivals(SUBMITTED_MAX + 3));
-        let last = SUBMITTED_MAX + 2;
+        let refused = inbox.put(Reason::Submitted, arrivals(OF_CLIENTS_MAX + 3));
+        let last = OF_CLIENTS_MAX + 2;
         assert_eq!(refused.len(), 3);
         assert_eq!(refused[2].bytes[..], last.to_be_bytes());
         assert_eq!(inbox.put(Reason::Submitted, arrivals(2)).len(), 2);

@@ -14,7 +14,7 @@ use ledger::{
 use pbft::Request;
 
 use crate::body::{Body, BodyPool, Origin};
-use crate::delivery::{Parcel, Stored};
+use crate::delivery::{Deliverer, Parcel, Stored};
 use crate::inbox::Inbox;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
@@ -22,6 +22,9 @@ use crate::replies::{Answers, NoReceipt};
 
 /// How far the submitter's clock may be ahead of ours, in microseconds.
 const CLOCK_TOLERANCE_US: u64 = 2_000_000;
+
+/// How many transactions are checked at most where they arrive: waking a thread for them takes longer.
+const CHECKED_HERE_MAX: usize = 16;
 
 /// How many signatures are checked together at most.
 const CHECKED_TOGETHER_MAX: usize = 512;
@@ -35,9 +38,16 @@ pub struct Arrival {
     pub origin: Option<Origin>,
 }
 
-/// The transactions of a submission; `None` when it can't be read, or holds too many.
-pub fn arrivals_of(requester: &Arc<str>, submission: &[u8]) -> Option<Vec<Arrival>> {
-    let Submission { transactions } = canonical::decode(submission).ok()?;
+/// The transactions of a submission, and why they came to the replica `me`; `None` when it can't be read, or holds too many.
+pub fn arrivals_of(
+    me: ReplicaId,
+    requester: &Arc<str>,
+    submission: &[u8],
+) -> Option<(Reason, Vec<Arrival>)> {
+    let Submission {
+        addressed,
+        transactions,
+    } = canonical::decode(submission).ok()?;
     let arrival = |Submitted { bytes, traceparent }| Arrival {
         bytes: bytes.into(),
         origin: Some(Origin {
@@ -45,50 +55,54 @@ pub fn arrivals_of(requester: &Arc<str>, submission: &[u8]) -> Option<Vec<Arriva
             traceparent,
         }),
     };
+    let reason = match addressed {
+        None => Reason::Submitted,
+        Some(replica) if replica == me => Reason::Addressed,
+        Some(_) => Reason::Witnessed,
+    };
     let is_taken = transactions.len() <= SUBMITTED_TOGETHER_MAX;
-    is_taken.then(|| transactions.into_iter().map(arrival).collect())
+    is_taken.then(|| (reason, transactions.into_iter().map(arrival).collect()))
 }
 
 /// Why transactions came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A submitter wants them ordered.
+    /// A submitter wants them ordered, and told every replica so.
     Submitted,
+    /// A submitter wants them ordered by this replica, which it takes for the primary.
+    Addressed,
+    /// A submitter wants them ordered by another replica, and this one to watch over it.
+    Witnessed,
+    /// The same, and another replica, which was taken for the primary, sends them on.
+    PassedOn,
     /// A backup relays them: the primary seems not to have them.
     Relayed,
-    /// We asked another replica for them.
-    AskedFor,
+    /// A proposal names them.
+    Proposed,
 }
 
-/// What was found good.
+impl Reason {
+    /// Whether clients sent them, not replicas of their own accord: they wait with all others, and are refused where there is no room.
+    pub fn is_of_client(self) -> bool {
+        !matches!(self, Reason::Relayed | Reason::Proposed)
+    }
+}
+
+/// What was found good. (What clients sent may have been ordered before: what came for a proposal that came to nothing is held,
+/// and the core may know of no request for it until it is submitted again.)
 #[derive(Debug)]
-pub enum Admitted {
-    /// To be ordered. (What came for a proposal that came to nothing is held, and the core knows of no request for it until
-    /// it is submitted again: so repeats are among them.)
-    Submitted(Vec<Request>),
-    /// The same, relayed by another replica.
-    Relayed(Vec<Request>),
-    /// Bodies that were asked for.
-    Held(Vec<Digest>),
+pub struct Admitted {
+    /// Why it came.
+    pub reason: Reason,
+    /// The transactions.
+    pub requests: Vec<Request>,
 }
 
 impl Admitted {
     /// Without those whose bodies were forgotten since they were found good: what the core is told of, it takes for held.
-    pub fn still_held(self, bodies: &BodyPool) -> Admitted {
-        match self {
-            Admitted::Submitted(mut requests) => {
-                bodies.retain_held(&mut requests, |request| &request.digest);
-                Admitted::Submitted(requests)
-            }
-            Admitted::Relayed(mut requests) => {
-                bodies.retain_held(&mut requests, |request| &request.digest);
-                Admitted::Relayed(requests)
-            }
-            Admitted::Held(mut digests) => {
-                bodies.retain_held(&mut digests, |digest| digest);
-                Admitted::Held(digests)
-            }
-        }
+    pub fn still_held(mut self, bodies: &BodyPool) -> Admitted {
+        bodies.retain_held(&mut self.requests);
+        self
     }
 }
 
@@ -97,6 +111,7 @@ impl Admitted {
 pub struct Intake {
     inbox: Arc<Open>,
     checker: Arc<Checker>,
+    admit: Arc<dyn Fn(Admitted) + Send + Sync>,
 }
 
 /// An inbox that is closed when nobody can put anything in any more.
@@ -119,7 +134,7 @@ pub struct Checker {
     /// Where executed transactions are found.
     pub stored: Arc<Stored>,
     /// Who answers repeats.
-    pub delivery: std::sync::mpsc::Sender<Parcel>,
+    pub delivery: Deliverer,
     /// Where refusals go.
     pub outbound: Outbound,
     /// Who else says that there is no room.
@@ -139,10 +154,11 @@ impl Intake {
     pub fn start(
         checker: Checker,
         threads: usize,
-        admit: impl Fn(Admitted) + Clone + Send + 'static,
+        admit: impl Fn(Admitted) + Send + Sync + 'static,
     ) -> Intake {
         let inbox = Arc::new(Inbox::default());
         let checker = Arc::new(checker);
+        let admit: Arc<dyn Fn(Admitted) + Send + Sync> = Arc::new(admit);
         for number in 0..threads.max(1) {
             let (checker, inbox, admit) = (checker.clone(), inbox.clone(), admit.clone());
             std::thread::Builder::new()
@@ -150,7 +166,10 @@ impl Intake {
                 .spawn(move || {
                     let mut points = KeyPoints::new();
                     while let Some((reason, arrivals)) = inbox.next(CHECKED_TOGETHER_MAX) {
-                        checker.check(reason, arrivals, &mut points, &admit);
+                        let requests = checker.check(reason, arrivals, &mut points);
+                        if !requests.is_empty() {
+                            admit(Admitted { reason, requests });
+                        }
                     }
                 })
                 .expect("a thread can be started");
@@ -158,6 +177,7 @@ impl Intake {
         Intake {
             inbox: Arc::new(Open(inbox)),
             checker,
+            admit,
         }
     }
 
@@ -171,6 +191,30 @@ impl Intake {
             }
         }
         self.checker.send(answers);
+    }
+
+    /// As [`Intake::take`]; a few are checked on the calling thread when no others wait.
+    pub fn take_here(&self, reason: Reason, arrivals: Vec<Arrival>, points: &mut KeyPoints) {
+        if arrivals.is_empty() {
+            return;
+        }
+        if arrivals.len() > CHECKED_HERE_MAX || !self.inbox.0.is_empty() {
+            return self.take(reason, arrivals);
+        }
+        let requests = self.checker.check(reason, arrivals, points);
+        if !requests.is_empty() {
+            (self.admit)(Admitted { reason, requests });
+        }
+    }
+
+    /// Checks transactions that a proposal names; what is good is held. A few are checked on the calling thread, and given; of others
+    /// the core is told.
+    pub fn take_proposed(&self, arrivals: Vec<Arrival>, points: &mut KeyPoints) -> Vec<Request> {
+        if arrivals.len() > CHECKED_HERE_MAX {
+            self.take(Reason::Proposed, arrivals);
+            return Vec::new();
+        }
+        self.checker.check(Reason::Proposed, arrivals, points)
     }
 
     /// Tells a submitter that what it published can't be read. There is no id to answer under but the digest of the bytes: a reply
@@ -199,13 +243,13 @@ impl Checker {
         }
     }
 
+    /// Checks transactions; gives what the core is told of those that are good, and holds them.
     fn check(
         &self,
         reason: Reason,
         arrivals: Vec<Arrival>,
         points: &mut KeyPoints,
-        admit: &impl Fn(Admitted),
-    ) {
+    ) -> Vec<Request> {
         let now = chassis::clock::now();
         let mut held = Vec::new();
         let mut fresh = Vec::new();
@@ -217,17 +261,10 @@ impl Checker {
                 Checked::Done => {}
             }
         }
-        let good = self.check_signatures(fresh, points, &mut answers);
+        let good = self.check_signatures(reason, fresh, points, &mut answers);
         self.send(answers);
         held.extend(good.into_iter().map(|body| self.keep(body)));
-        if held.is_empty() {
-            return;
-        }
-        admit(match reason {
-            Reason::Submitted => Admitted::Submitted(held),
-            Reason::Relayed => Admitted::Relayed(held),
-            Reason::AskedFor => Admitted::Held(held.iter().map(|request| request.digest).collect()),
-        });
+        held
     }
 
     /// Everything but the signature. Whether the key is weak costs a point decompression and is not asked here:
@@ -239,16 +276,19 @@ impl Checker {
         now: u64,
         answers: &mut Answers,
     ) -> Checked {
-        let origin = arrival.origin.as_ref();
         let wire = wire_digest(&arrival.bytes);
         if let Some(body) = self.bodies.get(&wire) {
-            if let Some(origin) = arrival.origin
-                && !self.answer_executed(&body.transaction.id, &origin)
-            {
-                body.ask_again(origin);
+            if let Some(origin) = arrival.origin {
+                if reason != Reason::Submitted {
+                    body.note_origin(origin);
+                } else if !self.answer_executed(&body.transaction.id, &origin) {
+                    body.ask_again(origin);
+                }
             }
             return Checked::Held(body.request());
         }
+        // Replicas hear no answers.
+        let origin = arrival.origin.as_ref().filter(|_| reason.is_of_client());
         let signed = match SignedTransaction::from_bytes(&arrival.bytes) {
             Ok(signed) => signed,
             Err(error) => {
@@ -275,8 +315,8 @@ impl Checker {
             );
             return Checked::Done;
         }
-        if reason == Reason::AskedFor {
-            // A proposal names it: block time decides about its validity.
+        if reason == Reason::Proposed {
+            // Block time decides about its validity.
             return Checked::Fresh(CheckedTransaction { signed, id, wire }, arrival);
         }
         let has_ended = signed.body.valid_until.0 < now;
@@ -307,7 +347,7 @@ impl Checker {
             return Checked::Done;
         }
         let is_queue_full =
-            reason == Reason::Submitted && self.waiting.load(Ordering::Relaxed) >= self.waiting_max;
+            reason.is_of_client() && self.waiting.load(Ordering::Relaxed) >= self.waiting_max;
         if is_queue_full || self.bodies.len() >= self.bodies_max {
             if let Some(origin) = origin {
                 self.say_busy(origin, id, answers);
@@ -326,13 +366,13 @@ impl Checker {
             transaction: *transaction,
             requester: origin.requester.clone(),
         };
-        // Without delivery the process is stopping.
-        let _ = self.delivery.send(again);
+        self.delivery.give(again);
         true
     }
 
     fn check_signatures(
         &self,
+        reason: Reason,
         fresh: Vec<(CheckedTransaction, Arrival)>,
         points: &mut KeyPoints,
         answers: &mut Answers,
@@ -354,7 +394,7 @@ impl Checker {
             if bad.binary_search(&index).is_ok() {
                 refuse(
                     answers,
-                    arrival.origin.as_ref(),
+                    arrival.origin.as_ref().filter(|_| reason.is_of_client()),
                     transaction.id,
                     refusal::BAD_SIGNATURE,
                     "the signature does not verify",
@@ -403,17 +443,18 @@ enum Checked {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicU64;
-    use std::sync::mpsc::channel;
     use std::sync::{Mutex, RwLock};
 
     use ledger::{Epoch, EpochDescription, Height, Timestamp};
 
     use super::*;
-    use crate::delivery::Tip;
+    use crate::blocks::BlockFiles;
+    use crate::delivery::{Delivery, Tip};
     use crate::epochs::Epochs;
     use crate::executed::LatelyExecuted;
     use crate::fixtures;
     use crate::state::StateStore;
+    use crate::worker::Worker;
 
     fn checker(folder: &std::path::Path) -> Checker {
         let chain = fixtures::transaction(0).body.chain;
@@ -440,14 +481,24 @@ mod tests {
             )),
             executed: LatelyExecuted::new([]),
         };
+        let (stored, peers) = (Arc::new(stored), Arc::new(Peers::new(ReplicaId(0), [])));
+        let (files, _) = BlockFiles::open(&folder.join("blocks")).unwrap();
+        let delivery = Delivery::new(
+            ReplicaId(0),
+            stored.clone(),
+            Arc::new(Mutex::new(files)),
+            Arc::default(),
+            peers.clone(),
+            Arc::default(),
+        );
         Checker {
             chain,
             replica: ReplicaId(0),
             bodies: Arc::default(),
-            stored: Arc::new(stored),
-            delivery: channel().0,
+            stored,
+            delivery: Worker::new(delivery).0,
             outbound: Outbound::nowhere(),
-            peers: Arc::new(Peers::new(ReplicaId(0), [])),
+            peers,
             waiting: Arc::default(),
             waiting_max: 10,
             bodies_max: 10,
@@ -457,24 +508,12 @@ mod tests {
 
     /// What the core hears when these bytes come.
     fn admitted(checker: &Checker, reason: Reason, bytes: &Bytes) -> Vec<Digest> {
-        let heard = Mutex::new(Vec::new());
         let arrival = Arrival {
             bytes: bytes.clone(),
             origin: None,
         };
-        checker.check(
-            reason,
-            vec![arrival],
-            &mut KeyPoints::new(),
-            &|admitted| match admitted {
-                Admitted::Submitted(requests) | Admitted::Relayed(requests) => {
-                    let digests = requests.iter().map(|request| request.digest);
-                    heard.lock().unwrap().extend(digests);
-                }
-                Admitted::Held(digests) => heard.lock().unwrap().extend(digests),
-            },
-        );
-        heard.into_inner().unwrap()
+        let requests = checker.check(reason, vec![arrival], &mut KeyPoints::new());
+        requests.iter().map(|request| request.digest).collect()
     }
 
     /// A body that came for a proposal is in nobody's queue: should the proposal come to nothing, only its submitter, or who
@@ -487,7 +526,7 @@ mod tests {
         let signed = fixtures::transaction_valid_until(1, Timestamp(valid));
         let bytes = Bytes::from(signed.to_bytes());
         let wire = wire_digest(&bytes);
-        assert_eq!(admitted(&checker, Reason::AskedFor, &bytes), [wire]);
+        assert_eq!(admitted(&checker, Reason::Proposed, &bytes), [wire]);
         assert_eq!(admitted(&checker, Reason::Submitted, &bytes), [wire]);
         assert_eq!(admitted(&checker, Reason::Relayed, &bytes), [wire]);
     }
@@ -501,9 +540,14 @@ mod tests {
         };
         let encoded = |count: usize| {
             let transactions = (0..count).map(submitted).collect();
-            canonical::encode(&Submission { transactions })
+            canonical::encode(&Submission {
+                addressed: Some(ReplicaId(2)),
+                transactions,
+            })
         };
-        let arrivals = arrivals_of(&requester, &encoded(SUBMITTED_TOGETHER_MAX)).unwrap();
+        let arrivals_of = |me, bytes: &[u8]| super::arrivals_of(ReplicaId(me), &requester, bytes);
+        let (reason, arrivals) = arrivals_of(2, &encoded(SUBMITTED_TOGETHER_MAX)).unwrap();
+        assert_eq!(reason, Reason::Addressed);
         assert_eq!(arrivals.len(), SUBMITTED_TOGETHER_MAX);
         assert_eq!(arrivals[2].bytes[..], 2_usize.to_be_bytes());
         let origins = arrivals
@@ -511,8 +555,10 @@ mod tests {
             .filter_map(|arrival| arrival.origin.as_ref());
         let traced: Vec<bool> = origins.map(|origin| origin.traceparent.is_some()).collect();
         assert!(traced[1] && !traced[0] && traced.len() == arrivals.len());
-        assert!(arrivals_of(&requester, &encoded(SUBMITTED_TOGETHER_MAX + 1)).is_none());
-        assert!(arrivals_of(&requester, b"\x01").is_none());
+        let (reason, _) = arrivals_of(3, &encoded(1)).unwrap();
+        assert_eq!(reason, Reason::Witnessed);
+        assert!(arrivals_of(2, &encoded(SUBMITTED_TOGETHER_MAX + 1)).is_none());
+        assert!(arrivals_of(2, b"\x01\x02").is_none());
     }
 
     fn body(nonce: u64) -> Arc<Body> {
@@ -530,18 +576,11 @@ mod tests {
         bodies.insert(kept.clone());
         bodies.insert(forgotten.clone());
         let both = [kept.request(), forgotten.request()];
-        let digests = both.iter().map(|request| request.digest).collect();
         bodies.forget(&[forgotten.wire()]);
-        match Admitted::Submitted(both.to_vec()).still_held(&bodies) {
-            Admitted::Submitted(requests) => {
-                assert_eq!(requests.len(), 1);
-                assert_eq!(requests[0].digest, kept.wire());
-            }
-            other => panic!("{other:?}"),
-        }
-        match Admitted::Held(digests).still_held(&bodies) {
-            Admitted::Held(held) => assert_eq!(held, [kept.wire()]),
-            other => panic!("{other:?}"),
-        }
+        let admitted = Admitted {
+            reason: Reason::Submitted,
+            requests: both.to_vec(),
+        };
+        assert_eq!(admitted.still_held(&bodies).requests, [kept.request()]);
     }
 }

@@ -1,10 +1,11 @@
 //! Ordering: intake, consensus driver, durable log, execution, delivery of one replica.
 //!
-//! The way of a transaction, and the thread (or task) of each step:
+//! The way of a transaction, and the thread (or task) of each step. A few transactions are checked where they arrive, and small blocks
+//! executed and delivered by the `core` thread: waking another takes longer (`worker`).
 //!
 //! | step | module | thread |
 //! |---|---|---|
-//! | arrives from the broker, is checked (signatures in batches), kept | [`inbox`], [`intake`] | `intake-n` |
+//! | arrives from the broker, is checked (signatures in batches), kept | `submissions`, [`inbox`], [`intake`] | a task, `intake-n` |
 //! | is ordered by the pure replica of [`pbft`] | [`core`], `perform`, `line` | `core` |
 //! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `core` |
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `core` |
@@ -58,6 +59,7 @@ pub mod tree_top;
 pub mod unapplied;
 pub mod watch;
 pub mod wire;
+mod worker;
 
 mod change_epoch;
 mod divergence;
@@ -70,6 +72,7 @@ mod perform;
 mod priority;
 mod reports;
 mod start;
+mod submissions;
 
 pub use config::{Config, Tuning};
 pub use start::run;

@@ -13,7 +13,7 @@ use crate::journal::{Job, JournaledCertificate};
 use crate::recent::Ordered;
 use crate::replies;
 use crate::run_blocks::Task;
-use crate::wire::{self, MESSAGES_TOGETHER_MAX, Wire};
+use crate::wire::{self, Carried, Wire};
 
 impl Core {
     pub(crate) fn perform(&mut self, effect: Effect) {
@@ -24,17 +24,27 @@ impl Core {
             }
             Effect::CompactLog(records) => self.jobs.push(Job::Compact(records)),
             Effect::Broadcast(message) => {
-                self.note_phase(&message.message().message);
+                let said = &message.message().message;
+                self.note_phase(said);
+                if let Message::PrePrepare(proposal) = said {
+                    // Clients send what they want ordered to the primary (§4.1): the others have it from here.
+                    self.proposed
+                        .extend(self.bodies.get_all(&proposal.batch.digests));
+                }
                 self.said.push(message.to_bytes());
             }
             Effect::Send { to, message } => {
-                self.send(to, &Wire::Consensus(vec![message.to_bytes()]))
+                self.send(to, &Wire::Consensus(vec![message.to_bytes()], Vec::new()))
             }
             Effect::FetchBodies { digests, from } => self.send(from, &Wire::BodiesWanted(digests)),
             Effect::ForwardBodies { digests, to } => {
-                let bodies = self.bodies.get_all(&digests);
-                for group in wire::grouped(bodies.iter().map(|body| body.bytes.to_vec())) {
+                for group in self.carried(&digests) {
                     self.send(to, &Wire::Relayed(group));
+                }
+            }
+            Effect::PassOn { digests, to } => {
+                for group in self.carried(&digests) {
+                    self.send(to, &Wire::PassedOn(group));
                 }
             }
             Effect::ForgetBodies(digests) => {
@@ -55,10 +65,7 @@ impl Core {
                 };
                 self.jobs.push(Job::Certificate(kept));
                 self.certified = Some(height);
-                let _ = self
-                    .performers
-                    .delivery
-                    .send(Parcel::Certified(height, certificate));
+                self.parcels.push_back((height, certificate));
             }
             Effect::FetchBlocks { first, last, peer } => {
                 let epoch = self.epoch.epoch;
@@ -91,6 +98,12 @@ impl Core {
             Effect::EpochEnded(base) => self.enter_epoch(base),
             Effect::Halt(reason) => self.halt(reason),
         }
+    }
+
+    /// Bodies that are held, in groups that fit a message each.
+    fn carried(&self, digests: &[Digest]) -> Vec<Vec<Carried>> {
+        let bodies = self.bodies.get_all(digests);
+        wire::grouped(bodies.iter().map(|body| Carried::from(&**body)))
     }
 
     /// What this replica says of a place tells which phase it has reached there; what it says again changes nothing.
@@ -157,7 +170,7 @@ impl Core {
                 }
                 Refusal::AlreadyExecuted => {
                     let requester = origin.requester.clone();
-                    let _ = self.performers.delivery.send(Parcel::Again {
+                    self.performers.delivery.give(Parcel::Again {
                         transaction,
                         requester,
                     });
@@ -169,20 +182,33 @@ impl Core {
         self.bodies.forget(&[*digest]);
     }
 
-    /// Says to all what there is to say, as one message; tells whether there was anything.
-    pub(crate) fn speak(&mut self) -> bool {
+    /// Says to all what there is to say, as one message.
+    pub(crate) fn speak(&mut self) {
         if self.said.is_empty() {
-            return false;
+            return;
         }
-        while !self.said.is_empty() {
-            let count = self.said.len().min(MESSAGES_TOGETHER_MAX);
-            let together: Vec<Vec<u8>> = self.said.drain(..count).collect();
-            for group in wire::grouped(together) {
-                let subject = subjects::pbft_all(self.epoch.epoch, self.identity.me);
-                self.publish(subject, &Wire::Consensus(group));
-            }
+        let proposed = std::mem::take(&mut self.proposed);
+        let mut bodies =
+            wire::grouped(proposed.iter().map(|body| Carried::from(&**body))).into_iter();
+        let mut messages = wire::together(std::mem::take(&mut self.said))
+            .into_iter()
+            .peekable();
+        while let Some(group) = messages.next() {
+            // Bodies are taken when what names them has been heard.
+            let with_it = match messages.peek() {
+                None => bodies.next().unwrap_or_default(),
+                Some(_) => Vec::new(),
+            };
+            self.say_to_all(&Wire::Consensus(group, with_it));
         }
-        true
+        for group in bodies {
+            self.say_to_all(&Wire::Bodies(group));
+        }
+    }
+
+    fn say_to_all(&mut self, message: &Wire) {
+        let subject = subjects::pbft_all(self.epoch.epoch, self.identity.me);
+        self.publish(subject, message);
     }
 
     fn send(&mut self, to: ReplicaId, message: &Wire) {
@@ -192,6 +218,7 @@ impl Core {
 
     fn publish(&mut self, subject: String, message: &Wire) {
         self.next_message += 1;
+        self.has_published = true;
         for payload in wire::payloads(message, self.next_message) {
             self.performers.outbound.publish(subject.clone(), payload);
         }

@@ -23,6 +23,9 @@ const UNSTORED_MAX: usize = 131_072;
 /// What a block weighs by itself; each of its writes weighs one.
 const BLOCK_WEIGHT: usize = 16;
 
+/// How many blocks are handed to the thread together: nobody waits for what it makes of one.
+const NOTED_TOGETHER: usize = 8;
+
 /// From which length on a wait for a root is reported.
 const LONG_WAIT: Duration = Duration::from_millis(100);
 
@@ -69,6 +72,8 @@ pub struct Roots {
     shared: Arc<Shared>,
     /// The checkpoint at which the stored tree stood at the start.
     started_at: Height,
+    /// Noted, and not handed to the thread yet.
+    noted: Vec<Arc<BlockWrites>>,
     blocks: Option<Sender<Arc<BlockWrites>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -124,17 +129,33 @@ impl Roots {
         Ok(Roots {
             shared,
             started_at,
+            noted: Vec::new(),
             blocks: Some(blocks),
             thread: Some(thread),
         })
     }
 
     /// Takes the writes of a block that is certified and durable, in order of height.
-    pub fn note(&self, block: Arc<BlockWrites>) {
+    pub fn note(&mut self, block: Arc<BlockWrites>) {
+        let height = block.head.height;
+        self.noted.push(block);
+        if self.noted.len() >= NOTED_TOGETHER || is_checkpoint(height) {
+            self.hand_over();
+        }
+    }
+
+    /// Hands what was noted to the thread, which wakes once for all of it.
+    fn hand_over(&mut self) {
+        let noted = self.noted.drain(..);
         if let Some(blocks) = &self.blocks {
             // A thread that is gone has noted its failure.
-            let _ = blocks.send(block);
+            noted.for_each(|block| drop(blocks.send(block)));
         }
+    }
+
+    /// Whether the root at a checkpoint can be had without waiting.
+    pub fn has(&self, checkpoint: Height) -> bool {
+        checkpoint < self.started_at || self.shared.lock().roots.contains_key(&checkpoint.0)
     }
 
     /// Up to which height, not included, the writes of blocks are stored.
@@ -175,6 +196,7 @@ impl Roots {
 
     /// Ends the threads once everything up to the newest checkpoint is stored.
     pub fn stop(&mut self) {
+        self.hand_over();
         self.blocks = None;
         if let Some(thread) = self.thread.take() {
             // A panic of the thread was reported where it happened.
@@ -426,7 +448,7 @@ mod tests {
     /// The root that a ledger has at `last`, whose blocks come in one go.
     fn expected_at(last: Height) -> Digest {
         let folder = tempfile::tempdir().unwrap();
-        let roots = Roots::start(begun(&folder)).unwrap();
+        let mut roots = Roots::start(begun(&folder)).unwrap();
         (1..=last.0).for_each(|height| roots.note(block(height)));
         let (mut roots, root) = root_at(roots, last);
         roots.stop();
@@ -444,7 +466,7 @@ mod tests {
         let head = store.head().unwrap().unwrap();
         assert_eq!(head.height, Height(2 * CHECKPOINT_INTERVAL));
         let roots = Roots::start(store).unwrap();
-        let (roots, root) = root_at(roots, head.height);
+        let (mut roots, root) = root_at(roots, head.height);
         assert_eq!(root, expected_at(head.height));
         let last = Height(4 * CHECKPOINT_INTERVAL);
         (head.height.0 + 1..=last.0).for_each(|height| roots.note(block(height)));
@@ -473,7 +495,7 @@ mod tests {
         let roots = Roots::start(store).unwrap();
         // A checkpoint whose root only the blocks name.
         assert_eq!(roots.at(Height(CHECKPOINT_INTERVAL)).unwrap(), None);
-        let (roots, root) = root_at(roots, ahead);
+        let (mut roots, root) = root_at(roots, ahead);
         assert_eq!(root, expected_at(ahead));
         (1..=last.0).for_each(|height| roots.note(block(height)));
         let (mut roots, root) = root_at(roots, last);

@@ -3,13 +3,14 @@
 //! to another.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use execution::state_tree::{CHECKPOINT_INTERVAL, checkpoint_of};
 use execution::{
-    BlockOrder, ChainHead, CheckedTransaction, ExecutedBlock, Executor, LeftOut, Rules, Used,
+    BlockOrder, ChainHead, CheckedTransaction, Contracts, ExecutedBlock, Executor, LeftOut, Rules,
+    Used,
 };
 use ledger::{Block, BlockDigests, Digest, EpochDescription, Height, Timestamp};
 use pbft::{Order, Sequence};
@@ -22,6 +23,10 @@ use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::state::{BlockWrites, StateError, StateStore};
 use crate::unapplied::Unapplied;
+use crate::worker::{Tasks, Worker};
+
+/// Up to how many transactions a block is small.
+pub const SMALL_BLOCK_MAX: usize = 16;
 
 /// How many executed blocks wait to be certified at most; less than the interval of checkpoints.
 const UNAPPLIED_MAX: usize = 48;
@@ -32,6 +37,9 @@ const INSTALLED_TOGETHER_MAX: usize = UNAPPLIED_MAX / 4;
 /// How many stored blocks are forgotten for each one that is certified: they are stored many at once, and to forget all of them
 /// takes a tenth of a second.
 const FORGOTTEN_PER_BLOCK: usize = 4;
+
+/// Execution, to whom tasks are given.
+pub type Execution = Worker<BlockRunner<Contracts>, Task>;
 
 /// Something to execute, or to keep.
 #[derive(Debug)]
@@ -51,6 +59,17 @@ pub enum Task {
     Certified(Height),
     /// End the thread.
     Stop,
+}
+
+impl Task {
+    /// Whether it takes less time than waking a thread for it.
+    pub fn is_small(&self) -> bool {
+        match self {
+            Task::Execute { bodies, .. } => bodies.len() <= SMALL_BLOCK_MAX,
+            Task::Certified(_) => true,
+            Task::Install(_) | Task::Stop => false,
+        }
+    }
 }
 
 /// What execution tells.
@@ -106,7 +125,7 @@ pub enum ExecutionError {
     },
 }
 
-/// The thread's memory.
+/// What execution remembers.
 pub struct BlockRunner<R> {
     executor: Executor<R>,
     epochs: Arc<Epochs>,
@@ -117,6 +136,8 @@ pub struct BlockRunner<R> {
     unapplied: Unapplied,
     roots: Roots,
     recent: Arc<RecentBlocks>,
+    /// Tasks for which there is no room yet.
+    waiting: VecDeque<Task>,
     execution_seconds: chassis::metrics::Histogram,
 }
 
@@ -139,6 +160,7 @@ impl<R: Rules> BlockRunner<R> {
             head,
             roots,
             recent,
+            waiting: VecDeque::new(),
             execution_seconds: chassis::metrics::histogram(
                 "ordering_execution_seconds",
                 "execution of one block",
@@ -156,62 +178,75 @@ impl<R: Rules> BlockRunner<R> {
         &self.used
     }
 
-    /// Executes until told to stop.
+    /// Does the tasks that others give, until one is to stop.
     ///
     /// # Errors
     /// [`ExecutionError`]; the caller ends the process.
-    pub fn run(
-        mut self,
-        tasks: &Receiver<Task>,
-        tell: &mut dyn FnMut(Told),
-    ) -> Result<(), ExecutionError> {
-        let result = self.serve(tasks, tell);
-        self.roots.stop();
-        result
+    pub fn run(tasks: Tasks<Self, Task>, tell: &mut dyn FnMut(Told)) -> Result<(), ExecutionError> {
+        tasks.run(|runner, at_hand| {
+            for task in at_hand {
+                let flow = runner.take(task, tell);
+                if flow.is_err() {
+                    runner.roots.stop();
+                }
+                if flow?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
-    fn serve(
+    /// Does a task, or keeps it until there is room for what comes of it.
+    ///
+    /// # Errors
+    /// [`ExecutionError`]; the caller ends the process.
+    pub fn take(
         &mut self,
-        tasks: &Receiver<Task>,
+        task: Task,
         tell: &mut dyn FnMut(Told),
-    ) -> Result<(), ExecutionError> {
-        let mut waiting = VecDeque::new();
-        while let Ok(task) = tasks.recv() {
-            match task {
-                Task::Certified(height) => self.keep(height),
-                Task::Stop => break,
-                Task::Execute { order, .. } => {
-                    // What waits to be executed there or above has given way, and makes no room by itself.
-                    waiting.retain(|waiting| {
-                        !matches!(waiting, Task::Execute { order: earlier, .. } if earlier.sequence >= order.sequence)
-                    });
-                    self.give_way(order.sequence.height());
-                    waiting.push_back(task);
-                }
-                Task::Install(_) => waiting.push_back(task),
+    ) -> Result<ControlFlow<()>, ExecutionError> {
+        match task {
+            Task::Certified(height) => self.keep(height),
+            Task::Stop => {
+                self.roots.stop();
+                return Ok(ControlFlow::Break(()));
             }
-            while let room @ 1.. = self.room()
-                && let Some(task) = waiting.pop_front()
-            {
-                match task {
-                    Task::Execute {
-                        order,
-                        bodies,
-                        ordered,
-                    } => self.execute(order, bodies, ordered, tell)?,
-                    Task::Install(mut blocks) => {
-                        let rest =
-                            blocks.split_off(room.min(INSTALLED_TOGETHER_MAX).min(blocks.len()));
-                        self.install(blocks, tell)?;
-                        if !rest.is_empty() {
-                            waiting.push_front(Task::Install(rest));
-                        }
+            Task::Execute { order, .. } => {
+                // What waits to be executed there or above has given way, and makes no room by itself.
+                self.waiting.retain(|waiting| {
+                    !matches!(waiting, Task::Execute { order: earlier, .. } if earlier.sequence >= order.sequence)
+                });
+                self.give_way(order.sequence.height());
+                self.waiting.push_back(task);
+            }
+            Task::Install(_) => self.waiting.push_back(task),
+        }
+        while let room @ 1.. = self.room()
+            && let Some(task) = self.waiting.pop_front()
+        {
+            match task {
+                Task::Execute {
+                    order,
+                    bodies,
+                    ordered,
+                } => self.execute(order, bodies, ordered, tell)?,
+                Task::Install(mut blocks) => {
+                    let rest = blocks.split_off(room.min(INSTALLED_TOGETHER_MAX).min(blocks.len()));
+                    self.install(blocks, tell)?;
+                    if !rest.is_empty() {
+                        self.waiting.push_front(Task::Install(rest));
                     }
-                    Task::Certified(_) | Task::Stop => {}
                 }
+                Task::Certified(_) | Task::Stop => {}
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether the next task can be done without waiting: no other waits for room, and the root that the next block names is known.
+    pub fn waits_for_nothing(&self) -> bool {
+        self.waiting.is_empty() && self.roots.has(checkpoint_of(self.head.height.next()))
     }
 
     /// How many blocks may be executed before others are certified: a root is needed one interval after its checkpoint,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -10,41 +10,31 @@ use std::time::Instant;
 use anyhow::Context as _;
 use bus::{Bus, subjects};
 use chassis::Shutdown;
-use futures::StreamExt;
 use keys::Secret;
 use ledger::SigningKey;
 use pbft::{Input, Sequence};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::binding;
 use crate::bodies_wanted::{self, Library};
 use crate::config::Config;
 use crate::core::{Core, FetchOrder, Heard, Parts, Performers, moment};
-use crate::delivery::{Delivery, Parcel, Stored};
+use crate::delivery::{Deliverer, Delivery, Parcel, Stored};
 use crate::executed::LatelyExecuted;
 use crate::how_far::{self, HowFar};
 use crate::inbound::{self, Inbound};
-use crate::intake::{Arrival, Checker, Intake, Reason, arrivals_of};
+use crate::intake::{Checker, Intake};
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::phases::Phases;
 use crate::reports::HALTED;
 use crate::restore::{Restored, Restoring};
-use crate::run_blocks::{ExecutionError, Task};
+use crate::run_blocks::{BlockRunner, Execution, Task};
 use crate::seat::{Identity, Position};
 use crate::serve::{Desk, serve};
 use crate::watch::{Notices, Watch};
-use crate::{divergence, fetch, line};
-
-/// How many submissions are taken from the broker at once.
-const ARRIVALS_AT_ONCE: usize = 256;
-
-/// The ends of the threads' inboxes.
-struct Inboxes {
-    core: (UnboundedSender<Heard>, UnboundedReceiver<Heard>),
-    execution: (Sender<Task>, Receiver<Task>),
-    delivery: (Sender<Parcel>, Receiver<Parcel>),
-}
+use crate::worker::Worker;
+use crate::{divergence, fetch, line, submissions};
 
 /// Runs one replica until it is told to stop.
 ///
@@ -72,13 +62,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         quarantined: bound.is_err(),
     };
     let bus = Bus::connect(&config.bus).await?;
-    let inboxes = Inboxes {
-        core: unbounded_channel(),
-        execution: channel(),
-        delivery: channel(),
-    };
     let restored = restore(&config, &bus).await?;
-    let mut running = Running::start(&config, &bus, identity, restored, inboxes).await?;
+    let mut running = Running::start(&config, &bus, identity, restored).await?;
     tracing::info!(replica = config.replica.0, "ready");
     shutdown.ready();
     let failed = tokio::select! {
@@ -121,8 +106,8 @@ async fn restore(config: &Config, bus: &Bus) -> anyhow::Result<Restored> {
 /// A replica at work.
 struct Running {
     core: UnboundedSender<Heard>,
-    execution: Sender<Task>,
-    delivery: Sender<Parcel>,
+    execution: Execution,
+    delivery: Deliverer,
     /// The core's thread, then those it feeds.
     threads: Vec<JoinHandle<()>>,
     tasks: Vec<tokio::task::AbortHandle>,
@@ -161,7 +146,6 @@ impl Running {
         bus: &Bus,
         identity: Identity,
         restored: Restored,
-        inboxes: Inboxes,
     ) -> anyhow::Result<Running> {
         let started = Instant::now();
         let epochs = restored.epochs.clone();
@@ -184,45 +168,35 @@ impl Running {
             epochs: epochs.clone(),
             executed: LatelyExecuted::new(restored.runner.used().transactions()),
         });
-        let Inboxes {
-            core,
-            execution,
-            delivery,
-        } = inboxes;
+        let core = unbounded_channel();
         let phases = Arc::new(Phases::default());
         let desk_key = identity.keys[0].clone();
         let to_core = core.0.clone();
-        let runner = restored.runner;
+        let (execution, tasks) = Worker::new(restored.runner);
         let execution_thread = thread("execution", core.0.clone(), move || {
             let mut tell = |told| drop(to_core.send(Heard::Told(told)));
-            if let Err(error) = runner.run(&execution.1, &mut tell) {
-                let reason = error.to_string();
-                let heard = match error {
-                    ExecutionError::Divergence { height, .. } => Heard::Diverged(height, reason),
-                    _ => Heard::Failed(reason),
-                };
-                let _ = to_core.send(heard);
+            if let Err(error) = BlockRunner::run(tasks, &mut tell) {
+                let _ = to_core.send(Heard::of_failed_execution(&error));
             }
         });
-        let (to_core, to_execution) = (core.0.clone(), execution.0.clone());
-        let deliver = Delivery::new(
+        let (to_core, to_execution) = (core.0.clone(), execution.clone());
+        let (delivery, parcels) = Worker::new(Delivery::new(
             config.replica,
             stored.clone(),
             restored.files,
             restored.recent.clone(),
             peers.clone(),
             phases.clone(),
-            outbound.clone(),
-        );
+        ));
+        let outbound_of_delivery = outbound.clone();
         let delivery_thread = thread("delivery", core.0.clone(), move || {
             let mut installed = |blocks: crate::delivery::StoredBlocks| {
                 if let Some(last) = blocks.last() {
-                    let _ =
-                        to_execution.send(Task::Certified(last.get().proof.sequence().height()));
+                    to_execution.give(Task::Certified(last.get().proof.sequence().height()));
                 }
                 let _ = to_core.send(Heard::Input(Input::BlocksInstalled(blocks)));
             };
-            if let Err(error) = deliver.run(&delivery.1, &mut installed) {
+            if let Err(error) = Delivery::run(parcels, &outbound_of_delivery, &mut installed) {
                 let _ = to_core.send(Heard::Failed(error.to_string()));
             }
         });
@@ -246,7 +220,7 @@ impl Running {
             replica: config.replica,
             bodies: restored.bodies.clone(),
             stored: stored.clone(),
-            delivery: delivery.0.clone(),
+            delivery: delivery.clone(),
             outbound,
             peers: peers.clone(),
             waiting: waiting.clone(),
@@ -275,7 +249,7 @@ impl Running {
         });
         let (data, store) = (config.data.clone(), restored.store.clone());
         let (bodies, recent) = (restored.bodies.clone(), restored.recent.clone());
-        let (to_execution, to_delivery) = (execution.0.clone(), delivery.0.clone());
+        let (to_execution, to_delivery) = (execution.clone(), delivery.clone());
         let (known_epochs, known_position) = (epochs.clone(), position.clone());
         let (writer, next_due) = (restored.writer, restored.next_due);
         let make_core = move |outbound| {
@@ -336,7 +310,11 @@ impl Running {
         let questions = client
             .subscribe(subjects::all_of_ordering(config.replica))
             .await?;
-        let arrivals = client.subscribe(subjects::ALL_TRANSACTIONS).await?;
+        let to_all = client.subscribe(subjects::ALL_TRANSACTIONS).await?;
+        let to_me = client
+            .subscribe(subjects::transactions_to_me(config.replica))
+            .await?;
+        let arrivals = futures::stream::select(to_all, to_me);
         client.flush().await?;
         let desk = Arc::new(Desk {
             replica: config.replica,
@@ -348,13 +326,13 @@ impl Running {
             key: desk_key,
         });
         let tasks = vec![
-            tokio::spawn(take_transactions(arrivals, intake)).abort_handle(),
+            tokio::spawn(submissions::take(config.replica, arrivals, intake)).abort_handle(),
             tokio::spawn(serve(desk, client.clone(), questions)).abort_handle(),
             tokio::spawn(fetch::fetch(
                 bus.clone(),
                 epochs,
                 orders,
-                execution.0.clone(),
+                execution.clone(),
                 core.0.clone(),
             ))
             .abort_handle(),
@@ -367,8 +345,8 @@ impl Running {
         ];
         Ok(Running {
             core: core.0,
-            execution: execution.0,
-            delivery: delivery.0,
+            execution,
+            delivery,
             threads,
             tasks,
             failed,
@@ -387,33 +365,9 @@ impl Running {
             }
         };
         join();
-        let _ = self.execution.send(Task::Stop);
+        self.execution.give(Task::Stop);
         join();
-        let _ = self.delivery.send(Parcel::Stop);
+        self.delivery.give(Parcel::Stop);
         join();
     }
-}
-
-/// Hands what users publish to the checking threads, in groups of what is at hand.
-async fn take_transactions(arrivals: async_nats::Subscriber, intake: Intake) {
-    let mut groups = arrivals.ready_chunks(ARRIVALS_AT_ONCE);
-    while let Some(group) = groups.next().await {
-        let arrivals = group
-            .into_iter()
-            .flat_map(|message| arrivals_in(&message, &intake))
-            .collect();
-        intake.take(Reason::Submitted, arrivals);
-    }
-}
-
-/// The transactions in a message.
-fn arrivals_in(message: &async_nats::Message, intake: &Intake) -> Vec<Arrival> {
-    let Some(requester) = subjects::user_of(&message.subject) else {
-        return Vec::new();
-    };
-    let requester = requester.into();
-    arrivals_of(&requester, &message.payload).unwrap_or_else(|| {
-        intake.refuse_unread(&requester, &message.payload);
-        Vec::new()
-    })
 }

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use bus::groups::in_groups;
+use bus::subjects::is_token;
 use bytes::Bytes;
 use ledger::{Digest, ReplicaId, canonical};
 use serde::{Deserialize, Serialize};
+
+use crate::body::{Body, Origin};
+use crate::intake::Arrival;
 
 /// The most bytes in one message on the broker.
 pub const MESSAGE_BYTES_MAX: usize = 512 * 1024;
@@ -25,14 +29,17 @@ const BODIES_BYTES_MAX: usize = 384 * 1024;
 /// One message from replica to replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wire {
-    /// Signed consensus messages ([`pbft::SignedMessage`]), in the order in which they were said.
-    Consensus(Vec<Vec<u8>>),
+    /// Signed consensus messages ([`pbft::SignedMessage`]), in the order in which they were said, and transactions that proposals
+    /// among them name.
+    Consensus(Vec<Vec<u8>>, Vec<Carried>),
     /// Asks for transactions by wire digest.
     BodiesWanted(Vec<Digest>),
-    /// Transactions that were asked for.
-    Bodies(Vec<Vec<u8>>),
-    /// Transactions that a backup holds and the primary does not propose.
-    Relayed(Vec<Vec<u8>>),
+    /// Transactions that were asked for, or that a proposal just said names.
+    Bodies(Vec<Carried>),
+    /// Transactions that a backup holds and the primary does not propose, or does not have.
+    Relayed(Vec<Carried>),
+    /// Transactions that were sent to another replica as the primary.
+    PassedOn(Vec<Carried>),
     /// A piece of a message that is too long.
     Piece {
         /// The sender's number of the message.
@@ -45,6 +52,54 @@ pub enum Wire {
         #[serde(with = "ledger::byte_string::vector")]
         bytes: Vec<u8>,
     },
+}
+
+/// A transaction on its way from replica to replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The canonical bytes of a [`ledger::SignedTransaction`].
+    #[serde(with = "ledger::byte_string::vector")]
+    pub bytes: Vec<u8>,
+    /// Who waits for its receipt: a bus name.
+    pub requester: Option<String>,
+    /// The W3C trace context that it belongs to, if it is traced.
+    pub traceparent: Option<String>,
+}
+
+impl Carried {
+    /// A transaction of which nobody here knows who waits for it.
+    pub fn of_nobody(bytes: Vec<u8>) -> Carried {
+        Carried {
+            bytes,
+            requester: None,
+            traceparent: None,
+        }
+    }
+
+    /// The transaction as it arrives. A requester that is no bus name is dropped: answers would go to subjects of the
+    /// sender's choice.
+    pub fn into_arrival(self) -> Arrival {
+        let requester = self.requester.filter(|name| is_token(name));
+        let traceparent = self.traceparent;
+        Arrival {
+            bytes: self.bytes.into(),
+            origin: requester.map(|name| Origin {
+                requester: name.into(),
+                traceparent,
+            }),
+        }
+    }
+}
+
+impl From<&Body> for Carried {
+    fn from(body: &Body) -> Carried {
+        let origin = body.origin();
+        Carried {
+            bytes: body.bytes.to_vec(),
+            requester: origin.map(|origin| origin.requester.to_string()),
+            traceparent: origin.and_then(|origin| origin.traceparent.clone()),
+        }
+    }
 }
 
 /// The payloads that carry a message: one, or its pieces.
@@ -67,9 +122,16 @@ pub fn payloads(message: &Wire, number: u64) -> Vec<Bytes> {
     whole.chunks(room).enumerate().map(piece).collect()
 }
 
-/// Bodies, or consensus messages, in groups that fit a message each.
-pub fn grouped(bodies: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
-    in_groups(bodies, Vec::len, BODIES_BYTES_MAX, usize::MAX)
+/// Transactions in groups that fit a message each.
+pub fn grouped(bodies: impl IntoIterator<Item = Carried>) -> Vec<Vec<Carried>> {
+    let bytes_of = |carried: &Carried| carried.bytes.len();
+    in_groups(bodies, bytes_of, BODIES_BYTES_MAX, usize::MAX)
+}
+
+/// Consensus messages in groups that fit a message each.
+pub fn together(messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
+    let bytes_of = |message: &Vec<u8>| message.len();
+    in_groups(messages, bytes_of, BODIES_BYTES_MAX, MESSAGES_TOGETHER_MAX)
 }
 
 /// Puts pieces together, a bounded number per sender.
@@ -138,7 +200,10 @@ mod tests {
 
     #[test]
     fn a_long_message_travels_in_pieces_in_any_order() {
-        let message = Wire::Consensus(vec![(0..1_300_000_u32).map(|byte| byte as u8).collect()]);
+        let message = Wire::Consensus(
+            vec![(0..1_300_000_u32).map(|byte| byte as u8).collect()],
+            Vec::new(),
+        );
         let mut pieces = payloads(&message, 7);
         assert_eq!(pieces.len(), 3);
         assert!(pieces.iter().all(|piece| piece.len() <= MESSAGE_BYTES_MAX));
@@ -148,6 +213,22 @@ mod tests {
             .iter()
             .filter_map(|piece| assembly.take(ReplicaId(2), piece));
         assert_eq!(whole.next(), Some(message));
+    }
+
+    #[test]
+    fn a_requester_that_is_no_bus_name_gets_no_answers() {
+        let origin_of = |requester: Option<&str>| {
+            let carried = Carried {
+                requester: requester.map(str::to_owned),
+                ..Carried::of_nobody(vec![1])
+            };
+            carried.into_arrival().origin
+        };
+        let known = origin_of(Some("gateway")).expect("a bus name");
+        assert_eq!(&*known.requester, "gateway");
+        for name in [None, Some(">"), Some("a.b"), Some("")] {
+            assert!(origin_of(name).is_none(), "{name:?}");
+        }
     }
 
     #[test]

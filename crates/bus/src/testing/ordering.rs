@@ -144,11 +144,17 @@ impl TestOrdering {
     }
 
     async fn serve(&self, replica: ReplicaId, bus: Bus) {
-        let mut transactions = bus
+        let transactions = bus
             .client()
             .subscribe(subjects::ALL_TRANSACTIONS)
             .await
             .expect("a subscription");
+        let to_me = bus
+            .client()
+            .subscribe(subjects::transactions_to_me(replica))
+            .await
+            .expect("a subscription");
+        let mut transactions = futures::stream::select(transactions, to_me);
         let mut questions = bus
             .client()
             .subscribe(subjects::all_of_ordering(replica))

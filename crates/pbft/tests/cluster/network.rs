@@ -10,7 +10,7 @@ use ledger::{
 use pbft::{
     Base, Configuration, Durable, Ed25519, Effect, ExecutedBlock, Input, InstalledBlock, Limits,
     Message, Moment, Order, Pending, Replica, Request, Sequence, SignedMessage, StoredChain,
-    Suspicion, Verifier,
+    Suspicion, Verifier, Waiter,
 };
 
 pub const MILLISECOND: u64 = 1_000;
@@ -28,6 +28,7 @@ pub fn fair() -> Link {
 enum Event {
     Input(usize, Input),
     Request(usize, Digest),
+    Addressed(usize, Digest),
     Relayed(usize, Digest),
 }
 
@@ -54,6 +55,8 @@ pub struct Cluster {
     pub withheld: Option<(usize, Digest)>,
     /// What backups relayed to the primary, each time.
     pub relayed: Vec<Digest>,
+    /// What was sent to a backup as the primary, and went on to the primary.
+    pub passed_on: Vec<Digest>,
     /// How many executed blocks gave way to others, by replica.
     pub taken_back: [usize; 4],
     verifier: Verifier,
@@ -127,6 +130,7 @@ impl Cluster {
             ended: BTreeMap::new(),
             withheld: None,
             relayed: Vec::new(),
+            passed_on: Vec::new(),
             taken_back: [0; 4],
             verifier: Verifier::new(&configuration(0, &limits), Arc::new(Ed25519::default())),
             chains: (0..4).map(|_| Vec::new()).collect(),
@@ -158,6 +162,11 @@ impl Cluster {
         for node in nodes {
             self.schedule(200, Event::Request(node, digest(number)));
         }
+    }
+
+    /// A client takes this replica for the primary, and sends its request there alone.
+    pub fn address(&mut self, node: usize, number: u64) {
+        self.schedule(200, Event::Addressed(node, digest(number)));
     }
 
     /// Gives every replica an input.
@@ -197,6 +206,9 @@ impl Cluster {
                     self.step(node, Input::Submitted(vec![request(digest)]));
                 }
             }
+            Event::Addressed(node, digest) => {
+                self.step(node, Input::Addressed(vec![request(digest)]));
+            }
             Event::Relayed(node, digest) => {
                 if self.withheld != Some((node, digest)) {
                     self.step(node, Input::Relayed(vec![request(digest)]));
@@ -226,12 +238,19 @@ impl Cluster {
             }
             Effect::Send { to, message } => self.send(node, usize::from(to.0), message.message()),
             Effect::FetchBodies { digests, .. } => {
-                self.schedule(500, Event::Input(node, Input::BodiesHeld(digests)));
+                let held = digests.into_iter().map(request).collect();
+                self.schedule(500, Event::Input(node, Input::BodiesHeld(held)));
             }
             Effect::ForwardBodies { digests, to } => {
                 for digest in digests {
                     self.relayed.push(digest);
                     self.schedule(500, Event::Relayed(usize::from(to.0), digest));
+                }
+            }
+            Effect::PassOn { digests, to } => {
+                for digest in digests {
+                    self.passed_on.push(digest);
+                    self.schedule(500, Event::Request(usize::from(to.0), digest));
                 }
             }
             Effect::Execute { order, digests } => self.execute(node, order, digests),
@@ -362,6 +381,12 @@ impl Cluster {
             .iter()
             .flat_map(|block| block.digests.iter().copied())
             .collect()
+    }
+
+    /// How often a replica left a view because a request waited too long.
+    pub fn timeouts(&self) -> usize {
+        let waited = Suspicion::Timeout(Waiter::Request);
+        self.left.iter().filter(|(_, why)| *why == waited).count()
     }
 
     /// No two replicas have different certified blocks at one height.

@@ -1,6 +1,6 @@
 //! A primary that does not serve is replaced, and so is one that serves badly.
 
-use pbft::{Limits, Suspicion, View, Waiter};
+use pbft::{Limits, Suspicion, View};
 
 use crate::network::{Cluster, MILLISECOND, SECOND, digest, fair, limits, proposes};
 
@@ -39,11 +39,7 @@ fn a_request_that_the_primary_censors_is_ordered_by_the_next_within_three_second
     for node in 1..4 {
         assert!(cluster.ordered(node).contains(&digest(1)), "replica {node}");
     }
-    let timeouts = cluster
-        .left
-        .iter()
-        .filter(|(_, reason)| *reason == Suspicion::Timeout(Waiter::Request));
-    assert!(timeouts.count() >= 2, "f + 1 backups complain");
+    assert!(cluster.timeouts() >= 2, "f + 1 backups complain");
     cluster.assert_no_fork();
 }
 
@@ -124,11 +120,7 @@ fn a_request_that_the_primary_censors_in_a_long_queue_is_ordered_by_the_next() {
         );
         assert_eq!(cluster.replicas[node].summary().view, View(1));
     }
-    let timeouts = cluster
-        .left
-        .iter()
-        .filter(|(_, reason)| *reason == Suspicion::Timeout(Waiter::Request));
-    assert!(timeouts.count() >= 2, "{:?}", cluster.left);
+    assert!(cluster.timeouts() >= 2, "{:?}", cluster.left);
     cluster.assert_no_fork();
 }
 

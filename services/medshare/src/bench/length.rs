@@ -53,7 +53,7 @@ impl Bench<'_> {
                 count: (rate * FILL_SECONDS).min(count - done),
             };
             let step = |number| mix.step(done + number);
-            let outcome = load::offer(&self.nats, mix, nonce + done, step, amount).await?;
+            let outcome = load::offer(&self.target(), mix, nonce + done, step, amount).await?;
             ensure!(
                 outcome.receipts.heard().len() as u64 == amount.count,
                 "filling got {} of {} receipts",
@@ -111,7 +111,7 @@ impl Bench<'_> {
         };
         let nonce = nonce + missed;
         let step = |number| mix.step(missed + number);
-        let before = load::offer(&self.nats, mix, nonce, step, load).await?;
+        let before = load::offer(&self.target(), mix, nonce, step, load).await?;
         let ready = self.cluster.launch(replica).await?;
         let missed_transactions = self.transactions_of_others(replica).await? - behind;
         let others: Vec<ReplicaId> = self.cluster.replicas.keys().copied().collect();
@@ -119,7 +119,7 @@ impl Bench<'_> {
         let watching = tokio::spawn(watch(self.asker.clone(), replica, others.collect()));
         let nonce = nonce + load.count;
         let step = |number| mix.step(missed + load.count + number);
-        let during = load::offer(&self.nats, mix, nonce, step, load).await?;
+        let during = load::offer(&self.target(), mix, nonce, step, load).await?;
         let (seconds, reached) = watching.await??;
         let seconds = seconds.as_secs_f64();
         Ok(CatchUp {

@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use async_nats::Subject;
 use bus::ordering_wire::{
-    SUBMITTED_TOGETHER_MAX, Submission, SubmitAnswer, SubmitReply, Submitted,
+    BlockReceipts, SUBMITTED_TOGETHER_MAX, SubmitAnswer, SubmitReply, Submitted,
 };
-use bus::{Patience, subjects};
+use bus::{Addressing, Patience, Route, subjects, submit};
 use bytes::Bytes;
 use futures::StreamExt;
-use ledger::{Digest, Timestamp, canonical};
+use ledger::{Digest, EpochDescription, ReceiptBasis, Timestamp, canonical};
 
 use super::cluster::GENERATOR;
 use super::mix::{Mix, Step};
@@ -45,17 +44,14 @@ pub struct Ready {
 /// Publishes transactions, in order, in as few messages as hold them.
 async fn publish(
     nats: &async_nats::Client,
-    subject: &Subject,
+    route: &Route,
     transactions: impl IntoIterator<Item = &Ready>,
 ) -> anyhow::Result<()> {
     let submitted = transactions.into_iter().map(|ready| Submitted {
         bytes: ready.bytes.clone(),
         traceparent: None,
     });
-    for group in Submission::grouped(submitted) {
-        let message = canonical::encode(&group);
-        nats.publish(subject.clone(), message.into()).await?;
-    }
+    submit::publish(nats, GENERATOR, route, submitted).await?;
     Ok(())
 }
 
@@ -167,6 +163,8 @@ struct Shared {
     sent: AtomicU64,
     repeats: AtomicU64,
     patience: Patience,
+    /// Known from receipts before they are verified: what it costs is the generator's.
+    addressing: Addressing,
     stop: AtomicBool,
 }
 
@@ -181,6 +179,7 @@ impl Shared {
             sent: AtomicU64::new(0),
             repeats: AtomicU64::new(0),
             patience: Patience::default(),
+            addressing: Addressing::default(),
             stop: AtomicBool::new(false),
         }
     }
@@ -228,25 +227,34 @@ pub fn sign_load(
     Ok(Signed { ready, amount })
 }
 
+/// Where load goes.
+pub struct Target<'a> {
+    /// The generator's connection.
+    pub nats: &'a async_nats::Client,
+    /// The replicas.
+    pub epoch: &'a EpochDescription,
+}
+
 /// Signs and sends a load.
 pub async fn offer(
-    nats: &async_nats::Client,
+    target: &Target<'_>,
     mix: &Mix,
     first_nonce: u64,
     step: impl Fn(u64) -> Step,
     amount: Amount,
 ) -> anyhow::Result<Outcome> {
     let signed = sign_load(mix, first_nonce, step, amount)?;
-    send(nats, signed, async |_| Ok(())).await
+    send(target, signed, async |_| Ok(())).await
 }
 
 /// Sends a load; `each_second` is called about once a second while it runs, with the seconds since the beginning.
 pub async fn send(
-    nats: &async_nats::Client,
+    target: &Target<'_>,
     load: Signed,
     mut each_second: impl AsyncFnMut(u64) -> anyhow::Result<()>,
 ) -> anyhow::Result<Outcome> {
     let Signed { ready, amount } = load;
+    let Target { nats, epoch } = *target;
     let replies = nats.subscribe(subjects::all_replies(GENERATOR)).await?;
     nats.flush().await?;
     let transaction_bytes = ready.iter().map(|ready| ready.bytes.len()).sum::<usize>() as f64
@@ -259,14 +267,19 @@ pub async fn send(
     let receipts = Receipts::with_room(ready.len());
     let shared = Arc::new(Shared::new(Instant::now(), ready.len()));
     let ready = Arc::new(ready);
-    let hearing = tokio::spawn(hear(replies, numbers, amount, shared.clone(), receipts));
-    let subject = Subject::from(subjects::transactions(GENERATOR));
+    let hearing = tokio::spawn(hear(
+        replies,
+        numbers,
+        amount,
+        shared.clone(),
+        receipts,
+        epoch.clone(),
+    ));
     let pacing = std::thread::Builder::new()
         .name("pacing".to_owned())
         .spawn({
             let (nats, ready, shared) = (nats.clone(), ready.clone(), shared.clone());
-            let subject = subject.clone();
-            move || pace(&nats, &subject, &ready, amount, &shared)
+            move || pace(&nats, &ready, amount, &shared)
         })?;
     let mut second = 0;
     let mut looked = Instant::now();
@@ -298,8 +311,11 @@ pub async fn send(
             shared
                 .repeats
                 .fetch_add(again.len() as u64, Ordering::Relaxed);
+            if !again.is_empty() {
+                shared.addressing.doubt();
+            }
             let again = again.iter().map(|number| &ready[*number]);
-            publish(nats, &subject, again).await?;
+            publish(nats, &Route::All, again).await?;
         }
     }
     shared.stop.store(true, Ordering::Relaxed);
@@ -335,7 +351,6 @@ pub async fn send(
 /// when it looks go together, as those of a service do.
 fn pace(
     nats: &async_nats::Client,
-    subject: &Subject,
     ready: &[Ready],
     amount: Amount,
     shared: &Shared,
@@ -355,7 +370,8 @@ fn pace(
         }
         let due = (sent..ready.len()).take_while(|number| amount.due(*number) <= now);
         let end = sent + due.take(SUBMITTED_TOGETHER_MAX).count();
-        futures::executor::block_on(publish(nats, subject, &ready[sent..end]))?;
+        let route = shared.addressing.next();
+        futures::executor::block_on(publish(nats, &route, &ready[sent..end]))?;
         sent = end;
         shared.sent.store(sent as u64, Ordering::Relaxed);
     }
@@ -368,6 +384,7 @@ async fn hear(
     amount: Amount,
     shared: Arc<Shared>,
     mut receipts: Receipts,
+    epoch: EpochDescription,
 ) -> Receipts {
     while let Some(message) = replies.next().await {
         let at = shared.started.elapsed();
@@ -380,8 +397,12 @@ async fn hear(
         };
         let count = reply.transactions.len() as u64;
         match reply.answer {
-            // They are read when the clock has stopped.
-            SubmitAnswer::Receipts(_) => {}
+            // They are read when the clock has stopped, all but whose view it was.
+            SubmitAnswer::Receipts(BlockReceipts { basis, .. }) => {
+                if let Ok(basis) = canonical::decode::<ReceiptBasis>(&basis) {
+                    shared.addressing.learn(&epoch, basis.certificate.view);
+                }
+            }
             SubmitAnswer::Busy => {
                 shared.busy.fetch_add(count, Ordering::Relaxed);
                 continue;

@@ -10,7 +10,7 @@ use ledger::{CertifiedBlock, Digest, Height, ReplicaId, canonical};
 
 use super::OrderingBench;
 use super::cluster::Cluster;
-use super::load::{self, Amount, Outcome};
+use super::load::{self, Amount, Outcome, Target};
 use super::measure::Conditions;
 use super::mix::{Members, Mix};
 use super::ordering_report::{self as report, Counts, Figures};
@@ -151,7 +151,11 @@ impl Bench<'_> {
         let (asker, replicas) = (&self.asker, &mut self.cluster.replicas);
         let mut killed = None;
         let kill_after = self.arguments.kill_primary_after;
-        let outcome = load::send(&self.nats, signed, async |second| {
+        let target = Target {
+            nats: &self.nats,
+            epoch: &self.cluster.genesis.epoch,
+        };
+        let outcome = load::send(&target, signed, async |second| {
             if killed.is_none() && kill_after.is_some_and(|after| second >= after) {
                 let status = asker.ask_any(&StatusRequest {}).await?;
                 let primary = replicas
@@ -191,6 +195,14 @@ impl Bench<'_> {
         Ok((figures, is_complete))
     }
 
+    /// Where load goes.
+    pub(super) fn target(&self) -> Target<'_> {
+        Target {
+            nats: &self.nats,
+            epoch: &self.cluster.genesis.epoch,
+        }
+    }
+
     /// Money and records for the mix to work with.
     async fn prepare(&self, mix: &Mix, rate: u64) -> anyhow::Result<()> {
         let steps = mix.preparation();
@@ -199,7 +211,7 @@ impl Bench<'_> {
             count: steps.len() as u64,
         };
         let step = |number| steps[number as usize];
-        let outcome = load::offer(&self.nats, mix, 0, step, amount).await?;
+        let outcome = load::offer(&self.target(), mix, 0, step, amount).await?;
         ensure!(
             outcome.receipts.heard().len() == steps.len(),
             "the preparation got {} of {} receipts",

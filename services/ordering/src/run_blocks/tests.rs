@@ -1,5 +1,3 @@
-use std::sync::mpsc::channel;
-
 use execution::{Contracts, StateView};
 use ledger::{ContractId, GenesisMember, LedgerId, SignedTransaction, SigningKey, TransactionBody};
 use pbft::Limits;
@@ -91,11 +89,6 @@ impl Run {
 
     /// Does tasks like the thread does; gives how many transactions are in the blocks that were executed.
     fn does(&mut self, tasks: Vec<Task>) -> Vec<usize> {
-        let (sender, receiver) = channel();
-        tasks
-            .into_iter()
-            .for_each(|task| sender.send(task).unwrap());
-        drop(sender);
         let mut counts = Vec::new();
         let told = &mut self.told;
         let mut tell = |word| {
@@ -104,7 +97,9 @@ impl Run {
                 counts.push(bodies.len());
             }
         };
-        self.runner.serve(&receiver, &mut tell).unwrap();
+        for task in tasks {
+            let _ = self.runner.take(task, &mut tell).unwrap();
+        }
         counts
     }
 
@@ -256,14 +251,11 @@ fn a_transaction_that_a_batch_holds_under_two_signatures_is_in_the_block_under_t
     assert_ne!(wire, first);
     let checked = CheckedTransaction { signed, id, wire };
     bodies.push(Arc::new(Body::new(checked, bytes.into(), None)));
-    let (sender, receiver) = channel();
     let task = Task::Execute {
         order,
         bodies,
         ordered,
     };
-    sender.send(task).unwrap();
-    drop(sender);
     let mut wires = Vec::new();
     let mut tell = |word| {
         if let Told::Executed(_, block, bodies) = word {
@@ -271,6 +263,6 @@ fn a_transaction_that_a_batch_holds_under_two_signatures_is_in_the_block_under_t
             wires.extend(block.wires.clone());
         }
     };
-    run.runner.serve(&receiver, &mut tell).unwrap();
+    let _ = run.runner.take(task, &mut tell).unwrap();
     assert_eq!(wires, [first]);
 }

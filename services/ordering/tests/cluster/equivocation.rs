@@ -61,7 +61,10 @@ async fn a_replica_that_signs_twice_for_one_slot_is_recorded_once_with_both_sign
     let slot = Sequence(before.0 + 40);
     let subject = bus::subjects::pbft_all(Epoch(0), FAULTY);
     for (number, message) in contradicting(liar.chain(), slot).into_iter().enumerate() {
-        for payload in payloads(&Wire::Consensus(vec![message.to_bytes()]), number as u64) {
+        for payload in payloads(
+            &Wire::Consensus(vec![message.to_bytes()], Vec::new()),
+            number as u64,
+        ) {
             liar.client()
                 .publish(subject.clone(), payload)
                 .await
