@@ -16,6 +16,7 @@ use e2e::chain::{blocks, events};
 use e2e::invariants;
 use e2e::load::{Load, deposit, see_through};
 use e2e::system::RunningSystem;
+use e2e::wire::Wire;
 use futures::StreamExt as _;
 use interfaces::settlement::Balance;
 use keys::nkey::BusUserKey;
@@ -26,16 +27,9 @@ use ledger::{
 use pbft::message::{Checkpoint, PrePrepare, PreparedCertificate, Status, ViewChange};
 use pbft::statement::Statement;
 use pbft::{Batch, Message, Sequence, SignedMessage, View};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::target::{AT_WORK, Target};
-
-/// The one kind of `ordering::wire::Wire` that carries consensus messages.
-#[derive(Serialize)]
-enum Wire {
-    Consensus(Vec<Vec<u8>>),
-}
 
 /// Somebody with all that a replica holds.
 #[derive(Clone)]
@@ -90,7 +84,7 @@ impl Insider {
 
     async fn say(&self, messages: &[SignedMessage]) {
         let messages = messages.iter().map(SignedMessage::to_bytes).collect();
-        let payload = canonical::encode(&Wire::Consensus(messages));
+        let payload = canonical::encode(&Wire::Consensus(messages, Vec::new()));
         let subject = subjects::pbft_all(Epoch(0), self.replica);
         self.bus.publish(subject, payload.into()).await.unwrap();
         self.bus.flush().await.unwrap();
