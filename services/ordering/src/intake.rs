@@ -278,6 +278,10 @@ impl Checker {
     ) -> Checked {
         let wire = wire_digest(&arrival.bytes);
         if let Some(body) = self.bodies.get(&wire) {
+            if reason == Reason::Witnessed {
+                // It came with a proposal, which is all that is watched for. Nobody asked this replica for an answer.
+                return Checked::Done;
+            }
             if let Some(origin) = arrival.origin {
                 if reason != Reason::Submitted {
                     body.note_origin(origin);
@@ -320,6 +324,9 @@ impl Checker {
             return Checked::Fresh(CheckedTransaction { signed, id, wire }, arrival);
         }
         let has_ended = signed.body.valid_until.0 < now;
+        if reason == Reason::Witnessed && (has_ended || self.is_executed(&id)) {
+            return Checked::Done;
+        }
         if let Some(origin) = origin
             && (has_ended || self.stored.executed.may_hold(&id))
             && self.answer_executed(&id, origin)
@@ -355,6 +362,11 @@ impl Checker {
             return Checked::Done;
         }
         Checked::Fresh(CheckedTransaction { signed, id, wire }, arrival)
+    }
+
+    fn is_executed(&self, transaction: &Digest) -> bool {
+        self.stored.executed.may_hold(transaction)
+            && matches!(self.stored.store.receipts().find(transaction), Ok(Some(_)))
     }
 
     /// Whoever asks again for something that is in a certified block gets its receipt.
@@ -529,6 +541,20 @@ mod tests {
         assert_eq!(admitted(&checker, Reason::Proposed, &bytes), [wire]);
         assert_eq!(admitted(&checker, Reason::Submitted, &bytes), [wire]);
         assert_eq!(admitted(&checker, Reason::Relayed, &bytes), [wire]);
+    }
+
+    /// The core would take it for a repeat, and the replica answer it a second time.
+    #[test]
+    fn what_is_watched_and_came_with_its_proposal_is_not_looked_at_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let checker = checker(folder.path());
+        let valid = chassis::clock::now() + MAX_VALIDITY_US / 2;
+        let signed = |nonce| fixtures::transaction_valid_until(nonce, Timestamp(valid)).to_bytes();
+        let (proposed, withheld) = (Bytes::from(signed(1)), Bytes::from(signed(2)));
+        admitted(&checker, Reason::Proposed, &proposed);
+        assert!(admitted(&checker, Reason::Witnessed, &proposed).is_empty());
+        let wire = wire_digest(&withheld);
+        assert_eq!(admitted(&checker, Reason::Witnessed, &withheld), [wire]);
     }
 
     #[test]
