@@ -16,7 +16,8 @@ pub enum Input {
     /// which they came: those at hand together, so that a proposal takes all of them.
     /// The driver keeps a body until [`crate::Effect::ForgetBodies`] names it.
     Submitted(Vec<Request>),
-    /// The same, sent to this replica as the primary (§4.1): the others may not have them.
+    /// The same, sent to this replica as the primary (§4.1): the others may not have them, so one that is not the primary
+    /// answers with [`crate::Effect::PassOn`].
     Addressed(Vec<Request>),
     /// The same, relayed to the primary by another replica ([`crate::Effect::ForwardBodies`]).
     Relayed(Vec<Request>),

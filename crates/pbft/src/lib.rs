@@ -35,7 +35,7 @@
 //!
 //! **Bodies.** Clients send transactions to the primary, some to every replica, and to every replica what got no answer (§4.1).
 //! The driver checks a body (canonical, chain, size, signature), keeps it under its wire digest and tells [`Input::Addressed`],
-//! [`Input::Submitted`] or [`Input::Relayed`]. With a PRE-PREPARE that it broadcasts it sends the bodies that the batch names; those
+//! [`Input::Submitted`] or [`Input::Relayed`]; what was addressed to one that is not the primary gives [`Effect::PassOn`]. With a PRE-PREPARE that it broadcasts it sends the bodies that the batch names; those
 //! that their receiver [`Replica::wants`] are checked there and told by [`Input::BodiesHeld`]. What stays away gives
 //! [`Effect::FetchBodies`], answered by the same. The driver keeps bodies until [`Effect::ForgetBodies`] or [`Effect::Refused`] and
 //! serves them to other replicas that fetch them. PREPARE is sent only when all bodies are held and durable.
