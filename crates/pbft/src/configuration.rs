@@ -47,6 +47,8 @@ pub struct Limits {
     pub batch_wait_us: u64,
     /// How long a COMMIT, which the primary hears at once, waits for something else that is said to the others.
     pub commit_spread_us: u64,
+    /// The same, when nothing had been said to them for [`Limits::commit_spread_us`] before what was said last.
+    pub commit_spread_quiet_us: u64,
     /// How many requests of clients wait at most; those that other replicas relay may be as many again.
     pub pool_requests_max: usize,
     /// How many requests of one client wait at most.
@@ -98,6 +100,7 @@ impl Default for Limits {
             batch_digests_max: 1_000,
             batch_wait_us: 1_000,
             commit_spread_us: 5_000,
+            commit_spread_quiet_us: 1_000,
             pool_requests_max: 20_000,
             client_requests_max: 4_096,
             forward_after_us: 300_000,

@@ -296,6 +296,7 @@ impl Replica {
     /// Says something to all others, after the COMMITs that waited for it.
     pub(crate) fn broadcast(&mut self, message: SignedMessage) {
         self.say_unspread();
+        self.unspread.note_said(self.now.monotonic);
         self.effects.push(Effect::Broadcast(Outgoing(message)));
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Only the primary waits for a certificate: it proposes the next batch, and answers for the block. So it hears each
 //! COMMIT by itself, as the collector of SBFT does (Gueta et al., DSN 2019, §V-C), and the others hear it together with the next
-//! PREPARE or PRE-PREPARE, which go to all of them anyhow, or after [`crate::Limits::commit_spread_us`]. Nobody depends on the
+//! PREPARE or PRE-PREPARE, which go to all of them anyhow, or after [`crate::Limits::commit_spread_us`]; and after
+//! [`crate::Limits::commit_spread_quiet_us`] where so little is said that it would be waited for in vain. Nobody depends on the
 //! collector: what it hears, everyone hears.
 
 use ledger::Timestamp;
@@ -20,6 +21,19 @@ pub(crate) struct Unspread {
     with_primary: usize,
     /// When they are said to all at the latest (monotonic).
     due: Option<Timestamp>,
+    /// When something was last said to all (monotonic), and how long nothing had been before.
+    said_at: Timestamp,
+    quiet_before_us: u64,
+}
+
+impl Unspread {
+    /// Something is said to all.
+    pub(crate) fn note_said(&mut self, now: Timestamp) {
+        if now > self.said_at {
+            self.quiet_before_us = now.0 - self.said_at.0;
+            self.said_at = now;
+        }
+    }
 }
 
 impl Replica {
@@ -30,14 +44,22 @@ impl Replica {
         if self.changing || vote.view != self.view || epoch_ends {
             return self.broadcast(commit);
         }
-        let due = self.now.monotonic.plus(self.limits.commit_spread_us);
+        let is_quiet = self.unspread.quiet_before_us >= self.limits.commit_spread_us;
+        let wait_us = if is_quiet {
+            self.limits.commit_spread_quiet_us
+        } else {
+            self.limits.commit_spread_us
+        };
+        let due = self.now.monotonic.plus(wait_us);
         self.unspread.due.get_or_insert(due);
         self.unspread.commits.push(commit);
     }
 
     /// Says to all what waits: something else is said to all as well, or it is time.
     pub(crate) fn say_unspread(&mut self) {
-        let commits = std::mem::take(&mut self.unspread).commits.into_iter();
+        self.unspread.with_primary = 0;
+        self.unspread.due = None;
+        let commits = std::mem::take(&mut self.unspread.commits).into_iter();
         let said = commits.map(|commit| Effect::Broadcast(Outgoing(commit)));
         self.effects.extend(said);
     }

@@ -25,7 +25,7 @@ use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::recent::{Ordered, RecentBlocks};
 use crate::reports::HALTED;
-use crate::run_blocks::{Execution, ExecutionError, SMALL_BLOCK_MAX, Task, Told};
+use crate::run_blocks::{Execution, ExecutionError, Task, Told};
 use crate::seat::{Identity, Position, Seat};
 use crate::state::StateStore;
 
@@ -390,66 +390,12 @@ impl Core {
         }
     }
 
-    /// Has everything executed that is to be: a small block here, when execution is idle, or by its thread.
-    fn execute_tasks(&mut self, inbox: &mut UnboundedReceiver<Heard>) -> Result<(), CoreError> {
-        let execution = self.performers.execution.clone();
-        while let Some(task) = self.tasks.pop_front() {
-            let idle = task.is_small().then(|| execution.idle()).flatten();
-            let idle = idle.filter(|runner| runner.waits_for_nothing());
-            let Some(mut runner) = idle else {
-                execution.give(task);
-                continue;
-            };
-            // What its thread told before comes first, and is in the inbox: the thread is at nothing now.
-            for _ in 0..inbox.len() {
-                match inbox.try_recv() {
-                    Ok(heard) => self.hear(heard)?,
-                    Err(_) => break,
-                }
-            }
-            let mut told = Vec::new();
-            let result = runner.take(task, &mut |what| told.push(what));
-            drop(runner);
-            for told in told {
-                self.hear(Heard::Told(told))?;
-            }
-            if let Err(error) = result {
-                self.hear(Heard::of_failed_execution(&error))?;
-            }
-        }
-        Ok(())
-    }
-
     fn is_primary(&self) -> bool {
         let summary = self.seat.summary();
         summary.is_some_and(|summary| summary.primary == self.identity.me)
     }
 
-    /// Has certified blocks delivered, here or by delivery's thread.
-    fn deliver_parcels(&mut self) -> Result<(), CoreError> {
-        while let Some((height, certificate)) = self.parcels.pop_front() {
-            let Performers {
-                delivery, outbound, ..
-            } = &self.performers;
-            let is_small = self
-                .recent
-                .get(height.0)
-                .is_some_and(|recent| recent.bodies.len() <= SMALL_BLOCK_MAX);
-            let result = match is_small.then(|| delivery.idle()).flatten() {
-                Some(mut delivery) => delivery.certified(height, certificate, outbound),
-                None => {
-                    delivery.give(Parcel::Certified(height, certificate));
-                    Ok(())
-                }
-            };
-            if let Err(error) = result {
-                return Err(self.stop(error.to_string(), None));
-            }
-        }
-        Ok(())
-    }
-
-    fn stop(&mut self, reason: String, at: Option<Height>) -> CoreError {
+    pub(crate) fn stop(&mut self, reason: String, at: Option<Height>) -> CoreError {
         self.write_report(HALTED, &reason, at);
         CoreError::Failed(reason)
     }
@@ -519,7 +465,7 @@ impl Core {
         };
     }
 
-    fn hear(&mut self, heard: Heard) -> Result<(), CoreError> {
+    pub(crate) fn hear(&mut self, heard: Heard) -> Result<(), CoreError> {
         match heard {
             Heard::Input(Input::BlocksInstalled(blocks)) => {
                 let last = blocks

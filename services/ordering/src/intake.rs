@@ -19,12 +19,10 @@ use crate::inbox::Inbox;
 use crate::outbound::Outbound;
 use crate::peers::Peers;
 use crate::replies::{Answers, NoReceipt};
+use crate::worker;
 
 /// How far the submitter's clock may be ahead of ours, in microseconds.
 const CLOCK_TOLERANCE_US: u64 = 2_000_000;
-
-/// How many transactions are checked at most where they arrive: waking a thread for them takes longer.
-const CHECKED_HERE_MAX: usize = 16;
 
 /// How many signatures are checked together at most.
 const CHECKED_TOGETHER_MAX: usize = 512;
@@ -198,7 +196,7 @@ impl Intake {
         if arrivals.is_empty() {
             return;
         }
-        if arrivals.len() > CHECKED_HERE_MAX || !self.inbox.0.is_empty() {
+        if !worker::is_small(arrivals.len()) || !self.inbox.0.is_empty() {
             return self.take(reason, arrivals);
         }
         let requests = self.checker.check(reason, arrivals, points);
@@ -210,7 +208,7 @@ impl Intake {
     /// Checks transactions that a proposal names; what is good is held. A few are checked on the calling thread, and given; of others
     /// the core is told.
     pub fn take_proposed(&self, arrivals: Vec<Arrival>, points: &mut KeyPoints) -> Vec<Request> {
-        if arrivals.len() > CHECKED_HERE_MAX {
+        if !worker::is_small(arrivals.len()) {
             self.take(Reason::Proposed, arrivals);
             return Vec::new();
         }
@@ -466,7 +464,6 @@ mod tests {
     use crate::executed::LatelyExecuted;
     use crate::fixtures;
     use crate::state::StateStore;
-    use crate::worker::Worker;
 
     fn checker(folder: &std::path::Path) -> Checker {
         let chain = fixtures::transaction(0).body.chain;
@@ -508,7 +505,7 @@ mod tests {
             replica: ReplicaId(0),
             bodies: Arc::default(),
             stored,
-            delivery: Worker::new(delivery).0,
+            delivery: worker::Worker::new(delivery).0,
             outbound: Outbound::nowhere(),
             peers,
             waiting: Arc::default(),

@@ -6,7 +6,7 @@
 //! | step | module | thread |
 //! |---|---|---|
 //! | arrives from the broker, is checked (signatures in batches), kept | `submissions`, [`inbox`], [`intake`] | a task, `intake-n` |
-//! | is ordered by the pure replica of [`pbft`] | [`core`], `perform`, `line` | `core` |
+//! | is ordered by the pure replica of [`pbft`] | [`core`], `perform`, `small_blocks`, `line` | `core` |
 //! | consensus messages of others: put together, verified | [`inbound`], [`wire`] | `core` |
 //! | votes and bodies become durable, one sync for a group | [`journal`] | `core` |
 //! | a committed batch is executed, its block made durable | [`run_blocks`], [`unapplied`], [`state`], [`roots`], [`tree`] | `execution`, `state-tree`, `state-writer` |
@@ -71,6 +71,7 @@ mod line;
 mod perform;
 mod priority;
 mod reports;
+mod small_blocks;
 mod start;
 mod submissions;
 

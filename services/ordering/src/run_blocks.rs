@@ -23,10 +23,7 @@ use crate::recent::{Ordered, Phases, RecentBlock, RecentBlocks};
 use crate::roots::Roots;
 use crate::state::{BlockWrites, StateError, StateStore};
 use crate::unapplied::Unapplied;
-use crate::worker::{Tasks, Worker};
-
-/// Up to how many transactions a block is small.
-pub const SMALL_BLOCK_MAX: usize = 16;
+use crate::worker::{self, Tasks, Worker};
 
 /// How many executed blocks wait to be certified at most; less than the interval of checkpoints.
 const UNAPPLIED_MAX: usize = 48;
@@ -65,7 +62,7 @@ impl Task {
     /// Whether it takes less time than waking a thread for it.
     pub fn is_small(&self) -> bool {
         match self {
-            Task::Execute { bodies, .. } => bodies.len() <= SMALL_BLOCK_MAX,
+            Task::Execute { bodies, .. } => worker::is_small(bodies.len()),
             Task::Certified(_) => true,
             Task::Install(_) | Task::Stop => false,
         }

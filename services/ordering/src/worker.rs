@@ -6,6 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
+/// Up to how many transactions whatever is to be done with them is small.
+const SMALL_MAX: usize = 16;
+
+/// Whether what is to be done with so many transactions takes less time than waking a thread for it.
+pub fn is_small(transactions: usize) -> bool {
+    transactions <= SMALL_MAX
+}
+
 /// What the thread and those who bring tasks share.
 #[derive(Debug)]
 struct Shared<W> {

@@ -48,25 +48,45 @@ fn the_primary_hears_commits_at_once_and_the_others_with_what_is_said_next() {
     let (mut cluster, left) = at_work(patient);
     cluster.submit(1);
     cluster.run_for(10 * MILLISECOND);
-    assert_eq!(certified(&cluster), [2, 1, 1, 1]);
-    let mut to_primary = left.take();
-    to_primary.sort_unstable();
-    assert_eq!(to_primary, [(1, 0, 2), (2, 0, 2), (3, 0, 2)]);
-
-    // The next proposal, and the PREPAREs for it, bring those of the block before.
+    left.borrow_mut().clear();
     cluster.submit(2);
     cluster.run_for(10 * MILLISECOND);
     assert_eq!(certified(&cluster), [3, 2, 2, 2]);
-    let of_the_first = left.borrow().iter().filter(|(_, _, at)| *at == 2).count();
-    assert_eq!(of_the_first, 12);
+    let mut to_primary = left.take();
+    to_primary.sort_unstable();
+    assert_eq!(to_primary, [(1, 0, 3), (2, 0, 3), (3, 0, 3)]);
+
+    // The next proposal, and the PREPAREs for it, bring those of the block before.
+    cluster.submit(3);
+    cluster.run_for(10 * MILLISECOND);
+    assert_eq!(certified(&cluster), [4, 3, 3, 3]);
+    let of_the_second = left.borrow().iter().filter(|(_, _, at)| *at == 3).count();
+    assert_eq!(of_the_second, 12);
+}
+
+#[test]
+fn after_silence_the_others_hear_commits_soon() {
+    let patient = Limits {
+        commit_spread_us: 40 * MILLISECOND,
+        ..limits()
+    };
+    let (mut cluster, left) = at_work(patient);
+    cluster.submit(1);
+    cluster.run_for(10 * MILLISECOND);
+    assert_eq!(certified(&cluster), [2; 4]);
+    // Three of backups to the primary by themselves, then four to three each.
+    assert_eq!(left.borrow().len(), 15);
 }
 
 #[test]
 fn commits_are_said_to_all_when_nothing_else_is() {
     let (mut cluster, left) = at_work(limits());
     cluster.submit(1);
+    cluster.run_for(3 * MILLISECOND);
+    left.borrow_mut().clear();
+    cluster.submit(2);
     cluster.run_for(20 * MILLISECOND);
-    assert_eq!(certified(&cluster), [2; 4]);
+    assert_eq!(certified(&cluster), [3; 4]);
     // Three of backups to the primary by themselves, then four to three each.
     assert_eq!(left.borrow().len(), 15);
 }
