@@ -1,6 +1,6 @@
 //! The core's thread: what is at hand is verified, given to the pure replica, and written with one sync; then what it says
 //! goes out. The thread has the connection to the broker on which replicas talk to itself, so that a vote passes no other
-//! thread on its way. The effects are done by `perform`.
+//! thread on its way. The effects are done by `perform`, small blocks by `small_blocks`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
