@@ -27,7 +27,7 @@ pub(crate) struct Unspread {
 }
 
 impl Unspread {
-    /// Something is said to all.
+    /// Something is said to all; what is said in one step counts once.
     pub(crate) fn note_said(&mut self, now: Timestamp) {
         if now > self.said_at {
             self.quiet_before_us = now.0 - self.said_at.0;

@@ -322,11 +322,12 @@ impl Checker {
             return Checked::Fresh(CheckedTransaction { signed, id, wire }, arrival);
         }
         let has_ended = signed.body.valid_until.0 < now;
-        if reason == Reason::Witnessed && (has_ended || self.is_executed(&id)) {
+        let may_be_executed = self.stored.executed.may_hold(&id);
+        if reason == Reason::Witnessed && (has_ended || may_be_executed && self.has_receipt(&id)) {
             return Checked::Done;
         }
         if let Some(origin) = origin
-            && (has_ended || self.stored.executed.may_hold(&id))
+            && (has_ended || may_be_executed)
             && self.answer_executed(&id, origin)
         {
             return Checked::Done;
@@ -362,14 +363,14 @@ impl Checker {
         Checked::Fresh(CheckedTransaction { signed, id, wire }, arrival)
     }
 
-    fn is_executed(&self, transaction: &Digest) -> bool {
-        self.stored.executed.may_hold(transaction)
-            && matches!(self.stored.store.receipts().find(transaction), Ok(Some(_)))
+    /// Whether it is in a certified block.
+    fn has_receipt(&self, transaction: &Digest) -> bool {
+        matches!(self.stored.store.receipts().find(transaction), Ok(Some(_)))
     }
 
     /// Whoever asks again for something that is in a certified block gets its receipt.
     fn answer_executed(&self, transaction: &Digest, origin: &Origin) -> bool {
-        if !matches!(self.stored.store.receipts().find(transaction), Ok(Some(_))) {
+        if !self.has_receipt(transaction) {
             return false;
         }
         let again = Parcel::Again {

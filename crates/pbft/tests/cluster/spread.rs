@@ -39,13 +39,17 @@ fn at_work(limits: Limits) -> (Cluster, Left) {
     (cluster, left)
 }
 
-#[test]
-fn the_primary_hears_commits_at_once_and_the_others_with_what_is_said_next() {
-    let patient = Limits {
+/// COMMITs wait for long, but after silence.
+fn patient() -> Limits {
+    Limits {
         commit_spread_us: 40 * MILLISECOND,
         ..limits()
-    };
-    let (mut cluster, left) = at_work(patient);
+    }
+}
+
+#[test]
+fn the_primary_hears_commits_at_once_and_the_others_with_what_is_said_next() {
+    let (mut cluster, left) = at_work(patient());
     cluster.submit(1);
     cluster.run_for(10 * MILLISECOND);
     left.borrow_mut().clear();
@@ -66,11 +70,7 @@ fn the_primary_hears_commits_at_once_and_the_others_with_what_is_said_next() {
 
 #[test]
 fn after_silence_the_others_hear_commits_soon() {
-    let patient = Limits {
-        commit_spread_us: 40 * MILLISECOND,
-        ..limits()
-    };
-    let (mut cluster, left) = at_work(patient);
+    let (mut cluster, left) = at_work(patient());
     cluster.submit(1);
     cluster.run_for(10 * MILLISECOND);
     assert_eq!(certified(&cluster), [2; 4]);

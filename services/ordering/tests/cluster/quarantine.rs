@@ -46,8 +46,8 @@ async fn a_replica_that_lost_its_disk_follows_the_chain_and_never_votes_again() 
     cluster.assert_equal_chains().await;
 }
 
-/// Submits two records at a time until the replica's vote is in a certificate; gives the number of the next record. After a
-/// start it votes once the others have said what they remember of it, however many blocks are made meanwhile.
+/// Submits two records at a time until the replica's vote is in a certificate; gives the number of the next record. One that
+/// may vote may have had a part in none of many blocks since its start.
 async fn submit_until_it_votes(cluster: &Cluster, first: u64) -> u64 {
     for next in (first..first + 20_000).step_by(2) {
         let receipts = cluster.submit_all(next..next + 2).await;
