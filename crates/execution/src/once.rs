@@ -98,6 +98,11 @@ fn bucket_id(key: &[u8]) -> Option<BucketId> {
     Some((number(0), Height(number(8))))
 }
 
+/// The height of the block that wrote a bucket; `None` if the key is of none.
+pub(crate) fn bucket_height(key: &[u8]) -> Option<Height> {
+    bucket_id(key).map(|(_, height)| height)
+}
+
 /// The second at whose start a validity has ended for sure.
 fn bucket_second(valid_until: Timestamp) -> u64 {
     valid_until.0 / SECOND_US + 1

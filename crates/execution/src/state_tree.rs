@@ -1,5 +1,6 @@
-//! The incremental tree behind a header's state root: a 16-ary sparse Merkle tree over hashed keys.
+//! The incremental tree behind a header's state root: a 16-ary sparse Merkle tree over the places of keys.
 //!
+//! A key's place is its hash, but for the many short-lived keys of used nonces, which lie together ([`place`]).
 //! The root depends on the set of (key, value) pairs alone, never on the order of writes. A subtree
 //! without entries is nothing, one with a single entry is that entry itself, any other is a node
 //! with up to sixteen children. A node is kept under its path (the nibbles from the root), holds its
@@ -11,9 +12,11 @@ use std::hash::{Hash, Hasher};
 
 use ledger::{Digest, Height, tagged};
 
+use crate::once;
+
 const LEAF_TAG: &str = "medshare/state-leaf/v1";
 const NODE_TAG: &str = "medshare/state-node/v1";
-const KEY_TAG: &str = "medshare/state-key/v1";
+const PLACE_TAG: &str = "medshare/state-place/v1";
 const VALUE_TAG: &str = "medshare/state-value/v1";
 
 /// In the first byte of a stored child, above its index: a leaf, with its key and hash, or a node, with its hash.
@@ -47,7 +50,7 @@ impl Path {
         nibbles: [0; 32],
     };
 
-    /// How many nibbles there can be: those of a hashed key.
+    /// How many nibbles there can be: those of a key's place.
     pub const DEPTH_MAX: usize = 64;
 
     /// How many nibbles there are.
@@ -58,10 +61,10 @@ impl Path {
     /// The place one nibble (0 to 15) further.
     ///
     /// # Panics
-    /// At [`Path::DEPTH_MAX`]: two distinct hashed keys differ in some nibble.
+    /// At [`Path::DEPTH_MAX`]: two distinct keys' places differ in some nibble.
     pub fn child(&self, nibble: usize) -> Path {
         let depth = self.depth();
-        assert!(depth < Path::DEPTH_MAX, "a hashed key has no more nibbles");
+        assert!(depth < Path::DEPTH_MAX, "a place has no more nibbles");
         let mut child = *self;
         let shift = if depth.is_multiple_of(2) { 4 } else { 0 };
         child.nibbles[depth / 2] |= (nibble as u8) << shift;
@@ -91,15 +94,23 @@ impl Path {
 
 impl Hash for Path {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // They come of hashed keys: sixteen nibbles tell apart all that any ledger holds.
+        // Nearly all come of hashes: sixteen nibbles tell apart all that any ledger holds.
         let (first, _) = self.nibbles.as_chunks::<8>();
         state.write_u64(u64::from_be_bytes(first[0]) ^ u64::from(self.depth));
     }
 }
 
-/// Where a key lives in the tree.
-pub fn key_hash(key: &[u8]) -> Digest {
-    tagged(KEY_TAG, &[key])
+/// Where a key lives in the tree: at its hash. Of a bucket of used nonces ([`once`]) the first eight nibbles are not hashed: four zeros,
+/// and those that number the 64 blocks of its block. So what one update adds, and what it drops a minute later, lies below one node
+/// each, and costs the same on any ledger; hashed, these keys touched as many nodes of a long ledger as all others.
+pub fn place(key: &[u8]) -> Digest {
+    let mut place = tagged(PLACE_TAG, &[key]);
+    if let Some(height) = once::bucket_height(key) {
+        let interval = (height.0 / CHECKPOINT_INTERVAL) as u16;
+        place.0[..2].fill(0);
+        place.0[2..4].copy_from_slice(&interval.to_be_bytes());
+    }
+    place
 }
 
 /// What the tree holds for a value.
@@ -137,7 +148,7 @@ pub struct DamagedNode {
     pub depth: usize,
 }
 
-/// Applies changed keys (key hash to value hash, `None` for a deleted key) to the tree in `store`: in any order, the last of a
+/// Applies changed keys (place to value hash, `None` for a deleted key) to the tree in `store`: in any order, the last of a
 /// key counts. Each node is read and written at most once. Gives the new root.
 ///
 /// # Errors
@@ -352,7 +363,7 @@ impl<S: NodeStore> Writer<'_, S> {
                 let depth = path.depth();
                 assert!(
                     depth < Path::DEPTH_MAX,
-                    "two distinct key hashes differ in some nibble"
+                    "two distinct places differ in some nibble"
                 );
                 let mut node = Node::default();
                 for group in entries
@@ -380,7 +391,7 @@ mod tests {
 
     fn change(key: u32, value: Option<u32>) -> (Digest, Option<Digest>) {
         (
-            key_hash(&key.to_be_bytes()),
+            place(&key.to_be_bytes()),
             value.map(|value| value_hash(&value.to_be_bytes())),
         )
     }
@@ -438,6 +449,58 @@ mod tests {
             apply(&mut once, [change(2, Some(3)), change(1, Some(4))])
         );
         assert_eq!(twice, once);
+    }
+
+    /// The changes that 64 blocks, which end at `checkpoint`, make to the buckets of used nonces.
+    fn used_nonces(checkpoint: u64, is_dropped: bool) -> Vec<(Digest, Option<Digest>)> {
+        let mut used = once::Used::default();
+        let mut changes = Vec::new();
+        for height in checkpoint - (CHECKPOINT_INTERVAL - 1)..=checkpoint {
+            let mut added = once::Added::default();
+            let body = ledger::TransactionBody {
+                chain: Digest::ZERO,
+                submitter: ledger::LedgerId([7; 16]),
+                public_key: ledger::PublicKey([7; 32]),
+                nonce: height,
+                valid_until: ledger::Timestamp(height * 2_500),
+                contract: ledger::ContractId(1),
+                command: Vec::new(),
+            };
+            added.remember(&mut used, &body, &Digest::ZERO, once::Known::Fresh);
+            let writes = added.into_writes(&mut used, Height(height));
+            changes.extend(writes.into_iter().map(|(key, value)| {
+                let value = (!is_dropped).then(|| value_hash(&value));
+                (place(&key), value)
+            }));
+        }
+        changes
+    }
+
+    #[test]
+    fn used_nonces_touch_no_more_nodes_of_a_long_ledger_than_of_a_short_one() {
+        let touched = |keys: u32| {
+            let mut store = BTreeMap::new();
+            apply(&mut store, (0..keys).map(|key| change(key, Some(key))));
+            let before = store.clone();
+            apply(&mut store, used_nonces(6_399, false));
+            let added = changed(&before, &store);
+            let with = store.clone();
+            apply(&mut store, used_nonces(6_399, true));
+            assert_eq!(store, before, "what is dropped leaves nothing");
+            (added, changed(&with, &store))
+        };
+        let (added, dropped) = touched(100);
+        assert!(added < CHECKPOINT_INTERVAL as usize / 2, "{added} for 64");
+        for keys in [5_000, 50_000] {
+            assert_eq!(touched(keys), (added, dropped), "of {keys} keys");
+        }
+    }
+
+    /// How many nodes are not as they were.
+    fn changed(before: &BTreeMap<Path, Vec<u8>>, after: &BTreeMap<Path, Vec<u8>>) -> usize {
+        let places: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        let is_changed = |place: &&&Path| before.get(**place) != after.get(**place);
+        places.iter().filter(is_changed).count()
     }
 
     #[test]

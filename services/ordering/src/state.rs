@@ -269,7 +269,7 @@ impl StateStore {
 pub fn hashed(writes: &WriteSet) -> impl Iterator<Item = (Digest, Option<Digest>)> + '_ {
     let hash = |(key, value): &execution::state::Write| {
         (
-            state_tree::key_hash(key),
+            state_tree::place(key),
             value.as_deref().map(state_tree::value_hash),
         )
     };

@@ -13,7 +13,7 @@ use crate::state::{StateError, run_options};
 use crate::tree_top::{TopFiles, TopNodes};
 
 /// The folder of the store; those of an older layout lack it.
-pub(crate) const BELOW: &str = "below";
+pub(crate) const BELOW: &str = "nodes";
 
 /// Where the newest roots stand: behind all nodes.
 const ROOTS: &[u8] = b"\xff";

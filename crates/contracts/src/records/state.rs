@@ -10,11 +10,10 @@ use crate::key::key;
 use crate::{Contract, State};
 
 const RECORD: u8 = 1;
-const CODE: u8 = 2;
-const CONSENT: u8 = 3;
-const EMERGENCY: u8 = 4;
-const TAMPERING: u8 = 5;
-const DELEGATION: u8 = 6;
+const CONSENT: u8 = 2;
+const EMERGENCY: u8 = 3;
+const TAMPERING: u8 = 4;
+const DELEGATION: u8 = 5;
 
 /// How far a record's erasure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +26,23 @@ pub(crate) enum Erasure {
     Certified,
 }
 
-/// What is read for every view, hence small: commitments are in the events, decisions don't need them.
+/// What is read for every view, hence small: commitments are in the events, decisions don't need them. The codes stand here and not under
+/// keys of their own: every key of a registration costs each replica as much as the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) patient: LedgerId,
     pub(crate) hospital: LedgerId,
     pub(crate) version: u32,
     pub(crate) erasure: Erasure,
+    /// The patient's and the hospital's; none where it is withdrawn.
+    codes: [Option<Code>; 2],
+}
+
+impl Record {
+    /// The code that this holder gives to others.
+    pub(crate) fn code(&self, holder: CodeHolder) -> Option<Code> {
+        self.codes[holder as usize]
+    }
 }
 
 /// A patient's standing consents; both are on until the patient says otherwise.
@@ -63,10 +72,6 @@ pub(crate) struct Delegation {
 
 pub(crate) fn record(state: &State, number: &RecordNumber) -> Option<Record> {
     state.read(&record_key(number))
-}
-
-pub(crate) fn code(state: &State, record: &RecordNumber, holder: CodeHolder) -> Option<Code> {
-    state.read(&code_key(record, holder))
 }
 
 pub(crate) fn consent(state: &State, patient: &LedgerId) -> Consent {
@@ -99,10 +104,6 @@ pub(crate) fn is_reported(
 
 fn record_key(number: &RecordNumber) -> Vec<u8> {
     key(Contract::Records, RECORD, &[&number.0])
-}
-
-fn code_key(record: &RecordNumber, holder: CodeHolder) -> Vec<u8> {
-    key(Contract::Records, CODE, &[&record.0, &[holder as u8]])
 }
 
 fn consent_key(patient: &LedgerId) -> Vec<u8> {
@@ -141,43 +142,33 @@ pub fn fold(state: &mut State, event: &Event) {
                 hospital: *hospital,
                 version: 1,
                 erasure: Erasure::None,
+                codes: [Some(*patient_code), Some(*hospital_code)],
             };
             state.write(record_key(record), &entry);
-            write_code(state, record, CodeHolder::Patient, patient_code);
-            write_code(state, record, CodeHolder::Hospital, hospital_code);
         }
         Event::RecordAmended {
             record, version, ..
-        } => {
-            change_record(state, record, |entry| Record {
-                version: *version,
-                ..entry
-            });
-        }
+        } => change_record(state, record, |entry| entry.version = *version),
         Event::CodeSet {
             record,
             holder,
             code,
-        } => write_code(state, record, *holder, code),
-        Event::CodeWithdrawn { record, holder } => state.delete(code_key(record, *holder)),
+        } => change_record(state, record, |entry| {
+            entry.codes[*holder as usize] = Some(*code);
+        }),
+        Event::CodeWithdrawn { record, holder } => {
+            change_record(state, record, |entry| entry.codes[*holder as usize] = None);
+        }
         Event::CodeRedeemed {
             record,
             holder,
             uses_left,
             ..
-        } => {
-            if let Some(entry) = code(state, record, *holder) {
-                write_code(
-                    state,
-                    record,
-                    *holder,
-                    &Code {
-                        uses: *uses_left,
-                        ..entry
-                    },
-                );
+        } => change_record(state, record, |entry| {
+            if let Some(code) = &mut entry.codes[*holder as usize] {
+                code.uses = *uses_left;
             }
-        }
+        }),
         Event::ConsentSet {
             patient,
             share_for_treatment,
@@ -228,19 +219,12 @@ pub fn fold(state: &mut State, event: &Event) {
         } => {
             state.write(tampering_key(record, *version, *kind), &());
         }
-        Event::RecordErased { record, .. } => {
-            change_record(state, record, |entry| Record {
-                erasure: Erasure::Asked,
-                ..entry
-            });
-            state.delete(code_key(record, CodeHolder::Patient));
-            state.delete(code_key(record, CodeHolder::Hospital));
-        }
+        Event::RecordErased { record, .. } => change_record(state, record, |entry| {
+            entry.erasure = Erasure::Asked;
+            entry.codes = [None; 2];
+        }),
         Event::ErasureCertified { record, .. } => {
-            change_record(state, record, |entry| Record {
-                erasure: Erasure::Certified,
-                ..entry
-            });
+            change_record(state, record, |entry| entry.erasure = Erasure::Certified);
         }
         Event::GuardianNamed {
             patient,
@@ -263,12 +247,9 @@ pub fn fold(state: &mut State, event: &Event) {
     }
 }
 
-fn write_code(state: &mut State, record: &RecordNumber, holder: CodeHolder, code: &Code) {
-    state.write(code_key(record, holder), code);
-}
-
-fn change_record(state: &mut State, number: &RecordNumber, change: impl FnOnce(Record) -> Record) {
-    if let Some(entry) = record(state, number) {
-        state.write(record_key(number), &change(entry));
+fn change_record(state: &mut State, number: &RecordNumber, change: impl FnOnce(&mut Record)) {
+    if let Some(mut entry) = record(state, number) {
+        change(&mut entry);
+        state.write(record_key(number), &entry);
     }
 }

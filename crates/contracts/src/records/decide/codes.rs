@@ -57,11 +57,9 @@ pub(super) fn withdraw_code(
     record: RecordNumber,
     holder: CodeHolder,
 ) -> Result<Event, Rejection> {
-    check_holder(context, &standing_record(state, &record)?, holder)?;
-    ensure(
-        state::code(state, &record, holder).is_some(),
-        Rejection::NoCode,
-    )?;
+    let standing = standing_record(state, &record)?;
+    check_holder(context, &standing, holder)?;
+    ensure(standing.code(holder).is_some(), Rejection::NoCode)?;
     Ok(Event::CodeWithdrawn { record, holder })
 }
 
@@ -80,7 +78,7 @@ pub(super) fn redeem_code(
 ) -> Result<Event, Rejection> {
     ensure(is_sealed_fit(&shown.viewer), Rejection::SealedNotFit)?;
     let record = standing_record(state, &shown.record)?;
-    let code = state::code(state, &shown.record, shown.holder).ok_or(Rejection::NoCode)?;
+    let code = record.code(shown.holder).ok_or(Rejection::NoCode)?;
     check_redeemer(state, context, &record, &shown)?;
     ensure(code.uses > 0, Rejection::CodeUsedUp)?;
     ensure(context.time < code.until, Rejection::CodeExpired)?;
